@@ -1,0 +1,27 @@
+//! What the engine, the local cloud and the worker agree on, and nothing else.
+//!
+//! A training job is configured by [`Hyperparameters`], speaks through [`MetricLine`]s, and leaves a
+//! [`ModelManifest`] beside its weights. The three crates that meet over these types never import each other's.
+
+mod hyperparameters;
+mod manifest;
+mod metrics;
+
+pub use hyperparameters::{Arch, FineTune, HyperparameterError, Hyperparameters, Optimizer, Transform};
+pub use manifest::{MODEL_MANIFEST, MODEL_PTH, MODEL_SAFETENSORS, ModelManifest};
+pub use metrics::{EpochMetrics, METRICS_FILE, MetricLine, SetupMetrics, TestMetrics, metric_regex};
+
+/// The name under which every target knows the worker's image.
+pub const WORKER_IMAGE: &str = "opsml-worker";
+
+/// The channel that holds `train/`, `valid/` and `test/` in ImageFolder layout (`SM_CHANNEL_TRAINING`).
+pub const TRAINING_CHANNEL: &str = "training";
+
+/// The optional channel that holds pretrained weights: one `.safetensors`, `.pth` or `model.tar.gz`.
+pub const WEIGHTS_CHANNEL: &str = "weights";
+
+/// The address that `serve` binds, where it is not the container's 0.0.0.0.
+pub const BIND_ADDRESS_ENV: &str = "OPSML_BIND_ADDRESS";
+
+/// The port that `serve` binds, as SageMaker's inference toolkit names it; 8080 where it is unset.
+pub const BIND_PORT_ENV: &str = "SAGEMAKER_BIND_TO_PORT";

@@ -1,0 +1,59 @@
+//! One request to a service, free of its wire protocol, and the answer to it.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Who signed a request, after its signature held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// `arn:aws:iam::…:user/NAME`, `arn:aws:sts::…:assumed-role/ROLE/SESSION` or `arn:aws:iam::…:root`.
+    pub arn: String,
+    /// What STS calls UserId.
+    pub user_id: String,
+}
+
+/// One operation of one service, as any codec delivers it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub caller: Caller,
+    /// As in AWS's model: `CreateTrainingJob`.
+    pub operation: String,
+    /// The input in the shape of AWS's model: member names as there, blobs as base64.
+    pub input: Value,
+    /// Answered as `x-amzn-RequestId`.
+    pub request_id: String,
+}
+
+impl Call {
+    /// The input as the operation's type; what does not fit is a ValidationException.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, AwsError> {
+        T::deserialize(&self.input).map_err(|error| AwsError::validation(error.to_string()))
+    }
+}
+
+/// The output in the shape of AWS's model.
+pub type Reply = Result<Value, AwsError>;
+
+/// An error as AWS words it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsError {
+    pub status: u16,
+    /// The code that clients match: `AccessDeniedException`, `ResourceInUse`, …
+    pub code: String,
+    pub message: String,
+}
+
+impl AwsError {
+    pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
+        Self { status, code: code.to_owned(), message: message.into() }
+    }
+
+    pub fn validation(message: impl Into<String>) -> Self {
+        Self::new(400, "ValidationException", message)
+    }
+
+    /// The fault is ours, not the caller's.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(500, "InternalFailure", message)
+    }
+}

@@ -1,0 +1,13 @@
+//! The local cloud: an AWS-compatible server on loopback in which training jobs really train, endpoints
+//! really serve and IAM is really enforced.
+//!
+//! ```text
+//! HTTP ─ server ─ sigv4 ─ protocol (one codec each) ─ Call ─ a service ─ Reply
+//!                                                             │
+//!                       Cloud: store, IAM decisions, S3 objects, logs, child processes
+//! ```
+//!
+//! A service is protocol-blind: it gets a [`call::Call`] and answers JSON in the shapes of AWS's models. Each
+//! one authorises the caller before it acts. State lies in one SQLite file and a folder of S3 objects.
+
+pub mod call;
