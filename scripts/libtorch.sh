@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Usage: eval "$(scripts/libtorch.sh)"
+#
+# Puts the libtorch that tch 0.26 links into a per-user cache, once, and prints the `export` that
+# the build needs. A LIBTORCH or LIBTORCH_USE_PYTORCH of the user's is left as it is.
+#
+# The x86_64 wheel of PyTorch on PyPI is the CUDA build. Its CPU library stands on its own but for
+# two small CUDA libraries, which have wheels too; only libtorch.so itself asks for libtorch_cuda.so.
+# So a library with nothing in it that is linked to libtorch_cpu.so takes its place, and the 2 GB of
+# CUDA are never fetched.
+#
+# Download: 540 MB. Disk: 1.2 GB while it works, 0.6 GB for good, in $dir:
+#   lib/ include/   what LIBTORCH names
+#   python/         the wheel's Python part (CPython 3.11), for tests that ask PyTorch itself
+set -euo pipefail
+
+version=2.13.0
+requirements="
+torch==$version --hash=sha256:60fcdcb2f3876e21146cb4524ef06397d727ca9ad5f020818547e25075fe3cb7
+nvidia-cuda-cupti==13.0.85 --hash=sha256:4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d14252a4d933c8
+nvidia-cuda-runtime==13.0.96 --hash=sha256:7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548
+"
+disk_mb=1300
+
+say() { echo "libtorch: $*" >&2; }
+die() { say "$*"; exit 1; }
+finish() { printf 'export LIBTORCH=%q\n' "$1"; exit 0; }
+
+[ -z "${LIBTORCH_USE_PYTORCH+set}" ] || { echo "export LIBTORCH_USE_PYTORCH=1"; exit 0; }
+if [ -n "${LIBTORCH:-}" ]; then
+    [ -d "$LIBTORCH/lib" ] || die "LIBTORCH=$LIBTORCH has no lib folder: name a libtorch $version, or unset it"
+    finish "$LIBTORCH"
+fi
+
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/opsml
+dir=$cache/libtorch-$version
+[ -d "$dir" ] && finish "$dir" # it was renamed into place, so it is whole
+
+platform=$(uname -sm)
+[ "$platform" = "Linux x86_64" ] || die "no download for $platform: set LIBTORCH to a libtorch $version," \
+    "or LIBTORCH_USE_PYTORCH=1 where python3 has PyTorch $version"
+"$(dirname "$0")/need.sh" python3 pip "${CXX:-g++}" flock
+mkdir -p "$cache" || die "can't write to $cache: set XDG_CACHE_HOME to a folder that you may write to"
+
+exec 9>"$cache/libtorch.lock"
+flock --nonblock 9 || { say "waiting for another run that is filling $dir"; flock 9; }
+[ -d "$dir" ] && finish "$dir"
+
+# The lock is ours, so a folder of this name is what a killed run left.
+partial=$dir.partial
+rm -rf "$partial"
+trap 'rm -rf "$partial"' EXIT
+mkdir "$partial" "$partial/wheels"
+
+free_mb=$(df -Pm "$cache" | awk 'NR == 2 { print $4 }')
+[ "$free_mb" -ge $disk_mb ] || die "$cache has $free_mb MB free and this needs $disk_mb: free some, or set XDG_CACHE_HOME"
+
+say "downloading PyTorch $version, 540 MB, once, into $cache"
+echo "$requirements" >"$partial/requirements.txt"
+quiet=--quiet
+[ ! -t 2 ] || quiet=--progress-bar=on
+# The wheel must be the pinned one whatever python3 is here. Platforms are all named, since pip
+# doesn't take an older manylinux for a newer one. pip's cache would keep a second copy.
+python3 -m pip download $quiet --disable-pip-version-check --no-cache-dir --no-deps --require-hashes \
+    --only-binary=:all: --implementation cp --python-version 311 \
+    --platform manylinux_2_28_x86_64 --platform manylinux_2_25_x86_64 \
+    --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
+    --dest "$partial/wheels" --requirement "$partial/requirements.txt" 1>&2 2>"$partial/pip.log" ||
+    die "download failed, run it again once that is mended: $(grep -m1 -iE 'no space|hash|max retries|error' "$partial/pip.log" ||
+        tail -n1 "$partial/pip.log")"
+
+say "unpacking"
+python3 - "$partial" <<'PY' || die "unpacking failed; free disk: $(df -Ph "$cache" | awk 'NR == 2 { print $4 }')"
+import pathlib, shutil, sys, zipfile
+
+root = pathlib.Path(sys.argv[1])
+LIBRARIES = {
+    "torch/lib/libtorch_cpu.so", "torch/lib/libc10.so", "torch/lib/libgomp.so.1",
+    "nvidia/cu13/lib/libcupti.so.13", "nvidia/cu13/lib/libcudart.so.13",
+    # For the Python part alone:
+    "torch/lib/libtorch_python.so", "torch/lib/libshm.so", "torch/lib/libtorch_global_deps.so", "torch/lib/libc10_cuda.so",
+}
+
+def place(name):
+    """Where a member of a wheel belongs; None leaves it out."""
+    if name in LIBRARIES:
+        return "lib/" + name.rsplit("/", 1)[1]
+    if name.startswith("torch/include/"):
+        return name.removeprefix("torch/")
+    if name.startswith(("nvidia/", "torch/lib/", "torch/bin/", "torch/share/")):
+        return None
+    return "python/" + name
+
+try:
+    for wheel in (root / "wheels").glob("*.whl"):
+        with zipfile.ZipFile(wheel) as archive:
+            for member in archive.infolist():
+                to = None if member.is_dir() else place(member.filename)
+                if to is not None:
+                    (root / to).parent.mkdir(parents=True, exist_ok=True)
+                    with archive.open(member) as source, open(root / to, "wb") as target:
+                        shutil.copyfileobj(source, target, 1 << 20)
+    for folder in "lib", "include":
+        (root / "python/torch" / folder).symlink_to("../../" + folder)
+except OSError as error:
+    sys.exit(f"libtorch: {error}")
+PY
+
+say "linking the stand-in for libtorch.so"
+"${CXX:-g++}" -shared -fPIC -x c++ /dev/null -o "$partial/lib/libtorch.so" \
+    -Wl,-soname,libtorch.so,-rpath,'$ORIGIN',--no-as-needed -L"$partial/lib" -ltorch_cpu ||
+    die "${CXX:-g++} can't link a shared library: is it a working C++ compiler?"
+echo $version >"$partial/build-version" # torch-sys compares it with the version that it was made for
+
+rm -rf "$partial/wheels" "$partial/pip.log" "$partial/requirements.txt"
+sync -f "$partial" # the rename must not reach the disk before the files
+mv "$partial" "$dir"
+say "ready: $dir ($(du -sh "$dir" | cut -f1))"
+finish "$dir"
