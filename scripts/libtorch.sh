@@ -40,7 +40,7 @@ platform=$(uname -sm)
 [ "$platform" = "Linux x86_64" ] || die "no download for $platform: set LIBTORCH to a libtorch $version," \
     "or LIBTORCH_USE_PYTORCH=1 where python3 has PyTorch $version"
 "$(dirname "$0")/need.sh" python3 pip "${CXX:-g++}" flock
-mkdir -p "$cache" || die "can't write to $cache: set XDG_CACHE_HOME to a folder that you may write to"
+mkdir -p "$cache" 2>/dev/null || die "can't write to $cache: set XDG_CACHE_HOME to a folder that you may write to"
 
 exec 9>"$cache/libtorch.lock"
 flock --nonblock 9 || { say "waiting for another run that is filling $dir"; flock 9; }
@@ -60,17 +60,25 @@ echo "$requirements" >"$partial/requirements.txt"
 quiet=--quiet
 [ ! -t 2 ] || quiet=--progress-bar=on
 # The wheel must be the pinned one whatever python3 is here. Platforms are all named, since pip
-# doesn't take an older manylinux for a newer one. pip's cache would keep a second copy.
-python3 -m pip download $quiet --disable-pip-version-check --no-cache-dir --no-deps --require-hashes \
-    --only-binary=:all: --implementation cp --python-version 311 \
+# doesn't take an older manylinux for a newer one. pip's cache would keep a second copy, and its
+# temporary folder may be a small one in memory.
+exec 3>&2
+if ! log=$(TMPDIR=$partial python3 -m pip download $quiet --disable-pip-version-check --no-cache-dir --no-deps \
+    --require-hashes --only-binary=:all: --implementation cp --python-version 311 \
     --platform manylinux_2_28_x86_64 --platform manylinux_2_25_x86_64 \
     --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
-    --dest "$partial/wheels" --requirement "$partial/requirements.txt" 1>&2 2>"$partial/pip.log" ||
-    die "download failed, run it again once that is mended: $(grep -m1 -iE 'no space|hash|max retries|error' "$partial/pip.log" ||
-        tail -n1 "$partial/pip.log")"
+    --dest "$partial/wheels" --requirement "$partial/requirements.txt" 2>&1 1>&3); then
+    case $log in
+    *"No space left"*) die "the disk of $cache is full: free $disk_mb MB, or set XDG_CACHE_HOME" ;;
+    *"DO NOT MATCH THE HASHES"*) die "a wheel isn't the one that this script pins: check the package index that pip is set to use" ;;
+    *"connection broken"* | *"Max retries"* | *"timed out"* | *"No matching distribution"*)
+        die "the package index can't be reached, or doesn't have it: check the network, and the proxy or index that pip is set to use" ;;
+    *) die "download failed: $(tail -n1 <<<"$log")" ;;
+    esac
+fi
 
 say "unpacking"
-python3 - "$partial" <<'PY' || die "unpacking failed; free disk: $(df -Ph "$cache" | awk 'NR == 2 { print $4 }')"
+python3 - "$partial" <<'PY'
 import pathlib, shutil, sys, zipfile
 
 root = pathlib.Path(sys.argv[1])
@@ -103,7 +111,7 @@ try:
     for folder in "lib", "include":
         (root / "python/torch" / folder).symlink_to("../../" + folder)
 except OSError as error:
-    sys.exit(f"libtorch: {error}")
+    sys.exit(f"libtorch: unpacking failed: {error}")
 PY
 
 say "linking the stand-in for libtorch.so"
@@ -112,7 +120,7 @@ say "linking the stand-in for libtorch.so"
     die "${CXX:-g++} can't link a shared library: is it a working C++ compiler?"
 echo $version >"$partial/build-version" # torch-sys compares it with the version that it was made for
 
-rm -rf "$partial/wheels" "$partial/pip.log" "$partial/requirements.txt"
+rm -rf "$partial/wheels" "$partial/requirements.txt"
 sync -f "$partial" # the rename must not reach the disk before the files
 mv "$partial" "$dir"
 say "ready: $dir ($(du -sh "$dir" | cut -f1))"
