@@ -20,10 +20,8 @@ torch==$version --hash=sha256:60fcdcb2f3876e21146cb4524ef06397d727ca9ad5f0208185
 nvidia-cuda-cupti==13.0.85 --hash=sha256:4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d14252a4d933c8
 nvidia-cuda-runtime==13.0.96 --hash=sha256:7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548
 "
-disk_mb=1300
-
-say() { echo "libtorch: $*" >&2; }
-die() { say "$*"; exit 1; }
+name=libtorch
+. "$(dirname "$0")/cache.sh"
 finish() { printf 'export LIBTORCH=%q\n' "$1"; exit 0; }
 
 [ -z "${LIBTORCH_USE_PYTORCH+set}" ] || { echo "export LIBTORCH_USE_PYTORCH=1"; exit 0; }
@@ -32,50 +30,25 @@ if [ -n "${LIBTORCH:-}" ]; then
     finish "$LIBTORCH"
 fi
 
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/opsml
 dir=$cache/libtorch-$version
-[ -d "$dir" ] && finish "$dir" # it was renamed into place, so it is whole
+[ ! -d "$dir" ] || finish "$dir"
 
 platform=$(uname -sm)
 [ "$platform" = "Linux x86_64" ] || die "no download for $platform: set LIBTORCH to a libtorch $version," \
     "or LIBTORCH_USE_PYTORCH=1 where python3 has PyTorch $version"
-"$(dirname "$0")/need.sh" python3 pip "${CXX:-g++}" flock
-mkdir -p "$cache" 2>/dev/null || die "can't write to $cache: set XDG_CACHE_HOME to a folder that you may write to"
-
-exec 9>"$cache/libtorch.lock"
-flock --nonblock 9 || { say "waiting for another run that is filling $dir"; flock 9; }
-[ -d "$dir" ] && finish "$dir"
-
-# The lock is ours, so a folder of this name is what a killed run left.
-partial=$dir.partial
-rm -rf "$partial"
-trap 'rm -rf "$partial"' EXIT
-mkdir "$partial" "$partial/wheels"
-
-free_mb=$(df -Pm "$cache" | awk 'NR == 2 { print $4 }')
-[ "$free_mb" -ge $disk_mb ] || die "$cache has $free_mb MB free and this needs $disk_mb: free some, or set XDG_CACHE_HOME"
+"$(dirname "$0")/need.sh" "${CXX:-g++}"
+start "$dir" 1300
+[ ! -d "$dir" ] || finish "$dir"
 
 say "downloading PyTorch $version, 540 MB, once, into $cache"
+mkdir "$partial/wheels"
 echo "$requirements" >"$partial/requirements.txt"
-quiet=--quiet
-[ ! -t 2 ] || quiet=--progress-bar=on
 # The wheel must be the pinned one whatever python3 is here. Platforms are all named, since pip
-# doesn't take an older manylinux for a newer one. pip's cache would keep a second copy, and its
-# temporary folder may be a small one in memory.
-exec 3>&2
-if ! log=$(TMPDIR=$partial python3 -m pip download $quiet --disable-pip-version-check --no-cache-dir --no-deps \
-    --require-hashes --only-binary=:all: --implementation cp --python-version 311 \
+# doesn't take an older manylinux for a newer one.
+fetch download --implementation cp --python-version 311 \
     --platform manylinux_2_28_x86_64 --platform manylinux_2_25_x86_64 \
     --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
-    --dest "$partial/wheels" --requirement "$partial/requirements.txt" 2>&1 1>&3); then
-    case $log in
-    *"No space left"*) die "the disk of $cache is full: free $disk_mb MB, or set XDG_CACHE_HOME" ;;
-    *"DO NOT MATCH THE HASHES"*) die "a wheel isn't the one that this script pins: check the package index that pip is set to use" ;;
-    *"connection broken"* | *"Max retries"* | *"timed out"* | *"No matching distribution"*)
-        die "the package index can't be reached, or doesn't have it: check the network, and the proxy or index that pip is set to use" ;;
-    *) die "download failed: $(tail -n1 <<<"$log")" ;;
-    esac
-fi
+    --dest "$partial/wheels" --requirement "$partial/requirements.txt"
 
 say "unpacking"
 python3 - "$partial" <<'PY'
@@ -121,7 +94,5 @@ say "linking the stand-in for libtorch.so"
 echo $version >"$partial/build-version" # torch-sys compares it with the version that it was made for
 
 rm -rf "$partial/wheels" "$partial/requirements.txt"
-sync -f "$partial" # the rename must not reach the disk before the files
-mv "$partial" "$dir"
-say "ready: $dir ($(du -sh "$dir" | cut -f1))"
+keep "$dir"
 finish "$dir"

@@ -11,11 +11,12 @@ for tool in "$@"; do
     esac
     case $tool in
     cargo) hint="Rust 1.95 or newer: https://rustup.rs" ;;
+    cargo-fmt) hint="rustup component add rustfmt" ;;
+    cargo-clippy) hint="rustup component add clippy" ;;
     cargo-*) hint="cargo install --locked $tool" ;;
-    g++) hint="a C++ compiler: apt-get install g++" ;;
+    cc | g++) hint="a C++ compiler: apt-get install g++" ;;
     pip) hint="pip for python3: apt-get install python3-pip" ;;
     flock) hint="apt-get install util-linux" ;;
-    dpkg | apt-get) hint="this needs a Debian-like system" ;;
     *) hint="apt-get install $tool" ;;
     esac
     echo "missing: $tool ($hint)" >&2
