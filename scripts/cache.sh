@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154  # name: see below
 # Sourced by the scripts that fill a folder of the per-user cache once. A folder is made beside its
 # place and renamed into it, so one that is there is whole; a lock lets two runs at once share the work.
 # The sourcing script sets `name`, which opens its messages.

@@ -88,6 +88,7 @@ except OSError as error:
 PY
 
 say "linking the stand-in for libtorch.so"
+# shellcheck disable=SC2016 # $ORIGIN is the loader's
 "${CXX:-g++}" -shared -fPIC -x c++ /dev/null -o "$partial/lib/libtorch.so" \
     -Wl,-soname,libtorch.so,-rpath,'$ORIGIN',--no-as-needed -L"$partial/lib" -ltorch_cpu ||
     die "${CXX:-g++} can't link a shared library: is it a working C++ compiler?"
