@@ -68,7 +68,7 @@ def place(name):
         return "lib/" + name.rsplit("/", 1)[1]
     if name.startswith("torch/include/"):
         return name.removeprefix("torch/")
-    if name.startswith(("nvidia/", "torch/lib/", "torch/bin/", "torch/share/")):
+    if name.startswith(("nvidia/", "torch/lib/", "torch/bin/protoc", "torch/share/")):
         return None
     return "python/" + name
 
@@ -81,6 +81,7 @@ try:
                     (root / to).parent.mkdir(parents=True, exist_ok=True)
                     with archive.open(member) as source, open(root / to, "wb") as target:
                         shutil.copyfileobj(source, target, 1 << 20)
+                    (root / to).chmod(member.external_attr >> 16 & 0o777)
     for folder in "lib", "include":
         (root / "python/torch" / folder).symlink_to("../../" + folder)
 except OSError as error:
