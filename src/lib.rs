@@ -1,1 +1,28 @@
-//! x
+//! opsml runs Markdown runbooks that take a machine-learning model to production on AWS, or on a local cloud.
+//!
+//! ```text
+//! runbook  ──  plan  ──  runner  ──  step  ──  resource, action  ──  aws  ──  AWS or the local cloud
+//!    │                     │                        │
+//! diagnostic            journal  ──────────────  report, console
+//! ```
+//!
+//! ARCHITECTURE.md says who may import whom, and why; `tests/structure.rs` holds the code to it.
+
+pub mod action;
+pub mod archive;
+pub mod aws;
+pub mod cli;
+pub mod cmd;
+pub mod console;
+pub mod diagnostic;
+pub mod exit;
+pub mod failure;
+pub mod files;
+pub mod journal;
+pub mod plan;
+pub mod price;
+pub mod report;
+pub mod resource;
+pub mod runbook;
+pub mod runner;
+pub mod step;

@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The `opsml` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    opsml::cmd::main()
+}

@@ -1,0 +1,53 @@
+//! What a training job of ours leaves in `output.tar.gz`: its metrics, epoch by epoch.
+
+use std::io::{BufRead, BufReader, Read};
+
+use flate2::read::GzDecoder;
+use opsml_contract::{EpochMetrics, METRICS_FILE, MetricLine, SetupMetrics, TestMetrics};
+
+use crate::aws::{Aws, failure, present};
+use crate::failure::{Failure, Outcome};
+use crate::resource::split_uri;
+
+/// The archive holds text; what is larger than this is not ours.
+const MAX_BYTES: u64 = 64 << 20;
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TrainingOutput {
+    pub setup: Option<SetupMetrics>,
+    pub epochs: Vec<EpochMetrics>,
+    pub test: Option<TestMetrics>,
+}
+
+/// Reads `OUTPUT_PATH/JOB/output/output.tar.gz`; empty where the job left none or none of ours.
+pub async fn training_output(aws: &Aws, output_path: &str, job: &str) -> Outcome<TrainingOutput> {
+    let (bucket, prefix) = split_uri(output_path)?;
+    let prefix = prefix.trim_end_matches('/');
+    let key = format!("{prefix}/{job}/output/output.tar.gz").trim_start_matches('/').to_owned();
+    let object = aws.s3.get_object().bucket(&bucket).key(&key).send().await;
+    let Some(object) = present(object.map_err(|error| failure("GetObject", error)))? else {
+        return Ok(TrainingOutput::default());
+    };
+    let body = object.body.collect().await.map_err(|error| Failure::new("Connection", format!("s3://{bucket}/{key}: {error}")))?;
+    read(&body.into_bytes()).map_err(|error| Failure::new("InvalidOutput", format!("s3://{bucket}/{key}: {error}")))
+}
+
+fn read(archive: &[u8]) -> std::io::Result<TrainingOutput> {
+    let mut output = TrainingOutput::default();
+    let mut archive = tar::Archive::new(GzDecoder::new(archive).take(MAX_BYTES));
+    for entry in archive.entries()? {
+        let entry = entry?;
+        if entry.path()?.file_name().is_none_or(|name| name != METRICS_FILE) {
+            continue;
+        }
+        for line in BufReader::new(entry).lines() {
+            match serde_json::from_str(&line?) {
+                Ok(MetricLine::Setup(setup)) => output.setup = Some(setup),
+                Ok(MetricLine::Epoch(epoch)) => output.epochs.push(epoch),
+                Ok(MetricLine::Test(test)) => output.test = Some(test),
+                Err(error) => return Err(std::io::Error::other(error)),
+            }
+        }
+    }
+    Ok(output)
+}

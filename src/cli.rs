@@ -1,0 +1,208 @@
+//! The command line: clap structs, and nothing that acts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Run Markdown runbooks that take a machine-learning model to production on AWS, or on a local cloud.
+#[derive(Debug, Parser)]
+#[command(name = "opsml", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done; 1 a step failed; 2 usage or runbook error; 3 interrupted, run again to go \
+    on; 4 an expectation did not hold; 5 teardown left something; 6 over budget or declined; 7 another run holds the \
+    runbook; 70 a bug in opsml; 130 a second Ctrl-C.")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Report every problem of a runbook that can be known before a call.
+    Check(File),
+    /// Show what a run would do to each step, and why.
+    Plan(Plan),
+    /// Run a runbook; run it again to resume.
+    Run(Run),
+    /// Show what has run, what lives, and what still bills.
+    Status(Journaled),
+    /// Show a step: its inputs, outputs and resources.
+    Show(Show),
+    /// Show the log of a step's job or endpoint.
+    Logs(Logs),
+    /// Render the write-up again from the journal, offline.
+    Report(Report),
+    /// Delete everything that a runbook made.
+    Down(Down),
+    /// Write a runbook to start from.
+    New(New),
+    /// Print the JSON Schema of runbook blocks, for editors.
+    Schema(Schema),
+    /// Print shell completions.
+    Completions(Completions),
+    /// Say what is missing on this machine.
+    Doctor(Doctor),
+    /// The local cloud on its own, for boto3, the AWS CLI or anything else.
+    #[command(subcommand)]
+    Cloud(Cloud),
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    #[default]
+    Text,
+    /// For machines: one JSON value, or one a line for `run` and `down`.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct File {
+    /// The runbook.
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub params: Params,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Debug, Default, Args)]
+pub struct Params {
+    /// Set a parameter of the runbook.
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    pub param: Vec<String>,
+    /// Read parameters from a YAML file.
+    #[arg(short = 'f', long = "params", value_name = "FILE")]
+    pub params_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Target {
+    /// Where to: `local`, `aws`, or the URL of a server that speaks AWS's protocols.
+    #[arg(long, default_value = "local", value_name = "local|aws|URL")]
+    pub target: String,
+    /// A profile of the AWS configuration.
+    #[arg(long, env = "AWS_PROFILE")]
+    pub profile: Option<String>,
+    /// The region; us-east-1 on the local cloud, and what is configured on AWS.
+    #[arg(long)]
+    pub region: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    pub file: File,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub file: File,
+    #[command(flatten)]
+    pub target: Target,
+    /// Stop after this step.
+    #[arg(long, value_name = "STEP")]
+    pub until: Option<String>,
+    /// Redo this step though nothing has changed.
+    #[arg(long, value_name = "STEP")]
+    pub force: Vec<String>,
+    /// Don't ask: not for the price on AWS, nor before deleting what is no longer in the file.
+    #[arg(long)]
+    pub yes: bool,
+    /// Folder of the write-up; `reports/NAME` beside the runbook's folder where it is not given.
+    #[arg(long, value_name = "FOLDER")]
+    pub report: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Journaled {
+    /// The runbook.
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub target: Target,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Show {
+    #[command(flatten)]
+    pub journaled: Journaled,
+    /// The step's id.
+    pub step: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Logs {
+    #[command(flatten)]
+    pub journaled: Journaled,
+    /// The step's id.
+    pub step: String,
+    /// Lines of each log stream at most.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(i32).range(1..=10000))]
+    pub lines: i32,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    #[command(flatten)]
+    pub journaled: Journaled,
+    /// Folder of the write-up; `reports/NAME` beside the runbook's folder where it is not given.
+    #[arg(long, value_name = "FOLDER")]
+    pub report: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Down {
+    #[command(flatten)]
+    pub journaled: Journaled,
+    /// Don't ask on AWS.
+    #[arg(long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct New {
+    /// The file to write: NAME.md.
+    pub name: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// One kind; all of them where it is left out.
+    pub kind: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Cloud {
+    /// Start it, if it doesn't run yet.
+    Start,
+    /// Stop it; its state stays.
+    Stop,
+    /// Whether it runs, where, and what lives in it.
+    Status {
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Print the environment that points boto3 and the AWS CLI at it.
+    Env,
+    /// Be the server.
+    #[command(hide = true)]
+    Serve {
+        #[arg(long)]
+        dir: PathBuf,
+    },
+}

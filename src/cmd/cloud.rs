@@ -1,0 +1,91 @@
+//! `opsml cloud`: the local cloud on its own.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use local_cloud::lifecycle::{self, Running};
+use local_cloud::{Settings, WORKER_ENV};
+use serde_json::json;
+
+use super::{Stop, Verdict};
+use crate::cli::{Cloud, Format};
+use crate::exit;
+
+pub fn run(arguments: &Cloud) -> Verdict {
+    match arguments {
+        Cloud::Start => {
+            let running = start()?;
+            println!("local cloud at {} (process {})", running.record.endpoint(), running.record.pid);
+        }
+        Cloud::Stop => match lifecycle::stop(&folder()?).map_err(stopped)? {
+            true => println!("stopped; its state stays in {}", folder()?.display()),
+            false => println!("it was not running"),
+        },
+        Cloud::Status { format } => status(*format)?,
+        Cloud::Env => {
+            let running = start()?;
+            println!("export AWS_ENDPOINT_URL={}", running.record.endpoint());
+            println!("export AWS_ACCESS_KEY_ID={}", running.keys.access_key_id);
+            println!("export AWS_SECRET_ACCESS_KEY={}", running.keys.secret_access_key);
+            println!("export AWS_REGION={0}\nexport AWS_DEFAULT_REGION={0}", running.record.region);
+        }
+        Cloud::Serve { dir } => {
+            let mut settings = Settings::new(dir);
+            settings.worker = worker();
+            settings.detached = true;
+            lifecycle::serve(settings).map_err(stopped)?;
+        }
+    }
+    Ok(exit::DONE)
+}
+
+/// The local cloud, started where it doesn't run.
+pub fn start() -> Result<Running, Stop> {
+    let folder = folder()?;
+    let program = std::env::current_exe()?;
+    let mut command = Command::new(program);
+    command.args(["cloud", "serve", "--dir"]).arg(&folder);
+    lifecycle::start(&folder, command).map_err(stopped)
+}
+
+fn status(format: Format) -> Result<(), Stop> {
+    let folder = folder()?;
+    let running = lifecycle::find(&folder).map_err(stopped)?;
+    match (format, running) {
+        (Format::Json, running) => {
+            let record = running.map(|running| json!({"endpoint": running.record.endpoint(), "pid": running.record.pid, "region": running.record.region}));
+            println!("{}", json!({"folder": folder, "running": record}));
+        }
+        (Format::Text, Some(running)) => {
+            println!("running at {} (process {})", running.record.endpoint(), running.record.pid);
+            println!("state in {}", folder.display());
+        }
+        (Format::Text, None) => println!("not running; state in {}", folder.display()),
+    }
+    Ok(())
+}
+
+/// `OPSML_CLOUD_DIR`, or a folder in the user's state directory.
+pub fn folder() -> Result<PathBuf, Stop> {
+    if let Some(folder) = std::env::var_os("OPSML_CLOUD_DIR").filter(|folder| !folder.is_empty()) {
+        return Ok(PathBuf::from(folder));
+    }
+    let state = std::env::var_os("XDG_STATE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+    state.or_else(home).map(|state| state.join("opsml/cloud")).ok_or_else(|| {
+        Stop::usage("there is no HOME to keep the local cloud's state in").hint("set OPSML_CLOUD_DIR to a folder")
+    })
+}
+
+/// The worker: `OPSML_WORKER`, or the one beside this program.
+pub fn worker() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os(WORKER_ENV) {
+        return Some(PathBuf::from(path));
+    }
+    let beside = std::env::current_exe().ok()?.with_file_name("opsml-worker");
+    beside.is_file().then_some(beside)
+}
+
+fn stopped(error: lifecycle::Error) -> Stop {
+    Stop::new(exit::STEP_FAILED, format!("the local cloud: {error}"))
+}

@@ -1,0 +1,75 @@
+//! `opsml doctor`: what is missing on this machine.
+
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use super::{Verdict, cloud};
+use crate::cli::{Doctor, Format};
+use crate::exit;
+
+struct Finding {
+    what: &'static str,
+    /// What was found, or what is wrong.
+    found: Result<String, String>,
+    way_out: &'static str,
+}
+
+pub fn run(arguments: &Doctor) -> Verdict {
+    let findings = [worker(), local_cloud(), python()];
+    let healthy = findings.iter().all(|finding| finding.found.is_ok());
+    match arguments.format {
+        Format::Json => {
+            let shown: Vec<_> = findings
+                .iter()
+                .map(|one| match &one.found {
+                    Ok(found) => json!({"what": one.what, "ok": true, "found": found}),
+                    Err(wrong) => json!({"what": one.what, "ok": false, "found": wrong, "way_out": one.way_out}),
+                })
+                .collect();
+            println!("{}", json!(shown));
+        }
+        Format::Text => {
+            for one in &findings {
+                match &one.found {
+                    Ok(found) => println!("✓ {}: {found}", one.what),
+                    Err(wrong) => println!("✗ {}: {wrong}\n  hint: {}", one.what, one.way_out),
+                }
+            }
+        }
+    }
+    Ok(if healthy { exit::DONE } else { exit::USAGE })
+}
+
+/// The worker starts, and so its libtorch is there.
+fn worker() -> Finding {
+    let found = match cloud::worker() {
+        None => Err("opsml-worker is not beside opsml".to_owned()),
+        Some(path) => match Command::new(&path).arg("--version").stdin(Stdio::null()).output() {
+            Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+            Ok(output) => Err(format!("{}: {}", path.display(), String::from_utf8_lossy(&output.stderr).trim())),
+            Err(error) => Err(format!("{}: {error}", path.display())),
+        },
+    };
+    Finding { what: "worker and libtorch", found, way_out: "`make build` fetches libtorch and builds it; LIBTORCH names another libtorch" }
+}
+
+fn local_cloud() -> Finding {
+    let found = match cloud::folder() {
+        Ok(folder) => match std::fs::create_dir_all(&folder) {
+            Ok(()) => Ok(format!("state in {}", folder.display())),
+            Err(error) => Err(format!("{}: {error}", folder.display())),
+        },
+        Err(stop) => Err(stop.message),
+    };
+    Finding { what: "local cloud", found, way_out: "set OPSML_CLOUD_DIR to a folder that can be written" }
+}
+
+fn python() -> Finding {
+    let found = match Command::new("python3").arg("--version").stdin(Stdio::null()).output() {
+        Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        Err(error) => Err(error.to_string()),
+    };
+    Finding { what: "python3 (to fetch libtorch)", found, way_out: "apt-get install python3 python3-pip" }
+}

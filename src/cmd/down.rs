@@ -1,0 +1,58 @@
+//! `opsml down`: deletes everything that a runbook made, newest first, and says what is left.
+
+use std::collections::BTreeMap;
+
+use super::{Stop, Verdict, run, session};
+use crate::aws::Target;
+use crate::cli::{Down, Format};
+use crate::exit;
+use crate::journal::ResourceId;
+use crate::resource::ensure::{Hands, INTERRUPTED};
+
+pub fn run(arguments: &Down) -> Verdict {
+    let journaled = &arguments.journaled;
+    // What was never run has made nothing.
+    session::must_read(journaled)?;
+    session::block_on(async {
+        let interrupted = run::watch_interrupt();
+        let aws = session::connect(&journaled.target).await?;
+        let mut journal = session::open(&journaled.file, &journaled.target, &aws)?;
+        let live: Vec<(ResourceId, String)> =
+            journal.state().resources.live().rev().map(|(id, row)| (id.clone(), row.step.clone())).collect();
+        if aws.target == Target::Aws && !arguments.yes && !live.is_empty() {
+            let ids: Vec<String> = live.iter().map(|(id, _)| format!("  {id}")).collect();
+            return Err(Stop::new(exit::DECLINED, format!("this would delete on AWS:\n{}", ids.join("\n")))
+                .hint("--yes deletes them"));
+        }
+        journal.observe(run::observer(journaled.format));
+        let mut left = Vec::new();
+        for (id, step) in &live {
+            let mut hands = Hands {
+                aws: &aws,
+                journal: &mut journal,
+                step: step.clone(),
+                base: String::new(),
+                tags: BTreeMap::new(),
+                force: false,
+                interrupted: interrupted.clone(),
+                ensured: Vec::new(),
+            };
+            match hands.delete_and_wait(id).await {
+                Ok(()) => {}
+                Err(failure) if failure.code == INTERRUPTED => {
+                    return Err(Stop::new(exit::INTERRUPTED, "interrupted; run `opsml down` again to go on"));
+                }
+                // What depends on it may still go: all is tried, and what is left is told.
+                Err(failure) => left.push(format!("{id}: {failure}")),
+            }
+        }
+        if !left.is_empty() {
+            return Err(Stop::new(exit::LEFT_OVER, format!("{} resources are left:\n{}", left.len(), left.join("\n")))
+                .hint("run `opsml down` again when the cause is mended"));
+        }
+        if journaled.format == Format::Text {
+            println!("deleted {} resources; nothing of {} is left", live.len(), journaled.file.display());
+        }
+        Ok(exit::DONE)
+    })
+}

@@ -1,0 +1,44 @@
+//! `opsml logs`: the log of a step's job or endpoint.
+
+use serde_json::json;
+
+use super::{Stop, Verdict, session, show};
+use crate::action::job_log;
+use crate::cli::{Format, Logs};
+use crate::diagnostic::printable;
+use crate::exit;
+
+pub fn run(arguments: &Logs) -> Verdict {
+    let journal = session::must_read(&arguments.journaled)?;
+    let state = journal.state();
+    let id = &arguments.step;
+    if !state.steps.contains_key(id) {
+        return Err(show::unknown(id, state.steps.keys().map(String::as_str)));
+    }
+    let places: Vec<(String, String)> = state
+        .resources
+        .live()
+        .filter(|(_, row)| row.step == *id)
+        .filter_map(|(resource, _)| match resource.kind.as_str() {
+            "training-job" => Some(("/aws/sagemaker/TrainingJobs".to_owned(), format!("{}/", resource.name))),
+            "endpoint" => Some((format!("/aws/sagemaker/Endpoints/{}", resource.name), String::new())),
+            _ => None,
+        })
+        .collect();
+    if places.is_empty() {
+        return Err(Stop::usage(format!("the step `{id}` has nothing that writes a log"))
+            .hint("training jobs and endpoints do"));
+    }
+    session::block_on(async {
+        let aws = session::connect(&arguments.journaled.target).await?;
+        for (group, prefix) in &places {
+            for line in job_log(&aws, group, prefix, arguments.lines).await? {
+                match arguments.journaled.format {
+                    Format::Json => println!("{}", json!(line)),
+                    Format::Text => println!("{}", printable(&line.message)),
+                }
+            }
+        }
+        Ok(exit::DONE)
+    })
+}

@@ -1,0 +1,23 @@
+//! `opsml new`: a runbook to start from.
+
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
+
+use super::{Stop, Verdict};
+use crate::cli::New;
+use crate::exit;
+
+const STARTER: &str = include_str!("../../templates/new.md");
+
+pub fn run(arguments: &New) -> Verdict {
+    let name = arguments.name.strip_suffix(".md").unwrap_or(&arguments.name);
+    let path = PathBuf::from(format!("{name}.md"));
+    let mut file = File::create_new(&path).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => Stop::usage(format!("{} exists already", path.display())),
+        _ => Stop::usage(format!("{}: {error}", path.display())),
+    })?;
+    file.write_all(STARTER.as_bytes())?;
+    println!("wrote {0}\n  opsml check {0}\n  opsml run {0}", path.display());
+    Ok(exit::DONE)
+}

@@ -1,0 +1,139 @@
+//! `opsml run`: runs a runbook, or goes on with it, and renders the write-up.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use tokio::sync::watch;
+
+use super::session::{self, Checked};
+use super::{Stop, Verdict, report};
+use crate::aws::{Aws, Target};
+use crate::cli::{Format, Run};
+use crate::console;
+use crate::exit;
+use crate::failure::EXPECTATION;
+use crate::journal::{Journal, Observer};
+use crate::plan;
+use crate::runner::{self, Ended, Options};
+
+pub fn run(arguments: &Run) -> Verdict {
+    let checked = session::checked(&arguments.file.file, &arguments.file.params)?;
+    for step in arguments.until.iter().chain(&arguments.force) {
+        if checked.runbook.step(step).is_none() {
+            return Err(Stop::usage(format!("the runbook has no step `{step}`")));
+        }
+    }
+    session::block_on(run_checked(arguments, checked))
+}
+
+async fn run_checked(arguments: &Run, checked: Checked) -> Verdict {
+    let runbook = &checked.runbook;
+    let file: &Path = &arguments.file.file;
+    let interrupted = watch_interrupt();
+    let aws = session::connect(&arguments.target).await?;
+    let mut journal = session::open(file, &arguments.target, &aws)?;
+    if aws.target == Target::Aws {
+        ask(arguments, &checked, &journal, &aws)?;
+    }
+    journal.observe(observer(arguments.file.format));
+    let options = Options {
+        params: checked.params.clone(),
+        paths: session::paths(runbook, &checked.given),
+        force: arguments.force.clone(),
+        until: arguments.until.clone(),
+        yes: arguments.yes,
+        interrupted,
+    };
+    let ended = runner::run(runbook, &mut journal, &aws, &options).await;
+    // A run that failed has a write-up too. One that lost its journal has nothing to write it from.
+    let ended = ended?;
+    let written = report::write(runbook, journal.state(), arguments.report.as_deref())?;
+    let text = arguments.file.format == Format::Text;
+    if text {
+        println!("write-up: {}", written.markdown.display());
+        println!("          {}", written.html.display());
+    }
+    match ended {
+        Ended::Done { ran: 0, cached } => {
+            if text {
+                println!("nothing to do: {cached} steps are done, and no call changed anything");
+            }
+            Ok(exit::DONE)
+        }
+        Ended::Done { ran, cached } => {
+            if text {
+                println!("done: {ran} steps ran, {cached} were done before");
+            }
+            Ok(exit::DONE)
+        }
+        Ended::Failed { step, failure } => {
+            let code = match failure.code.as_str() {
+                EXPECTATION => exit::EXPECTATION,
+                "ExpiredToken" | "ExpiredTokenException" => exit::INTERRUPTED,
+                _ => exit::STEP_FAILED,
+            };
+            let mut stop = Stop::new(code, session::in_step(runbook, &step, &failure));
+            stop.hints = failure.hints;
+            Err(stop.hint(format!("when it is mended, go on with: opsml run {}", file.display())))
+        }
+        Ended::Interrupted => {
+            let live = journal.state().resources.live().count();
+            let shown = file.display();
+            Err(Stop::new(exit::INTERRUPTED, format!("interrupted; {live} resources live, and bill on AWS"))
+                .hint(format!("go on with: opsml run {shown}"))
+                .hint(format!("or delete them: opsml down {shown}")))
+        }
+    }
+}
+
+pub fn observer(format: Format) -> Box<dyn Observer> {
+    match format {
+        Format::Text => Box::new(console::Text::default()),
+        Format::Json => Box::new(console::Json),
+    }
+}
+
+/// The first Ctrl-C asks to stop; a second one stops at once.
+pub fn watch_interrupt() -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_err() {
+            return;
+        }
+        eprintln!("stopping after the call under way; Ctrl-C again stops at once");
+        sender.send_replace(true);
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(i32::from(exit::KILLED));
+        }
+    });
+    receiver
+}
+
+/// Before the first paid call on AWS: who pays, how much at worst, and whether that is wanted.
+fn ask(arguments: &Run, checked: &Checked, journal: &Journal, aws: &Aws) -> Result<(), Stop> {
+    let runbook = &checked.runbook;
+    let planned = plan::plan(runbook, &checked.params, journal.state(), &|_| None, &|_, _| None);
+    let planned = planned.map_err(|_| Stop::usage("the plan cannot be made"))?;
+    let worst: f64 = planned.iter().filter_map(|step| Some(step.price.as_ref()?.0)).sum();
+    eprintln!("account {}, region {}, as {}", aws.account, aws.region, aws.principal);
+    eprintln!("at worst {worst:.2} USD, by prices of {}", crate::price::DATE);
+    let budget = runbook.front.budget.as_deref().and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
+    if let Some(budget) = budget.filter(|budget| worst > *budget) {
+        return Err(Stop::new(exit::DECLINED, format!("that is over the runbook's budget of {budget:.2} USD"))
+            .hint("raise `budget` in the front matter, or lower `max_run`, `instance_count` or `hours`"));
+    }
+    if arguments.yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Stop::new(exit::DECLINED, "nobody is there to agree to the price").hint("--yes agrees"));
+    }
+    eprint!("go on? [y/N] ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(Stop::new(exit::DECLINED, "declined; nothing was made")),
+    }
+}

@@ -1,0 +1,223 @@
+//! What several verbs open first: the runbook, its parameters, the target and the journal.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::{Stop, Verdict, cloud};
+use crate::aws::{self, Aws};
+use crate::cli;
+use crate::diagnostic::{Diagnostic, Severity, Source};
+use crate::exit;
+use crate::failure::Failure;
+use crate::journal::Journal;
+use crate::runbook::{self, Runbook};
+use crate::step::Paths;
+
+/// The largest runbook that is read: a hundred times the longest write-up known.
+const MAX_RUNBOOK: u64 = 8 << 20;
+
+pub fn read_source(file: &Path) -> Result<Source, Stop> {
+    let failed = |error: std::io::Error| Stop::usage(format!("{}: {error}", file.display()));
+    if std::fs::metadata(file).map_err(failed)?.len() > MAX_RUNBOOK {
+        return Err(Stop::usage(format!("{} is larger than {MAX_RUNBOOK} bytes", file.display())));
+    }
+    let bytes = std::fs::read(file).map_err(failed)?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Source::new(file, text)),
+        Err(error) => {
+            let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).into_owned();
+            let line = valid.matches('\n').count() + 1;
+            Err(Stop::usage(format!("{}:{line}: a runbook is UTF-8 text, and this is not", file.display())))
+        }
+    }
+}
+
+/// A runbook with everything that `check` says of it, and the parameters as far as they are known.
+pub struct Checked {
+    pub runbook: Runbook,
+    pub params: Map<String, Value>,
+    pub diagnostics: Vec<Diagnostic>,
+    /// Mistakes in parameters.
+    pub wrong_params: Vec<String>,
+    /// Parameter values of the command line: paths among them may lie anywhere.
+    pub given: BTreeMap<String, Value>,
+}
+
+impl Checked {
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|problem| problem.severity == Severity::Error)
+    }
+}
+
+pub fn check(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
+    let (runbook, mut diagnostics) = Runbook::parse(read_source(file)?);
+    let given = given(params)?;
+    let (params, wrong_params) = match runbook.params(&given) {
+        Ok(params) => (params, Vec::new()),
+        // What has no value yet is only missed by a run; the rest is checked without it.
+        Err(wrong) => {
+            let known = runbook.front.params.iter();
+            let known = known.filter_map(|(name, param)| Some((name.clone(), given.get(name).or(param.default.as_ref())?.clone())));
+            (known.collect(), wrong)
+        }
+    };
+    diagnostics.extend(runbook::check(&runbook, &params));
+    diagnostics.sort_by_key(|problem| problem.span.start);
+    Ok(Checked { runbook, params, diagnostics, wrong_params, given })
+}
+
+/// As [`check`], but errors end the verb, told with their places.
+pub fn checked(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
+    let checked = check(file, params)?;
+    for problem in &checked.diagnostics {
+        eprintln!("{}", checked.runbook.source.render(problem));
+    }
+    if checked.has_errors() {
+        let errors = checked.diagnostics.iter().filter(|p| p.severity == Severity::Error).count();
+        return Err(Stop::usage(format!("{} has {errors} problem(s); nothing was run", file.display())));
+    }
+    if !checked.wrong_params.is_empty() {
+        return Err(Stop::usage(checked.wrong_params.join("; ")));
+    }
+    Ok(checked)
+}
+
+/// Values of `-f`, overlaid by those of `-p`.
+fn given(params: &cli::Params) -> Result<BTreeMap<String, Value>, Stop> {
+    let mut given = BTreeMap::new();
+    if let Some(file) = &params.params_file {
+        let source = read_source(file)?;
+        let mut problems = Vec::new();
+        let node = runbook::yaml::parse(&source.text, 0..source.text.len(), &mut problems);
+        if let Some(problem) = problems.first() {
+            return Err(Stop::usage(source.render(problem)));
+        }
+        let entries = node.iter().flat_map(|node| node.entries());
+        given.extend(entries.map(|(key, value)| (key.name.clone(), value.to_value())));
+    }
+    for one in &params.param {
+        let (name, value) = one.split_once('=').ok_or_else(|| {
+            Stop::usage(format!("`{one}` is not NAME=VALUE")).hint("for example: -p instance_type=ml.m5.large")
+        })?;
+        given.insert(name.to_owned(), Value::String(value.to_owned()));
+    }
+    Ok(given)
+}
+
+/// The folders of a run of this runbook.
+pub fn paths(runbook: &Runbook, given: &BTreeMap<String, Value>) -> Paths {
+    let base = base(runbook);
+    let allowed = given.values().filter_map(Value::as_str).map(PathBuf::from).filter(|path| path.exists()).collect();
+    Paths { base, cache: PathBuf::from(".opsml/cache"), allowed }
+}
+
+fn base(runbook: &Runbook) -> PathBuf {
+    match runbook.source.path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn state_folder(file: &Path) -> PathBuf {
+    let stem = file.file_stem().unwrap_or_default();
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    folder.join(".opsml").join(stem)
+}
+
+/// The target's name in the journal's file name: letters, digits and hyphens.
+fn target_name(target: &str) -> String {
+    target.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
+}
+
+/// Connects to the target; starts the local cloud where it doesn't run.
+pub async fn connect(target: &cli::Target) -> Result<Aws, Stop> {
+    let aws = match target.target.as_str() {
+        "aws" => Aws::connect(aws::Target::Aws, target.profile.as_deref(), target.region.as_deref()).await?,
+        "local" => {
+            let running = cloud::start()?;
+            let at = aws::Target::Local {
+                url: running.record.endpoint(),
+                access_key_id: running.keys.access_key_id.clone(),
+                secret_access_key: running.keys.secret_access_key.clone(),
+            };
+            Aws::connect(at, None, Some(&running.record.region)).await?
+        }
+        url if url.starts_with("http://") || url.starts_with("https://") => {
+            Aws::connect(aws::Target::Url(url.to_owned()), target.profile.as_deref(), target.region.as_deref()).await?
+        }
+        other => {
+            return Err(Stop::usage(format!("there is no target `{other}`")).hint("it is local, aws, or a URL"));
+        }
+    };
+    Ok(aws)
+}
+
+/// Opens the journal of a runbook on a target to write it, and its stack where there is none yet.
+pub fn open(file: &Path, target: &cli::Target, aws: &Aws) -> Result<Journal, Stop> {
+    let name = format!("{}-{}-{}.db", target_name(&target.target), aws.account, aws.region);
+    let mut journal = Journal::write(&state_folder(file).join(name))?;
+    if journal.state().stack.is_empty() {
+        journal.append([crate::journal::Event::Opened {
+            stack: crate::resource::ensure::new_stack_id(),
+            target: target.target.clone(),
+            account: aws.account.clone(),
+            region: aws.region.clone(),
+        }])?;
+    }
+    Ok(journal)
+}
+
+/// The journal of a runbook on a target, to read it without a call: of several accounts or regions, the one that
+/// was written last.
+pub fn read(file: &Path, target: &cli::Target) -> Result<Option<Journal>, Stop> {
+    let folder = state_folder(file);
+    let prefix = format!("{}-", target_name(&target.target));
+    let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(None) };
+    let newest = entries
+        .filter_map(Result::ok)
+        .filter(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let region = target.region.as_ref().is_none_or(|region| name.ends_with(&format!("-{region}.db")));
+            name.starts_with(&prefix) && name.ends_with(".db") && region
+        })
+        .max_by_key(|entry| entry.metadata().and_then(|data| data.modified()).ok());
+    match newest {
+        Some(entry) => Ok(Journal::read(&entry.path())?),
+        None => Ok(None),
+    }
+}
+
+/// As [`read`], where there must be one.
+pub fn must_read(journaled: &cli::Journaled) -> Result<Journal, Stop> {
+    read(&journaled.file, &journaled.target)?.ok_or_else(|| {
+        let (file, target) = (journaled.file.display(), &journaled.target.target);
+        Stop::usage(format!("{file} has not run on the target `{target}`")).hint(format!("opsml run {file}"))
+    })
+}
+
+/// An async runtime for the verbs that call.
+pub fn block_on(verb: impl Future<Output = Verdict>) -> Verdict {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime {
+        Ok(runtime) => {
+            let verdict = runtime.block_on(verb);
+            // A blocking read under way must not hold up the exit.
+            runtime.shutdown_background();
+            verdict
+        }
+        Err(error) => Err(Stop::new(exit::BUG, format!("no async runtime: {error}"))),
+    }
+}
+
+/// A failure that names its step and its place in the runbook.
+pub fn in_step(runbook: &Runbook, step: &str, failure: &Failure) -> String {
+    match runbook.step(step) {
+        Some(declared) => {
+            let place = runbook.source.position(declared.id_span.start);
+            format!("step `{step}` ({}:{}): {failure}", runbook.source.path.display(), place.line)
+        }
+        None => format!("step `{step}`: {failure}"),
+    }
+}

@@ -1,0 +1,44 @@
+//! `opsml show`: one step with its inputs, outputs and resources.
+
+use serde_json::json;
+
+use super::{Stop, Verdict, session};
+use crate::cli::{Format, Show};
+use crate::console::status_word;
+use crate::diagnostic::{closest, printable};
+use crate::exit;
+
+pub fn run(arguments: &Show) -> Verdict {
+    let journal = session::must_read(&arguments.journaled)?;
+    let state = journal.state();
+    let id = &arguments.step;
+    let step = state.steps.get(id).ok_or_else(|| unknown(id, state.steps.keys().map(String::as_str)))?;
+    let resources: Vec<_> = state.resources.iter().filter(|(_, row)| row.step == *id).collect();
+    if arguments.journaled.format == Format::Json {
+        let resources: Vec<_> = resources.iter().map(|(id, row)| json!({"id": id, "row": row})).collect();
+        println!("{}", json!({"id": id, "step": step, "resources": resources}));
+        return Ok(exit::DONE);
+    }
+    println!("{id} ({}): {}, attempt {}, because: {}", step.kind, status_word(step.status), step.attempts, step.reason);
+    if let Some(failure) = &step.failure {
+        println!("{}", printable(&failure.to_string()));
+        failure.hints.iter().for_each(|hint| println!("  hint: {}", printable(hint)));
+    }
+    println!("inputs {}", printable(&format!("{:#}", step.inputs)));
+    if let Some(outputs) = &step.outputs {
+        println!("outputs {}", printable(&format!("{outputs:#}")));
+    }
+    for (id, row) in resources {
+        println!("{id}: {:?} {}", row.status, printable(&json!(row.facts).to_string()));
+    }
+    Ok(exit::DONE)
+}
+
+pub fn unknown<'a>(id: &str, known: impl Iterator<Item = &'a str>) -> Stop {
+    let known: Vec<&str> = known.collect();
+    let stop = Stop::usage(format!("no step `{id}` has run"));
+    match closest(id, known.iter().copied()) {
+        Some(close) => stop.hint(format!("did you mean `{close}`?")),
+        None => stop.hint(format!("there is: {}", known.join(", "))),
+    }
+}

@@ -1,0 +1,151 @@
+//! What a run shows: from the journal's events, as progress on a terminal, as plain lines without one, or as JSON
+//! lines for machines.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use crate::diagnostic::printable;
+use crate::journal::{Event, Observer, Progress, Record, State, StepStatus};
+
+/// How often a plain log tells the progress of one step.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// The console for text: a spinner where a person looks on, lines where none does.
+pub struct Text {
+    bar: Option<ProgressBar>,
+    last: Instant,
+    message: String,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self { bar: None, last: Instant::now(), message: String::new() }
+    }
+}
+
+impl Text {
+    fn line(&mut self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            None => println!("{line}"),
+        }
+    }
+
+    fn start(&mut self, step: &str) {
+        self.last = Instant::now();
+        self.message.clear();
+        if std::io::stderr().is_terminal() {
+            let bar = ProgressBar::new_spinner().with_prefix(step.to_owned());
+            // The template is a constant that indicatif accepts.
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {wide_msg} {elapsed}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(120));
+            self.bar = Some(bar);
+        }
+    }
+
+    fn stop(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Observer for Text {
+    fn event(&mut self, record: &Record, state: &State) {
+        let took = |step: &str| {
+            let row = state.steps.get(step);
+            let took = row.and_then(|row| Some(row.ended? - row.started)).unwrap_or_default();
+            (row, duration_words(took))
+        };
+        match &record.event {
+            Event::StepStarted { step, kind, reason, .. } => {
+                self.stop();
+                self.line(&format!("▶ {step} ({kind}): {}", printable(reason)));
+                self.start(step);
+            }
+            Event::StepDone { step, summary, .. } => {
+                self.stop();
+                self.line(&format!("✓ {step}: {} ({})", printable(summary), took(step).1));
+            }
+            Event::StepFailed { step, failure } => {
+                self.stop();
+                self.line(&format!("✗ {step}: {} ({})", printable(&failure.to_string()), took(step).1));
+                failure.hints.iter().for_each(|hint| self.line(&format!("  hint: {}", printable(hint))));
+            }
+            Event::StepSkipped { step, reason, .. } => self.line(&format!("- {step}: skipped, {}", printable(reason))),
+            Event::Created { id, adopted: true } => self.line(&format!("  adopted {id}, which an earlier run made")),
+            Event::Created { id, .. } => self.line(&format!("  created {id}")),
+            Event::Deleted { id } => self.line(&format!("  deleted {id}")),
+            Event::RunEnded { .. } => self.stop(),
+            _ => {}
+        }
+    }
+
+    fn progress(&mut self, step: &str, progress: &Progress) {
+        let message = match progress.part {
+            Some((done, total)) => format!("{} {done}/{total}", printable(&progress.message)),
+            None => printable(&progress.message),
+        };
+        if let Some(bar) = &self.bar {
+            bar.set_message(message);
+        } else if progress.message != self.message || self.last.elapsed() >= QUIET {
+            let first_word_of_a_count = progress.part.is_some() && progress.message == self.message;
+            if !first_word_of_a_count || self.last.elapsed() >= QUIET {
+                println!("  {step}: {message}");
+                self.last = Instant::now();
+            }
+        }
+        self.message.clone_from(&progress.message);
+    }
+
+    fn note(&mut self, step: &str, text: &str) {
+        self.line(&format!("= {step}: {}", printable(text)));
+    }
+}
+
+/// The console for machines: each event a line.
+pub struct Json;
+
+impl Json {
+    fn line(value: &serde_json::Value) {
+        // A reader that is gone stops the output, not the run.
+        let _ = writeln!(std::io::stdout(), "{value}");
+    }
+}
+
+impl Observer for Json {
+    fn event(&mut self, record: &Record, _state: &State) {
+        Self::line(&json!({"seq": record.seq, "at": record.at, "event": record.event}));
+    }
+
+    fn progress(&mut self, step: &str, progress: &Progress) {
+        Self::line(&json!({"step": step, "progress": progress.message, "part": progress.part}));
+    }
+
+    fn note(&mut self, step: &str, text: &str) {
+        Self::line(&json!({"step": step, "note": text}));
+    }
+}
+
+/// Milliseconds in words: `0.4 s`, `12 s`, `3 min 5 s`.
+pub fn duration_words(milliseconds: i64) -> String {
+    match milliseconds.max(0) {
+        ms @ 0..10_000 => format!("{:.1} s", ms as f64 / 1000.0),
+        ms @ 10_000..60_000 => format!("{} s", ms / 1000),
+        ms => format!("{} min {} s", ms / 60_000, ms / 1000 % 60),
+    }
+}
+
+pub fn status_word(status: StepStatus) -> &'static str {
+    match status {
+        StepStatus::Running => "running",
+        StepStatus::Done => "done",
+        StepStatus::Failed => "failed",
+        StepStatus::Skipped => "skipped",
+    }
+}

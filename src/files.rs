@@ -1,0 +1,72 @@
+//! Local files and folders, and digests of them: what a step read, so that a change is seen and a touch is not.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::failure::{Failure, Outcome};
+
+/// A regular file below a folder.
+#[derive(Clone, Debug)]
+pub struct LocalFile {
+    /// Relative to the folder, with `/`.
+    pub key: String,
+    pub path: PathBuf,
+    pub bytes: u64,
+}
+
+/// Every regular file below a folder, by key. Links are refused: they could lead out of it.
+pub fn files_below(folder: &Path) -> Outcome<Vec<LocalFile>> {
+    let mut files = Vec::new();
+    let mut folders = vec![(folder.to_owned(), String::new())];
+    while let Some((folder, prefix)) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).map_err(|error| Failure::file(&folder, error))? {
+            let entry = entry.map_err(|error| Failure::file(&folder, error))?;
+            let path = entry.path();
+            let kind = entry.file_type().map_err(|error| Failure::file(&path, error))?;
+            let name = entry.file_name().into_string().map_err(|_| Failure::file(&path, "its name is not UTF-8"))?;
+            let key = format!("{prefix}{name}");
+            if kind.is_symlink() {
+                return Err(Failure::file(&path, "is a link, and links are not followed"));
+            } else if kind.is_dir() {
+                folders.push((path, format!("{key}/")));
+            } else {
+                let bytes = entry.metadata().map_err(|error| Failure::file(&path, error))?.len();
+                files.push(LocalFile { key, path, bytes });
+            }
+        }
+    }
+    files.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(files)
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// SHA-256 (hex) of a file, or of a folder: of the names and contents of all files below it.
+pub fn digest(path: &Path) -> Outcome<String> {
+    if !path.is_dir() {
+        return file(path).map(|hash| hex(&hash));
+    }
+    let mut all = Sha256::new();
+    for entry in files_below(path)? {
+        all.update((entry.key.len() as u64).to_le_bytes());
+        all.update(&entry.key);
+        all.update(file(&entry.path)?);
+    }
+    Ok(hex(&all.finalize()))
+}
+
+fn file(path: &Path) -> Outcome<Vec<u8>> {
+    let mut reader = std::fs::File::open(path).map_err(|error| Failure::file(path, error))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match reader.read(&mut buffer).map_err(|error| Failure::file(path, error))? {
+            0 => return Ok(hash.finalize().to_vec()),
+            read => hash.update(&buffer[..read]),
+        }
+    }
+}

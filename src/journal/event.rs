@@ -1,0 +1,75 @@
+//! The events that a journal holds. They are the on-disk format: a change here is a change of
+//! [`FORMAT`](super::FORMAT).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::Figure;
+use crate::failure::Failure;
+
+/// A resource by what it is and what it is called; unique within an account and region.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ResourceId {
+    /// `training-job`, `bucket`, …
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub name: String,
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind.replace('-', " "), self.name)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The first event: whose journal this is.
+    Opened { stack: String, target: String, account: String, region: String },
+    RunStarted { run: u64, params: Map<String, Value>, version: String },
+    RunEnded { run: u64, outcome: RunOutcome },
+
+    /// A step's work begins; what it was given is what decides later whether it is stale.
+    StepStarted { step: String, kind: String, inputs: Value, files: BTreeMap<String, String>, reason: String },
+    StepDone { step: String, outputs: Value, summary: String, figures: Vec<Figure> },
+    StepFailed { step: String, failure: Failure },
+    StepSkipped { step: String, kind: String, reason: String },
+    /// The step is no longer in the file, and nothing of it is left.
+    StepForgotten { step: String },
+
+    /// Committed before the create call leaves.
+    Intended { id: ResourceId, step: String, slot: String, spec: Value },
+    /// Committed before the wait: the resource exists and is ours.
+    Created { id: ResourceId, adopted: bool },
+    /// An update to another spec is about to be called.
+    Updating { id: ResourceId, spec: Value },
+    Ready { id: ResourceId, facts: Map<String, Value> },
+    /// Another resource has its slot now; it goes once the step is done.
+    Superseded { id: ResourceId },
+    Deleting { id: ResourceId },
+    /// It is gone: by us, or found gone.
+    Deleted { id: ResourceId },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    Done,
+    Failed,
+    Interrupted,
+    /// An expectation did not hold.
+    Unexpected,
+}
+
+/// An event and when it was committed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    pub seq: u64,
+    /// Milliseconds since 1970, UTC.
+    pub at: i64,
+    pub event: Event,
+}

@@ -1,0 +1,18 @@
+//! What a step shows in the report beside its resources' cards. Journaled, so that a report needs nothing else.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "figure", rename_all = "snake_case")]
+pub enum Figure {
+    /// Lines over a common x axis.
+    Curve { caption: String, x: String, y: String, series: Vec<Series> },
+    Table { caption: String, columns: Vec<String>, rows: Vec<Vec<String>> },
+}
+
+/// One line of a curve: points (x, y) in the order of x.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    pub name: String,
+    pub points: Vec<(f64, f64)>,
+}

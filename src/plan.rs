@@ -1,0 +1,256 @@
+//! What a run would do, and why: pure decisions over the runbook, the journal's state and facts that are handed in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::diagnostic::Diagnostic;
+use crate::journal::{State, StepRow, StepStatus};
+use crate::runbook::{self, Context, Declared, Runbook, template, used_steps};
+
+/// What happens to a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", content = "reason", rename_all = "snake_case")]
+pub enum Decision {
+    Run(String),
+    /// It is done, and nothing that it depends on has changed.
+    Cached,
+    Skip(String),
+    /// It may run: that depends on what an earlier step will put out.
+    Open(String),
+}
+
+/// A step whose templates are resolved, in the form that is journaled and compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ready {
+    /// The kind's fields.
+    pub fields: Value,
+    /// `{KIND: fields, expect_error: …, tags: …}`: what makes the step stale when it changes.
+    pub inputs: Value,
+}
+
+/// Resolves a step, or says why it is skipped.
+pub enum Resolution {
+    Ready(Ready),
+    Skip(String),
+}
+
+/// What templates see: the parameters, the run, and the outputs of the steps that are done. A skipped step has
+/// none, so `default()` can speak for it.
+pub fn context(params: &Map<String, Value>, run: &Map<String, Value>, state: &State, before: &[Declared]) -> Context {
+    let mut context = Context::new();
+    context.insert("params".into(), Value::Object(params.clone()));
+    context.insert("run".into(), Value::Object(run.clone()));
+    for step in before {
+        if let Some(row) = state.steps.get(&step.id) {
+            match (row.status, &row.outputs) {
+                (StepStatus::Done, Some(outputs)) => context.insert(step.id.clone(), outputs.clone()),
+                (StepStatus::Skipped, _) => context.insert(step.id.clone(), json!({})),
+                _ => None,
+            };
+        }
+    }
+    context
+}
+
+/// Evaluates `when` and the fields. Diagnostics point into the document.
+pub fn resolve(step: &Declared, context: &Context, state: &State) -> Result<Resolution, Vec<Diagnostic>> {
+    let skipped: BTreeSet<String> = used_steps(step)
+        .into_iter()
+        .filter(|used| state.steps.get(used).is_some_and(|row| row.status == StepStatus::Skipped))
+        .collect();
+    if let Some(needed) = step.common.needs.iter().find(|needed| skipped.contains(*needed)) {
+        return Ok(Resolution::Skip(format!("needs `{needed}`, which was skipped")));
+    }
+    if let Some(when) = &step.common.when {
+        let place = step.body.get("when").map_or(step.id_span.clone(), |node| node.span.clone());
+        match template::evaluate(when, &Value::Object(context.clone())) {
+            Ok(value) if truthy(&value) => {}
+            Ok(_) => return Ok(Resolution::Skip(format!("`{when}` does not hold"))),
+            Err(_) if !skipped.is_empty() => return Ok(Resolution::Skip(skipped_reason(&skipped))),
+            Err(error) => return Err(vec![Diagnostic::error(place, template::message(&error))]),
+        }
+    }
+    match runbook::resolve(step, context) {
+        Ok(resolved) => {
+            let mut inputs = Map::from_iter([(step.kind.name.clone(), resolved.value.clone())]);
+            if let Some(code) = &step.common.expect_error {
+                inputs.insert("expect_error".into(), json!(code));
+            }
+            if !step.common.tags.is_empty() {
+                inputs.insert("tags".into(), json!(step.common.tags));
+            }
+            Ok(Resolution::Ready(Ready { fields: resolved.value, inputs: Value::Object(inputs) }))
+        }
+        Err(_) if !skipped.is_empty() => Ok(Resolution::Skip(skipped_reason(&skipped))),
+        Err(problems) => Err(problems),
+    }
+}
+
+fn skipped_reason(skipped: &BTreeSet<String>) -> String {
+    let names: Vec<String> = skipped.iter().map(|name| format!("`{name}`")).collect();
+    format!("uses {}, which was skipped", names.join(", "))
+}
+
+/// minijinja's idea of truth: nothing, false, 0 and what is empty are not.
+pub fn truthy(value: &Value) -> bool {
+    minijinja::Value::from_serialize(value).is_true()
+}
+
+/// Whether a resolved step must run, by what the journal knows of it.
+pub fn decide(row: Option<&StepRow>, kind: &str, inputs: &Value, files: &BTreeMap<String, String>) -> Decision {
+    let Some(row) = row else { return Decision::Run("new".into()) };
+    match row.status {
+        StepStatus::Running => return Decision::Run("was interrupted".into()),
+        StepStatus::Skipped => return Decision::Run("was skipped before".into()),
+        StepStatus::Failed => {
+            let code = row.failure.as_ref().map_or("", |failure| failure.code.as_str());
+            return Decision::Run(format!("failed before ({code})"));
+        }
+        StepStatus::Done => {}
+    }
+    if row.kind != kind {
+        return Decision::Run(format!("changed: kind {} → {kind}", row.kind));
+    }
+    let mut changes = changes(&row.inputs, inputs);
+    for (path, digest) in files {
+        match row.files.get(path) {
+            Some(earlier) if earlier == digest => {}
+            Some(_) => changes.push(format!("the content of {path}")),
+            None => {}
+        }
+    }
+    if changes.is_empty() { Decision::Cached } else { Decision::Run(format!("changed: {}", changes.join(", "))) }
+}
+
+/// What differs, as `instance_count 1 → 4`; the first three of it.
+pub fn changes(old: &Value, new: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    collect_changes("", old, new, &mut found);
+    let more = found.len().saturating_sub(3);
+    found.truncate(3);
+    if more > 0 {
+        found.push(format!("and {more} more"));
+    }
+    found
+}
+
+fn collect_changes(path: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
+    if old == new {
+        return;
+    }
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            for name in names {
+                // The kind's own key says nothing that the step's name doesn't.
+                let below = if path.is_empty() { "".to_owned() } else { format!("{path}.") };
+                let path = if path.is_empty() && old.get(name).or(new.get(name)).is_some_and(Value::is_object) {
+                    " ".to_owned()
+                } else {
+                    format!("{}{name}", below.trim_start_matches(" ."))
+                };
+                collect_changes(&path, old.get(name).unwrap_or(&Value::Null), new.get(name).unwrap_or(&Value::Null), found);
+            }
+        }
+        _ => found.push(format!("{} {} → {}", path.trim(), shown(old), shown(new))),
+    }
+}
+
+fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "nothing".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// A line of `opsml plan`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Planned {
+    pub id: String,
+    pub kind: String,
+    #[serde(flatten)]
+    pub decision: Decision,
+    /// US dollars at worst, and the words for it.
+    pub price: Option<(f64, String)>,
+    /// Resources that a step which is no longer in the file leaves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub leaves: Vec<String>,
+}
+
+/// What a run would do now, as far as can be known without a call. `digest` gives the digest of a local file, and
+/// `missing` says why what a done step left on this machine is gone.
+pub fn plan(
+    runbook: &Runbook,
+    params: &Map<String, Value>,
+    state: &State,
+    digest: &dyn Fn(&str) -> Option<String>,
+    missing: &dyn Fn(&str, &Value) -> Option<String>,
+) -> Result<Vec<Planned>, Vec<Diagnostic>> {
+    let run = Map::new();
+    let mut planned: Vec<Planned> = Vec::new();
+    for (index, step) in runbook.steps.iter().enumerate() {
+        let context = context(params, &run, state, &runbook.steps[..index]);
+        let upstream: Vec<&str> = planned
+            .iter()
+            .filter(|earlier| matches!(earlier.decision, Decision::Run(_) | Decision::Open(_)))
+            .map(|earlier| earlier.id.as_str())
+            .filter(|earlier| used_steps(step).contains(*earlier))
+            .collect();
+        let row = state.steps.get(&step.id);
+        let (decision, price) = match (upstream.as_slice(), row) {
+            ([], _) => match resolve(step, &context, state)? {
+                Resolution::Skip(reason) => (Decision::Skip(reason), None),
+                Resolution::Ready(ready) => {
+                    let read = crate::step::Step::read(&step.kind.name, &ready.fields).ok();
+                    let files = read.iter().flat_map(|read| read.files());
+                    let files = files.filter_map(|path| Some((path.clone(), digest(&path)?))).collect();
+                    let mut decision = decide(row, &step.kind.name, &ready.inputs, &files);
+                    let outputs = row.and_then(|row| row.outputs.as_ref());
+                    if let (Decision::Cached, Some(why)) = (&decision, outputs.and_then(|o| missing(&step.kind.name, o))) {
+                        decision = Decision::Run(why);
+                    }
+                    (decision, read.and_then(|read| read.price()))
+                }
+            },
+            (names, None) => (Decision::Run(format!("new; upstream {}", names.join(", "))), None),
+            (names, Some(row)) if row.status == StepStatus::Done => {
+                (Decision::Open(format!("upstream {}", names.join(", "))), None)
+            }
+            (_, Some(row)) => (decide(Some(row), &step.kind.name, &Value::Null, &BTreeMap::new()), None),
+        };
+        planned.push(Planned { id: step.id.clone(), kind: step.kind.name.clone(), decision, price, leaves: Vec::new() });
+    }
+    for (id, row) in state.steps.iter().filter(|(id, _)| runbook.step(id).is_none()) {
+        let of_step = state.resources.live().filter(|(_, resource)| resource.step == *id);
+        planned.push(Planned {
+            id: id.clone(),
+            kind: row.kind.clone(),
+            decision: Decision::Run("delete: no longer in the file".into()),
+            price: None,
+            leaves: of_step.map(|(resource, _)| resource.to_string()).collect(),
+        });
+    }
+    Ok(planned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_told_by_its_field() {
+        let old = json!({"train": {"instance_count": 1, "inputs": {"training": "a"}}});
+        let new = json!({"train": {"instance_count": 4, "inputs": {"training": "b"}}, "expect_error": "X"});
+        assert_eq!(
+            changes(&old, &new),
+            ["expect_error nothing → X", "inputs.training a → b", "instance_count 1 → 4"]
+        );
+    }
+}

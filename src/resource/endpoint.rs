@@ -1,0 +1,103 @@
+//! SageMaker endpoint. Another config is an update in place: the endpoint keeps its name and goes on serving.
+
+use aws_sdk_sagemaker::types::EndpointStatus;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::training_job::{sagemaker_tags, sdk_tags};
+use super::{Live, Naming, Resource, Status, Tags, facts};
+use crate::aws::{Aws, failure, present};
+use crate::failure::Outcome;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Endpoint {
+    pub name: Option<String>,
+    pub base: String,
+    pub config: String,
+}
+
+impl Resource for Endpoint {
+    const TYPE: &'static str = "endpoint";
+
+    fn naming(&self) -> Naming {
+        match &self.name {
+            Some(name) => Naming::Fixed(name.clone()),
+            None => Naming::Timestamp { base: self.base.clone(), max: 63 },
+        }
+    }
+
+    fn replaces(&self, old: &Self) -> bool {
+        self.name != old.name
+    }
+
+    async fn describe(&self, aws: &Aws, name: &str) -> Outcome<Option<Live>> {
+        let endpoint = aws.sagemaker.describe_endpoint().endpoint_name(name).send().await;
+        let endpoint = present(endpoint.map_err(|error| failure("DescribeEndpoint", error)))?;
+        let Some(endpoint) = endpoint else { return Ok(None) };
+        let status = match endpoint.endpoint_status() {
+            Some(EndpointStatus::InService) => Status::Ready,
+            Some(EndpointStatus::Failed | EndpointStatus::OutOfService | EndpointStatus::UpdateRollbackFailed) => {
+                Status::Failed(endpoint.failure_reason().unwrap_or("the service gives no reason").to_owned())
+            }
+            Some(other) => Status::Pending(other.as_str().to_owned()),
+            None => Status::Pending("no status yet".to_owned()),
+        };
+        let variant = endpoint.production_variants().first();
+        Ok(Some(Live {
+            facts: facts([
+                ("arn", json!(endpoint.endpoint_arn())),
+                ("status", json!(endpoint.endpoint_status().map(|status| status.as_str()))),
+                ("endpoint_config", json!(endpoint.endpoint_config_name())),
+                ("variant", json!(variant.and_then(|v| v.variant_name()))),
+            ]),
+            status,
+        }))
+    }
+
+    async fn tags(&self, aws: &Aws, name: &str) -> Outcome<Tags> {
+        sagemaker_tags(aws, "endpoint", name).await
+    }
+
+    async fn create(
+        &self,
+        aws: &Aws,
+        name: &str,
+        tags: &Tags,
+        _progress: &mut (dyn FnMut(String, Option<(u64, u64)>) + Send),
+    ) -> Outcome<()> {
+        let created = aws
+            .sagemaker
+            .create_endpoint()
+            .endpoint_name(name)
+            .endpoint_config_name(&self.config)
+            .set_tags(Some(sdk_tags(tags)))
+            .send()
+            .await;
+        created.map(|_| ()).map_err(|error| failure("CreateEndpoint", error))
+    }
+
+    async fn update(
+        &self,
+        aws: &Aws,
+        name: &str,
+        _tags: &Tags,
+        _progress: &mut (dyn FnMut(String, Option<(u64, u64)>) + Send),
+    ) -> Outcome<()> {
+        let now = aws.sagemaker.describe_endpoint().endpoint_name(name).send().await;
+        let now = now.map_err(|error| failure("DescribeEndpoint", error))?;
+        if now.endpoint_config_name() == Some(&self.config) {
+            return Ok(());
+        }
+        let updated =
+            aws.sagemaker.update_endpoint().endpoint_name(name).endpoint_config_name(&self.config).send().await;
+        updated.map(|_| ()).map_err(|error| failure("UpdateEndpoint", error))
+    }
+
+    async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
+        let deleted = aws.sagemaker.delete_endpoint().endpoint_name(name).send().await;
+        present(deleted.map_err(|error| failure("DeleteEndpoint", error)))?;
+        let group = format!("/aws/sagemaker/Endpoints/{name}");
+        let logs = aws.logs.delete_log_group().log_group_name(group).send().await;
+        present(logs.map_err(|error| failure("DeleteLogGroup", error))).map(|_| ())
+    }
+}

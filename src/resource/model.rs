@@ -1,0 +1,93 @@
+//! SageMaker model: an image, the artifact that it serves, and the role that it does so with.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_sagemaker::types::ContainerDefinition;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::training_job::{role_is_fresh, sagemaker_tags, sdk_tags};
+use super::{Live, Naming, Resource, Status, Tags, facts};
+use crate::aws::{Aws, failure, present};
+use crate::failure::Outcome;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Model {
+    pub base: String,
+    pub image: String,
+    /// S3 URI of `model.tar.gz`.
+    pub model_data: String,
+    pub role_arn: String,
+    pub environment: BTreeMap<String, String>,
+}
+
+impl Resource for Model {
+    const TYPE: &'static str = "model";
+
+    fn naming(&self) -> Naming {
+        Naming::Timestamp { base: self.base.clone(), max: 63 }
+    }
+
+    fn replaces(&self, _old: &Self) -> bool {
+        true
+    }
+
+    async fn describe(&self, aws: &Aws, name: &str) -> Outcome<Option<Live>> {
+        let model = aws.sagemaker.describe_model().model_name(name).send().await;
+        let Some(model) = present(model.map_err(|error| failure("DescribeModel", error)))? else { return Ok(None) };
+        let container = model.primary_container();
+        Ok(Some(Live {
+            status: Status::Ready,
+            facts: facts([
+                ("arn", json!(model.model_arn())),
+                ("image", json!(container.and_then(|c| c.image()))),
+                ("model_uri", json!(container.and_then(|c| c.model_data_url()))),
+                ("role_arn", json!(model.execution_role_arn())),
+            ]),
+        }))
+    }
+
+    async fn tags(&self, aws: &Aws, name: &str) -> Outcome<Tags> {
+        sagemaker_tags(aws, "model", name).await
+    }
+
+    async fn create(
+        &self,
+        aws: &Aws,
+        name: &str,
+        tags: &Tags,
+        progress: &mut (dyn FnMut(String, Option<(u64, u64)>) + Send),
+    ) -> Outcome<()> {
+        let container = ContainerDefinition::builder()
+            .image(&self.image)
+            .model_data_url(&self.model_data)
+            .set_environment(Some(self.environment.clone().into_iter().collect()))
+            .build();
+        let mut asked = 0;
+        loop {
+            let created = aws
+                .sagemaker
+                .create_model()
+                .model_name(name)
+                .execution_role_arn(&self.role_arn)
+                .primary_container(container.clone())
+                .set_tags(Some(sdk_tags(tags)))
+                .send()
+                .await
+                .map_err(|error| failure("CreateModel", error));
+            match created {
+                Err(failure) if role_is_fresh(&failure) && asked < 12 => {
+                    progress(format!("waiting until SageMaker can assume {}", self.role_arn), None);
+                    tokio::time::sleep(aws.poll_interval(asked)).await;
+                    asked += 1;
+                }
+                other => return other.map(|_| ()),
+            }
+        }
+    }
+
+    async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
+        let deleted = aws.sagemaker.delete_model().model_name(name).send().await;
+        present(deleted.map_err(|error| failure("DeleteModel", error))).map(|_| ())
+    }
+}

@@ -1,0 +1,161 @@
+//! Objects below a prefix of a bucket, synced from files of this machine: in parallel, checksummed, only what
+//! differs. The prefix is the step's own: it must be empty at first, and goes as a whole.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, ObjectIdentifier};
+use futures::StreamExt;
+use futures::stream;
+use md5::{Digest, Md5};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::bucket::{empty, invalid};
+use super::{Live, Naming, Resource, Status, Tags, facts};
+use crate::aws::{Aws, failure, present};
+use crate::failure::{Failure, Outcome};
+use crate::files::{LocalFile, files_below, hex};
+
+/// Files that are under way at once: S3 is bound by latency, not by bytes, for the small ones.
+const PARALLEL: usize = 16;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Objects {
+    pub bucket: String,
+    /// Ends in `/`.
+    pub prefix: String,
+    /// The folder that is synced.
+    pub folder: PathBuf,
+    /// Digest of the folder's content: another content is another spec.
+    pub digest: String,
+    pub files: u64,
+    pub bytes: u64,
+}
+
+impl Resource for Objects {
+    const TYPE: &'static str = "objects";
+    const STAGED: bool = true;
+
+    fn naming(&self) -> Naming {
+        Naming::Fixed(format!("s3://{}/{}", self.bucket, self.prefix))
+    }
+
+    fn replaces(&self, old: &Self) -> bool {
+        self.naming() != old.naming()
+    }
+
+    async fn describe(&self, aws: &Aws, _name: &str) -> Outcome<Option<Live>> {
+        let page = aws.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix).max_keys(1).send().await;
+        let page = present(page.map_err(|error| failure("ListObjectsV2", error)))?;
+        if page.is_none_or(|page| page.contents().is_empty()) {
+            return Ok(None);
+        }
+        let uri = format!("s3://{}/{}", self.bucket, self.prefix);
+        Ok(Some(Live {
+            status: Status::Ready,
+            facts: facts([("uri", json!(uri)), ("files", json!(self.files)), ("bytes", json!(self.bytes))]),
+        }))
+    }
+
+    /// Whose objects they are stands in their metadata.
+    async fn tags(&self, aws: &Aws, _name: &str) -> Outcome<Tags> {
+        let page = aws.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix).max_keys(1).send().await;
+        let page = page.map_err(|error| failure("ListObjectsV2", error))?;
+        let Some(key) = page.contents().first().and_then(|object| object.key()) else { return Ok(Tags::new()) };
+        let head = aws.s3.head_object().bucket(&self.bucket).key(key).send().await;
+        let head = head.map_err(|error| failure("HeadObject", error))?;
+        let stack = head.metadata().and_then(|metadata| metadata.get("opsml-stack"));
+        Ok(stack.map(|stack| ("opsml:stack".to_owned(), stack.clone())).into_iter().collect())
+    }
+
+    async fn create(
+        &self,
+        aws: &Aws,
+        _name: &str,
+        tags: &Tags,
+        progress: &mut (dyn FnMut(String, Option<(u64, u64)>) + Send),
+    ) -> Outcome<()> {
+        let files = files_below(&self.folder)?;
+        let mut there = self.list(aws).await?;
+        let total = files.len() as u64;
+        progress(format!("comparing {total} files with s3://{}/{}", self.bucket, self.prefix), Some((0, total)));
+        let stack = tags.get("opsml:stack").cloned().unwrap_or_default();
+        let jobs: Vec<(LocalFile, Option<String>)> = files
+            .into_iter()
+            .map(|file| {
+                let tag = there.remove(&format!("{}{}", self.prefix, file.key));
+                (file, tag)
+            })
+            .collect();
+        let mut uploads = stream::iter(jobs.into_iter().map(|(file, tag)| self.put(aws, file, tag, &stack)))
+            .buffer_unordered(PARALLEL);
+        let mut done = 0;
+        while let Some(result) = uploads.next().await {
+            result?;
+            done += 1;
+            progress(format!("uploading to s3://{}/{}", self.bucket, self.prefix), Some((done, total)));
+        }
+        drop(uploads);
+        self.remove(aws, there.into_keys().collect()).await
+    }
+
+    async fn delete(&self, aws: &Aws, _name: &str) -> Outcome<()> {
+        empty(aws, &self.bucket, &self.prefix).await
+    }
+}
+
+impl Objects {
+    /// Key and ETag of what is there.
+    async fn list(&self, aws: &Aws) -> Outcome<BTreeMap<String, String>> {
+        let mut found = BTreeMap::new();
+        let mut pages =
+            aws.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            for object in page.map_err(|error| failure("ListObjectsV2", error))?.contents() {
+                let tag = object.e_tag().unwrap_or_default().trim_matches('"').to_owned();
+                found.insert(object.key().unwrap_or_default().to_owned(), tag);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Uploads a file unless the object is the same: for an object of one part, its ETag is its MD5.
+    async fn put(&self, aws: &Aws, file: LocalFile, tag: Option<String>, stack: &str) -> Outcome<()> {
+        let body = tokio::fs::read(&file.path).await.map_err(|error| Failure::file(&file.path, error))?;
+        if tag.is_some_and(|tag| tag == hex(&Md5::digest(&body))) {
+            return Ok(());
+        }
+        let sent = aws
+            .s3
+            .put_object()
+            .bucket(&self.bucket)
+            .key(format!("{}{}", self.prefix, file.key))
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
+            .metadata("opsml-stack", stack)
+            .body(ByteStream::from(body))
+            .send()
+            .await;
+        sent.map(|_| ()).map_err(|error| failure("PutObject", error))
+    }
+
+    async fn remove(&self, aws: &Aws, keys: Vec<String>) -> Outcome<()> {
+        for some in keys.chunks(1000) {
+            let objects = some.iter().map(|key| ObjectIdentifier::builder().key(key).build());
+            let objects: Result<Vec<_>, _> = objects.collect();
+            let delete = Delete::builder().set_objects(Some(objects.map_err(invalid)?)).quiet(true).build();
+            let delete = delete.map_err(invalid)?;
+            let gone = aws.s3.delete_objects().bucket(&self.bucket).delete(delete).send().await;
+            gone.map_err(|error| failure("DeleteObjects", error))?;
+        }
+        Ok(())
+    }
+}
+
+/// Bucket and key of `s3://bucket/key`.
+pub fn split_uri(uri: &str) -> Outcome<(String, String)> {
+    let invalid = || Failure::new("InvalidUri", format!("`{uri}` is not an S3 URI: s3://BUCKET/KEY"));
+    let (bucket, key) = uri.strip_prefix("s3://").ok_or_else(invalid)?.split_once('/').unwrap_or((&uri[5..], ""));
+    if bucket.is_empty() { Err(invalid()) } else { Ok((bucket.to_owned(), key.to_owned())) }
+}

@@ -1,0 +1,218 @@
+//! SageMaker training job.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_sagemaker::types::{
+    AlgorithmSpecification, Channel, CheckpointConfig, DataSource, MetricDefinition as SdkMetric, OutputDataConfig,
+    ResourceConfig, S3DataDistribution, S3DataSource, S3DataType, StoppingCondition, Tag, TrainingInputMode,
+    TrainingInstanceType, TrainingJobStatus,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Live, Naming, Resource, Status, Tags, facts};
+use crate::aws::{Aws, failure, present};
+use crate::failure::{Failure, Outcome};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainingJob {
+    pub base: String,
+    /// Image URI.
+    pub image: String,
+    pub role_arn: String,
+    pub instance_type: String,
+    pub instance_count: i32,
+    pub volume_size_gb: i32,
+    pub max_runtime_seconds: i32,
+    /// S3 URIs by channel.
+    pub inputs: BTreeMap<String, String>,
+    pub output_path: String,
+    pub checkpoint_path: Option<String>,
+    pub hyperparameters: BTreeMap<String, String>,
+    pub metrics: Vec<MetricDefinition>,
+    pub environment: BTreeMap<String, String>,
+}
+
+/// A metric that SageMaker finds in the job's log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MetricDefinition {
+    pub name: String,
+    /// A regular expression whose first group is the value.
+    pub regex: String,
+}
+
+impl Resource for TrainingJob {
+    const TYPE: &'static str = "training-job";
+
+    fn naming(&self) -> Naming {
+        Naming::Timestamp { base: self.base.clone(), max: 63 }
+    }
+
+    fn replaces(&self, _old: &Self) -> bool {
+        true
+    }
+
+    async fn describe(&self, aws: &Aws, name: &str) -> Outcome<Option<Live>> {
+        let job = aws.sagemaker.describe_training_job().training_job_name(name).send().await;
+        let Some(job) = present(job.map_err(|error| failure("DescribeTrainingJob", error)))? else { return Ok(None) };
+        let reason = || job.failure_reason().unwrap_or("the service gives no reason").to_owned();
+        let secondary = job.secondary_status().map_or("InProgress", |status| status.as_str());
+        let status = match job.training_job_status() {
+            Some(TrainingJobStatus::Completed) => Status::Ready,
+            Some(TrainingJobStatus::Failed) => Status::Failed(reason()),
+            Some(TrainingJobStatus::Stopped) => Status::Failed(format!("Stopped: {secondary}")),
+            _ => Status::Pending(secondary.to_owned()),
+        };
+        let metrics: BTreeMap<&str, f32> = job
+            .final_metric_data_list()
+            .iter()
+            .filter_map(|metric| Some((metric.metric_name()?, metric.value()?)))
+            .collect();
+        let metrics = if status == Status::Ready { json!(metrics) } else { json!(null) };
+        let seconds = match (job.training_start_time(), job.training_end_time()) {
+            (Some(start), Some(end)) => json!(end.secs() - start.secs()),
+            _ => json!(null),
+        };
+        let resources = job.resource_config();
+        Ok(Some(Live {
+            facts: facts([
+                ("arn", json!(job.training_job_arn())),
+                ("status", json!(job.training_job_status().map(|status| status.as_str()))),
+                ("image", json!(job.algorithm_specification().and_then(|spec| spec.training_image()))),
+                ("instance_type", json!(resources.and_then(|r| r.instance_type()).map(|t| t.as_str()))),
+                ("instance_count", json!(resources.and_then(|r| r.instance_count()))),
+                ("role_arn", json!(job.role_arn())),
+                ("training_seconds", seconds),
+                ("billable_seconds", json!(job.billable_time_in_seconds())),
+                ("model_uri", json!(job.model_artifacts().and_then(|model| model.s3_model_artifacts()))),
+                ("metrics", metrics),
+            ]),
+            status,
+        }))
+    }
+
+    async fn tags(&self, aws: &Aws, name: &str) -> Outcome<Tags> {
+        sagemaker_tags(aws, "training-job", name).await
+    }
+
+    async fn create(
+        &self,
+        aws: &Aws,
+        name: &str,
+        tags: &Tags,
+        progress: &mut (dyn FnMut(String, Option<(u64, u64)>) + Send),
+    ) -> Outcome<()> {
+        let mut channels = Vec::new();
+        for (channel, uri) in &self.inputs {
+            let source = S3DataSource::builder()
+                .s3_data_type(S3DataType::S3Prefix)
+                .s3_uri(uri)
+                .s3_data_distribution_type(S3DataDistribution::FullyReplicated)
+                .build();
+            channels.push(
+                Channel::builder()
+                    .channel_name(channel)
+                    .data_source(DataSource::builder().s3_data_source(source).build())
+                    .input_mode(TrainingInputMode::File)
+                    .build(),
+            );
+        }
+        let metrics =
+            self.metrics.iter().map(|metric| SdkMetric::builder().name(&metric.name).regex(&metric.regex).build());
+        let mut asked = 0;
+        loop {
+            let checkpoint =
+                self.checkpoint_path.as_ref().map(|path| CheckpointConfig::builder().s3_uri(path).build());
+            let created = aws
+                .sagemaker
+                .create_training_job()
+                .training_job_name(name)
+                .role_arn(&self.role_arn)
+                .algorithm_specification(
+                    AlgorithmSpecification::builder()
+                        .training_image(&self.image)
+                        .training_input_mode(TrainingInputMode::File)
+                        .set_metric_definitions((!self.metrics.is_empty()).then(|| metrics.clone().collect()))
+                        .build(),
+                )
+                .set_input_data_config((!channels.is_empty()).then(|| channels.clone()))
+                .output_data_config(OutputDataConfig::builder().s3_output_path(&self.output_path).build())
+                .resource_config(
+                    ResourceConfig::builder()
+                        .instance_type(TrainingInstanceType::from(self.instance_type.as_str()))
+                        .instance_count(self.instance_count)
+                        .volume_size_in_gb(self.volume_size_gb)
+                        .build(),
+                )
+                .stopping_condition(
+                    StoppingCondition::builder().max_runtime_in_seconds(self.max_runtime_seconds).build(),
+                )
+                .set_checkpoint_config(checkpoint)
+                .set_hyper_parameters(Some(self.hyperparameters.clone().into_iter().collect()))
+                .set_environment(Some(self.environment.clone().into_iter().collect()))
+                .set_tags(Some(sdk_tags(tags)))
+                .send()
+                .await
+                .map_err(|error| failure("CreateTrainingJob", error));
+            match created {
+                Err(failure) if role_is_fresh(&failure) && asked < 12 => {
+                    progress(format!("waiting until SageMaker can assume {}", self.role_arn), None);
+                    tokio::time::sleep(aws.poll_interval(asked)).await;
+                    asked += 1;
+                }
+                other => return other.map(|_| ()),
+            }
+        }
+    }
+
+    async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
+        let Some(live) = self.describe(aws, name).await? else { return Ok(()) };
+        if let Status::Pending(_) = live.status {
+            let stopped = aws.sagemaker.stop_training_job().training_job_name(name).send().await;
+            // A job that ended meanwhile can't be stopped, and needn't be.
+            match stopped.map_err(|error| failure("StopTrainingJob", error)) {
+                Err(failure) if failure.code != "ValidationException" => return Err(failure),
+                _ => {}
+            }
+            let mut asked = 0;
+            while let Some(Live { status: Status::Pending(_), .. }) = self.describe(aws, name).await? {
+                tokio::time::sleep(aws.poll_interval(asked)).await;
+                asked += 1;
+            }
+        }
+        let deleted = aws.sagemaker.delete_training_job().training_job_name(name).send().await;
+        present(deleted.map_err(|error| failure("DeleteTrainingJob", error)))?;
+        delete_log_streams(aws, "/aws/sagemaker/TrainingJobs", name).await
+    }
+}
+
+/// IAM is eventually consistent: a new role can't be assumed for some seconds.
+pub(super) fn role_is_fresh(failure: &Failure) -> bool {
+    failure.code == "ValidationException" && failure.message.contains("ould not assume role")
+}
+
+pub(super) fn sdk_tags(tags: &Tags) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
+/// SageMaker's Describe calls return no tags.
+pub(super) async fn sagemaker_tags(aws: &Aws, kind: &str, name: &str) -> Outcome<Tags> {
+    let arn = format!("arn:aws:sagemaker:{}:{}:{kind}/{name}", aws.region, aws.account);
+    let tags = aws.sagemaker.list_tags().resource_arn(arn).send().await;
+    let tags = tags.map_err(|error| failure("ListTags", error))?;
+    Ok(tags.tags().iter().map(|t| (t.key().unwrap_or_default().into(), t.value().unwrap_or_default().into())).collect())
+}
+
+/// Deletes what a job or endpoint has logged: streams of a shared group whose names begin with its name.
+pub(super) async fn delete_log_streams(aws: &Aws, group: &str, prefix: &str) -> Outcome<()> {
+    let streams = aws.logs.describe_log_streams().log_group_name(group).log_stream_name_prefix(format!("{prefix}/"));
+    let streams = streams.send().await.map_err(|error| failure("DescribeLogStreams", error));
+    for stream in present(streams)?.iter().flat_map(|page| page.log_streams()) {
+        let name = stream.log_stream_name().unwrap_or_default();
+        let deleted = aws.logs.delete_log_stream().log_group_name(group).log_stream_name(name).send().await;
+        present(deleted.map_err(|error| failure("DeleteLogStream", error)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,314 @@
+//! Everything that can be known about a runbook before a call is made; and, during a run, the resolution of a
+//! step's templates with the same checks.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::template::{self, Form, Reference};
+use super::yaml::{Node, NodeKind};
+use super::{Declared, Runbook, shape};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::step;
+
+/// What templates may refer to: `params`, `run`, and the outputs of steps by id.
+pub type Context = Map<String, Value>;
+
+/// A step's fields with every template resolved, and with their places.
+#[derive(Debug)]
+pub struct Resolved {
+    pub node: Node,
+    pub value: Value,
+}
+
+/// Reports every problem of the runbook's content. `params` are the values it would run with; a parameter that is
+/// not in them is not known yet.
+pub fn check(runbook: &Runbook, params: &Map<String, Value>) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    let context = Context::from_iter([("params".to_owned(), Value::Object(params.clone()))]);
+    for (index, step) in runbook.steps.iter().enumerate() {
+        let scope = Scope { runbook, earlier: Some(index), own: None };
+        step_templates(step, &scope, &mut problems);
+        match partly_resolved(&step.fields, &context) {
+            Ok(node) => problems.extend(misfits(step, &node)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    prose(runbook, &mut problems);
+    problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
+    problems.dedup();
+    problems
+}
+
+/// Resolves a step's fields and holds them against its kind's schema and rules.
+pub fn resolve(step: &Declared, context: &Context) -> Result<Resolved, Vec<Diagnostic>> {
+    let mut problems = Vec::new();
+    let node = map_texts(&step.fields, &mut |node, text| match template::has_template(text) {
+        false => node.clone(),
+        true => match template::resolve(text, &Value::Object(context.clone())) {
+            Ok(value) => with_value(&node.span, value),
+            Err(error) => {
+                problems.push(Diagnostic::error(node.span.clone(), template::message(&error)));
+                node.clone()
+            }
+        },
+    });
+    if problems.is_empty() {
+        problems = misfits(step, &node);
+    }
+    if problems.is_empty() { Ok(Resolved { value: node.to_value(), node }) } else { Err(problems) }
+}
+
+fn misfits(step: &Declared, node: &Node) -> Vec<Diagnostic> {
+    let Some(kind) = step::kind(&step.kind.name) else { return Vec::new() };
+    let mut problems = shape::check(node, &(kind.fields)(), &format!("`{}`", kind.name));
+    // A kind's own rules speak about whole values: they wait until no template is left.
+    if problems.is_empty() && !any_text(node, &template::has_template) {
+        for problem in (kind.problems)(node.to_value()) {
+            let span = problem.field.as_deref().and_then(|path| at_path(node, path)).unwrap_or(step.kind.span.clone());
+            let mut diagnostic = Diagnostic::error(span, problem.message);
+            diagnostic.hints = problem.hints;
+            problems.push(diagnostic);
+        }
+    }
+    problems
+}
+
+/// The place of `a.b` in a tree, or of the nearest thing around it that is there.
+fn at_path(node: &Node, path: &str) -> Option<Span> {
+    let mut here = node;
+    let mut span = None;
+    for name in path.split('.') {
+        match here.get(name) {
+            Some(next) => {
+                span = Some(next.span.clone());
+                here = next;
+            }
+            None => break,
+        }
+    }
+    span
+}
+
+/// Resolves the texts that refer to parameters alone, as far as those are known.
+fn partly_resolved(node: &Node, context: &Context) -> Result<Node, Diagnostic> {
+    let params = context.get("params").and_then(Value::as_object);
+    let mut failed = None;
+    let node = map_texts(node, &mut |node, text| {
+        let known = |reference: &Reference| {
+            reference.root == "params"
+                && reference.path.first().is_some_and(|name| params.is_some_and(|params| params.contains_key(name)))
+        };
+        let references = template::references(text, Form::Template, &|at| at);
+        if !template::has_template(text) || !references.is_ok_and(|all| all.iter().all(known)) {
+            return node.clone();
+        }
+        match template::resolve(text, &Value::Object(context.clone())) {
+            Ok(value) => with_value(&node.span, value),
+            Err(error) => {
+                failed.get_or_insert(Diagnostic::error(node.span.clone(), template::message(&error)));
+                node.clone()
+            }
+        }
+    });
+    failed.map_or(Ok(node), Err)
+}
+
+fn map_texts(node: &Node, change: &mut dyn FnMut(&Node, &str) -> Node) -> Node {
+    let kind = match &node.kind {
+        NodeKind::Text(text) => return change(node, text),
+        NodeKind::Plain(value) => NodeKind::Plain(value.clone()),
+        NodeKind::List(items) => NodeKind::List(items.iter().map(|item| map_texts(item, change)).collect()),
+        NodeKind::Map(entries) => {
+            NodeKind::Map(entries.iter().map(|(key, value)| (key.clone(), map_texts(value, change))).collect())
+        }
+    };
+    Node { span: node.span.clone(), kind }
+}
+
+fn any_text(node: &Node, test: &dyn Fn(&str) -> bool) -> bool {
+    match &node.kind {
+        NodeKind::Text(text) => test(text),
+        NodeKind::Plain(_) => false,
+        NodeKind::List(items) => items.iter().any(|item| any_text(item, test)),
+        NodeKind::Map(entries) => entries.iter().any(|(_, value)| any_text(value, test)),
+    }
+}
+
+fn with_value(span: &Span, value: Value) -> Node {
+    let kind = match value {
+        Value::String(text) => NodeKind::Text(text),
+        Value::Array(items) => NodeKind::List(items.into_iter().map(|item| with_value(span, item)).collect()),
+        Value::Object(map) => NodeKind::Map(
+            map.into_iter()
+                .map(|(name, value)| (super::yaml::Key { span: span.clone(), name }, with_value(span, value)))
+                .collect(),
+        ),
+        plain => NodeKind::Plain(plain),
+    };
+    Node { span: span.clone(), kind }
+}
+
+/// The steps that a step's templates use, by their fields and `when`.
+pub fn used_steps(step: &Declared) -> BTreeSet<String> {
+    let mut used = BTreeSet::from_iter(step.common.needs.iter().cloned());
+    let mut collect = |text: &str, form: Form| {
+        let references = template::references(text, form, &|at| at).unwrap_or_default();
+        used.extend(references.into_iter().map(|r| r.root).filter(|root| root != "params" && root != "run"));
+    };
+    map_texts(&step.fields, &mut |node, text| {
+        collect(text, Form::Template);
+        node.clone()
+    });
+    step.common.when.iter().for_each(|when| collect(when, Form::Expression));
+    used
+}
+
+/// What a template at some place may refer to.
+struct Scope<'a> {
+    runbook: &'a Runbook,
+    /// Steps before this index; all of them in prose.
+    earlier: Option<usize>,
+    /// A step whose outputs stand at the top, as in its `expect`.
+    own: Option<&'a Declared>,
+}
+
+fn step_templates(step: &Declared, scope: &Scope<'_>, problems: &mut Vec<Diagnostic>) {
+    map_texts(&step.fields, &mut |node, text| {
+        if template::has_template(text) {
+            // In quoted text, the value's first byte is the quote; what escapes shift is no more than a column.
+            let literal = scope.runbook.source.text[node.span.clone()].find(text).unwrap_or(0);
+            let start = node.span.start + literal;
+            refer(text, Form::Template, &|at| (start + at).min(node.span.end), scope, problems);
+        }
+        node.clone()
+    });
+    let own = Scope { own: Some(step), ..*scope };
+    for (key, scope) in [("when", scope), ("expect", &own)] {
+        for node in step.body.get(key).into_iter().flat_map(|node| match &node.kind {
+            NodeKind::List(items) => items.iter().collect::<Vec<_>>(),
+            _ => vec![node],
+        }) {
+            let Some(text) = node.text() else { continue };
+            let start = node.span.start + scope.runbook.source.text[node.span.clone()].find(text).unwrap_or(0);
+            if template::has_template(text) {
+                let message = format!("`{key}` is an expression, without braces");
+                problems.push(Diagnostic::error(node.span.clone(), message));
+                continue;
+            }
+            refer(text, Form::Expression, &|at| (start + at).min(node.span.end), scope, problems);
+        }
+    }
+    for (index, name) in step.common.needs.iter().enumerate() {
+        let span = match step.body.get("needs").map(|node| &node.kind) {
+            Some(NodeKind::List(items)) => items.get(index).map(|item| item.span.clone()),
+            _ => None,
+        };
+        unknown_root(name, span.unwrap_or(step.id_span.clone()), scope).into_iter().for_each(|p| problems.push(p));
+    }
+    if let Some(timeout) = &step.common.timeout
+        && let Err(message) = step::duration(timeout)
+    {
+        let span = step.body.get("timeout").map_or(step.id_span.clone(), |node| node.span.clone());
+        problems.push(Diagnostic::error(span, message));
+    }
+}
+
+fn prose(runbook: &Runbook, problems: &mut Vec<Diagnostic>) {
+    let text = runbook.prose_template();
+    refer(&text, Form::Template, &|at| at, &Scope { runbook, earlier: None, own: None }, problems);
+}
+
+fn refer(text: &str, form: Form, at: &dyn Fn(usize) -> usize, scope: &Scope<'_>, problems: &mut Vec<Diagnostic>) {
+    match template::references(text, form, at) {
+        Err(problem) => problems.push(problem),
+        Ok(references) => problems.extend(references.iter().filter_map(|reference| misreference(reference, scope))),
+    }
+}
+
+fn misreference(reference: &Reference, scope: &Scope<'_>) -> Option<Diagnostic> {
+    let span = reference.span.clone();
+    if let Some(own) = scope.own {
+        let outputs = outputs_of(own);
+        if shape::members(&outputs, &outputs).is_none_or(|members| members.contains_key(&reference.root)) {
+            let path: Vec<&str> = std::iter::once(&reference.root).chain(&reference.path).map(String::as_str).collect();
+            return missing_output(own, &path, span);
+        }
+    }
+    match reference.root.as_str() {
+        "params" => {
+            let name = reference.path.first()?;
+            if scope.runbook.front.params.contains_key(name) {
+                return None;
+            }
+            let known = scope.runbook.front.params.keys().map(String::as_str);
+            Some(Diagnostic::error(span, format!("the runbook has no parameter `{name}`")).suggest(name, known))
+        }
+        "run" => {
+            let name = reference.path.first()?;
+            let known = ["id", "stack", "target", "account", "region"];
+            (!known.contains(&name.as_str()))
+                .then(|| Diagnostic::error(span, format!("`run` has no `{name}`")).suggest(name, known))
+        }
+        "table" | "figure" if scope.earlier.is_none() => None,
+        root => match unknown_root(root, span.clone(), scope) {
+            Some(problem) => Some(problem),
+            None => {
+                let path: Vec<&str> = reference.path.iter().map(String::as_str).collect();
+                missing_output(scope.runbook.step(root)?, &path, span)
+            }
+        },
+    }
+}
+
+fn unknown_root(root: &str, span: Span, scope: &Scope<'_>) -> Option<Diagnostic> {
+    let steps = &scope.runbook.steps;
+    let visible = scope.earlier.unwrap_or(steps.len());
+    match steps.iter().position(|step| step.id == root) {
+        Some(index) if index < visible => None,
+        Some(index) if Some(index) == scope.earlier => {
+            Some(Diagnostic::error(span, format!("the step `{root}` refers to itself")))
+        }
+        Some(_) => Some(
+            Diagnostic::error(span, format!("the step `{root}` comes later in the document"))
+                .hint("steps run in document order: move its block above this one"),
+        ),
+        None => {
+            let known = steps[..visible].iter().map(|step| step.id.as_str()).chain(["params", "run"]);
+            let mut problem = Diagnostic::error(span, format!("there is no step `{root}`"));
+            if scope.runbook.front.params.contains_key(root) {
+                problem = problem.hint(format!("the parameter is `params.{root}`"));
+            } else {
+                problem = problem.suggest(root, known);
+            }
+            Some(problem)
+        }
+    }
+}
+
+/// JSON Schema of what a step puts out: its kind's outputs, or the error that it expects.
+fn outputs_of(step: &Declared) -> Value {
+    match (&step.common.expect_error, step::kind(&step.kind.name)) {
+        (None, Some(kind)) => (kind.outputs)(),
+        _ => json!({"type": "object", "additionalProperties": false, "properties": {
+            "error": {"type": "object", "additionalProperties": false,
+                "properties": {"code": {"type": "string"}, "message": {"type": "string"}}},
+        }}),
+    }
+}
+
+fn missing_output(step: &Declared, path: &[&str], span: Span) -> Option<Diagnostic> {
+    let root = outputs_of(step);
+    let mut schema = root.clone();
+    let mut walked = step.id.clone();
+    for name in path {
+        let mut members = shape::members(&root, &schema)?;
+        let Some(next) = members.remove(*name) else {
+            let message = format!("`{walked}` (a `{}` step) has no output `{name}`", step.kind.name);
+            return Some(Diagnostic::error(span, message).suggest(name, members.keys().map(String::as_str)));
+        };
+        walked = format!("{walked}.{name}");
+        schema = next;
+    }
+    None
+}

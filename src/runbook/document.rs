@@ -1,0 +1,267 @@
+//! Finds the front matter, the `opsml` blocks and the prose in a Markdown document.
+
+use pulldown_cmark::{CodeBlockKind, Event, MetadataBlockKind, Options, Parser, Tag, TagEnd};
+
+use super::{Declared, FrontMatter, Piece, Runbook, front, shape, template, yaml};
+use crate::diagnostic::{Diagnostic, Source, Span};
+use crate::step::{self, Common};
+use yaml::{Key, Node, NodeKind};
+
+/// The extensions of CommonMark that a runbook is written in; the report renders the same.
+pub fn options() -> Options {
+    Options::ENABLE_TABLES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
+}
+
+pub fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
+    // A byte order mark would hide the front matter.
+    let source = match source.text.strip_prefix('\u{feff}') {
+        Some(rest) => Source::new(source.path.clone(), rest),
+        None => source,
+    };
+    let mut problems = Vec::new();
+    let fences = fences(&source.text, &mut problems);
+    let mut front = FrontMatter::default();
+    let mut steps: Vec<Declared> = Vec::new();
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    for fence in &fences {
+        if at < fence.span.start {
+            pieces.push(Piece::Prose(at..fence.span.start));
+        }
+        at = fence.span.end;
+        match &fence.kind {
+            FenceKind::FrontMatter => {
+                if let Some(node) = yaml::parse(&source.text, fence.body.clone(), &mut problems) {
+                    front = front::read(&node, &mut problems);
+                }
+            }
+            FenceKind::Other => pieces.push(Piece::Literal(fence.span.clone())),
+            FenceKind::Opsml { info } => {
+                if let Some(step) = declared(&source.text, fence, info.clone(), &steps, &mut problems) {
+                    pieces.push(Piece::Step(steps.len(), fence.span.clone()));
+                    steps.push(step);
+                } else {
+                    pieces.push(Piece::Literal(fence.span.clone()));
+                }
+            }
+        }
+    }
+    if at < source.text.len() {
+        pieces.push(Piece::Prose(at..source.text.len()));
+    }
+    (Runbook { source, front, steps, pieces }, problems)
+}
+
+struct Fence {
+    span: Span,
+    body: Span,
+    kind: FenceKind,
+}
+
+enum FenceKind {
+    FrontMatter,
+    /// What stands behind the opening fence.
+    Opsml { info: Span },
+    Other,
+}
+
+/// The top-level fences of the document in order. An `opsml` fence anywhere else is an error.
+fn fences(text: &str, problems: &mut Vec<Diagnostic>) -> Vec<Fence> {
+    let mut found = Vec::new();
+    let mut depth = 0usize;
+    for (event, span) in Parser::new_ext(text, options()).into_offset_iter() {
+        match event {
+            Event::Start(Tag::MetadataBlock(MetadataBlockKind::YamlStyle)) => {
+                let body = inner_lines(text, &span);
+                found.push(Fence { span: whole_lines(text, span), body, kind: FenceKind::FrontMatter });
+            }
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
+                let opsml = info.split_whitespace().next() == Some("opsml");
+                let at = info_span(text, &span);
+                if !opsml && depth == 0 {
+                    found.push(Fence { span: whole_lines(text, span), body: 0..0, kind: FenceKind::Other });
+                } else if opsml && depth > 0 {
+                    problems.push(
+                        Diagnostic::error(at, "an `opsml` block inside a list or quote is not a step")
+                            .hint("move it to the top level of the document, without indentation"),
+                    );
+                } else if opsml && !is_closed(text, &span) {
+                    problems.push(
+                        Diagnostic::error(at, "this `opsml` block is never closed")
+                            .hint("close it with the same fence on a line of its own"),
+                    );
+                    // Everything to the end of the file is in it: what it holds would only confuse.
+                    found.push(Fence { span, body: 0..0, kind: FenceKind::Other });
+                } else if opsml {
+                    let body = inner_lines(text, &span);
+                    found.push(Fence { span: whole_lines(text, span), body, kind: FenceKind::Opsml { info: at } });
+                }
+            }
+            Event::Start(Tag::BlockQuote(_) | Tag::List(_) | Tag::Item | Tag::FootnoteDefinition(_)) => depth += 1,
+            Event::End(TagEnd::BlockQuote(_) | TagEnd::List(_) | TagEnd::Item | TagEnd::FootnoteDefinition) => {
+                depth = depth.saturating_sub(1);
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// What stands behind the fence characters on the opening line.
+fn info_span(text: &str, span: &Span) -> Span {
+    let line = text[span.clone()].lines().next().unwrap_or_default();
+    let info = line.trim_start().trim_start_matches(['`', '~']).trim();
+    let start = span.start + line.find(info).unwrap_or_default();
+    start..start + info.len()
+}
+
+fn is_closed(text: &str, span: &Span) -> bool {
+    let mut lines = text[span.clone()].trim_end_matches(['\n', '\r']).lines();
+    let run = |line: &str| {
+        let line = line.trim();
+        let first = line.chars().next().unwrap_or(' ');
+        (first, line.chars().take_while(|c| *c == first).count(), line.len())
+    };
+    let (Some(opening), Some(closing)) = (lines.next(), lines.next_back()) else { return false };
+    let ((open, open_count, _), (close, close_count, length)) = (run(opening), run(closing));
+    open == close && close_count >= open_count && close_count == length
+}
+
+/// The lines between the first and the last of `span`.
+fn inner_lines(text: &str, span: &Span) -> Span {
+    let block = text[span.clone()].trim_end_matches(['\n', '\r']);
+    let start = block.find('\n').map_or(block.len(), |at| at + 1);
+    let end = block.rfind('\n').map_or(start, |at| at + 1).max(start);
+    span.start + start..span.start + end
+}
+
+/// `span` from the start of its first line through the line break after its last.
+fn whole_lines(text: &str, span: Span) -> Span {
+    let start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+    let end = match text[..span.end].ends_with('\n') {
+        true => span.end,
+        false => text[span.end..].find('\n').map_or(text.len(), |at| span.end + at + 1),
+    };
+    start..end
+}
+
+/// A step's id or a parameter's name: a letter or `_`, then letters, digits, `_`; at most 32 of them, since it
+/// becomes part of names that AWS limits.
+pub fn is_identifier(text: &str) -> bool {
+    text.len() <= 32
+        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn declared(
+    text: &str,
+    fence: &Fence,
+    info: Span,
+    earlier: &[Declared],
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Declared> {
+    let words: Vec<&str> = text[info.clone()].split_whitespace().collect();
+    let id = match words.as_slice() {
+        [_, id] => (*id).to_owned(),
+        [_] => {
+            problems.push(Diagnostic::error(info, "this `opsml` block has no id").hint("name the step: ```opsml train"));
+            return None;
+        }
+        _ => {
+            problems.push(Diagnostic::error(info, "an `opsml` block has one id and nothing behind it"));
+            return None;
+        }
+    };
+    let id_span = info.end - id.len()..info.end;
+    if !is_identifier(&id) {
+        problems.push(
+            Diagnostic::error(id_span, format!("`{id}` cannot be a step's id"))
+                .hint("prose refers to a step by its id, so it is letters, digits and _, 32 at most, and begins with no digit"),
+        );
+        return None;
+    }
+    if template::RESERVED.contains(&id.as_str()) {
+        problems.push(Diagnostic::error(id_span, format!("`{id}` means something in templates and cannot be a step's id")));
+        return None;
+    }
+    if let Some(first) = earlier.iter().find(|step| step.id == id) {
+        let line = text[..first.id_span.start].matches('\n').count() + 1;
+        problems.push(Diagnostic::error(id_span, format!("the id `{id}` is taken by the step in line {line}")));
+        return None;
+    }
+    let body = yaml::parse(text, fence.body.clone(), problems)?;
+    let (kind, fields) = kind_of(&body, &id_span, problems)?;
+    let common = common(&body, &kind, problems);
+    Some(Declared { id, id_span, span: fence.span.clone(), kind, fields, common, body })
+}
+
+/// The one key that names the step's kind, and its value.
+fn kind_of(body: &Node, id_span: &Span, problems: &mut Vec<Diagnostic>) -> Option<(Key, Node)> {
+    if !matches!(body.kind, NodeKind::Map(_)) {
+        problems.push(
+            Diagnostic::error(body.span.clone(), "a step is a mapping with one key that names its kind")
+                .suggest("", step::kind_names()),
+        );
+        return None;
+    }
+    let common = step::common_keys();
+    let others: Vec<&(Key, Node)> = body.entries().iter().filter(|(key, _)| !common.contains(&key.name)).collect();
+    let known: Vec<&&(Key, Node)> = others.iter().filter(|(key, _)| step::kind_names().any(|name| name == key.name)).collect();
+    match (known.as_slice(), others.as_slice()) {
+        ([(kind, fields)], _) => {
+            for (key, _) in others.iter().filter(|(key, _)| key != kind) {
+                let names: Vec<&str> = common.iter().map(String::as_str).collect();
+                let mut problem = Diagnostic::error(key.span.clone(), format!("a step has no key `{}`", key.name));
+                problem = match fields_of(&kind.name).contains(&key.name) {
+                    true => problem.hint(format!("`{}` belongs below `{}`: indent it", key.name, kind.name)),
+                    false => problem.suggest(&key.name, names),
+                };
+                problems.push(problem);
+            }
+            // `bucket:` with nothing below it takes every default.
+            let fields = match &fields.kind {
+                NodeKind::Plain(serde_json::Value::Null) => Node { span: kind.span.clone(), kind: NodeKind::Map(Vec::new()) },
+                _ => fields.clone(),
+            };
+            Some((kind.clone(), fields))
+        }
+        ([_, second, ..], _) => {
+            let message = format!("a step has one kind, and `{}` is a second one", second.0.name);
+            problems.push(Diagnostic::error(second.0.span.clone(), message).hint("make it a block of its own"));
+            None
+        }
+        ([], [(key, _), ..]) => {
+            let message = format!("there is no kind of step `{}`", key.name);
+            problems.push(Diagnostic::error(key.span.clone(), message).suggest(&key.name, step::kind_names()));
+            None
+        }
+        ([], []) => {
+            problems.push(
+                Diagnostic::error(id_span.clone(), "this step has no kind")
+                    .hint(format!("one key names it: {}", step::kind_names().collect::<Vec<_>>().join(", "))),
+            );
+            None
+        }
+    }
+}
+
+fn fields_of(kind: &str) -> Vec<String> {
+    let schema = step::kind(kind).map(|kind| (kind.fields)()).unwrap_or_default();
+    shape::members(&schema, &schema).map(|members| members.keys().cloned().collect()).unwrap_or_default()
+}
+
+fn common(body: &Node, kind: &Key, problems: &mut Vec<Diagnostic>) -> Common {
+    let entries = body.entries().iter().filter(|(key, _)| step::common_keys().contains(&key.name)).cloned().collect();
+    let node = Node { span: kind.span.clone(), kind: NodeKind::Map(entries) };
+    let misfits = shape::check(&node, &step::common_schema(), "a step");
+    if misfits.is_empty()
+        && let Ok(common) = serde_json::from_value(node.to_value())
+    {
+        return common;
+    }
+    problems.extend(misfits);
+    Common::default()
+}

@@ -1,0 +1,117 @@
+//! The front matter: title, author, date, parameters, budget.
+
+use indexmap::IndexMap;
+use schemars::{JsonSchema, schema_for};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{shape, template, yaml::Node};
+use crate::diagnostic::Diagnostic;
+
+/// What stands between the `---` lines that open a runbook.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FrontMatter {
+    pub title: Option<String>,
+    pub author: Option<String>,
+    /// The write-up's date, as it shall be printed.
+    pub date: Option<String>,
+    /// Values that `-p name=value` changes, by name.
+    pub params: IndexMap<String, Param>,
+    /// The most that a run on AWS may cost, in US dollars: `5 USD`.
+    #[schemars(regex(pattern = r"^\d+(\.\d+)? USD$"), extend("x-rule" = "an amount in US dollars, as `5 USD`"))]
+    pub budget: Option<String>,
+}
+
+/// A parameter of the runbook.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Param {
+    /// Its value where none is given; without a default it must be given.
+    pub default: Option<Value>,
+    /// One line for `opsml check` and for messages.
+    pub help: Option<String>,
+    /// The default's type where it is left out.
+    #[serde(rename = "type")]
+    pub kind: Option<ParamType>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ParamType {
+    String,
+    Integer,
+    Number,
+    Boolean,
+    List,
+}
+
+impl Param {
+    fn expected(&self) -> Option<ParamType> {
+        self.kind.or(match self.default.as_ref()? {
+            Value::String(_) => Some(ParamType::String),
+            Value::Bool(_) => Some(ParamType::Boolean),
+            Value::Number(number) if number.is_f64() => Some(ParamType::Number),
+            Value::Number(_) => Some(ParamType::Integer),
+            Value::Array(_) => Some(ParamType::List),
+            Value::Null | Value::Object(_) => None,
+        })
+    }
+
+    /// The value as this parameter takes it. Text from the command line is read as the parameter's type.
+    pub fn accept(&self, value: &Value) -> Result<Value, String> {
+        let Some(expected) = self.expected() else { return Ok(value.clone()) };
+        let read = match value {
+            Value::String(text) if expected != ParamType::String => serde_json::from_str(text).unwrap_or_else(|_| value.clone()),
+            other => other.clone(),
+        };
+        let (fits, words) = match expected {
+            ParamType::String => (read.is_string(), "text"),
+            ParamType::Integer => (read.is_i64() || read.is_u64(), "an integer"),
+            ParamType::Number => (read.is_number(), "a number"),
+            ParamType::Boolean => (read.is_boolean(), "true or false"),
+            ParamType::List => (read.is_array(), "a list"),
+        };
+        if fits { Ok(read) } else { Err(format!("must be {words}, and `{}` is not", plain(value))) }
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// JSON Schema of the front matter.
+pub fn front_matter_schema() -> Value {
+    schema_for!(FrontMatter).to_value()
+}
+
+/// Reads the front matter from its tree.
+pub fn read(node: &Node, problems: &mut Vec<Diagnostic>) -> FrontMatter {
+    let before = problems.len();
+    problems.extend(shape::check(node, &front_matter_schema(), "the front matter"));
+    for (key, value) in node.get("params").into_iter().flat_map(Node::entries) {
+        if !super::document::is_identifier(&key.name) || template::RESERVED.contains(&key.name.as_str()) {
+            problems.push(Diagnostic::error(key.span.clone(), format!("`{}` cannot name a parameter", key.name)).hint("a name is letters, digits and _, and no word of the template language"));
+        }
+        if value.entries().is_empty() && value.text().is_none() {
+            continue;
+        }
+        if let Ok(param) = serde_json::from_value::<Param>(value.to_value())
+            && let Some(default) = &param.default
+            && let Err(message) = param.accept(default)
+        {
+            let span = value.get("default").map_or(value.span.clone(), |node| node.span.clone());
+            problems.push(Diagnostic::error(span, format!("the default of `{}` {message}", key.name)));
+        }
+    }
+    if problems[before..].iter().any(|p| p.severity == crate::diagnostic::Severity::Error) {
+        return FrontMatter::default();
+    }
+    match serde_json::from_value(node.to_value()) {
+        Ok(front) => front,
+        Err(error) => {
+            problems.push(Diagnostic::error(node.span.clone(), format!("the front matter cannot be read: {error}")));
+            FrontMatter::default()
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! YAML as a tree of our own, in which every key and value knows its bytes in the document.
+//!
+//! The tree is JSON's data model and no more: anchors, aliases and tags are refused, so a small text cannot
+//! become a large tree, and no value means two things.
+
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
+use serde_json::{Map, Value};
+
+use crate::diagnostic::{Diagnostic, Span};
+
+/// Deeper nesting is refused; the deepest field of any step needs four levels.
+const MAX_DEPTH: usize = 32;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    pub span: Span,
+    pub kind: NodeKind,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum NodeKind {
+    /// Null, boolean or number.
+    Plain(Value),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    pub span: Span,
+    pub name: String,
+}
+
+impl Node {
+    pub fn entries(&self) -> &[(Key, Node)] {
+        match &self.kind {
+            NodeKind::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Node> {
+        self.entries().iter().find(|(key, _)| key.name == name).map(|(_, node)| node)
+    }
+
+    pub fn text(&self) -> Option<&str> {
+        match &self.kind {
+            NodeKind::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value without its places.
+    pub fn to_value(&self) -> Value {
+        match &self.kind {
+            NodeKind::Plain(value) => value.clone(),
+            NodeKind::Text(text) => Value::String(text.clone()),
+            NodeKind::List(items) => items.iter().map(Node::to_value).collect(),
+            NodeKind::Map(entries) => {
+                entries.iter().map(|(key, node)| (key.name.clone(), node.to_value())).collect::<Map<_, _>>().into()
+            }
+        }
+    }
+
+    /// What the value is, in words.
+    pub fn describe(&self) -> &'static str {
+        match &self.kind {
+            NodeKind::Plain(value) => crate::runbook::shape::type_name(value),
+            NodeKind::Text(_) => "text",
+            NodeKind::List(_) => "a list",
+            NodeKind::Map(_) => "a mapping",
+        }
+    }
+}
+
+/// Reads one YAML document that stands at `span` of `document`. An empty one is an empty mapping.
+pub fn parse(document: &str, span: Span, problems: &mut Vec<Diagnostic>) -> Option<Node> {
+    let text = &document[span.clone()];
+    let before = problems.len();
+    let mut reader = Reader { parser: Parser::new_from_str(text), offsets: Offsets::new(text, span.start), document, problems };
+    match reader.document() {
+        Ok(None) => Some(Node { span: span.clone(), kind: NodeKind::Map(Vec::new()) }),
+        Ok(Some(node)) => (problems.len() == before).then_some(node),
+        Err(error) => {
+            let at = reader.offsets.byte(error.marker().index()).min(span.end);
+            let line_start = document[..at].rfind('\n').map_or(0, |i| i + 1).max(span.start);
+            let line_end = document[at..].find('\n').map_or(document.len(), |i| at + i);
+            let mut diagnostic = Diagnostic::error(at..at, format!("this is not YAML: {}", error.info()));
+            if has_bare_expression(&document[line_start..line_end]) {
+                diagnostic = diagnostic.hint(QUOTE_HINT);
+            }
+            problems.push(diagnostic);
+            None
+        }
+    }
+}
+
+const QUOTE_HINT: &str = "an expression is quoted in YAML: \"{{ … }}\"";
+
+fn has_bare_expression(line: &str) -> bool {
+    line.contains(": {{") || line.trim_start().starts_with("- {{")
+}
+
+struct Reader<'a> {
+    parser: Parser<'a, saphyr_parser::StrInput<'a>>,
+    offsets: Offsets,
+    document: &'a str,
+    problems: &'a mut Vec<Diagnostic>,
+}
+
+impl<'a> Reader<'a> {
+    fn next(&mut self) -> Result<(Event<'a>, Span), ScanError> {
+        match self.parser.next_event() {
+            Some(Ok((event, span))) => {
+                let start = self.offsets.byte(span.start.index());
+                let end = self.offsets.byte(span.end.index()).max(start);
+                Ok((event, start..end))
+            }
+            Some(Err(error)) => Err(error),
+            None => Ok((Event::StreamEnd, self.offsets.end()..self.offsets.end())),
+        }
+    }
+
+    fn document(&mut self) -> Result<Option<Node>, ScanError> {
+        let mut root = None;
+        loop {
+            match self.next()? {
+                (Event::StreamEnd, _) => return Ok(root),
+                (Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing, _) => {}
+                (event, span) if root.is_none() => root = Some(self.node(event, span, 0)?),
+                (_, span) => {
+                    self.problems.push(Diagnostic::error(span, "only one YAML document may stand here"));
+                    return Ok(root);
+                }
+            }
+        }
+    }
+
+    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, ScanError> {
+        if depth > MAX_DEPTH {
+            // Reported as an error of the scanner, since going on would go deeper still.
+            let info = format!("nested deeper than {MAX_DEPTH} levels");
+            return Err(ScanError::new(self.offsets.marker(span.start), info));
+        }
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.refuse_extras(&span, anchor, tag.is_some());
+                let kind = match plain_value(&text, style) {
+                    Some(value) => NodeKind::Plain(value),
+                    None => NodeKind::Text(text.into_owned()),
+                };
+                Ok(Node { span, kind })
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.refuse_extras(&span, anchor, tag.is_some());
+                let mut items = Vec::new();
+                loop {
+                    match self.next()? {
+                        (Event::SequenceEnd, end) => {
+                            return Ok(Node { span: span.start..self.trim(span.start, end.end), kind: NodeKind::List(items) });
+                        }
+                        (event, at) => items.push(self.node(event, at, depth + 1)?),
+                    }
+                }
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.refuse_extras(&span, anchor, tag.is_some());
+                self.mapping(span, depth)
+            }
+            Event::Alias(_) => {
+                self.problems.push(Diagnostic::error(span.clone(), "YAML aliases are not supported in a runbook"));
+                Ok(Node { span, kind: NodeKind::Plain(Value::Null) })
+            }
+            _ => Ok(Node { span, kind: NodeKind::Plain(Value::Null) }),
+        }
+    }
+
+    fn mapping(&mut self, span: Span, depth: usize) -> Result<Node, ScanError> {
+        let bare = self.document[span.start..].starts_with("{{");
+        let mut entries: Vec<(Key, Node)> = Vec::new();
+        let end = loop {
+            let (event, at) = self.next()?;
+            if event == Event::MappingEnd {
+                break at.end;
+            }
+            let key = self.node(event, at, depth + 1)?;
+            let (event, at) = self.next()?;
+            let value = self.node(event, at, depth + 1)?;
+            if bare {
+                continue;
+            }
+            let name = match &key.kind {
+                NodeKind::Text(name) => name.clone(),
+                NodeKind::Plain(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
+                _ => {
+                    self.problems.push(Diagnostic::error(key.span, "a key is plain text"));
+                    continue;
+                }
+            };
+            if entries.iter().any(|(earlier, _)| earlier.name == name) {
+                self.problems.push(Diagnostic::error(key.span, format!("the key `{name}` stands here twice")));
+                continue;
+            }
+            entries.push((Key { span: key.span, name }, value));
+        };
+        let span = span.start..self.trim(span.start, end);
+        if bare {
+            self.problems.push(Diagnostic::error(span.clone(), "an expression without quotes is a YAML mapping").hint(QUOTE_HINT));
+        }
+        Ok(Node { span, kind: NodeKind::Map(entries) })
+    }
+
+    /// A block collection ends, for the parser, where the next thing starts; for a reader, with its last line.
+    fn trim(&self, start: usize, end: usize) -> usize {
+        start + self.document[start..end.max(start)].trim_end().len()
+    }
+
+    fn refuse_extras(&mut self, span: &Span, anchor: usize, tagged: bool) {
+        if anchor > 0 {
+            self.problems.push(Diagnostic::error(span.clone(), "YAML anchors are not supported in a runbook"));
+        }
+        if tagged {
+            self.problems.push(Diagnostic::error(span.clone(), "YAML tags are not supported in a runbook"));
+        }
+    }
+}
+
+/// A plain scalar by YAML 1.2's core schema; `None` is text.
+fn plain_value(text: &str, style: ScalarStyle) -> Option<Value> {
+    if style != ScalarStyle::Plain {
+        return None;
+    }
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Some(Value::Null),
+        "true" | "True" | "TRUE" => return Some(Value::Bool(true)),
+        "false" | "False" | "FALSE" => return Some(Value::Bool(false)),
+        _ => {}
+    }
+    let digits = text.trim_start_matches(['-', '+']);
+    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') || text.len() - digits.len() > 1 {
+        return None;
+    }
+    let unsigned = text.strip_prefix('+').unwrap_or(text);
+    if digits.bytes().all(|b| b.is_ascii_digit()) {
+        // An account id with a leading zero is text, not a smaller number.
+        if digits.len() > 1 && digits.starts_with('0') {
+            return None;
+        }
+        return unsigned.parse::<i64>().ok().map(Value::from).or_else(|| unsigned.parse::<u64>().ok().map(Value::from));
+    }
+    if digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-')) {
+        return unsigned.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map(Value::Number);
+    }
+    None
+}
+
+/// The parser counts characters from the start of the text; spans count bytes of the document.
+struct Offsets {
+    base: usize,
+    /// Byte offset of each character, and of the end; empty where characters are bytes.
+    bytes: Vec<usize>,
+    length: usize,
+}
+
+impl Offsets {
+    fn new(text: &str, base: usize) -> Self {
+        let bytes = match text.is_ascii() {
+            true => Vec::new(),
+            false => text.char_indices().map(|(at, _)| at).chain([text.len()]).collect(),
+        };
+        Self { base, bytes, length: text.len() }
+    }
+
+    fn byte(&self, index: usize) -> usize {
+        self.base
+            + match self.bytes.is_empty() {
+                true => index.min(self.length),
+                false => self.bytes.get(index).copied().unwrap_or(self.length),
+            }
+    }
+
+    fn end(&self) -> usize {
+        self.base + self.length
+    }
+
+    fn marker(&self, byte: usize) -> saphyr_parser::Marker {
+        let at = byte - self.base;
+        let index = if self.bytes.is_empty() { at } else { self.bytes.partition_point(|b| *b < at) };
+        saphyr_parser::Marker::new(index, 1, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(text: &str) -> (Option<Node>, Vec<Diagnostic>) {
+        let mut problems = Vec::new();
+        let node = parse(text, 0..text.len(), &mut problems);
+        (node, problems)
+    }
+
+    #[test]
+    fn values_and_places() {
+        let text = "é: 1\ntrain:\n  rate: 1e-3\n  id: 0123\n  on: [yes, true]\n";
+        let (node, problems) = read(text);
+        let node = node.unwrap();
+        assert_eq!(problems, []);
+        assert_eq!(node.to_value(), json!({"é": 1, "train": {"rate": 0.001, "id": "0123", "on": ["yes", true]}}));
+        let rate = node.get("train").unwrap().get("rate").unwrap();
+        assert_eq!(&text[rate.span.clone()], "1e-3");
+    }
+
+    #[test]
+    fn what_is_not_plain_data_is_refused() {
+        for (text, message) in [
+            ("a: {{ x }}", "without quotes"),
+            ("a: {{ x }}/y", "not YAML"),
+            ("a: 1\na: 2", "twice"),
+            ("a: &x 1\nb: *x", "anchors"),
+            ("a: !!binary aGk=", "tags"),
+        ] {
+            let (_, problems) = read(text);
+            assert!(problems.iter().any(|p| p.message.contains(message)), "{text}: {problems:?}");
+        }
+        let (_, problems) = read("a: {{ x }}/y");
+        assert_eq!(problems[0].hints, [QUOTE_HINT]);
+        assert!(!read(&"[".repeat(10_000)).1.is_empty());
+    }
+}

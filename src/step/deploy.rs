@@ -1,0 +1,113 @@
+//! `deploy`: a model, its endpoint config and its endpoint.
+
+use std::collections::BTreeMap;
+
+use opsml_contract::WORKER_IMAGE;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::fields::{EndpointInstance, RoleArn, S3Uri, SageMakerName};
+use super::{Context, Done, Kind};
+use crate::failure::Outcome;
+use crate::price;
+use crate::resource::{Endpoint, EndpointConfig, Model};
+
+/// Hours that an endpoint is planned to live where the runbook doesn't say.
+const PLANNED_HOURS: f64 = 1.0;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Deploy {
+    /// `opsml-worker`, or the URI of another serving image.
+    #[serde(default = "worker")]
+    pub image: String,
+    /// S3 URI of `model.tar.gz`, such as a training job's `model_uri`.
+    pub model_data: S3Uri,
+    /// ARN of the role that the endpoint reads its model with.
+    pub role: RoleArn,
+    /// What it serves on.
+    pub instance_type: EndpointInstance,
+    /// How many instances serve at first.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 100))]
+    pub initial_instance_count: i32,
+    /// The endpoint's name; without one, it is named after the runbook and the time.
+    pub endpoint_name: Option<SageMakerName>,
+    /// Environment variables of the container.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Hours that it is planned to live, for the estimate of its price.
+    #[schemars(range(min = 0.0))]
+    pub hours: Option<f64>,
+}
+
+fn worker() -> String {
+    WORKER_IMAGE.to_owned()
+}
+
+fn one() -> i32 {
+    1
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Outputs {
+    pub endpoint_name: String,
+    pub arn: String,
+    /// `InService`.
+    pub status: String,
+    pub model_name: String,
+    pub endpoint_config_name: String,
+    pub instance_type: String,
+    pub initial_instance_count: i32,
+}
+
+impl Kind for Deploy {
+    const NAME: &'static str = "deploy";
+    const ABOUT: &'static str = "makes a model, an endpoint config and an endpoint, and waits until it is in service";
+    const OWNS: bool = true;
+    type Outputs = Outputs;
+
+    fn price(&self) -> Option<(f64, String)> {
+        let hourly = price::hourly(&self.instance_type.0)?;
+        let hours = self.hours.unwrap_or(PLANNED_HOURS);
+        let (count, instance) = (self.initial_instance_count, &self.instance_type.0);
+        let planned = hourly * f64::from(count) * hours;
+        Some((planned, format!("{count} × {instance} at {hourly} USD an hour until `down`; {hours} h planned")))
+    }
+
+    async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
+        let model = Model {
+            base: context.base(),
+            image: context.aws().image(&self.image),
+            model_data: self.model_data.0.clone(),
+            role_arn: self.role.0.clone(),
+            environment: self.environment.clone(),
+        };
+        let model = context.ensure("model", model).await?;
+        let config = EndpointConfig {
+            base: context.base(),
+            model: model.name.clone(),
+            instance_type: self.instance_type.0.clone(),
+            initial_instance_count: self.initial_instance_count,
+        };
+        let config = context.ensure("endpoint-config", config).await?;
+        let endpoint = Endpoint {
+            name: self.endpoint_name.as_ref().map(|name| name.0.clone()),
+            base: context.base(),
+            config: config.name.clone(),
+        };
+        let endpoint = context.ensure("endpoint", endpoint).await?;
+        let outputs = Outputs {
+            arn: endpoint.text("arn"),
+            status: endpoint.text("status"),
+            endpoint_name: endpoint.name,
+            model_name: model.name,
+            endpoint_config_name: config.name,
+            instance_type: self.instance_type.0.clone(),
+            initial_instance_count: self.initial_instance_count,
+        };
+        let summary = format!("endpoint {} {}", outputs.endpoint_name, outputs.status);
+        Ok(Done::new(outputs, summary))
+    }
+}

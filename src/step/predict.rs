@@ -1,0 +1,144 @@
+//! `predict`: one image to an endpoint; the vector that comes back, and what it means.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::fields::SageMakerName;
+use super::{Context, Done, Kind};
+use crate::action::invoke_endpoint;
+use crate::failure::{Failure, Outcome};
+use crate::journal::Figure;
+
+/// InvokeEndpoint's limit: <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html>.
+const MAX_BODY: u64 = 6 << 20;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Predict {
+    /// The endpoint's name, such as the `endpoint_name` of a `deploy` step.
+    pub endpoint: SageMakerName,
+    /// A JPEG or PNG file.
+    pub image: String,
+    /// Class names in the order of the logits, such as the `classes` of a `train` step.
+    #[serde(default)]
+    pub classes: Vec<String>,
+    /// How many of the likeliest classes to tell.
+    #[serde(default = "five")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub top_k: usize,
+}
+
+fn five() -> usize {
+    5
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Outputs {
+    /// The likeliest class: its name, or its number where the names are not known.
+    pub class: String,
+    /// Its softmax probability, 0 to 1.
+    pub probability: f64,
+    /// The likeliest classes, likeliest first.
+    pub top: Vec<Likely>,
+    /// The logits as the endpoint answered them.
+    pub vector: Vec<f64>,
+    /// Seconds that the request took.
+    pub seconds: f64,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Likely {
+    pub class: String,
+    pub probability: f64,
+}
+
+impl Kind for Predict {
+    const NAME: &'static str = "predict";
+    const ABOUT: &'static str = "invokes an endpoint with an image and reads the answer";
+    const OWNS: bool = false;
+    type Outputs = Outputs;
+
+    fn files(&self) -> Vec<String> {
+        vec![self.image.clone()]
+    }
+
+    async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
+        let path = context.paths.resolve(&self.image)?;
+        let size = std::fs::metadata(&path).map_err(|error| Failure::file(&path, error))?.len();
+        if size > MAX_BODY {
+            return Err(Failure::file(&path, format!("is {size} bytes, and an endpoint takes {MAX_BODY} at most")));
+        }
+        let body = tokio::fs::read(&path).await.map_err(|error| Failure::file(&path, error))?;
+        let content_type = match image::guess_format(&body) {
+            Ok(image::ImageFormat::Jpeg) => "image/jpeg",
+            Ok(image::ImageFormat::Png) => "image/png",
+            _ => return Err(Failure::file(&path, "is neither a JPEG nor a PNG")),
+        };
+        let answer = invoke_endpoint(context.aws(), &self.endpoint.0, content_type, body).await?;
+        let vector = read(&answer.body)?;
+        if !self.classes.is_empty() && self.classes.len() != vector.len() {
+            let message = format!("the endpoint answered {} logits for {} classes", vector.len(), self.classes.len());
+            return Err(Failure::new("BadPrediction", message).hint("are `classes` those of the model that it serves?"));
+        }
+        let top = likeliest(&vector, &self.classes, self.top_k);
+        let likeliest = top.first().cloned().ok_or_else(|| Failure::new("BadPrediction", "the endpoint answered no logits"))?;
+        let rows = top.iter().map(|one| vec![one.class.clone(), format!("{:.4}", one.probability)]).collect();
+        let columns = vec!["class".to_owned(), "probability".to_owned()];
+        let figures = vec![Figure::Table { caption: format!("Prediction of {}", self.endpoint.0), columns, rows }];
+        let told: Vec<String> =
+            top.iter().map(|one| format!("{} {:.1} %", one.class, one.probability * 100.0)).collect();
+        let (class, probability) = (likeliest.class, likeliest.probability);
+        let outputs = Outputs { class, probability, top, vector, seconds: answer.seconds };
+        Ok(Done::new(outputs, told.join(", ")).figures(figures))
+    }
+}
+
+/// `[[logit, …]]`, as the seeds' projects answer it.
+fn read(body: &[u8]) -> Outcome<Vec<f64>> {
+    let shown = || String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
+    match serde_json::from_slice::<Vec<Vec<f64>>>(body) {
+        Ok(rows) if rows.len() == 1 => Ok(rows.into_iter().flatten().collect()),
+        _ => Err(Failure::new("BadPrediction", format!("the endpoint answered no [[logits]]: {}", shown()))),
+    }
+}
+
+/// Softmax, then the `k` likeliest in order.
+fn likeliest(logits: &[f64], classes: &[String], k: usize) -> Vec<Likely> {
+    let highest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let powers: Vec<f64> = logits.iter().map(|logit| (logit - highest).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    let mut all: Vec<Likely> = powers
+        .iter()
+        .enumerate()
+        .map(|(index, power)| Likely {
+            class: classes.get(index).cloned().unwrap_or_else(|| index.to_string()),
+            probability: power / sum,
+        })
+        .collect();
+    all.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    all.truncate(k);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn softmax_and_order() {
+        let classes = ["a", "b", "c"].map(str::to_owned);
+        let top = likeliest(&[1.0, 1001.0, 1000.0], &classes, 2);
+        assert_eq!(top.iter().map(|one| one.class.as_str()).collect::<Vec<_>>(), ["b", "c"]);
+        assert!((top[0].probability - 1.0 / (1.0 + (-1.0f64).exp())).abs() < 1e-12);
+    }
+
+    #[test]
+    fn only_one_row_of_logits_is_a_prediction() {
+        assert_eq!(read(b"[[1, 2.5]]").unwrap(), [1.0, 2.5]);
+        for wrong in [&b"body"[..], b"[1,2]", b"[[1],[2]]", b"[[\"<b>\"]]", b"\xff"] {
+            assert_eq!(read(wrong).unwrap_err().code, "BadPrediction");
+        }
+    }
+}

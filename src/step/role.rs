@@ -1,0 +1,86 @@
+//! `role`: an IAM role that a service takes on, with the policies it needs and no more.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::fields::RoleName;
+use super::{Context, Done, Kind, Problem};
+use crate::failure::Outcome;
+use crate::resource::{self, Statement, managed_policy_arn, policy_document};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// The role's name; without one, it is named after the runbook and its stack.
+    pub name: Option<RoleName>,
+    /// The service that may take the role on, such as `sagemaker.amazonaws.com`.
+    #[serde(default = "sagemaker")]
+    #[schemars(regex(pattern = r"^[a-z0-9.-]+\.amazonaws\.com$"), extend("x-rule" = "a service principal is such as sagemaker.amazonaws.com"))]
+    pub service: String,
+    /// What it may do, as statements of its inline policy.
+    #[serde(default)]
+    pub allow: Vec<Statement>,
+    /// Managed policies by name (AWS's own) or ARN.
+    #[serde(default)]
+    pub managed_policies: Vec<String>,
+    /// The name of a role that is there already: it is used, and never changed or deleted.
+    pub existing: Option<RoleName>,
+}
+
+fn sagemaker() -> String {
+    "sagemaker.amazonaws.com".to_owned()
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Outputs {
+    pub name: String,
+    pub arn: String,
+    /// The document of the inline policy; nothing where there is none.
+    pub policy: Option<Value>,
+}
+
+impl Kind for Role {
+    const NAME: &'static str = "role";
+    const ABOUT: &'static str = "makes an IAM role that a service takes on";
+    const OWNS: bool = true;
+    type Outputs = Outputs;
+
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if self.existing.is_some() && (self.name.is_some() || !self.allow.is_empty() || !self.managed_policies.is_empty()) {
+            problems.push(Problem::at("existing", "an existing role is used as it is: it takes no other key"));
+        }
+        for action in self.allow.iter().flat_map(|statement| &statement.actions) {
+            if action != "*" && !action.split_once(':').is_some_and(|(service, name)| !service.is_empty() && !name.is_empty()) {
+                problems.push(Problem::at("allow", format!("`{action}` is not an action: SERVICE:ACTION, as s3:GetObject")));
+            }
+        }
+        for resource in self.allow.iter().flat_map(|statement| &statement.resources) {
+            if resource != "*" && !resource.starts_with("arn:") {
+                problems.push(Problem::at("allow", format!("`{resource}` is not a resource: an ARN, or *")));
+            }
+        }
+        problems
+    }
+
+    async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
+        let policy = (!self.allow.is_empty()).then(|| policy_document(&self.allow));
+        let wanted = resource::Role {
+            name: self.name.as_ref().map(|name| name.0.clone()),
+            base: context.base(),
+            service: self.service.clone(),
+            managed: self.managed_policies.iter().map(|name| managed_policy_arn(name)).collect(),
+            inline: policy.iter().map(|document| ("opsml".to_owned(), document.clone())).collect::<BTreeMap<_, _>>(),
+        };
+        let held = match &self.existing {
+            Some(existing) => context.existing(&wanted, &existing.0).await?,
+            None => context.ensure("role", wanted).await?,
+        };
+        let arn = held.text("arn");
+        Ok(Done::new(Outputs { arn: arn.clone(), name: held.name, policy }, arn))
+    }
+}

@@ -1,0 +1,69 @@
+//! `upload`: a local folder below a prefix of a bucket.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::fields::S3Uri;
+use super::{Context, Done, Kind, Problem};
+use crate::failure::{Failure, Outcome};
+use crate::files::{digest, files_below};
+use crate::resource::{Objects, split_uri};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Upload {
+    /// The folder to upload, such as a dataset's `path`.
+    pub source: String,
+    /// Where to: `s3://BUCKET/PREFIX`. The prefix is this step's own.
+    pub to: S3Uri,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Outputs {
+    /// `s3://BUCKET/PREFIX/`.
+    pub uri: String,
+    pub files: u64,
+    pub bytes: u64,
+}
+
+impl Kind for Upload {
+    const NAME: &'static str = "upload";
+    const ABOUT: &'static str = "syncs a folder to S3: in parallel, checksummed, only what differs";
+    const OWNS: bool = true;
+    type Outputs = Outputs;
+
+    fn problems(&self) -> Vec<Problem> {
+        match split_uri(&self.to.0) {
+            Ok((_, key)) if key.trim_matches('/').is_empty() => {
+                vec![Problem::at("to", "`to` needs a prefix behind the bucket: s3://BUCKET/PREFIX")]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn files(&self) -> Vec<String> {
+        vec![self.source.clone()]
+    }
+
+    async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
+        let folder = context.paths.resolve(&self.source)?;
+        let (bucket, key) = split_uri(&self.to.0)?;
+        let files = files_below(&folder)?;
+        if files.is_empty() {
+            return Err(Failure::file(&folder, "there is nothing in it to upload"));
+        }
+        let wanted = Objects {
+            bucket,
+            prefix: format!("{}/", key.trim_matches('/')),
+            digest: digest(&folder)?,
+            files: files.len() as u64,
+            bytes: files.iter().map(|file| file.bytes).sum(),
+            folder,
+        };
+        let (files, bytes) = (wanted.files, wanted.bytes);
+        let held = context.ensure("objects", wanted).await?;
+        let summary = format!("{files} files, {bytes} bytes at {}", held.name);
+        Ok(Done::new(Outputs { uri: held.name, files, bytes }, summary))
+    }
+}
