@@ -57,7 +57,7 @@ impl Cloud {
     pub fn open(settings: Settings) -> Result<Arc<Self>, OpenError> {
         let store = Store::open(&settings.dir.join("state.db"))?;
         let iam = Iam::open(store.clone()).map_err(OpenError::Content)?;
-        let logs = Logs::new(store.clone(), &settings.region);
+        let logs = Logs::new(store.clone());
         let region = settings.region.clone();
         let endpoint = OnceLock::new();
         Ok(Arc::new(Self { settings, account: ACCOUNT.to_owned(), region, store, iam, logs, endpoint }))

@@ -36,7 +36,8 @@ const TABLES: &str = "
         time_ms INTEGER NOT NULL, ingested_ms INTEGER NOT NULL, message TEXT NOT NULL,
         FOREIGN KEY (log_group, stream) REFERENCES log_stream ON DELETE CASCADE
     );
-    CREATE INDEX log_event_order ON log_event (log_group, stream, time_ms, id);";
+    CREATE INDEX log_event_order ON log_event (log_group, stream, time_ms, id);
+    CREATE INDEX log_event_of_group ON log_event (log_group, time_ms, id);";
 
 /// Why the state file could not be opened.
 #[derive(Debug, thiserror::Error)]

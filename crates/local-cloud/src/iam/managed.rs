@@ -27,6 +27,11 @@ impl Iam {
     }
 }
 
+/// The last part of a policy's ARN.
+pub fn policy_name(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
+
 pub fn aws_managed(arn: &str) -> Option<&'static AwsManaged> {
     AWS_MANAGED.iter().find(|policy| policy.arn == arn)
 }
