@@ -73,30 +73,44 @@ pub struct Running {
 /// [`Error::Held`] if another process serves this folder; a state that cannot be opened.
 pub fn serve(settings: Settings) -> Result<(), Error> {
     let dir = settings.dir.clone();
-    process::ensure_dir(&dir).map_err(io(&dir))?;
-    let Some(_lock) = process::try_lock(&dir).map_err(io(&dir))? else { return Err(Error::Held(dir)) };
     if settings.detached {
         // Fails only for the leader of a process group, which a freshly started child is not.
         let _ = rustix::process::setsid();
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(io(&dir))?;
-    let served = runtime.block_on(serve_held(settings));
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().build().map_err(io(&dir))?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(io(&dir))?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(io(&dir))?;
+        let told = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        serve_until(settings, told).await
+    })
+}
+
+/// [`serve`] inside another program: until `told` ends, or the cloud was empty and idle.
+pub async fn serve_until(settings: Settings, told: impl Future<Output = ()>) -> Result<(), Error> {
+    let dir = settings.dir.clone();
+    process::ensure_dir(&dir).map_err(io(&dir))?;
+    let Some(lock) = process::try_lock(&dir).map_err(io(&dir))? else { return Err(Error::Held(dir)) };
+    // What a killed server left behind.
     Record::remove(&dir);
+    let served = serve_held(settings, told).await;
+    Record::remove(&dir);
+    drop(lock);
     served
 }
 
-async fn serve_held(settings: Settings) -> Result<(), Error> {
+async fn serve_held(settings: Settings, told: impl Future<Output = ()>) -> Result<(), Error> {
     let dir = settings.dir.clone();
     let idle_stop = settings.idle_stop;
     let keys = AccessKey::ensure(&dir).map_err(io(&dir))?;
     let cloud = Cloud::open(settings)?;
     cloud.iam.add_key(&keys, cloud.iam.first_user().map_err(Error::Aws)?);
-    let mut terminate = signal(SignalKind::terminate()).map_err(io(&dir))?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(io(&dir))?;
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(io(&dir))?;
     let port = listener.local_addr().map_err(io(&dir))?.port();
@@ -134,8 +148,7 @@ async fn serve_held(settings: Settings) -> Result<(), Error> {
     announce(&record);
 
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = told => {}
         () = activity.idle(&cloud, idle_stop) => {}
         _ = &mut serving => {}
     }
@@ -228,12 +241,10 @@ pub fn start(dir: &Path, mut command: Command) -> Result<Running, Error> {
     command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     let mut child = command.spawn().map_err(io(dir))?;
     // The line comes once it listens; its end without one means that it failed.
-    let mut line = String::new();
-    if let Some(out) = child.stdout.take() {
-        BufReader::new(out).read_line(&mut line).map_err(io(dir))?;
-    }
+    let mut lines = child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines());
+    let listens = lines.any(|line| line.is_ok_and(|line| line.contains("http://127.0.0.1:")));
     match find(dir)? {
-        Some(running) if !line.is_empty() => Ok(running),
+        Some(running) if listens => Ok(running),
         _ => {
             // It has closed its output without a word, so it is ending or does not do its part.
             let _ = child.kill();

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
 
 pub use authorize::Decision;
-pub use credentials::{AccessKey, Credential, Session};
+pub use credentials::{AccessKey, Credential, KEYS_FILE, Session};
 pub use evaluate::Context;
 pub use service::{NAMESPACE, call};
 
