@@ -64,8 +64,8 @@ pub fn list(request: &Request) -> Reply {
     let prefix = request.optional("PathPrefix").unwrap_or("/");
     let mut items = Vec::new();
     if scope != "Local" {
-        for policy in AWS_MANAGED {
-            items.push((policy.arn.to_owned(), aws_described(policy, attachments(request, policy.arn)?)));
+        for policy in AWS_MANAGED.iter() {
+            items.push((policy.arn.clone(), aws_described(policy, attachments(request, &policy.arn)?)));
         }
     }
     if scope != "AWS" {
@@ -136,7 +136,7 @@ pub fn get_version(request: &Request) -> Reply {
     let missing = || no_such_version(arn, id);
     if let Some(policy) = aws_managed(arn) {
         let version = json!({
-            "Document": url_encoded(policy.document),
+            "Document": url_encoded(policy.document()),
             "VersionId": policy.version,
             "IsDefaultVersion": true,
             "CreateDate": policy.updated,
@@ -156,7 +156,7 @@ pub fn list_versions(request: &Request) -> Reply {
         Some(policy) => {
             let version =
                 json!({"VersionId": policy.version, "IsDefaultVersion": true, "CreateDate": policy.updated});
-            vec![(policy.version.to_owned(), version)]
+            vec![(policy.version.clone(), version)]
         }
         None => {
             let policy = find(request, arn)?;
@@ -266,15 +266,13 @@ fn aws_described(policy: &AwsManaged, attached: usize) -> Value {
     let path = policy.arn.strip_prefix("arn:aws:iam::aws:policy").unwrap_or("/");
     let path = &path[..=path.rfind('/').unwrap_or(0)];
     json!({
-        "PolicyName": policy_name(policy.arn),
-        "PolicyId": policy.id,
+        "PolicyName": policy_name(&policy.arn),
         "Arn": policy.arn,
         "Path": path,
         "DefaultVersionId": policy.version,
         "AttachmentCount": attached,
         "PermissionsBoundaryUsageCount": 0,
         "IsAttachable": true,
-        "Description": policy.description,
         "CreateDate": policy.created,
         "UpdateDate": policy.updated,
         "Tags": [],

@@ -129,7 +129,8 @@ pub fn encode(namespace: &str, operation: &str, reply: &Reply, request_id: &str)
         Err(error) => return encode_error(namespace, error, request_id),
     };
     let mut xml = format!("<{operation}Response xmlns=\"{namespace}\">");
-    if output.as_object().is_some_and(|members| !members.is_empty()) {
+    // An operation without an output has no result element, one with an empty output has an empty one.
+    if output.is_object() {
         write_element(&mut xml, &format!("{operation}Result"), output);
     }
     let _ = write!(

@@ -31,7 +31,7 @@ refused("MissingAuthenticationToken", unsigned.get_caller_identity)
 
 # A presigned URL is good for one request of its kind, until its time is up.
 import urllib.request, urllib.error
-url = sts.generate_presigned_url("get_caller_identity", ExpiresIn=60)
+url = sts.generate_presigned_url("get_caller_identity", ExpiresIn=60, HttpMethod="GET")
 assert b"user/opsml" in urllib.request.urlopen(url).read()
 def status(url, **headers):
     try:
@@ -44,7 +44,6 @@ assert status(url, Host="evil.example") == 403
 # What the cloud lacks it says, in the client's own protocol.
 assert "does not support" in refused("UnknownOperationException", iam.get_account_summary)
 assert "does not support" in refused("UnknownOperationException", logs.describe_metric_filters)
-ec2 = boto3.client("ec2", config=config)
 assert "does not support" in refused("UnknownOperationException", boto3.client("sns", config=config).list_topics)
 assert "does not support" in refused("UnknownOperationException", boto3.client("ecr", config=config).describe_repositories)
 "#,
@@ -212,7 +211,7 @@ assert "sts:AssumeRole" in refused("AccessDenied", poor.assume_role, RoleArn=arn
 iam.put_role_policy(RoleName="r", PolicyName="assume", PolicyDocument=policy("sts:AssumeRole", arn))
 poor.assume_role(RoleArn=arn, RoleSessionName="me")
 refused("AccessDenied", sts.assume_role, RoleArn=arn + "x", RoleSessionName="me")
-refused("ValidationError", sts.assume_role, RoleArn=arn, RoleSessionName="m")
+refused("ValidationError", sts.assume_role, RoleArn=arn, RoleSessionName="m m")
 refused("ValidationError", sts.assume_role, RoleArn=arn, RoleSessionName="me", DurationSeconds=7200)
 
 # A new role of the same name is another role.
