@@ -37,8 +37,9 @@ pub fn unpack(archive: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -
     let (total, mut bytes) = (zip.len() as u64, 0u64);
     for index in 0..zip.len() {
         let mut entry = zip.by_index(index).map_err(|error| refuse(&error))?;
-        let name = crate::diagnostic::printable(entry.name());
-        let Some(path) = entry.enclosed_name().filter(|_| is_plain(entry.name())) else {
+        let raw = entry.name().map_err(|error| refuse(&error))?.into_owned();
+        let name = crate::diagnostic::printable(&raw);
+        let Some(path) = entry.enclosed_name().filter(|_| is_plain(&raw)) else {
             return Err(refuse(&format!("the entry `{name}` leads out of the archive")));
         };
         // 0o170000 is the mask of a file's type in a Unix mode: a link, device or socket is neither of ours.

@@ -291,19 +291,18 @@ impl Runner<'_> {
     /// A step that is done stays done; what is said of it is held against it once more.
     async fn keep(&mut self, step: &Declared) -> Result<Option<Failure>, JournalError> {
         let state = self.journal.state();
+        let mut drifted = Vec::new();
         for (id, row) in state.resources.live().filter(|(_, row)| row.step == step.id && !row.superseded) {
             if let Some(Ok(Some(live))) = self.found.get(id)
                 && row.status == ResourceStatus::Ready
                 && live.facts != row.facts
             {
-                let old = Value::Object(row.facts.clone());
-                let drift = plan::changes(&old, &Value::Object(live.facts.clone())).join(", ");
-                let message = format!("{id} was changed outside of opsml: {drift}; --force {} sets it back", step.id);
-                let step = step.id.clone();
-                self.journal.note(&step, &message);
-                break;
+                let changes = plan::changes(&Value::Object(row.facts.clone()), &Value::Object(live.facts.clone()));
+                let changes = changes.join(", ");
+                drifted.push(format!("{id} was changed outside of opsml: {changes}; --force {} sets it back", step.id));
             }
         }
+        drifted.iter().for_each(|message| self.journal.note(&step.id, message));
         let outputs = self.journal.state().steps.get(&step.id).and_then(|row| row.outputs.clone());
         if let Err(failure) = self.expectations(step, &outputs.unwrap_or_default()) {
             return Ok(Some(failure));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use local_cloud::lifecycle::{self, Running};
-use local_cloud::{Settings, WORKER_ENV};
+use local_cloud::Settings;
 use serde_json::json;
 
 use super::{Stop, Verdict};
@@ -76,6 +76,9 @@ pub fn folder() -> Result<PathBuf, Stop> {
         Stop::usage("there is no HOME to keep the local cloud's state in").hint("set OPSML_CLOUD_DIR to a folder")
     })
 }
+
+/// Names the worker where it is not beside this program.
+const WORKER_ENV: &str = "OPSML_WORKER";
 
 /// The worker: `OPSML_WORKER`, or the one beside this program.
 pub fn worker() -> Option<PathBuf> {

@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Live, Naming, Resource, Status, Tags, facts};
+use super::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 
@@ -67,7 +67,7 @@ impl Resource for Bucket {
         aws: &Aws,
         name: &str,
         tags: &Tags,
-        progress: &mut (dyn FnMut(String, Option<(u64, u64)>) + Send),
+        progress: Report<'_>,
     ) -> Outcome<()> {
         let mut request = aws.s3.create_bucket().bucket(name);
         // us-east-1 is the one region that may not be named.
@@ -89,7 +89,7 @@ impl Resource for Bucket {
         aws: &Aws,
         name: &str,
         tags: &Tags,
-        _progress: &mut (dyn FnMut(String, Option<(u64, u64)>) + Send),
+        _progress: Report<'_>,
     ) -> Outcome<()> {
         let tagging = Tagging::builder().set_tag_set(Some(sdk_tags(tags)?)).build().map_err(invalid)?;
         let tagged = aws.s3.put_bucket_tagging().bucket(name).tagging(tagging).send().await;

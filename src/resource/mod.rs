@@ -33,6 +33,9 @@ use crate::failure::Outcome;
 /// AWS tags. Every resource that can carry tags has `opsml:stack` and `opsml:step`: they say whose it is.
 pub type Tags = BTreeMap<String, String>;
 
+/// Tells how far something is: in words, and as done and total where they are known.
+pub type Report<'a> = &'a mut dyn FnMut(String, Option<(u64, u64)>);
+
 /// What Describe says of a resource.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Live {
@@ -75,18 +78,18 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sy
     fn replaces(&self, old: &Self) -> bool;
 
     /// `None` where there is no such resource.
-    fn describe(&self, aws: &Aws, name: &str) -> impl Future<Output = Outcome<Option<Live>>> + Send;
+    fn describe(&self, aws: &Aws, name: &str) -> impl Future<Output = Outcome<Option<Live>>>;
 
     /// Whose an existing resource is.
-    fn tags(&self, aws: &Aws, name: &str) -> impl Future<Output = Outcome<Tags>> + Send;
+    fn tags(&self, aws: &Aws, name: &str) -> impl Future<Output = Outcome<Tags>>;
 
     fn create(
         &self,
         aws: &Aws,
         name: &str,
         tags: &Tags,
-        progress: &mut (dyn FnMut(String, Option<(u64, u64)>) + Send),
-    ) -> impl Future<Output = Outcome<()>> + Send;
+        progress: Report<'_>,
+    ) -> impl Future<Output = Outcome<()>>;
 
     /// Makes an existing one be as `self`; may be called again after a crash. Only where `replaces` said no.
     fn update(
@@ -94,13 +97,13 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sy
         aws: &Aws,
         name: &str,
         tags: &Tags,
-        progress: &mut (dyn FnMut(String, Option<(u64, u64)>) + Send),
-    ) -> impl Future<Output = Outcome<()>> + Send {
+        progress: Report<'_>,
+    ) -> impl Future<Output = Outcome<()>> {
         self.create(aws, name, tags, progress)
     }
 
     /// Asks for it to be deleted, with all that it leaves behind. What is gone already is no error.
-    fn delete(&self, aws: &Aws, name: &str) -> impl Future<Output = Outcome<()>> + Send;
+    fn delete(&self, aws: &Aws, name: &str) -> impl Future<Output = Outcome<()>>;
 }
 
 macro_rules! any_resource {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::training_job::{role_is_fresh, sagemaker_tags, sdk_tags};
-use super::{Live, Naming, Resource, Status, Tags, facts};
+use super::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 
@@ -56,7 +56,7 @@ impl Resource for Model {
         aws: &Aws,
         name: &str,
         tags: &Tags,
-        progress: &mut (dyn FnMut(String, Option<(u64, u64)>) + Send),
+        progress: Report<'_>,
     ) -> Outcome<()> {
         let container = ContainerDefinition::builder()
             .image(&self.image)

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::bucket::{empty, invalid};
-use super::{Live, Naming, Resource, Status, Tags, facts};
+use super::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 use crate::files::{LocalFile, files_below, hex};
@@ -75,7 +75,7 @@ impl Resource for Objects {
         aws: &Aws,
         _name: &str,
         tags: &Tags,
-        progress: &mut (dyn FnMut(String, Option<(u64, u64)>) + Send),
+        progress: Report<'_>,
     ) -> Outcome<()> {
         let files = files_below(&self.folder)?;
         let mut there = self.list(aws).await?;

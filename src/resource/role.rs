@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::bucket::invalid;
-use super::{Live, Naming, Resource, Status, Tags, facts};
+use super::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 
@@ -124,7 +124,7 @@ impl Resource for Role {
         aws: &Aws,
         name: &str,
         tags: &Tags,
-        progress: &mut (dyn FnMut(String, Option<(u64, u64)>) + Send),
+        progress: Report<'_>,
     ) -> Outcome<()> {
         let set: Result<Vec<_>, _> = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
         let created = aws
@@ -145,7 +145,7 @@ impl Resource for Role {
         aws: &Aws,
         name: &str,
         _tags: &Tags,
-        _progress: &mut (dyn FnMut(String, Option<(u64, u64)>) + Send),
+        _progress: Report<'_>,
     ) -> Outcome<()> {
         let trust = aws.iam.update_assume_role_policy().role_name(name).policy_document(self.trust().to_string());
         trust.send().await.map_err(|error| failure("UpdateAssumeRolePolicy", error))?;

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Live, Naming, Resource, Status, Tags, facts};
+use super::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 
@@ -102,7 +102,7 @@ impl Resource for TrainingJob {
         aws: &Aws,
         name: &str,
         tags: &Tags,
-        progress: &mut (dyn FnMut(String, Option<(u64, u64)>) + Send),
+        progress: Report<'_>,
     ) -> Outcome<()> {
         let mut channels = Vec::new();
         for (channel, uri) in &self.inputs {

@@ -60,7 +60,7 @@ pub trait Kind: DeserializeOwned + JsonSchema + Send + Sync {
         None
     }
 
-    fn run(&self, context: &mut Context<'_>) -> impl Future<Output = Outcome<Done<Self::Outputs>>> + Send;
+    fn run(&self, context: &mut Context<'_>) -> impl Future<Output = Outcome<Done<Self::Outputs>>>;
 }
 
 /// A mistake in a field.
