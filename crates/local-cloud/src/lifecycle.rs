@@ -88,24 +88,33 @@ pub fn serve(settings: Settings) -> Result<(), Error> {
                 _ = interrupt.recv() => {}
             }
         };
-        serve_until(settings, told).await
+        serve_until(settings, told, announce).await
     })
 }
 
-/// [`serve`] inside another program: until `told` ends, or the cloud was empty and idle.
-pub async fn serve_until(settings: Settings, told: impl Future<Output = ()>) -> Result<(), Error> {
+/// [`serve`] inside another program: until `told` ends, or the cloud was empty and idle. `listening` is called once it
+/// listens.
+pub async fn serve_until(
+    settings: Settings,
+    told: impl Future<Output = ()>,
+    listening: impl FnOnce(&Record),
+) -> Result<(), Error> {
     let dir = settings.dir.clone();
     process::ensure_dir(&dir).map_err(io(&dir))?;
     let Some(lock) = process::try_lock(&dir).map_err(io(&dir))? else { return Err(Error::Held(dir)) };
     // What a killed server left behind.
     Record::remove(&dir);
-    let served = serve_held(settings, told).await;
+    let served = serve_held(settings, told, listening).await;
     Record::remove(&dir);
     drop(lock);
     served
 }
 
-async fn serve_held(settings: Settings, told: impl Future<Output = ()>) -> Result<(), Error> {
+async fn serve_held(
+    settings: Settings,
+    told: impl Future<Output = ()>,
+    listening: impl FnOnce(&Record),
+) -> Result<(), Error> {
     let dir = settings.dir.clone();
     let idle_stop = settings.idle_stop;
     let keys = AccessKey::ensure(&dir).map_err(io(&dir))?;
@@ -145,13 +154,15 @@ async fn serve_held(settings: Settings, told: impl Future<Output = ()>) -> Resul
     let record =
         Record { pid, pid_start: process::start_time(pid), port, region: cloud.region.clone(), build };
     record.write(&dir).map_err(io(&dir))?;
-    announce(&record);
+    listening(&record);
 
     tokio::select! {
         () = told => {}
         () = activity.idle(&cloud, idle_stop) => {}
         _ = &mut serving => {}
     }
+    // Whoever looks for a server from now on is to wait for the next one.
+    Record::remove(&dir);
     let _ = stop.send(true);
     // Then the requests that are still under way end with the process.
     let _ = tokio::time::timeout(DRAIN, &mut serving).await;

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
-use http::HeaderMap;
+use http::header::{HeaderMap, HeaderName};
 use http::request::Parts;
 use jiff::{SignedDuration, Timestamp, civil, tz};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -215,7 +215,7 @@ impl Authorization {
         if !same(&self.expected(request, &body_hash, &credential.secret_access_key)?, &self.signature) {
             return Err(mismatch());
         }
-        if credential.expired() {
+        if credential.expired_at(now) {
             return Err(SignatureError::ExpiredToken);
         }
         Ok(credential)
@@ -271,13 +271,14 @@ impl Authorization {
                 "'Host' must be a 'SignedHeader' in the AWS Authorization.".into(),
             ));
         }
-        // What names the operation must not be changed on the way.
-        if let Some(name) =
-            request.headers.keys().find(|name| name.as_str().starts_with("x-amz-") && !signed(name.as_str()))
-        {
-            return Err(SignatureError::Mismatch(format!(
-                "'{name}' must be a 'SignedHeader' in the AWS Authorization."
-            )));
+        // What names the operation must not be changed on the way. The token is compared by itself, and some
+        // services want it added after signing.
+        let mut names = request.headers.keys().map(HeaderName::as_str);
+        let unsigned =
+            |name: &&str| name.starts_with("x-amz-") && *name != "x-amz-security-token" && !signed(name);
+        if let Some(name) = names.find(unsigned) {
+            let message = format!("'{name}' must be a 'SignedHeader' in the AWS Authorization.");
+            return Err(SignatureError::Mismatch(message));
         }
         let mut canonical = format!(
             "{}\n{}\n{}\n",
@@ -345,4 +346,219 @@ fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
 /// A header's value without the space around it, and with each run of spaces in it as one.
 fn collapsed(value: &str) -> String {
     value.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+    use crate::call::Caller;
+    use crate::iam::AccessKey;
+    use crate::store::Store;
+
+    const TOKEN: &str = "6e86291e8372ff2a2260956d9b8aae1d763fbf315fa00fa31553b73ebf194267";
+
+    fn caller() -> Caller {
+        Caller { arn: "arn".to_owned(), user_id: "id".to_owned() }
+    }
+
+    fn iam() -> (tempfile::TempDir, Iam) {
+        let dir = tempfile::tempdir().unwrap();
+        let iam = Iam::open(Store::open(&dir.path().join("state.db")).unwrap()).unwrap();
+        let key = AccessKey {
+            access_key_id: "AKIDEXAMPLE".to_owned(),
+            secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(),
+        };
+        iam.add_key(&key, caller());
+        (dir, iam)
+    }
+
+    fn now() -> Timestamp {
+        "2015-08-30T12:36:00Z".parse().unwrap()
+    }
+
+    /// A request of AWS's suite, signed with `signature`.
+    fn request(method: &str, uri: &str, headers: &[(&str, &str)], signature: &str) -> Parts {
+        let mut names = vec!["host", "x-amz-date"];
+        names.extend(headers.iter().map(|(name, _)| *name));
+        names.sort_unstable();
+        names.dedup();
+        let scope = "AKIDEXAMPLE/20150830/us-east-1/service/aws4_request";
+        let signed = names.join(";");
+        let header = format!("{ALGORITHM} Credential={scope}, SignedHeaders={signed}, Signature={signature}");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header("host", "example.amazonaws.com")
+            .header("x-amz-date", "20150830T123600Z")
+            .header("authorization", header);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn verify(request: &Parts, body: &[u8], now: Timestamp) -> Result<Arc<Credential>, SignatureError> {
+        let (_dir, iam) = iam();
+        Authorization::find(request).unwrap().unwrap().verify(request, body, &iam, now)
+    }
+
+    type Example = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
+
+    /// Method, URI, headers and signature of AWS's published signing test suite; bodies are empty.
+    const SUITE: &[Example] = &[
+        ("GET", "/", &[], "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
+        ("POST", "/", &[], "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
+        (
+            "GET",
+            "/example1/example2/../..",
+            &[],
+            "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+        ),
+        ("GET", "//example//", &[], "9a624bd73a37c9a373b5312afbebe7a714a789de108f0bdfe846570885f57e84"),
+        ("GET", "/\u{1234}", &[], "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85"),
+        (
+            "GET",
+            "/-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+            &[],
+            "07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f",
+        ),
+        ("GET", "/?Param1=value1", &[], "a67d582fa61cc504c4bae71f336f98b97f1ea3c7a6bfe1b6e45aec72011b9aeb"),
+        (
+            "GET",
+            "/?Param2=value2&Param1=value1",
+            &[],
+            "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",
+        ),
+        (
+            "GET",
+            "/?Param-3=Value3&Param=Value2&%E1%88%B4=Value1",
+            &[],
+            "371d3713e185cc334048618a97f809c9ffe339c62934c032af5a0e595648fcac",
+        ),
+        (
+            "GET",
+            "/",
+            &[
+                ("my-header1", "value4"),
+                ("my-header1", "value1"),
+                ("my-header1", "value3"),
+                ("my-header1", "value2"),
+            ],
+            "08c7e5a9acfcfeb3ab6b2185e75ce8b1deb5e634ec47601a50643f830c755c01",
+        ),
+        (
+            "GET",
+            "/",
+            &[("my-header1", " value1"), ("my-header2", " \"a   b   c\"")],
+            "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736",
+        ),
+    ];
+
+    #[test]
+    fn aws_suite_holds() {
+        for (method, uri, headers, signature) in SUITE {
+            let verified = verify(&request(method, uri, headers, signature), b"", now());
+            assert!(verified.is_ok(), "{method} {uri} {headers:?}: {verified:?}");
+        }
+    }
+
+    #[test]
+    fn a_presigned_url_holds_until_it_expires() {
+        let uri = "/?X-Amz-Algorithm=AWS4-HMAC-SHA256\
+                   &X-Amz-Credential=AKIDEXAMPLE%2F20150830%2Fus-east-1%2Fservice%2Faws4_request\
+                   &X-Amz-Date=20150830T123600Z&X-Amz-SignedHeaders=host&X-Amz-Expires=3600\
+                   &X-Amz-Signature=e93c787ed7f371d5c6b165c1b38ede9550f4dce4144713e844b25b7192d3865d";
+        let get = |uri: &str| {
+            let request = Request::get(uri).header("host", "example.amazonaws.com").body(()).unwrap();
+            request.into_parts().0
+        };
+        let after = |seconds| now() + SignedDuration::from_secs(seconds);
+        assert!(verify(&get(uri), b"", after(3600)).is_ok());
+        assert!(matches!(verify(&get(uri), b"", after(3601)), Err(SignatureError::Time(_))));
+        assert_eq!(verify(&get(&uri.replace("=3600", "=3601")), b"", now()).unwrap_err(), mismatch());
+        let long = Authorization::find(&get(&uri.replace("=3600", "=604801")));
+        assert!(matches!(long, Err(SignatureError::Incomplete(_))));
+    }
+
+    #[test]
+    fn whatever_is_changed_breaks_the_signature() {
+        let signature = SUITE[0].3;
+        let good = request("GET", "/", &[], signature);
+        assert_eq!(verify(&good, b"body", now()).unwrap_err(), mismatch());
+        for changed in [
+            request("PUT", "/", &[], signature),
+            request("GET", "/x", &[], signature),
+            request("GET", "/?x", &[], signature),
+            request("GET", "/", &[("x-amz-target", "T")], signature),
+            request("GET", "/", &[], &signature[1..]),
+            request("GET", "/", &[], ""),
+        ] {
+            assert_eq!(verify(&changed, b"", now()).unwrap_err(), mismatch(), "{changed:?}");
+        }
+        let mut more = good.clone();
+        more.headers.insert("x-amz-target", "Other.Operation".parse().unwrap());
+        let unsigned = verify(&more, b"", now()).unwrap_err();
+        assert!(matches!(unsigned, SignatureError::Mismatch(why) if why.contains("x-amz-target")));
+        let mut stray = good;
+        stray.headers.insert("x-amz-security-token", TOKEN.parse().unwrap());
+        assert_eq!(verify(&stray, b"", now()).unwrap_err(), SignatureError::UnknownKey);
+    }
+
+    #[test]
+    fn the_clock_may_be_off_by_fifteen_minutes() {
+        let good = request("GET", "/", &[], SUITE[0].3);
+        for seconds in [-900, 900] {
+            assert!(verify(&good, b"", now() + SignedDuration::from_secs(seconds)).is_ok());
+        }
+        for seconds in [-901, 901] {
+            let error = verify(&good, b"", now() + SignedDuration::from_secs(seconds)).unwrap_err();
+            assert!(matches!(error, SignatureError::Time(_)), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn sessions_need_their_token_and_end() {
+        let (_dir, iam) = iam();
+        let session = iam.start_session(caller(), SignedDuration::from_secs(60)).unwrap();
+        let at = Timestamp::now();
+        let stamp = at.strftime("%Y%m%dT%H%M%SZ").to_string();
+        let authorization = Authorization {
+            access_key_id: session.access_key_id.clone(),
+            date: stamp[..8].to_owned(),
+            region: "us-east-1".to_owned(),
+            service: "service".to_owned(),
+            signed_headers: vec!["host".to_owned()],
+            signature: String::new(),
+            timestamp: stamp,
+            session_token: Some(session.session_token.clone()),
+            expires: None,
+        };
+        let parts = Request::get("/").header("host", "h").body(()).unwrap().into_parts().0;
+        let hash = hex::encode(Sha256::digest(b""));
+        let signature = authorization.expected(&parts, &hash, &session.secret_access_key).unwrap();
+        let signed = Authorization { signature, ..authorization };
+        assert!(signed.verify(&parts, b"", &iam, at).is_ok());
+        for token in [None, Some(TOKEN.to_owned())] {
+            let other = Authorization { session_token: token, ..signed.clone() };
+            assert_eq!(other.verify(&parts, b"", &iam, at).unwrap_err(), SignatureError::UnknownKey);
+        }
+        let ended = at + SignedDuration::from_secs(61);
+        assert_eq!(signed.verify(&parts, b"", &iam, ended).unwrap_err(), SignatureError::ExpiredToken);
+    }
+
+    #[test]
+    fn headers_without_sense_are_refused() {
+        for header in
+            ["", "AWS4-HMAC-SHA256", "AWS4-HMAC-SHA256 x", "Bearer x", "AWS4-HMAC-SHA256 Credential=a/b,"]
+        {
+            let request = Request::get("/").header("authorization", header).header("x-amz-date", "x");
+            let (parts, ()) = request.body(()).unwrap().into_parts();
+            assert!(matches!(Authorization::find(&parts), Err(SignatureError::Incomplete(_))), "{header}");
+        }
+        let mut undated = request("GET", "/", &[], SUITE[0].3);
+        undated.headers.insert("x-amz-date", "2015".parse().unwrap());
+        assert!(matches!(verify(&undated, b"", now()), Err(SignatureError::Incomplete(_))));
+    }
 }

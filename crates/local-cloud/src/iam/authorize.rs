@@ -15,8 +15,8 @@ use crate::cloud::Cloud;
 /// How many decisions are kept; the oldest go.
 const DECISIONS_KEPT: i64 = 100_000;
 
-/// How long a service may act as a role without asking anew. A job's whole time on AWS, where the container
-/// fetches fresh credentials instead.
+/// How long a service may act as a role without asking anew. On AWS a container fetches fresh credentials
+/// for as long as it runs; local jobs and endpoints need theirs for the start and the end at most.
 const SERVICE_SESSION: SignedDuration = SignedDuration::from_hours(12);
 
 /// One recorded decision.

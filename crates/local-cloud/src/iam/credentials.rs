@@ -69,7 +69,11 @@ pub struct Credential {
 
 impl Credential {
     pub fn expired(&self) -> bool {
-        self.expiration.is_some_and(|end| end <= Timestamp::now())
+        self.expired_at(Timestamp::now())
+    }
+
+    pub fn expired_at(&self, time: Timestamp) -> bool {
+        self.expiration.is_some_and(|end| end <= time)
     }
 }
 

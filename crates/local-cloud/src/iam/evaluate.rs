@@ -282,3 +282,149 @@ fn principal_list_match(principal: &Principal, who: Trustee) -> Option<Trust> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn document(statements: Value) -> Document {
+        Document::identity(&json!({"Version": "2012-10-17", "Statement": statements}).to_string()).unwrap()
+    }
+
+    fn ask(statements: Value, action: &str, resource: &str, context: &Context) -> Verdict {
+        judge(&[document(statements)], action, resource, context)
+    }
+
+    #[test]
+    fn allows_are_needed_and_denies_win() {
+        let none = Context::new();
+        let allow = json!({"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::b/*"});
+        let deny = json!({"Effect": "Deny", "Action": "s3:*", "Resource": "arn:aws:s3:::b/secret"});
+        assert_eq!(ask(allow.clone(), "s3:GetObject", "arn:aws:s3:::b/k/l", &none), Verdict::Allowed);
+        assert_eq!(ask(allow.clone(), "S3:getobject", "arn:aws:s3:::b/k", &none), Verdict::Allowed);
+        assert_eq!(ask(allow.clone(), "s3:GetObject", "arn:aws:s3:::B/k", &none), Verdict::NoAllow);
+        assert_eq!(ask(allow.clone(), "s3:PutObject", "arn:aws:s3:::b/k", &none), Verdict::NoAllow);
+        let both = [document(allow), document(deny)];
+        assert_eq!(judge(&both, "s3:GetObject", "arn:aws:s3:::b/secret", &none), Verdict::ExplicitDeny);
+        assert_eq!(judge(&[], "s3:GetObject", "arn:aws:s3:::b/k", &none), Verdict::NoAllow);
+    }
+
+    #[test]
+    fn not_action_and_not_resource_are_all_the_others() {
+        let none = Context::new();
+        let not_iam = json!({"Effect": "Allow", "NotAction": ["iam:*", "sts:*"], "Resource": "*"});
+        assert_eq!(ask(not_iam.clone(), "sagemaker:CreateModel", "arn:x", &none), Verdict::Allowed);
+        assert_eq!(ask(not_iam, "iam:PassRole", "arn:x", &none), Verdict::NoAllow);
+        let elsewhere = json!({"Effect": "Allow", "Action": "s3:*", "NotResource": "arn:aws:s3:::b/*"});
+        assert_eq!(ask(elsewhere.clone(), "s3:GetObject", "arn:aws:s3:::c/k", &none), Verdict::Allowed);
+        assert_eq!(ask(elsewhere, "s3:GetObject", "arn:aws:s3:::b/k", &none), Verdict::NoAllow);
+    }
+
+    #[test]
+    fn conditions_hold_whatever_the_case_of_their_key() {
+        let conditional = |operator: &str, key: &str, value: Value| json!({"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {operator: {key: value}}});
+        let passed = Context::new().with("iam:PassedToService", "sagemaker.amazonaws.com");
+        let cases = [
+            ("StringEquals", "iam:passedtoservice", json!("sagemaker.amazonaws.com"), Verdict::Allowed),
+            (
+                "StringEquals",
+                "iam:PassedToService",
+                json!(["a", "sagemaker.amazonaws.com"]),
+                Verdict::Allowed,
+            ),
+            ("StringEquals", "iam:PassedToService", json!("ec2.amazonaws.com"), Verdict::NoAllow),
+            ("StringLike", "iam:PassedToService", json!("*.amazonaws.com"), Verdict::Allowed),
+            ("StringNotEquals", "iam:PassedToService", json!("ec2.amazonaws.com"), Verdict::Allowed),
+            ("StringEquals", "aws:Absent", json!("x"), Verdict::NoAllow),
+            ("StringEqualsIfExists", "aws:Absent", json!("x"), Verdict::Allowed),
+            ("Null", "aws:Absent", json!("true"), Verdict::Allowed),
+            ("Null", "iam:PassedToService", json!("true"), Verdict::NoAllow),
+        ];
+        for (operator, key, value, expected) in cases {
+            let verdict = ask(conditional(operator, key, value), "iam:PassRole", "arn:x", &passed);
+            assert_eq!(verdict, expected, "{operator} {key}");
+        }
+        let arn = Context::new().with("aws:SourceArn", "arn:aws:s3:::b");
+        let like = conditional("ArnEquals", "aws:SourceArn", json!("arn:aws:s3:::*"));
+        assert_eq!(ask(like, "a:b", "*", &arn), Verdict::Allowed);
+        let tags = Context::new().with_list("aws:TagKeys", ["a".to_owned(), "z".to_owned()]);
+        let all = conditional("ForAllValues:StringEquals", "aws:TagKeys", json!(["a", "b"]));
+        assert_eq!(ask(all, "a:b", "*", &tags), Verdict::NoAllow);
+        let any = conditional("ForAnyValue:StringEquals", "aws:TagKeys", json!(["a", "b"]));
+        assert_eq!(ask(any, "a:b", "*", &tags), Verdict::Allowed);
+        let time = Context::new().with("aws:CurrentTime", "2026-01-01T00:00:00Z");
+        let before = |day: &str| conditional("DateLessThan", "aws:CurrentTime", json!(day));
+        assert_eq!(ask(before("2026-01-02T00:00:00Z"), "a:b", "*", &time), Verdict::Allowed);
+        assert_eq!(ask(before("2025-12-31T00:00:00Z"), "a:b", "*", &time), Verdict::NoAllow);
+    }
+
+    #[test]
+    fn variables_stand_for_the_context() {
+        let home =
+            json!({"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b/${AWS:username}/*"});
+        let alice = Context::new().with("aws:username", "alice");
+        assert_eq!(ask(home.clone(), "s3:GetObject", "arn:aws:s3:::b/alice/k", &alice), Verdict::Allowed);
+        assert_eq!(ask(home.clone(), "s3:GetObject", "arn:aws:s3:::b/bob/k", &alice), Verdict::NoAllow);
+        // A role's session has no user name, so the statement is about nothing.
+        assert_eq!(ask(home, "s3:GetObject", "arn:aws:s3:::b//k", &Context::new()), Verdict::NoAllow);
+    }
+
+    #[test]
+    fn malformed_documents_are_refused() {
+        let statement =
+            |statement: Value| json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+        for document in [
+            String::new(),
+            "[]".to_owned(),
+            "{}".to_owned(),
+            r#"{"Statement": []}"#.to_owned(),
+            r#"{"Version": "2020-01-01", "Statement": []}"#.to_owned(),
+            statement(json!({"Effect": "Maybe", "Action": "*", "Resource": "*"})),
+            statement(json!({"Effect": "Allow", "Resource": "*"})),
+            statement(json!({"Effect": "Allow", "Action": [], "Resource": "*"})),
+            statement(json!({"Effect": "Allow", "Action": "GetObject", "Resource": "*"})),
+            statement(json!({"Effect": "Allow", "Action": "s3:*"})),
+            statement(json!({"Effect": "Allow", "Action": "s3:*", "Resource": "bucket"})),
+            statement(json!({"Effect": "Allow", "Action": "*", "Resource": "*", "Principal": "*"})),
+            statement(
+                json!({"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"Similar": {"a": "b"}}}),
+            ),
+        ] {
+            assert!(Document::identity(&document).is_err(), "{document}");
+        }
+    }
+
+    #[test]
+    fn trust_tells_services_users_and_accounts_apart() {
+        let trusts = |principal: Value, who: Trustee| {
+            let statement = json!({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"});
+            let document = Document::trust(&json!({"Statement": statement}).to_string()).unwrap();
+            document.trusts(who, "sts:AssumeRole", &Context::new())
+        };
+        let (user, role) = ("arn:aws:iam::123456789012:user/u", "arn:aws:iam::123456789012:role/r");
+        let session = "arn:aws:sts::123456789012:assumed-role/r/s";
+        let by_user = Trustee::Arn { arn: user, role: None, account: "123456789012" };
+        let by_session = Trustee::Arn { arn: session, role: Some(role), account: "123456789012" };
+        let sagemaker = Trustee::Service("sagemaker.amazonaws.com");
+        let both = json!({"Service": ["sagemaker.amazonaws.com", "lambda.amazonaws.com"], "AWS": user});
+        assert_eq!(trusts(both.clone(), sagemaker), Trust::Named);
+        assert_eq!(trusts(both.clone(), Trustee::Service("ec2.amazonaws.com")), Trust::None);
+        assert_eq!(trusts(both.clone(), by_user), Trust::Named);
+        assert_eq!(trusts(both, by_session), Trust::None);
+        assert_eq!(trusts(json!({"AWS": role}), by_session), Trust::Named);
+        assert_eq!(trusts(json!({"AWS": session}), by_session), Trust::Named);
+        for account in ["123456789012", "arn:aws:iam::123456789012:root", "*"] {
+            assert_eq!(trusts(json!({"AWS": account}), by_user), Trust::Account);
+            assert_eq!(trusts(json!({"AWS": account}), sagemaker), Trust::None);
+        }
+        let denied = json!({"Statement": [
+            {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"},
+            {"Effect": "Deny", "Principal": {"AWS": user}, "Action": "sts:*"},
+        ]});
+        let document = Document::trust(&denied.to_string()).unwrap();
+        assert_eq!(document.trusts(by_user, "sts:AssumeRole", &Context::new()), Trust::Denied);
+        assert_eq!(document.trusts(by_session, "sts:AssumeRole", &Context::new()), Trust::Account);
+    }
+}

@@ -1,5 +1,6 @@
 //! The local cloud as boto3 and its own clients see it: a server of its own for each test.
 
+mod access;
 mod boto3;
 mod lifecycle;
 
@@ -30,16 +31,18 @@ impl Server {
     pub fn start_in(dir: tempfile::TempDir) -> Self {
         let (stop, told) = oneshot::channel::<()>();
         let settings = Settings::new(dir.path());
+        let (listens, listening) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
             let told = async {
                 let _ = told.await;
             };
-            runtime.block_on(serve_until(settings, told)).unwrap();
+            let tell = |record: &Record| listens.send(record.endpoint()).unwrap();
+            runtime.block_on(serve_until(settings, told, tell)).unwrap();
         });
-        let record = wait_for(|| Record::read(dir.path()));
+        let endpoint = listening.recv().expect("the server has ended");
         let keys = AccessKey::read(dir.path()).unwrap();
-        Self { endpoint: record.endpoint(), keys, dir, stop: Some(stop), thread: Some(thread) }
+        Self { endpoint, keys, dir, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Stops it and starts it again on the same state.

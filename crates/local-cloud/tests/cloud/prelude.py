@@ -3,7 +3,21 @@ import json
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.validate import ParamValidator
 
+
+def fits_model(model, parsed, http_response, **_):
+    """Every answer must have the shape of botocore's model: required members, types, lengths."""
+    if http_response.status_code < 300 and model.output_shape:
+        output = {name: value for name, value in parsed.items() if name != "ResponseMetadata"}
+        report = ParamValidator().validate(output, model.output_shape)
+        assert not report.has_errors(), f"{model.name}: {report.generate_report()}"
+
+
+# Before botocore's own handlers, which decode policy documents.
+boto3.setup_default_session()
+for service in ("iam", "sts", "logs"):
+    boto3.DEFAULT_SESSION.events.register_first(f"after-call.{service}", fits_model)
 config = Config(retries={"max_attempts": 0})
 iam, sts, logs = (boto3.client(name, config=config) for name in ("iam", "sts", "logs"))
 

@@ -1,0 +1,131 @@
+//! What services ask of the cloud: decisions, roles to act as, and environments for children.
+
+use std::sync::Arc;
+
+use local_cloud::call::{AwsError, Call, Caller, Reply};
+use local_cloud::child::child_env;
+use local_cloud::iam::Context;
+use local_cloud::{Cloud, Settings, iam};
+use serde_json::{Value, json};
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/r";
+
+fn cloud() -> (tempfile::TempDir, Arc<Cloud>) {
+    let dir = tempfile::tempdir().unwrap();
+    let cloud = Cloud::open(Settings::new(dir.path())).unwrap();
+    (dir, cloud)
+}
+
+fn call(cloud: &Arc<Cloud>, operation: &str, input: Value) -> Reply {
+    let caller = cloud.iam.first_user().unwrap();
+    iam::call(cloud, &Call { caller, operation: operation.to_owned(), input, request_id: "id".to_owned() })
+}
+
+/// The role `r`, which SageMaker may assume, and which may do what `statement` says.
+fn make_role(cloud: &Arc<Cloud>, statement: &Value) {
+    let trust = json!({"Statement": {
+        "Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole",
+    }});
+    call(cloud, "CreateRole", json!({"RoleName": "r", "AssumeRolePolicyDocument": trust.to_string()}))
+        .unwrap();
+    let policy = json!({"Version": "2012-10-17", "Statement": statement}).to_string();
+    call(cloud, "PutRolePolicy", json!({"RoleName": "r", "PolicyName": "p", "PolicyDocument": policy}))
+        .unwrap();
+}
+
+#[test]
+fn a_service_acts_as_a_role_that_trusts_it() {
+    let (_dir, cloud) = cloud();
+    make_role(&cloud, &json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}));
+    let session = cloud.assume_role(ROLE, "sagemaker.amazonaws.com", "SageMaker").unwrap();
+    assert_eq!(session.caller.arn, "arn:aws:sts::123456789012:assumed-role/r/SageMaker");
+    let may =
+        |action: &str, resource: &str| cloud.authorize(&session.caller, action, resource, &Context::new());
+    may("s3:GetObject", "arn:aws:s3:::b/k").unwrap();
+    let denied = may("s3:GetObject", "arn:aws:s3:::other/k").unwrap_err();
+    assert_eq!((denied.status, denied.code.as_str()), (403, "AccessDenied"));
+    assert_eq!(
+        denied.message,
+        "User: arn:aws:sts::123456789012:assumed-role/r/SageMaker is not authorized to perform: s3:GetObject on \
+         resource: \"arn:aws:s3:::other/k\" because no identity-based policy allows the s3:GetObject action"
+    );
+    let denied = may("sagemaker:ListModels", "*").unwrap_err();
+    assert_eq!((denied.status, denied.code.as_str()), (400, "AccessDeniedException"));
+    assert!(!denied.message.contains("on resource"), "{}", denied.message);
+
+    for (role, service) in
+        [(ROLE, "lambda.amazonaws.com"), ("arn:aws:iam::123456789012:role/x", "sagemaker.amazonaws.com")]
+    {
+        let AwsError { code, message, .. } = cloud.assume_role(role, service, "s").unwrap_err();
+        assert_eq!(code, "AccessDenied");
+        let expected =
+            format!("User: {service} is not authorized to perform: sts:AssumeRole on resource: {role}");
+        assert_eq!(message, expected);
+    }
+}
+
+#[test]
+fn a_role_is_handed_on_only_with_pass_role() {
+    let (_dir, cloud) = cloud();
+    let to_sagemaker = json!({"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}});
+    let statement =
+        json!({"Effect": "Allow", "Action": "iam:PassRole", "Resource": ROLE, "Condition": to_sagemaker});
+    make_role(&cloud, &statement);
+    let caller = cloud.assume_role(ROLE, "sagemaker.amazonaws.com", "s").unwrap().caller;
+    cloud.authorize_pass_role(&caller, ROLE, "sagemaker.amazonaws.com").unwrap();
+    let denied = cloud.authorize_pass_role(&caller, ROLE, "ec2.amazonaws.com").unwrap_err();
+    assert_eq!(denied.code, "AccessDeniedException");
+    assert!(denied.message.contains("iam:PassRole on resource: arn:aws:iam::123456789012:role/r because"));
+}
+
+#[test]
+fn every_decision_is_recorded() {
+    let (_dir, cloud) = cloud();
+    let user = cloud.iam.first_user().unwrap();
+    let nobody = Caller { arn: "arn:aws:iam::123456789012:user/x".to_owned(), user_id: "AIDAX".to_owned() };
+    let root =
+        Caller { arn: "arn:aws:iam::123456789012:root".to_owned(), user_id: "123456789012".to_owned() };
+    cloud.authorize(&user, "s3:ListBucket", "arn:aws:s3:::b", &Context::new()).unwrap();
+    cloud.authorize(&nobody, "s3:ListBucket", "arn:aws:s3:::b", &Context::new()).unwrap_err();
+    cloud.authorize(&root, "s3:ListBucket", "arn:aws:s3:::b", &Context::new()).unwrap();
+    let decisions = cloud.decisions(10).unwrap();
+    let seen: Vec<_> =
+        decisions.iter().map(|each| (each.principal.as_str(), each.outcome.as_str())).collect();
+    assert_eq!(seen, [(&*user.arn, "allowed"), (&*nobody.arn, "implicitDeny"), (&*root.arn, "allowed")]);
+    assert!(decisions.iter().all(|each| each.action == "s3:ListBucket" && each.resource == "arn:aws:s3:::b"));
+    assert_eq!(cloud.decisions(1).unwrap(), decisions[2..]);
+}
+
+#[test]
+fn children_know_only_the_local_cloud() {
+    let (dir, cloud) = cloud();
+    make_role(&cloud, &json!({"Effect": "Allow", "Action": "*", "Resource": "*"}));
+    let session = cloud.assume_role(ROLE, "sagemaker.amazonaws.com", "s").unwrap();
+    let child = std::process::Command::new("env")
+        // Canaries of the kind that a developer's machine is full of.
+        .env("AWS_PROFILE", "production")
+        .env("AWS_WEB_IDENTITY_TOKEN_FILE", "/canary")
+        .env_clear()
+        .envs(child_env(&cloud, dir.path(), &session))
+        .output()
+        .unwrap();
+    let env = String::from_utf8(child.stdout).unwrap();
+    let mut names: Vec<&str> = env.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    names.sort_unstable();
+    let aws: Vec<&str> = names.into_iter().filter(|name| name.starts_with("AWS_")).collect();
+    assert_eq!(
+        aws,
+        [
+            "AWS_ACCESS_KEY_ID",
+            "AWS_CONFIG_FILE",
+            "AWS_DEFAULT_REGION",
+            "AWS_EC2_METADATA_DISABLED",
+            "AWS_ENDPOINT_URL",
+            "AWS_REGION",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+            "AWS_SHARED_CREDENTIALS_FILE",
+        ]
+    );
+    assert!(env.contains(&session.access_key_id) && env.contains(&format!("HOME={}", dir.path().display())));
+}
