@@ -1,10 +1,11 @@
 //! One request to a service, free of its wire protocol, and the answer to it.
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Who signed a request, after its signature held.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     /// `arn:aws:iam::…:user/NAME`, `arn:aws:sts::…:assumed-role/ROLE/SESSION` or `arn:aws:iam::…:root`.
     pub arn: String,
@@ -29,6 +30,11 @@ impl Call {
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, AwsError> {
         T::deserialize(&self.input).map_err(|error| AwsError::validation(error.to_string()))
     }
+
+    /// The answer to an operation that the local cloud lacks.
+    pub fn unsupported(&self, service: &str) -> AwsError {
+        AwsError::unsupported(service, &self.operation)
+    }
 }
 
 /// The output in the shape of AWS's model.
@@ -50,6 +56,12 @@ impl AwsError {
 
     pub fn validation(message: impl Into<String>) -> Self {
         Self::new(400, "ValidationException", message)
+    }
+
+    /// What the local cloud cannot do is an error that says so, never a made-up success.
+    pub fn unsupported(service: &str, operation: &str) -> Self {
+        let message = format!("The local cloud does not support {operation} of {service}.");
+        Self::new(501, "UnknownOperationException", message)
     }
 
     /// The fault is ours, not the caller's.

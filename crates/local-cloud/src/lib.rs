@@ -11,3 +11,12 @@
 //! one authorises the caller before it acts. State lies in one SQLite file and a folder of S3 objects.
 
 pub mod call;
+pub mod child;
+pub mod cloud;
+pub mod iam;
+pub mod logs;
+pub mod s3;
+pub mod sagemaker;
+pub mod store;
+
+pub use cloud::{Cloud, Settings};

@@ -5,14 +5,14 @@ use s3s::auth::{S3Auth, SecretKey};
 use s3s::path::S3Path;
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Result, s3_error};
 
-use super::{S3, bucket_arn, object_arn};
+use super::{Objects, bucket_arn, object_arn};
 use crate::call::{AwsError, Caller};
 use crate::iam::Context;
 
 const TOKEN_HEADER: &str = "x-amz-security-token";
 
 #[async_trait::async_trait]
-impl S3Auth for S3 {
+impl S3Auth for Objects {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
         match self.cloud.iam.credential(access_key) {
             Some(credential) if credential.expired() => {
@@ -28,7 +28,7 @@ impl S3Auth for S3 {
 }
 
 #[async_trait::async_trait]
-impl S3Access for S3 {
+impl S3Access for Objects {
     /// Runs for every operation, after the signature held and before a body is read.
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
         let Some(credentials) = cx.credentials() else {

@@ -49,23 +49,18 @@ struct Writer {
 }
 
 impl Blobs {
-    pub fn open(root: PathBuf) -> io::Result<Self> {
-        std::fs::create_dir_all(root.join("new"))?;
-        for first in 0..=u8::MAX {
-            std::fs::create_dir_all(root.join("at").join(hex::encode([first])))?;
-        }
-        Ok(Self { root: root.into() })
+    /// Of the cloud whose folder this is.
+    pub fn new(dir: &Path) -> Self {
+        Self { root: dir.join("s3").into() }
     }
 
-    /// Removes what a crash left: half-written files, and files that no row names.
-    pub fn sweep(&self, live: &HashSet<String>) -> io::Result<()> {
-        for entry in std::fs::read_dir(self.root.join("new"))? {
-            std::fs::remove_file(entry?.path())?;
-        }
-        for folder in std::fs::read_dir(self.root.join("at"))? {
-            for entry in std::fs::read_dir(folder?.path())? {
+    /// Makes the folders and removes what a crash left: half-written files, and files that no row names.
+    pub fn prepare(&self, live: &HashSet<String>) -> io::Result<()> {
+        for (folder, keep) in [("new", &HashSet::new()), ("objects", live)] {
+            std::fs::create_dir_all(self.root.join(folder))?;
+            for entry in std::fs::read_dir(self.root.join(folder))? {
                 let entry = entry?;
-                if !entry.file_name().to_str().is_some_and(|name| live.contains(name)) {
+                if !entry.file_name().to_str().is_some_and(|name| keep.contains(name)) {
                     std::fs::remove_file(entry.path())?;
                 }
             }
@@ -74,7 +69,7 @@ impl Blobs {
     }
 
     pub fn path(&self, file: &str) -> PathBuf {
-        self.root.join("at").join(&file[..2]).join(file)
+        self.root.join("objects").join(file)
     }
 
     /// Where files can be made that are later renamed into place.

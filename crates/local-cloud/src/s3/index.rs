@@ -13,21 +13,6 @@ use crate::store::Store;
 /// The version id of what was written while versioning was off.
 pub const NULL_VERSION: &str = "null";
 
-// Keys are blobs: they sort by their bytes, as S3 lists them, and a NUL in one is nothing special.
-const TABLES: &str = "
-    CREATE TABLE IF NOT EXISTS s3_object (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT,
-        bucket TEXT NOT NULL, key BLOB NOT NULL, version TEXT NOT NULL,
-        latest INTEGER NOT NULL, record TEXT NOT NULL,
-        UNIQUE (bucket, key, version)
-    );
-    CREATE INDEX IF NOT EXISTS s3_object_latest ON s3_object (bucket, key) WHERE latest;
-    CREATE INDEX IF NOT EXISTS s3_object_order ON s3_object (bucket, key, seq DESC);
-    CREATE TABLE IF NOT EXISTS s3_part (
-        upload TEXT NOT NULL, number INTEGER NOT NULL, record TEXT NOT NULL,
-        PRIMARY KEY (upload, number)
-    ) WITHOUT ROWID;";
-
 /// One version of an object, or a delete marker.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Record {
@@ -125,9 +110,8 @@ pub struct Index {
 }
 
 impl Index {
-    pub fn open(store: Store) -> Result<Self, AwsError> {
-        store.with(|c| c.execute_batch(TABLES))?;
-        Ok(Self { store })
+    pub fn new(store: Store) -> Self {
+        Self { store }
     }
 
     /// The latest version, or the one named; a delete marker is found too.

@@ -1,8 +1,8 @@
 //! S3: buckets and objects, kept as files in the cloud's folder.
 //!
 //! [`api`] speaks s3s's types, [`access`] says who may do what, [`index`] knows which version of which key lies
-//! in which file, [`blobs`] holds the bytes. Data planes (training jobs, endpoints) use [`S3`] itself, as the
-//! role that they run as.
+//! in which file, [`blobs`] holds the bytes. Data planes (training jobs, endpoints) use [`Objects`] itself, as
+//! the role that they run as.
 
 mod access;
 mod api;
@@ -16,22 +16,71 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use axum::body::Body;
+use http::{Request, Response};
 use jiff::Timestamp;
 use s3s::checksum::ChecksumHasher;
 use s3s::crypto::{Checksum as _, Crc64Nvme};
+use s3s::config::{S3Config, StaticConfigProvider};
+use s3s::service::{S3Service, S3ServiceBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::call::{AwsError, Caller};
 use crate::cloud::Cloud;
 use crate::iam::Context;
+use crate::store::Store;
 use blobs::{Blobs, Written, blocking};
 use index::{Condition, Cursor, Deleted, Headers, Index, Record, Refused, Version, Versioning};
 
 const BUCKET: &str = "s3.bucket";
 
-/// Cheap to clone.
+/// Answers S3's requests. It verifies their signatures by itself, since those reach into the body.
 #[derive(Clone, Debug)]
 pub struct S3 {
+    service: S3Service,
+}
+
+impl S3 {
+    pub fn new(cloud: &Arc<Cloud>) -> Self {
+        let objects = Objects::new(cloud);
+        let mut builder = S3ServiceBuilder::new(objects.clone());
+        builder.set_auth(objects.clone());
+        builder.set_access(objects);
+        let mut config = S3Config::default();
+        config.presigned_url_max_skew_time_secs = 900;
+        // `a//b` is a key of its own.
+        config.normalize_forward_slash_path = false;
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+        Self { service: builder.build() }
+    }
+
+    /// `request_id` is answered as `x-amz-request-id`.
+    pub async fn call(&self, request: Request<Body>, request_id: &str) -> Result<Response<Body>, AwsError> {
+        let request = request.map(|body| s3s::Body::http_body_unsync(body));
+        let response = self.service.call(request).await;
+        let mut response = response.map_err(|error| AwsError::internal(format!("{error:?}")))?.map(Body::new);
+        if let Ok(id) = request_id.parse() {
+            response.headers_mut().insert("x-amz-request-id", id);
+        }
+        Ok(response)
+    }
+}
+
+/// Whether no bucket is left.
+pub fn is_empty(cloud: &Cloud) -> bool {
+    cloud.store.list::<Bucket>(BUCKET).is_ok_and(|buckets| buckets.is_empty())
+}
+
+/// Makes the folders of the bytes, and sweeps what a crash left there.
+pub(crate) fn prepare(dir: &Path, store: &Store) -> Result<(), AwsError> {
+    let blobs = Blobs::new(dir);
+    let live = Index::new(store.clone()).files()?;
+    blobs.prepare(&live).map_err(disk)
+}
+
+/// The objects themselves. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Objects {
     cloud: Arc<Cloud>,
     index: Index,
     blobs: Blobs,
@@ -68,18 +117,10 @@ pub struct Listed {
     pub etag: String,
 }
 
-impl S3 {
-    /// Opens what is in the cloud's folder and sweeps what a crash left there.
-    pub fn open(cloud: Arc<Cloud>) -> Result<Self, AwsError> {
-        let index = Index::open(cloud.store.clone())?;
-        let blobs = Blobs::open(cloud.settings.dir.join("s3")).map_err(disk)?;
-        blobs.sweep(&index.files()?).map_err(disk)?;
-        Ok(Self { cloud, index, blobs })
-    }
-
-    /// Whether there is a bucket: an emptied cloud may stop.
-    pub fn is_empty(&self) -> Result<bool, AwsError> {
-        Ok(self.cloud.store.list::<Bucket>(BUCKET)?.is_empty())
+impl Objects {
+    pub fn new(cloud: &Arc<Cloud>) -> Self {
+        let index = Index::new(cloud.store.clone());
+        Self { cloud: Arc::clone(cloud), index, blobs: Blobs::new(&cloud.settings.dir) }
     }
 
     /// Every object under a prefix, by key.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blobs::Written;
 use super::index::{Condition, Deleted, Headers, Record, new_id};
-use super::{S3, checksum_map, default_hashes, disk, now_ms};
+use super::{Objects, checksum_map, default_hashes, disk, now_ms};
 use crate::call::AwsError;
 
 const UPLOAD: &str = "s3.upload";
@@ -29,7 +29,7 @@ pub struct Upload {
     pub composite: bool,
 }
 
-impl S3 {
+impl Objects {
     pub(super) fn start_upload(&self, upload: &Upload) -> Result<String, AwsError> {
         self.bucket(&upload.bucket)?;
         let id = new_id();

@@ -1,0 +1,85 @@
+//! The cloud itself: what every service shares.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crate::iam::Iam;
+use crate::logs::Logs;
+use crate::store::{OpenError, Store};
+
+/// The one account there is.
+pub const ACCOUNT: &str = "123456789012";
+
+/// How a server is to run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The folder of all its state.
+    pub dir: PathBuf,
+    /// `us-east-1`, …
+    pub region: String,
+    /// The `opsml-worker` binary that the image name `opsml-worker` stands for. None: none is installed.
+    pub worker: Option<PathBuf>,
+    /// How long an emptied server waits for a request before it stops. None: for ever.
+    pub idle_stop: Option<Duration>,
+    /// Leave the terminal's session, so that neither Ctrl-C nor a closed terminal ends the server.
+    pub detached: bool,
+}
+
+impl Settings {
+    /// us-east-1, five idle minutes, in the foreground, no worker.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            region: "us-east-1".to_owned(),
+            worker: None,
+            idle_stop: Some(Duration::from_secs(300)),
+            detached: false,
+        }
+    }
+}
+
+/// Shared by all services as `Arc<Cloud>`.
+#[derive(Debug)]
+pub struct Cloud {
+    pub settings: Settings,
+    /// [`ACCOUNT`].
+    pub account: String,
+    pub region: String,
+    pub store: Store,
+    pub iam: Iam,
+    pub logs: Logs,
+    /// What SageMaker has running.
+    pub(crate) sagemaker: crate::sagemaker::Running,
+    endpoint: OnceLock<String>,
+}
+
+impl Cloud {
+    /// Opens the state in `settings.dir`, which must exist. The server must hold the folder's lock.
+    pub fn open(settings: Settings) -> Result<Arc<Self>, OpenError> {
+        let store = Store::open(&settings.dir.join("state.db"))?;
+        crate::s3::prepare(&settings.dir, &store).map_err(OpenError::Content)?;
+        let iam = Iam::open(store.clone()).map_err(OpenError::Content)?;
+        let logs = Logs::new(store.clone(), &settings.region);
+        let region = settings.region.clone();
+        let endpoint = OnceLock::new();
+        let sagemaker = crate::sagemaker::Running::default();
+        let account = ACCOUNT.to_owned();
+        Ok(Arc::new(Self { settings, account, region, store, iam, logs, sagemaker, endpoint }))
+    }
+
+    /// `http://127.0.0.1:PORT`; empty before the server listens.
+    pub fn endpoint(&self) -> &str {
+        self.endpoint.get().map_or("", String::as_str)
+    }
+
+    pub(crate) fn set_endpoint(&self, endpoint: String) {
+        // Only the first call counts: a cloud listens on one port for its whole life.
+        let _ = self.endpoint.set(endpoint);
+    }
+
+    /// `arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE`.
+    pub fn arn(&self, service: &str, resource: &str) -> String {
+        format!("arn:aws:{service}:{}:{}:{resource}", self.region, self.account)
+    }
+}

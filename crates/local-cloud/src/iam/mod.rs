@@ -1,0 +1,70 @@
+//! IAM: who there is, what they may do, and the service by which that is changed.
+//!
+//! Principals are read through a cache of parsed policies, so that a decision costs no disk; every change
+//! empties it.
+
+mod authorize;
+mod credentials;
+mod evaluate;
+mod managed;
+mod model;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, RwLock};
+
+pub use authorize::Decision;
+pub use credentials::{AccessKey, Credential, Session};
+pub use evaluate::Context;
+
+use jiff::Timestamp;
+
+use crate::call::{AwsError, Caller};
+use crate::cloud::ACCOUNT;
+use crate::store::Store;
+use evaluate::Document;
+use model::{Grants, USER, User, unique_id};
+
+/// The name of the user as whom opsml acts.
+const FIRST_USER: &str = "opsml";
+
+/// Principals, policies and credentials.
+#[derive(Debug)]
+pub struct Iam {
+    store: Store,
+    /// By access key id: long-lived keys and sessions.
+    credentials: RwLock<HashMap<String, Arc<Credential>>>,
+    /// Parsed identity policies, by the id of the user or role (AIDA…, AROA…).
+    policies: Mutex<HashMap<String, Arc<Vec<Document>>>>,
+}
+
+impl Iam {
+    /// Reads the credentials, and makes the account's first user where there is none.
+    pub fn open(store: Store) -> Result<Self, AwsError> {
+        let iam = Self { store, credentials: RwLock::default(), policies: Mutex::default() };
+        iam.ensure_first_user()?;
+        iam.load_credentials()?;
+        Ok(iam)
+    }
+
+    /// The user as whom opsml acts, an administrator as most people are at their first day.
+    fn ensure_first_user(&self) -> Result<(), AwsError> {
+        let grants = Grants { attached: vec![managed::ADMINISTRATOR.to_owned()], ..Grants::default() };
+        let user = User {
+            name: FIRST_USER.to_owned(),
+            path: "/".to_owned(),
+            id: unique_id("AIDA"),
+            arn: format!("arn:aws:iam::{ACCOUNT}:user/{FIRST_USER}"),
+            created: Timestamp::now(),
+            grants,
+        };
+        self.store.insert(USER, FIRST_USER, &user)?;
+        Ok(())
+    }
+
+    /// The user as whom opsml acts.
+    pub fn first_user(&self) -> Result<Caller, AwsError> {
+        let user: Option<User> = self.store.get(USER, FIRST_USER)?;
+        let user = user.ok_or_else(|| AwsError::internal("the user opsml is gone"))?;
+        Ok(Caller { arn: user.arn, user_id: user.id })
+    }
+}

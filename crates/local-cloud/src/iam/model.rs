@@ -1,0 +1,104 @@
+//! Users, roles, policies and instance profiles as they are stored.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The kinds under which the store holds them: users, roles and profiles by name, policies by ARN.
+pub const USER: &str = "iam.user";
+pub const ROLE: &str = "iam.role";
+pub const POLICY: &str = "iam.policy";
+pub const PROFILE: &str = "iam.instance-profile";
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Tag {
+    pub key: String,
+    pub value: String,
+}
+
+/// What a user or a role may do.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Grants {
+    /// Inline policies: their documents by name.
+    pub inline: BTreeMap<String, String>,
+    /// ARNs of managed policies, in the order in which they were attached.
+    pub attached: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct User {
+    pub name: String,
+    pub path: String,
+    /// AIDA…
+    pub id: String,
+    pub arn: String,
+    pub created: Timestamp,
+    pub grants: Grants,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Role {
+    pub name: String,
+    pub path: String,
+    /// AROA…
+    pub id: String,
+    pub arn: String,
+    pub created: Timestamp,
+    /// The policy document that says who may assume it.
+    pub trust: String,
+    pub description: Option<String>,
+    /// Seconds.
+    pub max_session: u32,
+    pub tags: Vec<Tag>,
+    pub grants: Grants,
+}
+
+/// A customer-managed policy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Policy {
+    pub name: String,
+    pub path: String,
+    /// ANPA…
+    pub id: String,
+    pub arn: String,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+    pub description: Option<String>,
+    /// `v1` is 1.
+    pub default_version: u32,
+    pub versions: BTreeMap<u32, PolicyVersion>,
+    /// Numbers are not used again, even after a version is deleted.
+    pub next_version: u32,
+    pub tags: Vec<Tag>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PolicyVersion {
+    pub document: String,
+    pub created: Timestamp,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InstanceProfile {
+    pub name: String,
+    pub path: String,
+    /// AIPA…
+    pub id: String,
+    pub arn: String,
+    pub created: Timestamp,
+    /// At most one name.
+    pub roles: Vec<String>,
+    pub tags: Vec<Tag>,
+}
+
+/// A unique id as IAM makes them: the prefix says of what, then 17 letters and digits.
+pub fn unique_id(prefix: &str) -> String {
+    format!("{prefix}{}", random(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 17))
+}
+
+/// From the operating system's generator, seeded anew for each thread: fit for secrets.
+pub fn random(alphabet: &[u8], length: usize) -> String {
+    (0..length).map(|_| char::from(alphabet[rand::random_range(0..alphabet.len())])).collect()
+}
