@@ -60,7 +60,7 @@ impl Cloud {
         let store = Store::open(&settings.dir.join("state.db"))?;
         crate::s3::prepare(&settings.dir, &store).map_err(OpenError::Content)?;
         let iam = Iam::open(store.clone()).map_err(OpenError::Content)?;
-        let logs = Logs::new(store.clone(), &settings.region);
+        let logs = Logs::new(store.clone());
         let region = settings.region.clone();
         let endpoint = OnceLock::new();
         let sagemaker = crate::sagemaker::Running::default();

@@ -14,9 +14,15 @@ pub mod call;
 pub mod child;
 pub mod cloud;
 pub mod iam;
+pub mod lifecycle;
 pub mod logs;
+pub mod process;
+pub mod protocol;
 pub mod s3;
 pub mod sagemaker;
+pub mod server;
+pub mod sigv4;
 pub mod store;
+pub mod sts;
 
 pub use cloud::{Cloud, Settings};

@@ -37,6 +37,7 @@ const TABLES: &str = "
         FOREIGN KEY (log_group, stream) REFERENCES log_stream ON DELETE CASCADE
     );
     CREATE INDEX log_event_order ON log_event (log_group, stream, time_ms, id);
+    CREATE INDEX log_event_of_group ON log_event (log_group, time_ms, id);
     -- S3's keys are blobs: they sort by their bytes, as S3 lists them, and a NUL in one is nothing special.
     CREATE TABLE s3_object (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,

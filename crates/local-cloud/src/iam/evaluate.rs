@@ -105,6 +105,26 @@ impl Document {
         Ok(Self(document))
     }
 
+    /// Every principal that the policy names, after its kind (`AWS`, `Service`, …).
+    pub fn principals(&self) -> Vec<(&'static str, &str)> {
+        let mut named: Vec<(&'static str, &str)> = Vec::new();
+        for principal in
+            self.0.statements.iter().flat_map(|each| [&each.principal, &each.not_principal]).flatten()
+        {
+            match principal {
+                Principal::Wildcard => {}
+                Principal::Aws(list) => named.extend(list.iter().map(|each| ("AWS", each.as_str()))),
+                Principal::Service(list) => named.extend(list.iter().map(|each| ("Service", each.as_str()))),
+                Principal::Mixed { aws, service, .. } => {
+                    named.extend(aws.iter().map(|each| ("AWS", each.as_str())));
+                    named.extend(service.iter().map(|each| ("Service", each.as_str())));
+                }
+                Principal::Federated(_) | Principal::CanonicalUser(_) => {}
+            }
+        }
+        named
+    }
+
     /// Whether the trust policy lets `who` do `action` (`sts:AssumeRole`).
     pub fn trusts(&self, who: Trustee, action: &str, context: &Context) -> Trust {
         let ask = |effect, matches: &dyn Fn(&Statement) -> bool| {

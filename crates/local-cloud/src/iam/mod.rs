@@ -6,15 +6,22 @@
 mod authorize;
 mod credentials;
 mod evaluate;
+mod grants;
 mod managed;
 mod model;
+mod policies;
+mod profiles;
+mod roles;
+mod service;
+mod users;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
 
 pub use authorize::Decision;
-pub use credentials::{AccessKey, Credential, Session};
+pub use credentials::{AccessKey, Credential, KEYS_FILE, Session};
 pub use evaluate::Context;
+pub use service::{NAMESPACE, call};
 
 use jiff::Timestamp;
 
@@ -22,7 +29,7 @@ use crate::call::{AwsError, Caller};
 use crate::cloud::ACCOUNT;
 use crate::store::Store;
 use evaluate::Document;
-use model::{Grants, USER, User, unique_id};
+use model::{Grants, POLICY, PROFILE, ROLE, USER, User, unique_id};
 
 /// The name of the user as whom opsml acts.
 const FIRST_USER: &str = "opsml";
@@ -66,5 +73,11 @@ impl Iam {
         let user: Option<User> = self.store.get(USER, FIRST_USER)?;
         let user = user.ok_or_else(|| AwsError::internal("the user opsml is gone"))?;
         Ok(Caller { arn: user.arn, user_id: user.id })
+    }
+
+    /// Whether nothing has been made but the first user.
+    pub fn is_empty(&self) -> Result<bool, AwsError> {
+        let any = |kind| self.store.list::<serde_json::Value>(kind).map(|items| !items.is_empty());
+        Ok(!any(ROLE)? && !any(POLICY)? && !any(PROFILE)?)
     }
 }

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::endpoint::{Busy, Fleet, Serving, is_served};
+use super::endpoint::{Busy, Fleet, Live, Serving, is_served};
 use super::locked;
 use crate::call::{AwsError, Caller};
 use crate::cloud::Cloud;
@@ -83,16 +83,7 @@ pub async fn invoke_endpoint(cloud: &Arc<Cloud>, call: Invocation) -> Result<Res
         return Err(not_found());
     }
     let live = locked(&cloud.sagemaker.endpoints).get(name).cloned().ok_or_else(not_found)?;
-    let mut serving = live.serving.subscribe();
-    // An endpoint that comes back with the cloud is in service: its first invocation waits for it.
-    let ready = timeout(LIMIT, serving.wait_for(|serving| !matches!(serving, Serving::Starting))).await;
-    let fleet = match ready {
-        Ok(Ok(serving)) => match &*serving {
-            Serving::Fleet(fleet) => Arc::clone(fleet),
-            _ => return Err(unavailable()),
-        },
-        _ => return Err(unavailable()),
-    };
+    let fleet = serving_fleet(&live).await.ok_or_else(unavailable)?;
     if header(&call.headers, TARGET_VARIANT).is_some_and(|variant| variant != fleet.variant) {
         return Err(AwsError::new(400, "ValidationError", "Variant not found for request."));
     }
@@ -105,6 +96,16 @@ pub async fn invoke_endpoint(cloud: &Arc<Cloud>, call: Invocation) -> Result<Res
             Ok(response)
         }
         Err(error) => Ok(model_error(cloud, &fleet, &error)),
+    }
+}
+
+/// An endpoint that comes back with the cloud is in service: its first invocation waits for it.
+async fn serving_fleet(live: &Live) -> Option<Arc<Fleet>> {
+    let mut serving = live.serving.subscribe();
+    let ready = timeout(LIMIT, serving.wait_for(|serving| !matches!(serving, Serving::Starting))).await;
+    match &*ready.ok()?.ok()? {
+        Serving::Fleet(fleet) => Some(Arc::clone(fleet)),
+        _ => None,
     }
 }
 

@@ -1,0 +1,126 @@
+//! Instance profiles: by which an EC2 instance gets a role.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::model::{InstanceProfile, PROFILE, ROLE, Role, unique_id};
+use super::roles;
+use super::service::{Request, conflict, exists, merged_tags, no_such_entity, no_such_role, quota, written};
+use crate::call::{AwsError, Reply};
+
+pub fn create(request: &Request) -> Reply {
+    let (name, path) = (request.name("InstanceProfileName", 128)?, request.path()?);
+    let arn = request.arn(&format!("instance-profile{path}{name}"));
+    request.authorize(&arn)?;
+    let profile = InstanceProfile {
+        name: name.to_owned(),
+        path: path.to_owned(),
+        id: unique_id("AIPA"),
+        arn,
+        created: Timestamp::now(),
+        roles: Vec::new(),
+        tags: merged_tags(Vec::new(), request.tags()?)?,
+    };
+    if !request.cloud.store.insert(PROFILE, name, &profile)? {
+        return Err(exists(format!("Instance Profile {name} already exists.")));
+    }
+    Ok(json!({"InstanceProfile": described(request, &profile)?}))
+}
+
+pub fn get(request: &Request) -> Reply {
+    let profile = authorized(request)?;
+    Ok(json!({"InstanceProfile": described(request, &profile)?}))
+}
+
+pub fn list(request: &Request) -> Reply {
+    let prefix = request.optional("PathPrefix").unwrap_or("/");
+    request.authorize(&request.arn(&format!("instance-profile{prefix}")))?;
+    listed(request, |profile| profile.path.starts_with(prefix))
+}
+
+pub fn list_for_role(request: &Request) -> Reply {
+    let role = request.authorized_role()?;
+    listed(request, |profile| profile.roles.contains(&role.name))
+}
+
+pub fn delete(request: &Request) -> Reply {
+    let profile = authorized(request)?;
+    if !profile.roles.is_empty() {
+        return Err(conflict("Cannot delete entity, must remove roles from instance profile first."));
+    }
+    request.cloud.store.delete(PROFILE, &profile.name)?;
+    Ok(Value::Null)
+}
+
+pub fn add_role(request: &Request) -> Reply {
+    let profile = authorized(request)?;
+    let name = request.name("RoleName", 64)?;
+    let role: Role = request.cloud.store.get(ROLE, name)?.ok_or_else(|| no_such_role(name))?;
+    request.cloud.authorize_pass_role(&request.call.caller, &role.arn, "ec2.amazonaws.com")?;
+    change(request, &profile.name, |profile| {
+        if !profile.roles.is_empty() {
+            return Err(quota("Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1"));
+        }
+        profile.roles.push(role.name);
+        Ok(())
+    })
+}
+
+pub fn remove_role(request: &Request) -> Reply {
+    let profile = authorized(request)?;
+    let role = request.name("RoleName", 64)?;
+    change(request, &profile.name, |profile| {
+        if !profile.roles.iter().any(|each| each == role) {
+            return Err(no_such_role(role));
+        }
+        profile.roles.retain(|each| each != role);
+        Ok(())
+    })
+}
+
+fn authorized(request: &Request) -> Result<InstanceProfile, AwsError> {
+    let name = request.name("InstanceProfileName", 128)?;
+    let profile: Option<InstanceProfile> = request.cloud.store.get(PROFILE, name)?;
+    let bare = || request.arn(&format!("instance-profile/{name}"));
+    request.authorize(&profile.as_ref().map_or_else(bare, |profile| profile.arn.clone()))?;
+    profile.ok_or_else(|| missing(name))
+}
+
+fn change(
+    request: &Request,
+    name: &str,
+    change: impl FnOnce(&mut InstanceProfile) -> Result<(), AwsError>,
+) -> Reply {
+    request.cloud.store.update(PROFILE, name, change)?.ok_or_else(|| missing(name))?;
+    Ok(Value::Null)
+}
+
+fn missing(name: &str) -> AwsError {
+    no_such_entity(format!("Instance Profile {name} cannot be found."))
+}
+
+fn listed(request: &Request, wanted: impl Fn(&InstanceProfile) -> bool) -> Reply {
+    let mut profiles = Vec::new();
+    for (name, profile) in request.cloud.store.list::<InstanceProfile>(PROFILE)? {
+        if wanted(&profile) {
+            profiles.push((name, described(request, &profile)?));
+        }
+    }
+    request.page("InstanceProfiles", profiles)
+}
+
+fn described(request: &Request, profile: &InstanceProfile) -> Result<Value, AwsError> {
+    let mut held = Vec::new();
+    for name in &profile.roles {
+        held.extend(request.cloud.store.get::<Role>(ROLE, name)?.map(|role| roles::described(&role)));
+    }
+    Ok(json!({
+        "Path": profile.path,
+        "InstanceProfileName": profile.name,
+        "InstanceProfileId": profile.id,
+        "Arn": profile.arn,
+        "CreateDate": written(profile.created),
+        "Roles": held,
+        "Tags": profile.tags,
+    }))
+}

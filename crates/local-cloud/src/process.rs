@@ -1,0 +1,130 @@
+//! The state folder as both sides see it: who holds it, and which process that is.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use rustix::fs::FlockOperation;
+use rustix::process::{Pid, Signal};
+use serde::{Deserialize, Serialize};
+
+/// Held by the server as long as it runs; the kernel lets go of it however the process ends.
+const LOCK: &str = "lock";
+/// Held by a client while it starts or stops a server.
+const START_LOCK: &str = "start.lock";
+/// Written once the server listens.
+const RECORD: &str = "cloud.json";
+
+/// A running server, as its file tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    pub pid: i32,
+    /// Clock ticks from boot to the start of the process, so that a pid used again is not taken for it. None
+    /// where there is no `/proc`.
+    pub pid_start: Option<u64>,
+    pub port: u16,
+    pub region: String,
+    /// Of the executable: see [`build_id`].
+    pub build: String,
+}
+
+impl Record {
+    /// `http://127.0.0.1:PORT`.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// None: there is none, or an unreadable one, as good as none.
+    pub fn read(dir: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(dir.join(RECORD)).ok()?).ok()
+    }
+
+    /// In one step, so that nobody reads half of it.
+    pub fn write(&self, dir: &Path) -> io::Result<()> {
+        let aside = dir.join(format!("{RECORD}.new"));
+        std::fs::write(&aside, serde_json::to_vec(self)?)?;
+        std::fs::rename(aside, dir.join(RECORD))
+    }
+
+    pub fn remove(dir: &Path) {
+        // A record without a held lock means nothing, so failing to remove it does no harm.
+        let _ = std::fs::remove_file(dir.join(RECORD));
+    }
+
+    /// Sends a signal, if the process is still the one that wrote the record.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(pid) = Pid::from_raw(self.pid)
+            && start_time(self.pid) == self.pid_start
+        {
+            // It may end at any moment; whoever waits for it watches the lock.
+            let _ = rustix::process::kill_process(pid, signal);
+        }
+    }
+}
+
+/// Makes the folder, for its owner alone.
+pub fn ensure_dir(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let metadata = std::fs::metadata(dir)?;
+    if metadata.permissions().mode() & 0o077 != 0 {
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// The server's lock. None: another process has it.
+pub fn try_lock(dir: &Path) -> io::Result<Option<File>> {
+    let file = lock_file(&dir.join(LOCK))?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Waits until no other client starts or stops a server here.
+pub fn lock_start(dir: &Path) -> io::Result<File> {
+    let file = lock_file(&dir.join(START_LOCK))?;
+    rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
+    Ok(file)
+}
+
+/// Whether a server holds the folder.
+pub fn is_held(dir: &Path) -> io::Result<bool> {
+    match OpenOptions::new().read(true).open(dir.join(LOCK)) {
+        // A shared lock, so that those who only look are not in each other's way.
+        Ok(file) => match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(false),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+            Err(error) => Err(error.into()),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn lock_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Field 22 of `/proc/PID/stat`. None: no such process, or no `/proc`.
+pub fn start_time(pid: i32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the name, which may hold spaces and parentheses.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// Which build the running executable is: cheap to tell, and another after every link.
+pub fn build_id() -> io::Result<String> {
+    let metadata = std::fs::metadata(std::env::current_exe()?)?;
+    let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(format!(
+        "{}-{:x}-{:x}-{:x}",
+        env!("CARGO_PKG_VERSION"),
+        modified.as_nanos(),
+        metadata.len(),
+        metadata.ino()
+    ))
+}

@@ -1,0 +1,24 @@
+//! The wire protocols, one codec each: HTTP in, a [`Call`](crate::call::Call)'s operation and input out, and back.
+
+pub mod json;
+pub mod query;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Response, StatusCode};
+
+/// A body with its status, type and request id.
+fn response(
+    status: u16,
+    content_type: &'static str,
+    request_id: &str,
+    body: impl Into<Bytes>,
+) -> Response<Bytes> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert("x-amzn-requestid", id);
+    }
+    response
+}

@@ -1,0 +1,99 @@
+//! The local cloud as boto3 and its own clients see it: a server of its own for each test.
+
+mod boto3;
+mod lifecycle;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use local_cloud::Settings;
+use local_cloud::iam::AccessKey;
+use local_cloud::lifecycle::serve_until;
+use local_cloud::process::Record;
+use tokio::sync::oneshot;
+
+/// A server in this process, stopped when dropped.
+pub struct Server {
+    pub dir: tempfile::TempDir,
+    pub endpoint: String,
+    pub keys: AccessKey,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Server {
+    pub fn start() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap())
+    }
+
+    pub fn start_in(dir: tempfile::TempDir) -> Self {
+        let (stop, told) = oneshot::channel::<()>();
+        let settings = Settings::new(dir.path());
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+            let told = async {
+                let _ = told.await;
+            };
+            runtime.block_on(serve_until(settings, told)).unwrap();
+        });
+        let record = wait_for(|| Record::read(dir.path()));
+        let keys = AccessKey::read(dir.path()).unwrap();
+        Self { endpoint: record.endpoint(), keys, dir, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Stops it and starts it again on the same state.
+    pub fn restart(mut self) -> Self {
+        self.end();
+        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
+        Self::start_in(dir)
+    }
+
+    fn end(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+
+    /// Runs Python with `iam`, `sts` and `logs` as boto3 clients; it must succeed.
+    pub fn python(&self, code: &str) -> String {
+        python(&self.endpoint, &self.keys, self.dir.path(), code)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+pub fn wait_for<T>(mut found: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+pub fn python(endpoint: &str, keys: &AccessKey, home: &Path, code: &str) -> String {
+    let prelude = include_str!("prelude.py");
+    let output = Command::new("python3")
+        .args(["-c", &format!("{prelude}\n{code}")])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("HOME", home)
+        .env("AWS_ENDPOINT_URL", endpoint)
+        .env("AWS_ACCESS_KEY_ID", &keys.access_key_id)
+        .env("AWS_SECRET_ACCESS_KEY", &keys.secret_access_key)
+        .env("AWS_DEFAULT_REGION", "us-east-1")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
