@@ -9,8 +9,6 @@ mod api;
 mod blobs;
 mod index;
 mod multipart;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::path::Path;

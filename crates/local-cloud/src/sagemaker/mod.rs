@@ -13,8 +13,6 @@ mod process;
 mod resource;
 pub mod runtime;
 mod shapes;
-#[cfg(test)]
-mod tests;
 mod training;
 mod transfer;
 

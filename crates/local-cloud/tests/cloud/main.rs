@@ -2,6 +2,8 @@
 
 mod boto3;
 mod lifecycle;
+mod s3;
+mod sagemaker;
 
 use std::path::Path;
 use std::process::Command;
@@ -29,7 +31,8 @@ impl Server {
 
     pub fn start_in(dir: tempfile::TempDir) -> Self {
         let (stop, told) = oneshot::channel::<()>();
-        let settings = Settings::new(dir.path());
+        let mut settings = Settings::new(dir.path());
+        settings.worker = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cloud/worker.py"));
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
             let told = async {
