@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::json;
@@ -87,8 +87,14 @@ pub async fn invoke_endpoint(cloud: &Arc<Cloud>, call: Invocation) -> Result<Res
     if header(&call.headers, TARGET_VARIANT).is_some_and(|variant| variant != fleet.variant) {
         return Err(AwsError::new(400, "ValidationError", "Variant not found for request."));
     }
-    let instance = fleet.pick().ok_or_else(unavailable)?;
-    match forward(instance, &call).await {
+    // An instance that died just now is passed over: it has not had the request.
+    let answer = loop {
+        let instance = fleet.pick().ok_or_else(unavailable)?;
+        if let Some(answer) = forward(instance, &call).await {
+            break answer;
+        }
+    };
+    match answer {
         Ok(mut response) => {
             if let Ok(variant) = HeaderValue::from_str(&fleet.variant) {
                 response.headers_mut().insert(VARIANT, variant);
@@ -117,11 +123,32 @@ fn unavailable() -> AwsError {
     AwsError::new(503, "ServiceUnavailable", "The endpoint has no instance that is ready. Try again.")
 }
 
-async fn forward(instance: Busy, call: &Invocation) -> Result<Response<Bytes>, ModelError> {
-    let unanswered = |message: &str| ModelError {
-        original_status: 0,
-        original_message: message.to_owned(),
-        message: format!("Received server error (0) from primary with message \"{message}\"."),
+/// None: the instance could not be reached, and is not picked again.
+async fn forward(instance: Busy, call: &Invocation) -> Option<Result<Response<Bytes>, ModelError>> {
+    match exchange(&instance, call).await {
+        Err(Unanswered::Unreached) => {
+            instance.is_dead();
+            None
+        }
+        Err(Unanswered::Model(error)) => Some(Err(error)),
+        Ok(response) => Some(Ok(response)),
+    }
+}
+
+/// Why an instance gave no answer that could be passed on.
+enum Unanswered {
+    /// It never had the request.
+    Unreached,
+    Model(ModelError),
+}
+
+async fn exchange(instance: &Busy, call: &Invocation) -> Result<Response<Bytes>, Unanswered> {
+    let unanswered = |message: &str| {
+        Unanswered::Model(ModelError {
+            original_status: 0,
+            original_message: message.to_owned(),
+            message: format!("Received server error (0) from primary with message \"{message}\"."),
+        })
     };
     let mut request = Request::builder()
         .method(Method::POST)
@@ -148,6 +175,9 @@ async fn forward(instance: Busy, call: &Invocation) -> Result<Response<Bytes>, M
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
             return Err(unanswered("the response is larger than 6 MB"));
         }
+        Ok(Err(error)) if error.downcast_ref::<ClientError>().is_some_and(ClientError::is_connect) => {
+            return Err(Unanswered::Unreached);
+        }
         Ok(Err(_)) => return Err(unanswered("the container closed the connection before it answered")),
         Ok(Ok(answer)) => answer,
     };
@@ -155,11 +185,11 @@ async fn forward(instance: Busy, call: &Invocation) -> Result<Response<Bytes>, M
         let text: String = String::from_utf8_lossy(&body).chars().take(1000).collect();
         let side = if parts.status.is_client_error() { "client" } else { "server" };
         let code = parts.status.as_u16();
-        return Err(ModelError {
+        return Err(Unanswered::Model(ModelError {
             original_status: code,
             message: format!("Received {side} error ({code}) from primary with message \"{text}\"."),
             original_message: text,
-        });
+        }));
     }
     let mut response = Response::new(body);
     for name in [CONTENT_TYPE, CUSTOM_ATTRIBUTES] {

@@ -39,7 +39,9 @@ static MODEL: LazyLock<Model> = LazyLock::new(|| {
 
 static PATTERNS: LazyLock<HashMap<&'static str, Regex>> = LazyLock::new(|| {
     let patterns = MODEL.shapes.values().filter_map(|shape| shape.pattern.as_deref());
-    patterns.filter_map(|p| Some((p, Regex::new(&format!("^(?:{p})$")).ok()?))).collect()
+    // Java's class for what Rust spells out.
+    let rust = |pattern: &str| Regex::new(&format!("^(?:{})$", pattern.replace(r"\p{Alnum}", "a-zA-Z0-9")));
+    patterns.filter_map(|pattern| Some((pattern, rust(pattern).ok()?))).collect()
 });
 
 /// Checks an operation's input; says every fault at once, as AWS does.

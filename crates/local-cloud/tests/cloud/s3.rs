@@ -59,6 +59,7 @@ refused("PreconditionFailed", s3.put_object, Bucket="bucket-1", Key="big", Body=
 s3.copy_object(Bucket="bucket-1", Key="copy", CopySource={"Bucket": "bucket-1", "Key": "a/../b"})
 assert s3.get_object(Bucket="bucket-1", Key="copy")["Metadata"] == {"name": "value"}
 refused("BucketNotEmpty", s3.delete_bucket, Bucket="bucket-1")
+s3.delete_object(Bucket="bucket-1", Key="x\x01y")  # XML cannot name it
 everything = [{"Key": o["Key"]} for o in s3.list_objects_v2(Bucket="bucket-1")["Contents"]]
 assert len(s3.delete_objects(Bucket="bucket-1", Delete={"Objects": everything})["Deleted"]) == len(everything)
 s3.delete_bucket(Bucket="bucket-1")

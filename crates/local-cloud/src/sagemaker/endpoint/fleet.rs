@@ -50,6 +50,14 @@ pub struct Busy {
     pub port: u16,
 }
 
+impl Busy {
+    /// Nothing listens there any more: no further request goes to it until it is started again.
+    pub fn is_dead(&self) {
+        // Only if it hasn't been started again, at another port.
+        let _ = self.instance.port.compare_exchange(self.port, 0, Ordering::Relaxed, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
         self.instance.outstanding.fetch_sub(1, Ordering::Relaxed);
