@@ -40,10 +40,7 @@ impl S3Access for Objects {
         if let Some(expected) = &credential.session_token
             && presented_token(cx).as_deref() != Some(expected)
         {
-            return Err(s3_error!(
-                InvalidToken,
-                "The provided token is malformed or otherwise invalid."
-            ));
+            return Err(s3_error!(InvalidToken, "The provided token is malformed or otherwise invalid."));
         }
         let versioned = query(cx, "versionId").is_some();
         let (resource, object) = match cx.s3_path() {
@@ -73,8 +70,13 @@ fn action(operation: &str, versioned: bool) -> &str {
     match operation {
         "GetObject" | "HeadObject" if versioned => "GetObjectVersion",
         "GetObject" | "HeadObject" => "GetObject",
-        "PutObject" | "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "UploadPartCopy"
-        | "CompleteMultipartUpload" | "PostObject" => "PutObject",
+        "PutObject"
+        | "CopyObject"
+        | "CreateMultipartUpload"
+        | "UploadPart"
+        | "UploadPartCopy"
+        | "CompleteMultipartUpload"
+        | "PostObject" => "PutObject",
         "DeleteObject" if versioned => "DeleteObjectVersion",
         "AbortMultipartUpload" => "AbortMultipartUpload",
         "ListParts" => "ListMultipartUploadParts",

@@ -91,8 +91,7 @@ impl Objects {
         let named: Vec<&str> =
             claims.sums.iter().filter(|(_, sum)| sum.is_some()).map(|(name, _)| *name).collect();
         let names = named.iter().chain(announced).copied();
-        let hashes =
-            if names.clone().next().is_none() { default_hashes() } else { hasher(names) };
+        let hashes = if names.clone().next().is_none() { default_hashes() } else { hasher(names) };
         let written = match self.blobs.write(body, hashes).await {
             Ok(written) => written,
             Err(WriteError::Disk(error)) => return Err(to_s3(disk(error))),
@@ -189,15 +188,21 @@ fn condition(
         (None, None) => Ok(None),
         (None, Some(ETagCondition::Any)) => Ok(Some(Condition::Absent)),
         (Some(ETagCondition::ETag(etag)), None) => Ok(Some(Condition::Etag(etag.into_value()))),
-        _ => Err(s3_error!(NotImplemented, "A header you provided implies functionality that is not implemented")),
+        _ => Err(s3_error!(
+            NotImplemented,
+            "A header you provided implies functionality that is not implemented"
+        )),
     }
 }
 
 /// Of a read: 412 where what the client wants is not there, 304 where it has it already.
-fn check_read(found: &Version, if_match: Option<&ETagCondition>, if_none: Option<&ETagCondition>) -> S3Result<()> {
-    let is = |condition: &ETagCondition| {
-        condition.as_etag().is_none_or(|etag| etag.value() == found.record.etag)
-    };
+fn check_read(
+    found: &Version,
+    if_match: Option<&ETagCondition>,
+    if_none: Option<&ETagCondition>,
+) -> S3Result<()> {
+    let is =
+        |condition: &ETagCondition| condition.as_etag().is_none_or(|etag| etag.value() == found.record.etag);
     if if_match.is_some_and(|condition| !is(condition)) {
         return Err(s3_error!(
             PreconditionFailed,
@@ -245,7 +250,9 @@ fn check_page(max: Option<i32>) -> S3Result<i32> {
     match max {
         None => Ok(PAGE),
         Some(max) if max >= 0 => Ok(max.min(PAGE)),
-        Some(_) => Err(s3_error!(InvalidArgument, "Argument maxKeys must be an integer between 0 and 2147483647")),
+        Some(_) => {
+            Err(s3_error!(InvalidArgument, "Argument maxKeys must be an integer between 0 and 2147483647"))
+        }
     }
 }
 
@@ -342,7 +349,10 @@ impl s3s::S3 for Objects {
         Ok(S3Response::with_status(DeleteBucketOutput::default(), hyper::StatusCode::NO_CONTENT))
     }
 
-    async fn list_buckets(&self, req: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
+    async fn list_buckets(
+        &self,
+        req: S3Request<ListBucketsInput>,
+    ) -> S3Result<S3Response<ListBucketsOutput>> {
         let input = req.input;
         let all: Vec<(String, Stored)> = self.cloud.store.list(BUCKET).map_err(to_s3)?;
         let after = input.continuation_token.map(|token| read_token(&token)).transpose()?;
@@ -422,10 +432,7 @@ impl s3s::S3 for Objects {
         req: S3Request<DeletePublicAccessBlockInput>,
     ) -> S3Result<S3Response<DeletePublicAccessBlockOutput>> {
         self.change_bucket(&req.input.bucket, |bucket| bucket.public_access_block = None).map_err(to_s3)?;
-        Ok(S3Response::with_status(
-            DeletePublicAccessBlockOutput::default(),
-            hyper::StatusCode::NO_CONTENT,
-        ))
+        Ok(S3Response::with_status(DeletePublicAccessBlockOutput::default(), hyper::StatusCode::NO_CONTENT))
     }
 
     async fn put_bucket_encryption(
@@ -544,7 +551,13 @@ impl s3s::S3 for Objects {
         let trailers = req.trailing_headers;
         let mut input = req.input;
         refuse!(input, acl, sse_customer_key, ssekms_key_id, object_lock_mode, tagging, write_offset_bytes);
-        refuse!(input, website_redirect_location, object_lock_legal_hold_status, grant_full_control, grant_read);
+        refuse!(
+            input,
+            website_redirect_location,
+            object_lock_legal_hold_status,
+            grant_full_control,
+            grant_read
+        );
         check_storage(input.storage_class.as_ref(), input.server_side_encryption.as_ref())?;
         let condition = condition(input.if_match.take(), input.if_none_match.take())?;
         self.bucket(&input.bucket).map_err(to_s3)?;
@@ -679,7 +692,8 @@ impl s3s::S3 for Objects {
         }
         let (mut deleted, mut errors) = (Vec::new(), Vec::new());
         for object in input.delete.objects {
-            let action = if object.version_id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
+            let action =
+                if object.version_id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
             let arn = object_arn(&input.bucket, &object.key);
             let outcome = match self.cloud.authorize(&who, action, &arn, &Context::new()) {
                 Ok(()) => self.delete(&input.bucket, &object.key, object.version_id.as_deref()).await,
@@ -713,9 +727,7 @@ impl s3s::S3 for Objects {
             return Err(s3_error!(NotImplemented, "The local cloud has no access points."));
         };
         let action = if version_id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-        self.cloud
-            .authorize(&who, action, &object_arn(bucket, key), &Context::new())
-            .map_err(to_s3)?;
+        self.cloud.authorize(&who, action, &object_arn(bucket, key), &Context::new()).map_err(to_s3)?;
         let found = self.object(&who, bucket, key, version_id.as_deref()).map_err(to_s3)?;
         let Some(file) = &found.record.file else { return Err(marker_error()) };
         check_read(&found, input.copy_source_if_match.as_ref(), input.copy_source_if_none_match.as_ref())?;
@@ -736,10 +748,8 @@ impl s3s::S3 for Objects {
         let written = written.map_err(|error| to_s3(disk(error)))?;
         let headers = if replace { headers!(input) } else { found.record.headers.clone() };
         let etag = hex::encode(written.md5);
-        let (put, record) = self
-            .commit(&input.bucket, &input.key, written, etag, 0, headers, None)
-            .await
-            .map_err(to_s3)?;
+        let (put, record) =
+            self.commit(&input.bucket, &input.key, written, etag, 0, headers, None).await.map_err(to_s3)?;
         let mut result = CopyObjectResult {
             e_tag: strong(&record.etag),
             last_modified: Some(timestamp(record.modified_ms)),
@@ -785,7 +795,10 @@ impl s3s::S3 for Objects {
         }))
     }
 
-    async fn list_objects(&self, req: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
+    async fn list_objects(
+        &self,
+        req: S3Request<ListObjectsInput>,
+    ) -> S3Result<S3Response<ListObjectsOutput>> {
         let input = req.input;
         self.bucket(&input.bucket).map_err(to_s3)?;
         let max = check_page(input.max_keys)?;

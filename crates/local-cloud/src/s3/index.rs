@@ -233,11 +233,7 @@ impl Index {
                             None => page.versions.push(found),
                         }
                     }
-                    (from, older_than) = if all {
-                        (place.0, Some(place.1))
-                    } else {
-                        (after(&place.0), None)
-                    };
+                    (from, older_than) = if all { (place.0, Some(place.1)) } else { (after(&place.0), None) };
                 }
                 if seen < 1001 {
                     return Ok(page);
@@ -252,8 +248,11 @@ impl Index {
                 .prepare_cached("SELECT record FROM s3_part WHERE upload = ?1 AND number = ?2")?
                 .query_row(params![upload, number], |row| row.get(0))
                 .optional()?;
-            c.prepare_cached("INSERT OR REPLACE INTO s3_part VALUES (?1, ?2, ?3)")?
-                .execute(params![upload, number, encode(record)?])?;
+            c.prepare_cached("INSERT OR REPLACE INTO s3_part VALUES (?1, ?2, ?3)")?.execute(params![
+                upload,
+                number,
+                encode(record)?
+            ])?;
             Ok(old.map(|json| decode(&json)).transpose()?.and_then(|old: Record| old.file))
         })
     }

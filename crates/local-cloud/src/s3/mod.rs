@@ -18,8 +18,8 @@ use axum::body::Body;
 use http::{Request, Response};
 use jiff::Timestamp;
 use s3s::checksum::ChecksumHasher;
-use s3s::crypto::{Checksum as _, Crc64Nvme};
 use s3s::config::{S3Config, StaticConfigProvider};
+use s3s::crypto::{Checksum as _, Crc64Nvme};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use serde::{Deserialize, Serialize};
 

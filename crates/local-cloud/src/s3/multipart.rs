@@ -103,8 +103,7 @@ impl Objects {
             written.checksums = composite(algorithm, &parts);
         }
         let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-        let done =
-            self.commit(bucket, key, written, etag, count, upload.headers, condition).await?;
+        let done = self.commit(bucket, key, written, etag, count, upload.headers, condition).await?;
         self.forget_upload(id).await?;
         Ok(done)
     }
@@ -112,11 +111,13 @@ impl Objects {
     /// The parts as the client lists them, each checked against what was uploaded.
     fn chosen_parts(&self, id: &str, listed: &[CompletedPart]) -> Result<Vec<Record>, AwsError> {
         if listed.is_empty() {
-            let message = "The XML you provided was not well-formed or did not validate against our published schema";
+            let message =
+                "The XML you provided was not well-formed or did not validate against our published schema";
             return Err(AwsError::new(400, "MalformedXML", message));
         }
         if !listed.is_sorted_by(|a, b| a.part_number < b.part_number) {
-            let message = "The list of parts was not in ascending order. Parts must be ordered by part number.";
+            let message =
+                "The list of parts was not in ascending order. Parts must be ordered by part number.";
             return Err(AwsError::new(400, "InvalidPartOrder", message));
         }
         let stored: std::collections::BTreeMap<i32, Record> = self.index.parts(id)?.into_iter().collect();

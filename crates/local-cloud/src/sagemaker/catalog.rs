@@ -140,7 +140,9 @@ fn check_model(cloud: &Cloud, call: &Call) -> Result<(), AwsError> {
         }
     }
     if text(container, "Image").is_empty() {
-        return Err(AwsError::validation("Containers should contain at least one container or PrimaryContainer."));
+        return Err(AwsError::validation(
+            "Containers should contain at least one container or PrimaryContainer.",
+        ));
     }
     let role = text(input, "ExecutionRoleArn");
     if role.is_empty() {
@@ -153,9 +155,13 @@ fn check_model(cloud: &Cloud, call: &Call) -> Result<(), AwsError> {
 }
 
 fn check_config(cloud: &Cloud, input: &Value) -> Result<(), AwsError> {
-    for member in
-        ["DataCaptureConfig", "AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants", "VpcConfig"]
-    {
+    for member in [
+        "DataCaptureConfig",
+        "AsyncInferenceConfig",
+        "ExplainerConfig",
+        "ShadowProductionVariants",
+        "VpcConfig",
+    ] {
         if input.get(member).is_some_and(|value| !value.is_null()) {
             return Err(AwsError::unsupported("SageMaker", &format!("{member} in CreateEndpointConfig")));
         }

@@ -68,7 +68,8 @@ impl Pump {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.last_line = line.chars().take(500).collect();
         for (name, regex) in &self.metrics {
-            let value = regex.captures_iter(line).last().and_then(|found| found.get(1)?.as_str().parse().ok());
+            let value =
+                regex.captures_iter(line).last().and_then(|found| found.get(1)?.as_str().parse().ok());
             // JSON has no NaN; SageMaker, too, keeps numbers alone.
             let Some(value) = value.filter(|value: &f64| value.is_finite()) else { continue };
             seen.metrics.retain(|metric| metric.name != *name);

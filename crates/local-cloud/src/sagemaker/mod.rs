@@ -37,10 +37,15 @@ pub struct Running {
 pub async fn call(cloud: &Arc<Cloud>, call: Call) -> Reply {
     shapes::validate(&call.operation, &call.input)?;
     match call.operation.as_str() {
-        "CreateTrainingJob" | "DescribeTrainingJob" | "ListTrainingJobs" | "StopTrainingJob"
+        "CreateTrainingJob"
+        | "DescribeTrainingJob"
+        | "ListTrainingJobs"
+        | "StopTrainingJob"
         | "DeleteTrainingJob" => training::call(cloud, &call).await,
         "CreateModel" | "DescribeModel" | "ListModels" | "DeleteModel" => MODEL.call(cloud, &call),
-        "CreateEndpointConfig" | "DescribeEndpointConfig" | "ListEndpointConfigs"
+        "CreateEndpointConfig"
+        | "DescribeEndpointConfig"
+        | "ListEndpointConfigs"
         | "DeleteEndpointConfig" => CONFIG.call(cloud, &call),
         "CreateEndpoint" | "DescribeEndpoint" | "ListEndpoints" | "UpdateEndpoint" | "DeleteEndpoint" => {
             endpoint::call(cloud, &call)

@@ -60,13 +60,17 @@ pub fn validate(operation: &str, input: &Value) -> Result<(), AwsError> {
 fn check(shape: &str, path: &str, value: &Value, faults: &mut Vec<String>) {
     let Some(shape) = MODEL.shapes.get(shape) else { return };
     let mut fault = |shown: &str, constraint: String| {
-        faults.push(format!("Value {shown} at '{path}' failed to satisfy constraint: Member must {constraint}"));
+        faults.push(format!(
+            "Value {shown} at '{path}' failed to satisfy constraint: Member must {constraint}"
+        ));
     };
     match (shape.r#type.as_str(), value) {
         ("structure", Value::Object(members)) => {
             for name in shape.required.iter().filter(|name| members.get(*name).is_none_or(Value::is_null)) {
                 let at = join(path, name);
-                faults.push(format!("Value null at '{at}' failed to satisfy constraint: Member must not be null"));
+                faults.push(format!(
+                    "Value null at '{at}' failed to satisfy constraint: Member must not be null"
+                ));
             }
             for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
                 match shape.members.get(name) {
@@ -170,7 +174,11 @@ mod tests {
              satisfy regular expression pattern: [a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
         );
         let error = validate("CreateEndpoint", &json!({})).unwrap_err();
-        assert!(error.message.starts_with("2 validation errors detected: Value null at"), "{}", error.message);
+        assert!(
+            error.message.starts_with("2 validation errors detected: Value null at"),
+            "{}",
+            error.message
+        );
         let input = json!({"EndpointConfigName": "c", "ProductionVariants":
             [{"VariantName": "v", "InstanceType": "ml.none", "InitialInstanceCount": 0}]});
         let message = validate("CreateEndpointConfig", &input).unwrap_err().message;

@@ -19,9 +19,9 @@ impl S3Uri {
     /// # Errors
     /// A ValidationException that names the URI.
     pub fn parse(uri: &str) -> Result<Self, AwsError> {
-        let rest = uri
-            .strip_prefix("s3://")
-            .ok_or_else(|| AwsError::validation(format!("The S3 URI {uri} is not of the form s3://bucket/key")))?;
+        let rest = uri.strip_prefix("s3://").ok_or_else(|| {
+            AwsError::validation(format!("The S3 URI {uri} is not of the form s3://bucket/key"))
+        })?;
         let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
         if bucket.is_empty() {
             return Err(AwsError::validation(format!("The S3 URI {uri} names no bucket")));
@@ -52,14 +52,16 @@ pub async fn download(
     folder: &Path,
 ) -> Result<usize, AwsError> {
     let listed = objects.list(role, &from.bucket, &from.key)?;
-    let base = if from.key.ends_with('/') || listed.iter().any(|o| o.key.starts_with(&format!("{}/", from.key))) {
-        from.key.trim_end_matches('/').len() + usize::from(!from.key.is_empty())
-    } else {
-        from.key.rfind('/').map_or(0, |at| at + 1)
-    };
+    let base =
+        if from.key.ends_with('/') || listed.iter().any(|o| o.key.starts_with(&format!("{}/", from.key))) {
+            from.key.trim_end_matches('/').len() + usize::from(!from.key.is_empty())
+        } else {
+            from.key.rfind('/').map_or(0, |at| at + 1)
+        };
     let mut count = 0;
     for object in &listed {
-        let Some(name) = object.key.get(base..).filter(|name| !name.is_empty() && !name.ends_with('/')) else {
+        let Some(name) = object.key.get(base..).filter(|name| !name.is_empty() && !name.ends_with('/'))
+        else {
             continue;
         };
         let to = folder.join(safe(name).ok_or_else(|| {

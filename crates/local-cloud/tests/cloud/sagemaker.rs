@@ -220,7 +220,8 @@ fn children(server: &Server) -> String {
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let environ = std::fs::read(entry.path().join("environ")).unwrap_or_default();
         if String::from_utf8_lossy(&environ).contains(&format!("SAGEMAKER_BASE_DIR={dir}")) {
-            found += &String::from_utf8_lossy(&std::fs::read(entry.path().join("cmdline")).unwrap_or_default());
+            found +=
+                &String::from_utf8_lossy(&std::fs::read(entry.path().join("cmdline")).unwrap_or_default());
         }
     }
     found

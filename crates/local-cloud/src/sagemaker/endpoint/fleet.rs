@@ -76,8 +76,7 @@ impl Fleet {
         deployment: Deployment,
     ) -> Result<Arc<Self>, String> {
         let image = Image::resolve(cloud, text(&deployment.container, "Image"))?;
-        let session =
-            assume(cloud, &deployment.role, "SageMaker").map_err(|error| error.message)?;
+        let session = assume(cloud, &deployment.role, "SageMaker").map_err(|error| error.message)?;
         let folder = parent.join(deployment.number.to_string());
         let prepared = prepare(cloud, &session, &deployment, &folder).await;
         if let Err(reason) = prepared {
@@ -110,7 +109,8 @@ impl Fleet {
         let tasks = std::sync::Mutex::new(tasks);
         let fleet = Arc::new(Self { variant, log_group, folder, instances, stop, tasks });
         for start in starts {
-            let outcome = start.await.unwrap_or_else(|_| Err("the instance ended while it started".to_owned()));
+            let outcome =
+                start.await.unwrap_or_else(|_| Err("the instance ended while it started".to_owned()));
             if let Err(reason) = outcome {
                 fleet.retire().await;
                 return Err(reason);

@@ -12,9 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::catalog::{CONFIG, MODEL};
-use super::resource::{
-    Entry, authorize, check_quota, delete_tags_of, list, now_ms, put_tags, seconds, text,
-};
+use super::resource::{Entry, authorize, check_quota, delete_tags_of, list, now_ms, put_tags, seconds, text};
 use super::{locked, process};
 use crate::call::{AwsError, Call, Reply};
 use crate::cloud::Cloud;

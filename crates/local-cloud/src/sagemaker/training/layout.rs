@@ -53,8 +53,7 @@ impl Layout {
 
     /// Makes the folders and writes the configuration.
     pub fn create(&self, input: &Value) -> io::Result<()> {
-        let folders =
-            [self.config(), self.model(), self.output_data(), self.checkpoints(), self.home()];
+        let folders = [self.config(), self.model(), self.output_data(), self.checkpoints(), self.home()];
         for folder in folders {
             std::fs::create_dir_all(folder)?;
         }

@@ -10,16 +10,14 @@ use regex::Regex;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::resource::{
-    Entry, authorize, check_quota, check_role, delete_tags_of, list, put_tags, text,
-};
+use super::resource::{Entry, authorize, check_quota, check_role, delete_tags_of, list, put_tags, text};
 use super::transfer::S3Uri;
 use super::{locked, process};
 use crate::call::{AwsError, Call, Reply};
 use crate::cloud::Cloud;
-use record::{End, Job, Status, change};
 pub use record::JOB as STORE;
 use record::JOB;
+use record::{End, Job, Status, change};
 
 /// A job under way.
 #[derive(Debug)]
@@ -112,7 +110,8 @@ fn create(cloud: &Arc<Cloud>, call: &Call, name: &str, arn: String) -> Reply {
 
 /// What the model of AWS allows and this cloud cannot do, or what only sense forbids.
 fn check(input: &Value) -> Result<(), AwsError> {
-    let unsupported = |what: &str| Err(AwsError::unsupported("SageMaker", &format!("{what} in CreateTrainingJob")));
+    let unsupported =
+        |what: &str| Err(AwsError::unsupported("SageMaker", &format!("{what} in CreateTrainingJob")));
     for member in ["VpcConfig", "ServerlessJobConfig", "EnableManagedSpotTraining", "RetryStrategy"] {
         if !matches!(input[member], Value::Null | Value::Bool(false)) {
             return unsupported(member);

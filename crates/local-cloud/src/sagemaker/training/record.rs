@@ -172,8 +172,9 @@ impl Job {
         set("SecondaryStatusTransitions", transitions.collect());
         if !self.metrics.is_empty() {
             let metrics = self.metrics.iter();
-            let told =
-                metrics.map(|(name, value, ms)| json!({"MetricName": name, "Value": value, "Timestamp": seconds(*ms)}));
+            let told = metrics.map(
+                |(name, value, ms)| json!({"MetricName": name, "Value": value, "Timestamp": seconds(*ms)}),
+            );
             set("FinalMetricDataList", told.collect());
         }
         for flag in

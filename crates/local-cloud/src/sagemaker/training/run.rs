@@ -1,8 +1,8 @@
 //! The run of one training job, from its download to its upload.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
-use std::os::unix::process::ExitStatusExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -104,7 +104,9 @@ impl Run {
         if let End::Failed(_) = end {
             return Ok(end);
         }
-        uploaded.and(checkpoints).map_err(|error| format!("ClientError: Artifact upload failed: {}", error.message))?;
+        uploaded
+            .and(checkpoints)
+            .map_err(|error| format!("ClientError: Artifact upload failed: {}", error.message))?;
         Ok(end)
     }
 
