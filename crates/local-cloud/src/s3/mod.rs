@@ -7,8 +7,12 @@
 mod access;
 mod api;
 mod blobs;
+mod buckets;
 mod index;
+mod listings;
 mod multipart;
+mod uploads;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -54,7 +58,7 @@ impl S3 {
 
     /// `request_id` is answered as `x-amz-request-id`.
     pub async fn call(&self, request: Request<Body>, request_id: &str) -> Result<Response<Body>, AwsError> {
-        let request = request.map(|body| s3s::Body::http_body_unsync(body));
+        let request = request.map(s3s::Body::http_body_unsync);
         let response = self.service.call(request).await;
         let mut response = response.map_err(|error| AwsError::internal(format!("{error:?}")))?.map(Body::new);
         if let Ok(id) = request_id.parse() {
@@ -158,7 +162,7 @@ impl Objects {
     ) -> Result<(), AwsError> {
         self.cloud.authorize(caller, "s3:GetObject", &object_arn(bucket, key), &Context::new())?;
         let found = self.object(caller, bucket, key, None)?;
-        let file = found.record.file.ok_or_else(|| no_such_key())?;
+        let file = found.record.file.ok_or_else(no_such_key)?;
         let (from, to) = (self.blobs.path(&file), to.to_owned());
         blocking(move || std::fs::copy(from, to)).await.map_err(disk)?;
         Ok(())

@@ -52,7 +52,7 @@ pub fn files_under(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// Names the first entry that is a link or a device, or that would leave the folder; a bomb; a broken archive.
 pub fn unpack(archive: &Path, folder: &Path) -> io::Result<()> {
     let packed = std::fs::metadata(archive)?.len();
-    let limit = (packed.saturating_mul(MAX_RATIO)).max(RATIO_FLOOR).min(MAX_BYTES);
+    let limit = packed.saturating_mul(MAX_RATIO).clamp(RATIO_FLOOR, MAX_BYTES);
     // Counts what tar skips over, too.
     let mut archive = tar::Archive::new(Limited { inner: GzDecoder::new(File::open(archive)?), left: limit });
     for (index, entry) in archive.entries()?.enumerate() {
