@@ -18,8 +18,8 @@ def add(shape):
         if name in shape.metadata:
             entry[name] = shape.metadata[name]
     pattern = shape.metadata.get("pattern")
-    # What matches anything says nothing, and Rust's regex has no look-behind.
-    if pattern and pattern not in (".*", "[\\S\\s]*") and "(?<" not in pattern:
+    # What matches anything says nothing, and Rust's regex looks neither ahead nor behind.
+    if pattern and pattern not in (".*", "[\\S\\s]*") and not any(look in pattern for look in ("(?<", "(?!", "(?=")):
         entry["pattern"] = pattern
     if shape.type_name == "structure":
         if shape.required_members:
