@@ -1,0 +1,2 @@
+//! placeholder
+fn main() { println!("{:?}", opsml_worker::f().double_value(&[])) }
