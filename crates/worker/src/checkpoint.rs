@@ -45,7 +45,12 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    pub fn open(folder: PathBuf, hyperparameters: &Hyperparameters, dataset: &Dataset, weights: Option<String>) -> Result<Self> {
+    pub fn open(
+        folder: PathBuf,
+        hyperparameters: &Hyperparameters,
+        dataset: &Dataset,
+        weights: Option<String>,
+    ) -> Result<Self> {
         create_folder(&folder)?;
         let job = Job {
             hyperparameters: hyperparameters.clone(),
@@ -56,10 +61,18 @@ impl Checkpoints {
         Ok(Self { folder, job })
     }
 
-    pub fn save(&self, epoch: u32, model: &ResNet, optimizer: &Optimizer, metrics: &[MetricLine]) -> Result<()> {
+    pub fn save(
+        &self,
+        epoch: u32,
+        model: &ResNet,
+        optimizer: &Optimizer,
+        metrics: &[MetricLine],
+    ) -> Result<()> {
         let mut tensors = StateDict::new();
         tensors.extend(model.state_dict()?.into_iter().map(|(name, array)| (format!("model.{name}"), array)));
-        tensors.extend(optimizer.state_dict()?.into_iter().map(|(name, array)| (format!("optimizer.{name}"), array)));
+        tensors.extend(
+            optimizer.state_dict()?.into_iter().map(|(name, array)| (format!("optimizer.{name}"), array)),
+        );
         let header = Header { job: self.job.clone(), epoch, metrics: metrics.to_vec() };
         let path = self.folder.join(format!("epoch-{epoch:06}.safetensors"));
         let header = serde_json::to_string(&header).at("write", &path)?;
@@ -96,7 +109,9 @@ impl Checkpoints {
                 return Ok((0, Vec::new()));
             }
             let part = |prefix: &str| -> StateDict {
-                let strip = |(name, array): &(String, _)| Some((name.strip_prefix(prefix)?.to_owned(), Clone::clone(array)));
+                let strip = |(name, array): &(String, _)| {
+                    Some((name.strip_prefix(prefix)?.to_owned(), Clone::clone(array)))
+                };
                 tensors.iter().filter_map(strip).collect()
             };
             model.load(&part("model."), false)?;

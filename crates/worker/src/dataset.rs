@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{AtPath, Error, Result};
 
-const LAYOUT: &str = "the training channel needs train/, valid/ and test/, each with one folder of images for each class";
+const LAYOUT: &str =
+    "the training channel needs train/, valid/ and test/, each with one folder of images for each class";
 
 /// An image file and the index of its class.
 #[derive(Clone, Debug)]

@@ -50,7 +50,12 @@ struct RawBatch {
 impl Split {
     /// Checks every image's header, and decodes those of a split that fits in what is left of `cache_bytes`.
     /// `transform` is `None` for a split that is only resized.
-    pub fn open(samples: Vec<Sample>, transform: Option<Transform>, size: u32, cache_bytes: &mut u64) -> Result<Self> {
+    pub fn open(
+        samples: Vec<Sample>,
+        transform: Option<Transform>,
+        size: u32,
+        cache_bytes: &mut u64,
+    ) -> Result<Self> {
         let dimensions = in_parallel(&samples, |sample| {
             let bytes = read_image(sample)?;
             picture::dimensions(&bytes).map_err(|error| broken(sample, &error))
@@ -59,7 +64,9 @@ impl Split {
         let whole = transform == Some(Transform::RandomResizedCrop);
         let bytes: u64 = dimensions
             .iter()
-            .map(|(width, height)| if whole { u64::from(*width) * u64::from(*height) } else { u64::from(size) * u64::from(size) })
+            .map(|(width, height)| {
+                if whole { u64::from(*width) * u64::from(*height) } else { u64::from(size) * u64::from(size) }
+            })
             .sum::<u64>()
             * 3;
         let mut split = Self { samples, transform, size, cache: None };
@@ -138,7 +145,8 @@ impl Split {
             .collect();
         let size = i64::from(self.size);
         (0..batches.len()).map(move |number| {
-            let raw = receivers[number % threads].recv().map_err(|_| Error::new("a decoding thread died"))??;
+            let raw =
+                receivers[number % threads].recv().map_err(|_| Error::new("a decoding thread died"))??;
             let count = raw.labels.len() as i64;
             let images = Tensor::f_from_data_size(&raw.rgb, &[count, size, size, 3], Kind::Uint8)?
                 .f_to_kind(Kind::Float)?
@@ -166,7 +174,10 @@ fn read_image(sample: &Sample) -> Result<Vec<u8>> {
 }
 
 fn broken(sample: &Sample, why: &str) -> Error {
-    Error::new(format!("image {} can't be used: {why}. Mend it, or remove it from the dataset", sample.path.display()))
+    Error::new(format!(
+        "image {} can't be used: {why}. Mend it, or remove it from the dataset",
+        sample.path.display()
+    ))
 }
 
 fn threads() -> usize {
@@ -195,7 +206,10 @@ fn in_parallel<T: Send>(samples: &[Sample], map: impl Fn(&Sample) -> Result<T> +
             }
         };
         let workers: Vec<_> = (0..threads()).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     });
     parts.sort_by_key(|(number, _)| *number);
     let mut all = Vec::with_capacity(samples.len());

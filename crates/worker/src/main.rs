@@ -17,18 +17,23 @@ const EXIT_STOPPED: u8 = 143;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let container = Container::from_env();
-    let command: fn(&Container) -> Result<()> = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    let command: fn(&Container) -> Result<()> = match arguments.iter().map(String::as_str).collect::<Vec<_>>()
+        [..]
+    {
         ["train"] => run_training,
         ["serve"] => |container| serve::serve(&container.model()),
         _ => {
-            eprintln!("usage: opsml-worker train|serve (the job or model is found under $SAGEMAKER_BASE_DIR, /opt/ml by default)");
+            eprintln!(
+                "usage: opsml-worker train|serve (the job or model is found under $SAGEMAKER_BASE_DIR, /opt/ml by default)"
+            );
             return ExitCode::from(2);
         }
     };
     // Parts of tch panic where libtorch throws; the job must still say why it failed.
     panic::set_hook(Box::new(|_| {}));
-    let result = panic::catch_unwind(AssertUnwindSafe(|| command(&container)))
-        .unwrap_or_else(|panic| Err(Error::new(format!("a bug in opsml-worker, or libtorch failed: {}", panic_text(&*panic)))));
+    let result = panic::catch_unwind(AssertUnwindSafe(|| command(&container))).unwrap_or_else(|panic| {
+        Err(Error::new(format!("a bug in opsml-worker, or libtorch failed: {}", panic_text(&*panic))))
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -59,7 +59,8 @@ impl Optimizer {
 
     fn step(&mut self) -> Result<()> {
         self.steps += 1;
-        let (correction1, correction2) = (1.0 - BETA1.powf(self.steps as f64), 1.0 - BETA2.powf(self.steps as f64));
+        let (correction1, correction2) =
+            (1.0 - BETA1.powf(self.steps as f64), 1.0 - BETA2.powf(self.steps as f64));
         for slot in &mut self.slots {
             let mut gradient = slot.weight.grad();
             if self.weight_decay != 0.0 {

@@ -43,7 +43,7 @@ enum Value {
     Storage(Storage),
     Tensor(Rc<TensorView>),
     /// A dict or list; those that are filled after a tensor was made (hooks, metadata) are dropped when it is built.
-    Dict(Vec<(Rc<str>, Rc<TensorView>)>),
+    Dict(Views),
     List,
 }
 
@@ -55,8 +55,11 @@ enum Global {
     StorageClass(Rc<str>),
 }
 
+/// Names and their tensors, in the pickle's order.
+pub type Views = Vec<(Rc<str>, Rc<TensorView>)>;
+
 /// Reads a pickle whose value is a dict from names to tensors.
-pub fn read_state_dict(bytes: &[u8]) -> Result<Vec<(Rc<str>, Rc<TensorView>)>, String> {
+pub fn read_state_dict(bytes: &[u8]) -> Result<Views, String> {
     let mut machine = Machine { bytes, at: 0, stack: Vec::new(), memo: Vec::new() };
     match machine.run()? {
         Value::Dict(entries) => Ok(entries),
@@ -196,7 +199,8 @@ impl Machine<'_> {
 
     fn line(&mut self) -> Result<String, String> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let length = rest.iter().take(256).position(|byte| *byte == b'\n').ok_or("its pickle has a broken name")?;
+        let length =
+            rest.iter().take(256).position(|byte| *byte == b'\n').ok_or("its pickle has a broken name")?;
         let line = self.slice(length)?.to_owned();
         self.at += 1;
         Ok(line)
@@ -234,7 +238,11 @@ impl Machine<'_> {
     }
 
     fn pop_to_mark(&mut self) -> Result<Vec<Value>, String> {
-        let mark = self.stack.iter().rposition(|value| matches!(value, Value::Mark)).ok_or("its pickle lacks a mark")?;
+        let mark = self
+            .stack
+            .iter()
+            .rposition(|value| matches!(value, Value::Mark))
+            .ok_or("its pickle lacks a mark")?;
         let items = self.stack.split_off(mark + 1);
         self.stack.pop();
         Ok(items)
@@ -298,8 +306,13 @@ fn global(module: &str, name: &str) -> Result<Global, String> {
 
 fn storage(id: Value) -> Result<Storage, String> {
     if let Value::Tuple(parts, _) = &id
-        && let [Value::Text(kind), Value::Global(Global::StorageClass(class)), Value::Text(key), Value::Text(_), Value::Int(elements)] =
-            &**parts
+        && let [
+            Value::Text(kind),
+            Value::Global(Global::StorageClass(class)),
+            Value::Text(key),
+            Value::Text(_),
+            Value::Int(elements),
+        ] = &**parts
         && &**kind == "storage"
         && let Ok(elements) = u64::try_from(*elements)
     {
@@ -314,13 +327,18 @@ fn call(function: Value, arguments: Value) -> Result<Value, String> {
     };
     match (function, &*arguments) {
         (Value::Global(Global::OrderedDict), []) => Ok(Value::Dict(Vec::new())),
-        (Value::Global(Global::RebuildTensor), [Value::Storage(storage), Value::Int(offset), shape, strides, ..]) => {
+        (
+            Value::Global(Global::RebuildTensor),
+            [Value::Storage(storage), Value::Int(offset), shape, strides, ..],
+        ) => {
             let offset = u64::try_from(*offset).map_err(|_| "a tensor has a negative offset")?;
             let (shape, strides) = (sizes(shape)?, sizes(strides)?);
             let view = TensorView { storage: storage.clone(), offset, shape, strides };
             Ok(Value::Tensor(Rc::new(view)))
         }
-        (Value::Global(Global::RebuildParameter), [Value::Tensor(tensor), ..]) => Ok(Value::Tensor(tensor.clone())),
+        (Value::Global(Global::RebuildParameter), [Value::Tensor(tensor), ..]) => {
+            Ok(Value::Tensor(tensor.clone()))
+        }
         _ => Err("its pickle makes something that isn't a tensor".to_owned()),
     }
 }

@@ -28,14 +28,15 @@ pub fn dimensions(bytes: &[u8]) -> Result<(u32, u32), String> {
     match u64::from(width) * u64::from(height) {
         0 => Err("it has no pixels".to_owned()),
         1..=MAX_PIXELS => Ok((width, height)),
-        _ => Err(format!("it is {width}×{height} pixels, and {MAX_PIXELS} in all is the limit: make it smaller")),
+        _ => Err(format!(
+            "it is {width}×{height} pixels, and {MAX_PIXELS} in all is the limit: make it smaller"
+        )),
     }
 }
 
 fn reader(bytes: &[u8]) -> Result<ImageReader<Cursor<&[u8]>>, String> {
-    let mut reader = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(|error| error.to_string())?;
+    let mut reader =
+        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
     match reader.format() {
         Some(ImageFormat::Jpeg | ImageFormat::Png) => {}
         _ => return Err("it is neither a JPEG nor a PNG: convert it, or remove it".to_owned()),

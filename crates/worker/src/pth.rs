@@ -136,7 +136,11 @@ pub fn read(bytes: &[u8]) -> std::result::Result<StateDict, String> {
     Ok(tensors)
 }
 
-fn entry(zip: &mut ZipArchive<Cursor<&[u8]>>, name: &str, limit: u64) -> std::result::Result<Vec<u8>, String> {
+fn entry(
+    zip: &mut ZipArchive<Cursor<&[u8]>>,
+    name: &str,
+    limit: u64,
+) -> std::result::Result<Vec<u8>, String> {
     let file = zip.by_name(name).map_err(|error| format!("{name}: {error}"))?;
     // PyTorch never compresses, so nothing can be larger than the file that holds it.
     if file.compression() != CompressionMethod::Stored || file.size() > limit {
@@ -159,7 +163,9 @@ fn gather(view: &TensorView, storage: &[u8], budget: &mut usize) -> std::result:
     if view.shape.len() != view.strides.len() || view.shape.len() > 8 {
         return Err("its shape and strides don't fit".to_owned());
     }
-    let sizes = |values: &[u64]| -> Option<Vec<usize>> { values.iter().map(|value| usize::try_from(*value).ok()).collect() };
+    let sizes = |values: &[u64]| -> Option<Vec<usize>> {
+        values.iter().map(|value| usize::try_from(*value).ok()).collect()
+    };
     let (shape, strides) = (sizes(&view.shape).ok_or(OUTSIDE)?, sizes(&view.strides).ok_or(OUTSIDE)?);
     let count = shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size)).ok_or(OUTSIDE)?;
     let length = count.checked_mul(width).ok_or(OUTSIDE)?;

@@ -88,7 +88,14 @@ impl Builder {
         ])
     }
 
-    fn conv_norm(&mut self, names: [&str; 2], inputs: i64, outputs: i64, kernel: i64, stride: i64) -> Result<ConvNorm> {
+    fn conv_norm(
+        &mut self,
+        names: [&str; 2],
+        inputs: i64,
+        outputs: i64,
+        kernel: i64,
+        stride: i64,
+    ) -> Result<ConvNorm> {
         let weight = self.conv(names[0], inputs, outputs, kernel)?;
         Ok(ConvNorm { weight, stride, norm: self.norm(names[1], outputs)? })
     }

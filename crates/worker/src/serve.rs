@@ -78,7 +78,9 @@ pub fn serve(model: &Path) -> Result<()> {
 fn bind_address() -> Result<SocketAddr> {
     let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let address = match read(BIND_ADDRESS_ENV) {
-        Some(text) => text.parse().map_err(|_| Error::new(format!("{BIND_ADDRESS_ENV}={text} isn't an IP address")))?,
+        Some(text) => {
+            text.parse().map_err(|_| Error::new(format!("{BIND_ADDRESS_ENV}={text} isn't an IP address")))?
+        }
         None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
     };
     let port = match read(BIND_PORT_ENV) {
@@ -89,10 +91,12 @@ fn bind_address() -> Result<SocketAddr> {
 }
 
 async fn answer(address: SocketAddr, model: ResNet) -> Result<()> {
-    let mut terminate =
-        signal(SignalKind::terminate()).map_err(|error| Error::new(format!("can't listen for SIGTERM: {error}")))?;
+    let mut terminate = signal(SignalKind::terminate())
+        .map_err(|error| Error::new(format!("can't listen for SIGTERM: {error}")))?;
     let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => Error::new(format!("{address} is in use: set {BIND_PORT_ENV} to a free port")),
+        std::io::ErrorKind::AddrInUse => {
+            Error::new(format!("{address} is in use: set {BIND_PORT_ENV} to a free port"))
+        }
         _ => Error::new(format!("can't listen on {address}: {error}")),
     })?;
     let address = listener.local_addr().unwrap_or(address);
@@ -102,10 +106,13 @@ async fn answer(address: SocketAddr, model: ResNet) -> Result<()> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let endpoint = Endpoint { model: questions, image_size, decoders: Arc::new(Semaphore::new(cores)) };
     let router = Router::new()
-        .route("/ping", get(|State(endpoint): State<Endpoint>| async move {
-            // The thread that computes is gone only if it panicked.
-            if endpoint.model.is_closed() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
-        }))
+        .route(
+            "/ping",
+            get(|State(endpoint): State<Endpoint>| async move {
+                // The thread that computes is gone only if it panicked.
+                if endpoint.model.is_closed() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
+            }),
+        )
         .route("/invocations", post(invoke))
         .layer(axum::middleware::from_fn(limit_time))
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -152,7 +159,10 @@ fn logits(model: &ResNet, picture: &Picture) -> Result<Vec<f64>> {
 async fn limit_time(request: Request, next: axum::middleware::Next) -> Response {
     match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Refusal(StatusCode::REQUEST_TIMEOUT, format!("no answer within {} s", REQUEST_TIME.as_secs())).into_response(),
+        Err(_) => {
+            Refusal(StatusCode::REQUEST_TIMEOUT, format!("no answer within {} s", REQUEST_TIME.as_secs()))
+                .into_response()
+        }
     }
 }
 
@@ -162,12 +172,14 @@ async fn invoke(
     body: std::result::Result<Bytes, BytesRejection>,
 ) -> std::result::Result<Response, Refusal> {
     let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Refusal(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is over {MAX_BODY} bytes: send a smaller image"))
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body is over {MAX_BODY} bytes: send a smaller image"),
+        ),
         status => Refusal(status, rejection.body_text()),
     })?;
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let image = match media_type.as_str() {
         "image/jpeg" | "image/png" | "application/x-image" => body,
@@ -175,7 +187,9 @@ async fn invoke(
         _ => {
             return Err(Refusal(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                format!("content type {content_type:?} isn't supported: send image/jpeg, image/png, application/x-image or application/json"),
+                format!(
+                    "content type {content_type:?} isn't supported: send image/jpeg, image/png, application/x-image or application/json"
+                ),
             ));
         }
     };
@@ -194,7 +208,10 @@ async fn invoke(
         .map_err(|why| Refusal(StatusCode::BAD_REQUEST, format!("the image can't be used: {why}")))?;
     let (reply, answer) = oneshot::channel();
     endpoint.model.send((picture, reply)).await.map_err(|_| internal("the model has failed"))?;
-    let logits = answer.await.map_err(|_| internal("the model has failed"))?.map_err(|error| internal(&error.to_string()))?;
+    let logits = answer
+        .await
+        .map_err(|_| internal("the model has failed"))?
+        .map_err(|error| internal(&error.to_string()))?;
     if logits.iter().any(|logit| !logit.is_finite()) {
         return Err(internal("the model gave a number that JSON can't hold: its weights are broken"));
     }
@@ -207,8 +224,13 @@ fn image_in_json(body: &[u8]) -> std::result::Result<Bytes, Refusal> {
     let value: serde_json::Value =
         serde_json::from_slice(body).map_err(|error| bad(&format!("the body isn't JSON: {error}")))?;
     if value.get("url").is_some() {
-        return Err(bad("URLs are off: an endpoint that fetches what it is told to can be turned against its own network. Send {\"image\": base64}"));
+        return Err(bad(
+            "URLs are off: an endpoint that fetches what it is told to can be turned against its own network. Send {\"image\": base64}",
+        ));
     }
-    let image = value.get("image").and_then(|image| image.as_str()).ok_or_else(|| bad("the body needs {\"image\": base64}"))?;
+    let image = value
+        .get("image")
+        .and_then(|image| image.as_str())
+        .ok_or_else(|| bad("the body needs {\"image\": base64}"))?;
     BASE64.decode(image).map(Bytes::from).map_err(|error| bad(&format!("\"image\" isn't base64: {error}")))
 }

@@ -48,10 +48,9 @@ impl Array {
     }
 
     pub fn to_tensor(&self) -> Result<Tensor> {
-        let (_, kind) = KINDS
-            .into_iter()
-            .find(|(known, _)| *known == self.dtype)
-            .ok_or_else(|| Error::new(format!("values of type {:?} aren't supported: save as float32", self.dtype)))?;
+        let (_, kind) = KINDS.into_iter().find(|(known, _)| *known == self.dtype).ok_or_else(|| {
+            Error::new(format!("values of type {:?} aren't supported: save as float32", self.dtype))
+        })?;
         let shape: Vec<i64> = self.shape.iter().map(|n| *n as i64).collect();
         Ok(Tensor::f_from_data_size(&self.bytes, &shape, kind)?)
     }

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Instant;
 
 use opsml_contract::{
-    EpochMetrics, FineTune, Hyperparameters, MetricLine, ModelManifest, SetupMetrics, TRAINING_CHANNEL, TestMetrics,
-    WEIGHTS_CHANNEL,
+    EpochMetrics, FineTune, Hyperparameters, MetricLine, ModelManifest, SetupMetrics, TRAINING_CHANNEL,
+    TestMetrics, WEIGHTS_CHANNEL,
 };
 use tch::{Kind, Tensor};
 
@@ -35,7 +35,9 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
     let hyperparameters = container.hyperparameters()?;
     container.check_single_instance()?;
     let folder = container.channel(TRAINING_CHANNEL)?.ok_or_else(|| {
-        Error::new(format!("the job has no channel {TRAINING_CHANNEL:?}: give it one with train/, valid/ and test/"))
+        Error::new(format!(
+            "the job has no channel {TRAINING_CHANNEL:?}: give it one with train/, valid/ and test/"
+        ))
     })?;
     let mut dataset = Dataset::open(&folder)?;
     check_batches(&hyperparameters, dataset.train.len())?;
@@ -123,14 +125,22 @@ fn check_batches(hyperparameters: &Hyperparameters, images: usize) -> Result<()>
 }
 
 /// Loads the `weights` channel where there is one; gives its SHA-256.
-fn load_weights(container: &Container, hyperparameters: &Hyperparameters, model: &ResNet) -> Result<Option<String>> {
+fn load_weights(
+    container: &Container,
+    hyperparameters: &Hyperparameters,
+    model: &ResNet,
+) -> Result<Option<String>> {
     let wanted = hyperparameters.weights_sha256.as_deref();
     let Some(folder) = container.channel(WEIGHTS_CHANNEL)? else {
         return match wanted {
-            Some(_) => Err(Error::new(format!("weights_sha256 is given, and the job has no channel {WEIGHTS_CHANNEL:?}"))),
+            Some(_) => Err(Error::new(format!(
+                "weights_sha256 is given, and the job has no channel {WEIGHTS_CHANNEL:?}"
+            ))),
             None => {
                 if hyperparameters.fine_tune == FineTune::Head {
-                    say("fine_tune is head, and no weights were given: the backbone is frozen as random weights");
+                    say(
+                        "fine_tune is head, and no weights were given: the backbone is frozen as random weights",
+                    );
                 }
                 Ok(None)
             }
@@ -138,8 +148,13 @@ fn load_weights(container: &Container, hyperparameters: &Hyperparameters, model:
     };
     let pretrained = weights::read_channel(&folder, wanted)?;
     let head_loaded = model.load(&pretrained.state, true)?;
-    let head = if head_loaded { "head included" } else { "but for the head, whose shape differs: it starts afresh" };
-    say(&format!("weights loaded from {} (SHA-256 {}), {head}", pretrained.path.display(), pretrained.sha256));
+    let head =
+        if head_loaded { "head included" } else { "but for the head, whose shape differs: it starts afresh" };
+    say(&format!(
+        "weights loaded from {} (SHA-256 {}), {head}",
+        pretrained.path.display(),
+        pretrained.sha256
+    ));
     Ok(Some(pretrained.sha256))
 }
 
@@ -184,7 +199,12 @@ fn train_epoch(
     })
 }
 
-fn evaluate(model: &ResNet, split: &Split, hyperparameters: &Hyperparameters, stop: &AtomicBool) -> Result<Score> {
+fn evaluate(
+    model: &ResNet,
+    split: &Split,
+    hyperparameters: &Hyperparameters,
+    stop: &AtomicBool,
+) -> Result<Score> {
     let order: Vec<usize> = (0..split.len()).collect();
     let batches: Vec<&[usize]> = order.chunks(hyperparameters.batch_size as usize).collect();
     let mut score = Score::default();
@@ -220,7 +240,8 @@ impl Score {
         let images = labels.numel() as f64;
         let loss = loss.f_double_value(&[])?;
         self.loss += loss * images;
-        self.right += logits.f_argmax(-1, false)?.f_eq_tensor(labels)?.f_sum(Kind::Int64)?.f_int64_value(&[])? as f64;
+        self.right +=
+            logits.f_argmax(-1, false)?.f_eq_tensor(labels)?.f_sum(Kind::Int64)?.f_int64_value(&[])? as f64;
         self.images += images;
         Ok(loss)
     }

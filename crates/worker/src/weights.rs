@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 
 use crate::container::{create_folder, write_bytes, write_whole};
 use crate::error::{AtPath, Error, Result};
+use crate::pth;
 use crate::resnet::ResNet;
 use crate::state_dict::{self, MAX_FILE, StateDict};
-use crate::pth;
 
 /// Pretrained weights and the SHA-256 (hex) of the file that they came from.
 pub struct Pretrained {
@@ -39,7 +39,10 @@ pub fn read_channel(folder: &Path, sha256: Option<&str>) -> Result<Pretrained> {
     if let Some(wanted) = sha256
         && !wanted.eq_ignore_ascii_case(&digest)
     {
-        return Err(Error::new(format!("{} has SHA-256 {digest}, and weights_sha256 says {wanted}: it isn't the file that was meant", path.display())));
+        return Err(Error::new(format!(
+            "{} has SHA-256 {digest}, and weights_sha256 says {wanted}: it isn't the file that was meant",
+            path.display()
+        )));
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let state = if name.ends_with(".safetensors") {
@@ -60,7 +63,9 @@ fn safetensors_in_archive(bytes: &[u8]) -> std::result::Result<Vec<u8>, String> 
     for entry in archive.entries().map_err(|error| error.to_string())? {
         let entry = entry.map_err(|error| error.to_string())?;
         let path = entry.path().map_err(|error| error.to_string())?;
-        if entry.header().entry_type().is_file() && path.strip_prefix(".").unwrap_or(&path) == Path::new(MODEL_SAFETENSORS) {
+        if entry.header().entry_type().is_file()
+            && path.strip_prefix(".").unwrap_or(&path) == Path::new(MODEL_SAFETENSORS)
+        {
             let mut found = Vec::new();
             entry.take(MAX_FILE).read_to_end(&mut found).map_err(|error| error.to_string())?;
             return Ok(found);
@@ -86,7 +91,10 @@ pub fn load_model(folder: &Path) -> Result<ResNet> {
     let file = File::open(&path).at("open", &path)?;
     let manifest: ModelManifest = serde_json::from_reader(std::io::BufReader::new(file)).at("read", &path)?;
     if manifest.classes.is_empty() || !(1..=4096).contains(&manifest.image_size) {
-        return Err(Error::new(format!("{} names no classes, or an image size that can't be", path.display())));
+        return Err(Error::new(format!(
+            "{} names no classes, or an image size that can't be",
+            path.display()
+        )));
     }
     let model = ResNet::new(&manifest)?;
     let path = folder.join(MODEL_SAFETENSORS);
