@@ -1,0 +1,35 @@
+# The commands of the house. Each works on a fresh Debian-like machine and says what it misses; nothing
+# is fetched twice. CARGO_TARGET_DIR, LIBTORCH and LIBTORCH_USE_PYTORCH are honoured.
+#
+# Everything is built with --workspace: a smaller selection would resolve other features for shared
+# dependencies, and build them again.
+SHELL := /bin/bash
+libtorch := env=$$(scripts/libtorch.sh) && eval "$$env"
+python := env=$$(scripts/python-env.sh) && eval "$$env"
+# Where cargo puts programs; a recipe's own variable, since cargo may be missing while this is read.
+bin = $$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
+
+.PHONY: run test check build clean
+
+## The main runbook on the local cloud: `make run ARGS="-p dataset=…"`.
+run: build
+	@$(bin)/opsml run runbooks/project.md $(ARGS)
+
+test: build
+	@$(libtorch) && $(python) && cargo test --workspace
+
+check:
+	@scripts/need.sh cargo cargo-fmt cargo-clippy cargo-deny
+	cargo fmt --all --check
+	cargo deny check bans licenses sources
+	@$(libtorch) && cargo clippy --workspace --all-targets -- -D warnings
+	@$(libtorch) && cargo test --workspace structure
+	@if cargo deny fetch db 2>/dev/null; then cargo deny check advisories; \
+	else echo "check: advisories NOT checked: their database (github.com/RustSec/advisory-db) can't be fetched" >&2; fi
+
+build:
+	@scripts/need.sh cargo cc g++ python3 pip
+	@$(libtorch) && cargo build --workspace
+
+clean:
+	cargo clean
