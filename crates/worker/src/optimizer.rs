@@ -1,7 +1,7 @@
 //! Adam and SGD as `torch.optim` has them, with their state in our hands: tch's own can't be saved, and a job that
 //! resumes must go on exactly as if it had not stopped.
 
-use opsml_contract::{Hyperparameters, Optimizer as Kind};
+use opsml_contract::{Hyperparameters, Optimizer as Kind, Schedule};
 use tch::{Tensor, no_grad};
 
 use crate::error::{Error, Result};
@@ -15,6 +15,9 @@ const EPSILON: f64 = 1e-8;
 pub struct Optimizer {
     kind: Kind,
     learning_rate: f64,
+    schedule: Schedule,
+    /// Steps that the job has.
+    planned: u64,
     momentum: f64,
     weight_decay: f64,
     /// Steps made.
@@ -32,8 +35,12 @@ struct Slot {
 }
 
 impl Optimizer {
-    /// An optimizer of these weights, by name.
-    pub fn new(hyperparameters: &Hyperparameters, parameters: Vec<(String, Tensor)>) -> Result<Self> {
+    /// An optimizer of these weights, by name, for a job of `planned` steps.
+    pub fn new(
+        hyperparameters: &Hyperparameters,
+        planned: u64,
+        parameters: Vec<(String, Tensor)>,
+    ) -> Result<Self> {
         let slot = |(name, weight): (String, Tensor)| {
             let zeros = || weight.f_detach()?.f_zeros_like();
             Ok(Slot { name, first: zeros()?, second: zeros()?, weight })
@@ -41,6 +48,8 @@ impl Optimizer {
         Ok(Self {
             kind: hyperparameters.optimizer,
             learning_rate: hyperparameters.learning_rate,
+            schedule: hyperparameters.schedule,
+            planned,
             momentum: hyperparameters.momentum,
             weight_decay: hyperparameters.weight_decay,
             steps: 0,
@@ -58,6 +67,13 @@ impl Optimizer {
     }
 
     fn step(&mut self) -> Result<()> {
+        let learning_rate = match self.schedule {
+            Schedule::Constant => self.learning_rate,
+            Schedule::Cosine => {
+                let done = self.steps as f64 / self.planned as f64;
+                self.learning_rate * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos()) / 2.0
+            }
+        };
         self.steps += 1;
         let (correction1, correction2) =
             (1.0 - BETA1.powf(self.steps as f64), 1.0 - BETA2.powf(self.steps as f64));
@@ -69,15 +85,15 @@ impl Optimizer {
             match self.kind {
                 Kind::Sgd => {
                     let _ = slot.first.f_mul_scalar_(self.momentum)?.f_add_(&gradient)?;
-                    let _ = slot.weight.f_sub_(&slot.first.f_mul_scalar(self.learning_rate)?)?;
+                    let _ = slot.weight.f_sub_(&slot.first.f_mul_scalar(learning_rate)?)?;
                 }
                 Kind::Adam => {
                     let _ = slot.first.f_lerp_(&gradient, 1.0 - BETA1)?;
                     let _ = slot.second.f_lerp_(&gradient.f_square()?, 1.0 - BETA2)?;
                     // lr/c1 · m / (√v/√c2 + ε), with the scalars moved to where they cost no pass of their own.
-                    let scale = correction1 / self.learning_rate;
-                    let denominator = slot.second.f_sqrt()?.f_mul_scalar_(scale / correction2.sqrt())?;
-                    let denominator = denominator.shallow_clone().f_add_scalar_(scale * EPSILON)?;
+                    let scale = correction1 / learning_rate;
+                    let mut denominator = slot.second.f_sqrt()?.f_mul_scalar_(scale / correction2.sqrt())?;
+                    let _ = denominator.f_add_scalar_(scale * EPSILON)?;
                     let _ = slot.weight.f_sub_(&slot.first.f_div(&denominator)?)?;
                 }
             }

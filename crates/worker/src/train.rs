@@ -62,7 +62,9 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
     if head_only {
         model.freeze_backbone();
     }
-    let mut optimizer = Optimizer::new(&hyperparameters, model.parameters(head_only))?;
+    let batches = train_batches(&(0..train.len()).collect::<Vec<_>>(), &hyperparameters).len() as u64;
+    let planned = batches * u64::from(hyperparameters.epochs);
+    let mut optimizer = Optimizer::new(&hyperparameters, planned, model.parameters(head_only))?;
     let checkpoints = Checkpoints::open(container.checkpoints(), &hyperparameters, &dataset, pretrained)?;
     let (resumed_epochs, mut metrics) = checkpoints.resume(&model, &mut optimizer, say)?;
     metrics.retain(|line| !matches!(line, MetricLine::Setup(_)));
@@ -158,6 +160,19 @@ fn load_weights(
     Ok(Some(pretrained.sha256))
 }
 
+/// Cuts an epoch's order into batches.
+fn train_batches<'a>(order: &'a [usize], hyperparameters: &Hyperparameters) -> Vec<&'a [usize]> {
+    let mut batches: Vec<&[usize]> = order.chunks(hyperparameters.batch_size as usize).collect();
+    if let [.., before, last] = &mut batches[..]
+        && last.len() == 1
+    {
+        // Batch norm can't learn from a single image: it joins the batch before it.
+        *before = &order[order.len() - 1 - before.len()..];
+        batches.pop();
+    }
+    batches
+}
+
 fn train_epoch(
     model: &ResNet,
     optimizer: &mut Optimizer,
@@ -171,14 +186,7 @@ fn train_epoch(
         FineTune::Head => Mode::TrainHead,
     };
     let order = split.shuffled(hyperparameters.seed, epoch);
-    let mut batches: Vec<&[usize]> = order.chunks(hyperparameters.batch_size as usize).collect();
-    if let [.., before, last] = &mut batches[..]
-        && last.len() == 1
-    {
-        // Batch norm can't learn from a single image: it joins the batch before it.
-        *before = &order[order.len() - 1 - before.len()..];
-        batches.pop();
-    }
+    let batches = train_batches(&order, hyperparameters);
     let mut score = Score::default();
     thread::scope(|scope| {
         for batch in split.batches(scope, &batches, hyperparameters.seed, epoch) {
