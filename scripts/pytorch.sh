@@ -8,7 +8,7 @@
 # it asks for CUDA's libraries at start, and for names in them, but uses none on a CPU. So small libraries that have
 # just those names take their place, and torch.distributed, which does use them, is switched off.
 #
-# Download: 32 MB (torchvision, NumPy, Pillow and what torch imports). Disk: 100 MB.
+# Download: 32 MB (torchvision, NumPy, Pillow and what torch imports). Disk: 230 MB.
 set -euo pipefail
 
 name=pytorch

@@ -42,8 +42,9 @@ enum Value {
     Tuple(Rc<[Value]>, u8),
     Storage(Storage),
     Tensor(Rc<TensorView>),
-    /// A dict or list; those that are filled after a tensor was made (hooks, metadata) are dropped when it is built.
-    Dict(Views),
+    /// A dict, and the first of its keys whose value isn't a tensor: fine in the metadata that `BUILD` drops, and
+    /// nowhere else.
+    Dict(Views, Option<Rc<str>>),
     List,
 }
 
@@ -62,7 +63,10 @@ pub type Views = Vec<(Rc<str>, Rc<TensorView>)>;
 pub fn read_state_dict(bytes: &[u8]) -> Result<Views, String> {
     let mut machine = Machine { bytes, at: 0, stack: Vec::new(), memo: Vec::new() };
     match machine.run()? {
-        Value::Dict(entries) => Ok(entries),
+        Value::Dict(entries, None) => Ok(entries),
+        Value::Dict(_, Some(name)) => {
+            Err(format!("its entry {name:?} isn't a tensor: save model.state_dict() alone"))
+        }
         _ => Err("it holds something else than a dict of tensors: save model.state_dict()".to_owned()),
     }
 }
@@ -132,7 +136,7 @@ impl Machine<'_> {
                     let items = self.stack.split_off(first);
                     self.tuple(items)?;
                 }
-                b'}' => self.push(Value::Dict(Vec::new()))?,
+                b'}' => self.push(Value::Dict(Vec::new(), None))?,
                 b']' => self.push(Value::List)?,
                 // APPEND, APPENDS
                 b'a' => drop(self.pop()?),
@@ -258,16 +262,14 @@ impl Machine<'_> {
     }
 
     fn set_items(&mut self, items: Vec<Value>) -> Result<(), String> {
-        let Some(Value::Dict(entries)) = self.stack.last_mut() else {
+        let Some(Value::Dict(entries, other)) = self.stack.last_mut() else {
             return Err("its pickle sets items of something that isn't a dict".to_owned());
         };
         let mut items = items.into_iter();
         while let (Some(key), Some(value)) = (items.next(), items.next()) {
             match (key, value) {
                 (Value::Text(name), Value::Tensor(tensor)) => entries.push((name, tensor)),
-                (Value::Text(name), _) => {
-                    return Err(format!("its entry {name:?} isn't a tensor: save model.state_dict() alone"));
-                }
+                (Value::Text(name), _) => _ = other.get_or_insert(name),
                 _ => return Err("its dict has a key that isn't text".to_owned()),
             }
         }
@@ -277,7 +279,7 @@ impl Machine<'_> {
     fn remember(&mut self, index: usize) -> Result<(), String> {
         // A dict that is still being filled would go stale in the memo; nothing that `torch.save` writes recalls one.
         let value = match self.stack.last().ok_or("its pickle remembers nothing")? {
-            Value::Dict(_) => Value::Other,
+            Value::Dict(..) => Value::Other,
             value => value.clone(),
         };
         match index.cmp(&self.memo.len()) {
@@ -326,7 +328,7 @@ fn call(function: Value, arguments: Value) -> Result<Value, String> {
         return Err("its pickle calls without arguments".to_owned());
     };
     match (function, &*arguments) {
-        (Value::Global(Global::OrderedDict), []) => Ok(Value::Dict(Vec::new())),
+        (Value::Global(Global::OrderedDict), []) => Ok(Value::Dict(Vec::new(), None)),
         (
             Value::Global(Global::RebuildTensor),
             [Value::Storage(storage), Value::Int(offset), shape, strides, ..],

@@ -83,14 +83,17 @@ pub fn to_safetensors(tensors: &StateDict, metadata: Option<HashMap<String, Stri
 /// Reads a safetensors file's bytes, whose order is by name.
 pub fn from_safetensors(bytes: &[u8]) -> std::result::Result<StateDict, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
-    Ok(file
+    let mut state: StateDict = file
         .iter()
         .map(|(name, view)| {
             let array =
                 Array { dtype: view.dtype(), shape: view.shape().to_vec(), bytes: view.data().to_vec() };
             (name.to_owned(), array)
         })
-        .collect())
+        .collect();
+    // The crate gives them in no particular order.
+    state.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(state)
 }
 
 /// The metadata in a safetensors file's header.

@@ -43,7 +43,7 @@ fn logits_equal_pytorchs_in_both_directions() {
     // Python writes, for each network: images, its logits for our weights (read from .pth and from safetensors'
     // bytes), and a state dict of its own with its logits.
     let output = pytorch()
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/worker/pytorch.py"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/worker/judge.py"))
         .arg(folder.path())
         .output()
         .unwrap();

@@ -1,4 +1,4 @@
-"""Judges the networks of a folder by torchvision's: see pytorch.rs. Usage: pytorch.py FOLDER"""
+"""Judges the networks of a folder by torchvision's: see pytorch.rs. Usage: judge.py FOLDER"""
 import json, pathlib, struct, sys, types
 
 # torchvision's compiled operators need CUDA's libraries; its networks don't use them.
