@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use minijinja::value::Serde;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -95,7 +96,7 @@ fn skipped_reason(skipped: &BTreeSet<String>) -> String {
 
 /// minijinja's idea of truth: nothing, false, 0 and what is empty are not.
 pub fn truthy(value: &Value) -> bool {
-    minijinja::Value::from_serialize(value).is_true()
+    minijinja::Value::from(Serde(value)).is_true()
 }
 
 /// Whether a resolved step must run, by what the journal knows of it.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::Value;
 
@@ -120,7 +121,7 @@ pub fn message(error: &minijinja::Error) -> String {
 /// Evaluates a bare expression, as in `when` and `expect`.
 pub fn evaluate(expression: &str, context: &Value) -> Result<Value, minijinja::Error> {
     let environment = environment();
-    let value = environment.compile_expression(expression)?.eval(minijinja::Value::from_serialize(context))?;
+    let value = environment.compile_expression(expression)?.eval(minijinja::Value::from(Serde(context)))?;
     if value.is_undefined() {
         return Err(minijinja::Error::new(ErrorKind::UndefinedError, format!("`{expression}` has no value")));
     }
@@ -132,7 +133,7 @@ pub fn resolve(text: &str, context: &Value) -> Result<Value, minijinja::Error> {
     match whole_expression(text) {
         Some(expression) => evaluate(expression, context),
         None if has_template(text) => {
-            environment().render_str(text, minijinja::Value::from_serialize(context)).map(Value::String)
+            environment().render_str(text, minijinja::Value::from(Serde(context))).map(Value::String)
         }
         None => Ok(Value::String(text.to_owned())),
     }
