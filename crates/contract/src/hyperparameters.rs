@@ -35,6 +35,17 @@ pub enum Optimizer {
     Sgd,
 }
 
+/// How the learning rate goes on through the job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// It stays.
+    #[default]
+    Constant,
+    /// It falls, step by step, along half a cosine to 0 at the job's end.
+    Cosine,
+}
+
 /// What happens to a training image. Validation and test images are only resized to
 /// `image_size` × `image_size`; pixels are scaled to 0…1 and not normalised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +72,7 @@ pub struct Hyperparameters {
     pub batch_size: u32,
     /// The optimizer's learning rate, above 0.
     pub learning_rate: f64,
+    pub schedule: Schedule,
     pub optimizer: Optimizer,
     /// SGD's momentum; Adam ignores it.
     pub momentum: f64,
@@ -85,6 +97,7 @@ impl Default for Hyperparameters {
             epochs: 1,
             batch_size: 32,
             learning_rate: 1e-3,
+            schedule: Schedule::default(),
             optimizer: Optimizer::default(),
             momentum: 0.9,
             weight_decay: 0.0,

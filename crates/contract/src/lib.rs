@@ -7,7 +7,9 @@ mod hyperparameters;
 mod manifest;
 mod metrics;
 
-pub use hyperparameters::{Arch, FineTune, HyperparameterError, Hyperparameters, Optimizer, Transform};
+pub use hyperparameters::{
+    Arch, FineTune, HyperparameterError, Hyperparameters, Optimizer, Schedule, Transform,
+};
 pub use manifest::{MODEL_MANIFEST, MODEL_PTH, MODEL_SAFETENSORS, ModelManifest};
 pub use metrics::{EpochMetrics, METRICS_FILE, MetricLine, SetupMetrics, TestMetrics, metric_regex};
 

@@ -49,6 +49,8 @@ pub struct Cloud {
     pub store: Store,
     pub iam: Iam,
     pub logs: Logs,
+    /// What SageMaker has running.
+    pub(crate) sagemaker: crate::sagemaker::Running,
     endpoint: OnceLock<String>,
 }
 
@@ -56,11 +58,14 @@ impl Cloud {
     /// Opens the state in `settings.dir`, which must exist. The server must hold the folder's lock.
     pub fn open(settings: Settings) -> Result<Arc<Self>, OpenError> {
         let store = Store::open(&settings.dir.join("state.db"))?;
+        crate::s3::prepare(&settings.dir, &store).map_err(OpenError::Content)?;
         let iam = Iam::open(store.clone()).map_err(OpenError::Content)?;
         let logs = Logs::new(store.clone());
         let region = settings.region.clone();
         let endpoint = OnceLock::new();
-        Ok(Arc::new(Self { settings, account: ACCOUNT.to_owned(), region, store, iam, logs, endpoint }))
+        let sagemaker = crate::sagemaker::Running::default();
+        let account = ACCOUNT.to_owned();
+        Ok(Arc::new(Self { settings, account, region, store, iam, logs, sagemaker, endpoint }))
     }
 
     /// `http://127.0.0.1:PORT`; empty before the server listens.

@@ -37,7 +37,20 @@ const TABLES: &str = "
         FOREIGN KEY (log_group, stream) REFERENCES log_stream ON DELETE CASCADE
     );
     CREATE INDEX log_event_order ON log_event (log_group, stream, time_ms, id);
-    CREATE INDEX log_event_of_group ON log_event (log_group, time_ms, id);";
+    CREATE INDEX log_event_of_group ON log_event (log_group, time_ms, id);
+    -- S3's keys are blobs: they sort by their bytes, as S3 lists them, and a NUL in one is nothing special.
+    CREATE TABLE s3_object (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        bucket TEXT NOT NULL, key BLOB NOT NULL, version TEXT NOT NULL,
+        latest INTEGER NOT NULL, record TEXT NOT NULL,
+        UNIQUE (bucket, key, version)
+    );
+    CREATE INDEX s3_object_latest ON s3_object (bucket, key) WHERE latest;
+    CREATE INDEX s3_object_order ON s3_object (bucket, key, seq DESC);
+    CREATE TABLE s3_part (
+        upload TEXT NOT NULL, number INTEGER NOT NULL, record TEXT NOT NULL,
+        PRIMARY KEY (upload, number)
+    ) WITHOUT ROWID;";
 
 /// Why the state file could not be opened.
 #[derive(Debug, thiserror::Error)]

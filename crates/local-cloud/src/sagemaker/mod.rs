@@ -1,24 +1,97 @@
-//! SageMaker's control plane: training jobs, models, endpoint configs, endpoints.
+//! SageMaker: training jobs that train, endpoints that serve, and the records around them.
+//!
+//! [`shapes`] checks every input against AWS's model; [`catalog`] keeps models and endpoint configs; [`training`]
+//! and [`endpoint`] run processes, which [`process`] measures and ends, and whose output [`log`] carries off.
 
+mod archive;
+mod catalog;
+mod endpoint;
+mod image;
+mod instance;
+mod log;
+mod process;
+mod resource;
 pub mod runtime;
+mod shapes;
+mod training;
+mod transfer;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::call::{Call, Reply};
+use serde_json::Value;
+
+use crate::call::{AwsError, Call, Reply};
 use crate::cloud::Cloud;
+use catalog::{CONFIG, MODEL};
+pub use resource::set_quota;
+
+/// What runs now, by name. Empty after a restart until [`start`].
+#[derive(Debug, Default)]
+pub struct Running {
+    jobs: Mutex<HashMap<String, training::Running>>,
+    endpoints: Mutex<HashMap<String, Arc<endpoint::Live>>>,
+}
 
 /// Answers one operation.
-pub async fn call(_cloud: &Arc<Cloud>, call: Call) -> Reply {
-    Err(call.unsupported("SageMaker"))
+pub async fn call(cloud: &Arc<Cloud>, call: Call) -> Reply {
+    shapes::validate(&call.operation, &call.input)?;
+    match call.operation.as_str() {
+        "CreateTrainingJob"
+        | "DescribeTrainingJob"
+        | "ListTrainingJobs"
+        | "StopTrainingJob"
+        | "DeleteTrainingJob" => training::call(cloud, &call).await,
+        "CreateModel" | "DescribeModel" | "ListModels" | "DeleteModel" => MODEL.call(cloud, &call),
+        "CreateEndpointConfig"
+        | "DescribeEndpointConfig"
+        | "ListEndpointConfigs"
+        | "DeleteEndpointConfig" => CONFIG.call(cloud, &call),
+        "CreateEndpoint" | "DescribeEndpoint" | "ListEndpoints" | "UpdateEndpoint" | "DeleteEndpoint" => {
+            endpoint::call(cloud, &call)
+        }
+        "AddTags" | "ListTags" | "DeleteTags" => resource::tags(cloud, &call),
+        _ => Err(call.unsupported("SageMaker")),
+    }
 }
 
 /// Takes up, at the server's start, what outlived the last one: endpoints come back, lost jobs fail.
-pub async fn start(_cloud: &Arc<Cloud>) {}
+pub async fn start(cloud: &Arc<Cloud>) {
+    // What cannot be read now answers its error to those who ask for it.
+    let _ = training::recover(cloud).await;
+    let _ = endpoint::recover(cloud).await;
+}
 
 /// Ends the children, at the server's stop.
-pub async fn stop(_cloud: &Arc<Cloud>) {}
+pub async fn stop(cloud: &Arc<Cloud>) {
+    training::end_all(cloud).await;
+    endpoint::end_all(cloud).await;
+}
 
 /// Whether nothing is left that an idle server must stay up for.
-pub fn is_empty(_cloud: &Cloud) -> bool {
-    true
+pub fn is_empty(cloud: &Cloud) -> bool {
+    !training::any_running(cloud)
+        && cloud.store.list::<Value>(endpoint::ENDPOINT).is_ok_and(|all| all.is_empty())
+}
+
+/// Whether an ARN names something that is there.
+fn exists(cloud: &Cloud, arn: &str) -> Result<bool, AwsError> {
+    let prefix = cloud.arn("sagemaker", "");
+    let Some((kind, name)) = arn.strip_prefix(&prefix).and_then(|rest| rest.split_once('/')) else {
+        return Ok(false);
+    };
+    let kinds = [
+        ("training-job", training::STORE),
+        (MODEL.path, MODEL.store),
+        (CONFIG.path, CONFIG.store),
+        ("endpoint", endpoint::ENDPOINT),
+    ];
+    let Some((_, store)) = kinds.iter().find(|(path, _)| *path == kind) else { return Ok(false) };
+    // ARNs are in lower case, names are not.
+    Ok(cloud.store.list::<Value>(store)?.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)))
+}
+
+/// A panic elsewhere leaves these maps whole.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,6 +3,8 @@
 mod access;
 mod boto3;
 mod lifecycle;
+mod s3;
+mod sagemaker;
 
 use std::path::Path;
 use std::process::Command;
@@ -30,7 +32,8 @@ impl Server {
 
     pub fn start_in(dir: tempfile::TempDir) -> Self {
         let (stop, told) = oneshot::channel::<()>();
-        let settings = Settings::new(dir.path());
+        let mut settings = Settings::new(dir.path());
+        settings.worker = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cloud/worker.py"));
         let (listens, listening) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

@@ -1,0 +1,228 @@
+//! The bytes of S3's objects: one file each, under a random name, so that no key ever meets the file system.
+//! A file is written under a name of its own, and renamed to its place once it is whole.
+
+use std::collections::HashSet;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
+use s3s::checksum::ChecksumHasher;
+use s3s::crypto::{Checksum as _, Md5};
+use tempfile::NamedTempFile;
+
+use super::index::new_id;
+
+/// Read and written at a time; an object of this size or less costs one hop to a blocking thread.
+const CHUNK: usize = 1 << 20;
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Blobs {
+    root: Arc<Path>,
+}
+
+/// What was written, already in its place.
+pub struct Written {
+    pub file: String,
+    pub size: u64,
+    pub md5: [u8; 16],
+    pub checksums: s3s::dto::Checksum,
+}
+
+/// Why a body was not stored.
+pub enum WriteError {
+    /// The client's side: the body broke off or its signature did not hold.
+    Body(s3s::StdError),
+    /// Ours: a full disk, for one.
+    Disk(io::Error),
+}
+
+/// One object under way. Dropped early, it leaves nothing behind.
+struct Writer {
+    file: NamedTempFile,
+    size: u64,
+    md5: Md5,
+    hashes: ChecksumHasher,
+}
+
+impl Blobs {
+    /// Of the cloud whose folder this is.
+    pub fn new(dir: &Path) -> Self {
+        Self { root: dir.join("s3").into() }
+    }
+
+    /// Makes the folders and removes what a crash left: half-written files, and files that no row names.
+    pub fn prepare(&self, live: &HashSet<String>) -> io::Result<()> {
+        for (folder, keep) in [("new", &HashSet::new()), ("objects", live)] {
+            std::fs::create_dir_all(self.root.join(folder))?;
+            for entry in std::fs::read_dir(self.root.join(folder))? {
+                let entry = entry?;
+                if !entry.file_name().to_str().is_some_and(|name| keep.contains(name)) {
+                    std::fs::remove_file(entry.path())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.root.join("objects").join(file)
+    }
+
+    /// Where files can be made that are later renamed into place.
+    pub fn scratch(&self) -> PathBuf {
+        self.root.join("new")
+    }
+
+    /// Stores a stream. Memory in use is bounded by [`CHUNK`] and the stream's own pieces.
+    pub async fn write<S>(&self, body: Option<S>, hashes: ChecksumHasher) -> Result<Written, WriteError>
+    where
+        S: Stream<Item = Result<Bytes, s3s::StdError>> + Unpin,
+    {
+        let mut body = body;
+        let mut held: Vec<Bytes> = Vec::new();
+        let mut held_bytes = 0;
+        let mut writer = None;
+        let mut hashes = Some(hashes);
+        loop {
+            let piece = match &mut body {
+                Some(body) => body.next().await.transpose().map_err(WriteError::Body)?,
+                None => None,
+            };
+            let ended = piece.is_none();
+            if let Some(piece) = piece {
+                held_bytes += piece.len();
+                held.push(piece);
+            }
+            if held_bytes < CHUNK && !ended {
+                continue;
+            }
+            let blobs = self.clone();
+            let chunk = std::mem::take(&mut held);
+            held_bytes = 0;
+            let hashes = hashes.take();
+            let old = writer.take();
+            let step = move || -> io::Result<Result<Writer, Written>> {
+                let mut writer = match old {
+                    Some(writer) => writer,
+                    None => Writer {
+                        file: NamedTempFile::new_in(blobs.scratch())?,
+                        size: 0,
+                        md5: Md5::new(),
+                        hashes: hashes.unwrap_or_default(),
+                    },
+                };
+                for piece in chunk {
+                    writer.file.write_all(&piece)?;
+                    writer.size += piece.len() as u64;
+                    writer.md5.update(&piece);
+                    writer.hashes.update(&piece);
+                }
+                if ended { blobs.place(writer).map(Err) } else { Ok(Ok(writer)) }
+            };
+            match blocking(step).await.map_err(WriteError::Disk)? {
+                Ok(more) => writer = Some(more),
+                Err(written) => return Ok(written),
+            }
+        }
+    }
+
+    /// Puts stored files one behind the other: a multipart upload. The MD5 and the checksums are the whole's.
+    pub async fn concat(&self, files: &[String], hashes: ChecksumHasher) -> io::Result<Written> {
+        self.join(files.iter().map(|file| self.path(file)).collect(), hashes).await
+    }
+
+    /// Stores a copy of a file that lies elsewhere.
+    pub async fn copy_in(&self, from: PathBuf, hashes: ChecksumHasher) -> io::Result<Written> {
+        self.join(vec![from], hashes).await
+    }
+
+    async fn join(&self, files: Vec<PathBuf>, hashes: ChecksumHasher) -> io::Result<Written> {
+        let blobs = self.clone();
+        blocking(move || {
+            let mut writer =
+                Writer { file: NamedTempFile::new_in(blobs.scratch())?, size: 0, md5: Md5::new(), hashes };
+            let mut buffer = vec![0; CHUNK];
+            for path in files {
+                let mut part = std::fs::File::open(path)?;
+                loop {
+                    let n = part.read(&mut buffer)?;
+                    if n == 0 {
+                        break;
+                    }
+                    writer.file.write_all(&buffer[..n])?;
+                    writer.size += n as u64;
+                    writer.md5.update(&buffer[..n]);
+                    writer.hashes.update(&buffer[..n]);
+                }
+            }
+            blobs.place(writer)
+        })
+        .await
+    }
+
+    fn place(&self, writer: Writer) -> io::Result<Written> {
+        let file = new_id();
+        writer.file.persist(self.path(&file)).map_err(|error| error.error)?;
+        Ok(Written {
+            file,
+            size: writer.size,
+            md5: writer.md5.finalize(),
+            checksums: writer.hashes.finalize(),
+        })
+    }
+
+    /// Opened before it answers, so that a delete that comes between disturbs nothing.
+    pub async fn read(
+        &self,
+        file: &str,
+        range: Range<u64>,
+    ) -> io::Result<impl Stream<Item = io::Result<Bytes>> + Send + Sync + use<>> {
+        let path = self.path(file);
+        let first = blocking(move || {
+            let mut file = std::fs::File::open(path)?;
+            file.seek(SeekFrom::Start(range.start))?;
+            next_chunk(file, range.end - range.start)
+        })
+        .await?;
+        Ok(stream::try_unfold(Some(first), |state| async {
+            let Some((chunk, file, left)) = state else { return Ok(None) };
+            if chunk.is_empty() {
+                return Ok(None);
+            }
+            let next = if left == 0 { None } else { Some(blocking(move || next_chunk(file, left)).await?) };
+            Ok(Some((chunk, next)))
+        }))
+    }
+
+    /// Forgets files; one that is gone already is as good.
+    pub async fn remove(&self, files: Vec<String>) {
+        if files.is_empty() {
+            return;
+        }
+        let blobs = self.clone();
+        // What cannot be removed now is swept at the next start: no row names it.
+        let _ = blocking(move || {
+            files.iter().for_each(|file| drop(std::fs::remove_file(blobs.path(file))));
+            Ok(())
+        })
+        .await;
+    }
+}
+
+fn next_chunk(mut file: std::fs::File, left: u64) -> io::Result<(Bytes, std::fs::File, u64)> {
+    let size = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
+    let mut buffer = vec![0; size];
+    file.read_exact(&mut buffer)?;
+    Ok((buffer.into(), file, left - size as u64))
+}
+
+/// Runs what blocks on a thread where it may.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}

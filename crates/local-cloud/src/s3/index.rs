@@ -1,0 +1,414 @@
+//! The index of S3's objects: which file holds which version of which key. Rows alone decide what exists;
+//! a file without a row is debris.
+
+use std::collections::BTreeMap;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+
+use crate::call::AwsError;
+use crate::store::Store;
+
+/// The version id of what was written while versioning was off.
+pub const NULL_VERSION: &str = "null";
+
+/// One version of an object, or a delete marker.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Record {
+    /// The name of the file that holds the bytes. None: a delete marker.
+    pub file: Option<String>,
+    pub size: u64,
+    /// Without its quotes.
+    pub etag: String,
+    /// Since 1970.
+    pub modified_ms: i64,
+    #[serde(flatten)]
+    pub headers: Headers,
+    /// By the algorithm's name in lower case: `crc32`, `crc64nvme`, `sha256`, …; base64.
+    #[serde(default)]
+    pub checksums: BTreeMap<String, String>,
+    /// Of a multipart upload: 0 for an object that was put whole.
+    #[serde(default)]
+    pub parts: u32,
+}
+
+/// What a client said about an object and gets back with it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Headers {
+    pub content_type: Option<String>,
+    pub content_encoding: Option<String>,
+    pub content_disposition: Option<String>,
+    pub content_language: Option<String>,
+    pub cache_control: Option<String>,
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// A record with its place in the bucket.
+#[derive(Clone, Debug)]
+pub struct Version {
+    pub key: String,
+    pub version: String,
+    pub latest: bool,
+    pub record: Record,
+}
+
+/// A bucket's versioning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Versioning {
+    #[default]
+    Off,
+    Enabled,
+    Suspended,
+}
+
+/// What an upload demands of the object that it replaces.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// There is none.
+    Absent,
+    /// Its ETag, without quotes.
+    Etag(String),
+}
+
+/// Why a conditional write was refused.
+pub enum Refused {
+    Failed,
+    NoSuchKey,
+}
+
+/// What a delete did.
+#[derive(Default)]
+pub struct Deleted {
+    /// The version that is gone, or the marker that was made.
+    pub version: Option<String>,
+    pub marker: bool,
+    /// Files that no row names any more.
+    pub files: Vec<String>,
+}
+
+/// One page of a listing.
+#[derive(Default)]
+pub struct Page {
+    pub versions: Vec<Version>,
+    pub prefixes: Vec<String>,
+    /// Where the next page starts. None: this is the last.
+    pub next: Option<Cursor>,
+}
+
+/// A place in a listing: after this key (and of its versions after this one), or after a common prefix.
+#[derive(Clone, Debug)]
+pub struct Cursor {
+    pub key: String,
+    pub version: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Index {
+    store: Store,
+}
+
+impl Index {
+    pub fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// The latest version, or the one named; a delete marker is found too.
+    pub fn get(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<Option<Version>, AwsError> {
+        self.store.with(|c| find(c, bucket, key, version))
+    }
+
+    /// Writes a version and answers its id (None: versioning is off) and the files that it replaced.
+    pub fn put(
+        &self,
+        bucket: &str,
+        key: &str,
+        versioning: Versioning,
+        condition: Option<&Condition>,
+        record: &Record,
+    ) -> Result<Result<Deleted, Refused>, AwsError> {
+        self.store.transaction(|c| {
+            if let Some(condition) = condition {
+                let there = find(c, bucket, key, None)?.filter(|v| v.record.file.is_some());
+                match (condition, there) {
+                    (Condition::Absent, None) => {}
+                    (Condition::Etag(_), None) => return Ok(Err(Refused::NoSuchKey)),
+                    (Condition::Etag(etag), Some(v)) if *etag == v.record.etag => {}
+                    _ => return Ok(Err(Refused::Failed)),
+                }
+            }
+            write(c, bucket, key, versioning, record).map(Ok)
+        })
+    }
+
+    /// Deletes a version for good, or hides the object as the bucket's versioning says.
+    pub fn delete(
+        &self,
+        bucket: &str,
+        key: &str,
+        versioning: Versioning,
+        version: Option<&str>,
+        now_ms: i64,
+    ) -> Result<Deleted, AwsError> {
+        self.store.transaction(|c| match (version, versioning) {
+            (Some(version), _) => remove(c, bucket, key, version),
+            (None, Versioning::Off) => Ok(Deleted { version: None, ..remove(c, bucket, key, NULL_VERSION)? }),
+            (None, _) => {
+                let marker = Record { modified_ms: now_ms, ..Record::default() };
+                Ok(Deleted { marker: true, ..write(c, bucket, key, versioning, &marker)? })
+            }
+        })
+    }
+
+    /// Whether the bucket holds any version at all.
+    pub fn is_empty(&self, bucket: &str) -> Result<bool, AwsError> {
+        self.store.with(|c| {
+            c.prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM s3_object WHERE bucket = ?1)")?
+                .query_row([bucket], |row| row.get(0))
+        })
+    }
+
+    /// Up to `max` keys and common prefixes after `cursor`, in the order of their bytes; of each key the latest
+    /// version that is no delete marker, or `all` versions, newest first.
+    pub fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        delimiter: Option<&str>,
+        cursor: Option<&Cursor>,
+        max: usize,
+        all: bool,
+    ) -> Result<Page, AwsError> {
+        self.store.with(|c| {
+            let mut page = Page::default();
+            let end = successor(prefix.as_bytes());
+            // The place to read on from: this key or later, and of it only what is older than `older_than`.
+            let (mut from, mut older_than) = match cursor {
+                None => (prefix.as_bytes().to_vec(), None),
+                Some(at) => start_after(c, bucket, prefix, delimiter, at, all)?,
+            };
+            if from.as_slice() < prefix.as_bytes() {
+                (from, older_than) = (prefix.as_bytes().to_vec(), None);
+            }
+            let mut last: Option<Cursor> = None;
+            'pages: loop {
+                let sql = if all {
+                    "SELECT key, version, latest, record, seq FROM s3_object WHERE bucket = ?1 AND key >= ?2
+                     AND (?3 IS NULL OR key < ?3) AND (?4 IS NULL OR key > ?2 OR seq < ?4)
+                     ORDER BY key, seq DESC LIMIT 1001"
+                } else {
+                    "SELECT key, version, latest, record, seq FROM s3_object WHERE bucket = ?1 AND key >= ?2
+                     AND (?3 IS NULL OR key < ?3) AND ?4 IS NULL AND latest ORDER BY key LIMIT 1001"
+                };
+                let mut statement = c.prepare_cached(sql)?;
+                let mut rows = statement.query(params![bucket, from, end, older_than])?;
+                let mut seen = 0;
+                while let Some(row) = rows.next()? {
+                    seen += 1;
+                    let found = read(row)?;
+                    let place = (found.key.clone().into_bytes(), row.get::<_, i64>(4)?);
+                    let common = delimiter.and_then(|d| {
+                        let rest = &found.key[prefix.len()..];
+                        rest.find(d).map(|at| found.key[..prefix.len() + at + d.len()].to_owned())
+                    });
+                    let hidden = !all && found.record.file.is_none();
+                    if !hidden {
+                        if page.versions.len() + page.prefixes.len() == max {
+                            page.next = last;
+                            return Ok(page);
+                        }
+                        last = Some(match &common {
+                            Some(common) => Cursor { key: common.clone(), version: None },
+                            None => Cursor { key: found.key.clone(), version: Some(found.version.clone()) },
+                        });
+                        match common {
+                            Some(common) => {
+                                // Nothing more under this prefix is of interest: read on behind it.
+                                let Some(behind) = successor(common.as_bytes()) else { return Ok(page) };
+                                page.prefixes.push(common);
+                                (from, older_than) = (behind, None);
+                                continue 'pages;
+                            }
+                            None => page.versions.push(found),
+                        }
+                    }
+                    (from, older_than) = if all { (place.0, Some(place.1)) } else { (after(&place.0), None) };
+                }
+                if seen < 1001 {
+                    return Ok(page);
+                }
+            }
+        })
+    }
+
+    pub fn put_part(&self, upload: &str, number: i32, record: &Record) -> Result<Option<String>, AwsError> {
+        self.store.transaction(|c| {
+            let old: Option<String> = c
+                .prepare_cached("SELECT record FROM s3_part WHERE upload = ?1 AND number = ?2")?
+                .query_row(params![upload, number], |row| row.get(0))
+                .optional()?;
+            c.prepare_cached("INSERT OR REPLACE INTO s3_part VALUES (?1, ?2, ?3)")?.execute(params![
+                upload,
+                number,
+                encode(record)?
+            ])?;
+            Ok(old.map(|json| decode(&json)).transpose()?.and_then(|old: Record| old.file))
+        })
+    }
+
+    /// By number.
+    pub fn parts(&self, upload: &str) -> Result<Vec<(i32, Record)>, AwsError> {
+        self.store.with(|c| {
+            c.prepare_cached("SELECT number, record FROM s3_part WHERE upload = ?1 ORDER BY number")?
+                .query_map([upload], |row| Ok((row.get(0)?, decode(&row.get::<_, String>(1)?)?)))?
+                .collect()
+        })
+    }
+
+    pub fn delete_parts(&self, upload: &str) -> Result<(), AwsError> {
+        self.store.with(|c| c.execute("DELETE FROM s3_part WHERE upload = ?1", [upload]))?;
+        Ok(())
+    }
+
+    /// Every file that a row names.
+    pub fn files(&self) -> Result<std::collections::HashSet<String>, AwsError> {
+        self.store.with(|c| {
+            c.prepare(
+                "SELECT json_extract(record, '$.file') FROM s3_object UNION ALL
+                 SELECT json_extract(record, '$.file') FROM s3_part",
+            )?
+            .query_map([], |row| row.get::<_, Option<String>>(0))?
+            .filter_map(Result::transpose)
+            .collect()
+        })
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Version> {
+    let key: Vec<u8> = row.get(0)?;
+    Ok(Version {
+        key: String::from_utf8_lossy(&key).into_owned(),
+        version: row.get(1)?,
+        latest: row.get(2)?,
+        record: decode(&row.get::<_, String>(3)?)?,
+    })
+}
+
+fn find(c: &Connection, bucket: &str, key: &str, version: Option<&str>) -> rusqlite::Result<Option<Version>> {
+    let key = key.as_bytes();
+    match version {
+        None => c
+            .prepare_cached(
+                "SELECT key, version, latest, record FROM s3_object WHERE bucket = ?1 AND key = ?2 AND latest",
+            )?
+            .query_row(params![bucket, key], read),
+        Some(version) => c
+            .prepare_cached(
+                "SELECT key, version, latest, record FROM s3_object
+                 WHERE bucket = ?1 AND key = ?2 AND version = ?3",
+            )?
+            .query_row(params![bucket, key, version], read),
+    }
+    .optional()
+}
+
+fn write(
+    c: &Connection,
+    bucket: &str,
+    key: &str,
+    versioning: Versioning,
+    record: &Record,
+) -> rusqlite::Result<Deleted> {
+    let (version, mut files) = match versioning {
+        Versioning::Enabled => (new_id(), vec![]),
+        _ => (NULL_VERSION.to_owned(), remove(c, bucket, key, NULL_VERSION)?.files),
+    };
+    c.prepare_cached("UPDATE s3_object SET latest = 0 WHERE bucket = ?1 AND key = ?2 AND latest")?
+        .execute(params![bucket, key.as_bytes()])?;
+    c.prepare_cached(
+        "INSERT INTO s3_object (bucket, key, version, latest, record) VALUES (?1, ?2, ?3, 1, ?4)",
+    )?
+    .execute(params![bucket, key.as_bytes(), version, encode(record)?])?;
+    files.dedup();
+    Ok(Deleted { version: (versioning != Versioning::Off).then_some(version), marker: false, files })
+}
+
+fn remove(c: &Connection, bucket: &str, key: &str, version: &str) -> rusqlite::Result<Deleted> {
+    let Some(found) = find(c, bucket, key, Some(version))? else {
+        return Ok(Deleted { version: Some(version.to_owned()), ..Deleted::default() });
+    };
+    c.prepare_cached("DELETE FROM s3_object WHERE bucket = ?1 AND key = ?2 AND version = ?3")?
+        .execute(params![bucket, key.as_bytes(), version])?;
+    if found.latest {
+        c.prepare_cached(
+            "UPDATE s3_object SET latest = 1 WHERE seq =
+             (SELECT max(seq) FROM s3_object WHERE bucket = ?1 AND key = ?2)",
+        )?
+        .execute(params![bucket, key.as_bytes()])?;
+    }
+    Ok(Deleted {
+        version: Some(version.to_owned()),
+        marker: found.record.file.is_none(),
+        files: found.record.file.into_iter().collect(),
+    })
+}
+
+/// The key from which a listing goes on behind `at`, and of that key only versions older than the number.
+fn start_after(
+    c: &Connection,
+    bucket: &str,
+    prefix: &str,
+    delimiter: Option<&str>,
+    at: &Cursor,
+    all: bool,
+) -> rusqlite::Result<(Vec<u8>, Option<i64>)> {
+    let rest = at.key.strip_prefix(prefix);
+    let is_common = delimiter.is_some_and(|d| rest.is_some_and(|rest| rest.ends_with(d)));
+    if is_common && let Some(behind) = successor(at.key.as_bytes()) {
+        return Ok((behind, None));
+    }
+    if let (true, Some(version)) = (all, &at.version) {
+        let seq = c
+            .prepare_cached("SELECT seq FROM s3_object WHERE bucket = ?1 AND key = ?2 AND version = ?3")?
+            .query_row(params![bucket, at.key.as_bytes(), version], |row| row.get(0))
+            .optional()?;
+        // A version that has gone since leaves the rest of its key to be listed again, which loses nothing.
+        return Ok((at.key.clone().into_bytes(), seq));
+    }
+    Ok((after(at.key.as_bytes()), None))
+}
+
+/// The first key behind this one.
+fn after(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
+}
+
+/// The first key behind all that start so; None: there is none.
+fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return Some(end);
+        }
+    }
+    None
+}
+
+/// 32 characters that nobody can guess: a version's id, a file's name.
+pub fn new_id() -> String {
+    hex::encode(rand::random::<[u8; 16]>())
+}
+
+fn encode(record: &Record) -> rusqlite::Result<Value> {
+    let json = serde_json::to_string(record)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    Ok(Value::Text(json))
+}
+
+fn decode(json: &str) -> rusqlite::Result<Record> {
+    serde_json::from_str(json).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
+    })
+}

@@ -1,0 +1,192 @@
+//! Multipart uploads: parts are files like objects, joined when the upload is completed.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use s3s::checksum::ChecksumHasher;
+use s3s::crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Md5, Sha1, Sha256};
+use s3s::dto::CompletedPart;
+use serde::{Deserialize, Serialize};
+
+use super::blobs::Written;
+use super::index::{Condition, Deleted, Headers, Record, new_id};
+use super::{Objects, checksum_map, default_hashes, disk, now_ms};
+use crate::call::AwsError;
+
+const UPLOAD: &str = "s3.upload";
+/// Of every part but the last, in bytes.
+const MIN_PART: u64 = 5 << 20;
+
+/// An upload under way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Upload {
+    pub bucket: String,
+    pub key: String,
+    pub started_ms: i64,
+    pub headers: Headers,
+    /// The algorithm that the client chose for the object's checksum: `CRC32`, …
+    pub algorithm: Option<String>,
+    /// A checksum of the parts' checksums, instead of one of all bytes.
+    pub composite: bool,
+}
+
+impl Objects {
+    pub(super) fn start_upload(&self, upload: &Upload) -> Result<String, AwsError> {
+        self.bucket(&upload.bucket)?;
+        let id = new_id();
+        self.cloud.store.put(UPLOAD, &id, upload)?;
+        Ok(id)
+    }
+
+    pub(super) fn upload(&self, bucket: &str, key: &str, id: &str) -> Result<Upload, AwsError> {
+        self.bucket(bucket)?;
+        let found: Option<Upload> = self.cloud.store.get(UPLOAD, id)?;
+        found.filter(|upload| upload.bucket == bucket && upload.key == key).ok_or_else(no_such_upload)
+    }
+
+    pub(super) fn uploads(&self, bucket: &str) -> Result<Vec<(String, Upload)>, AwsError> {
+        self.bucket(bucket)?;
+        let mut all: Vec<(String, Upload)> = self.cloud.store.list(UPLOAD)?;
+        all.retain(|(_, upload)| upload.bucket == bucket);
+        all.sort_by(|a, b| a.1.key.cmp(&b.1.key).then(a.1.started_ms.cmp(&b.1.started_ms)));
+        Ok(all)
+    }
+
+    pub(super) async fn keep_part(
+        &self,
+        id: &str,
+        number: i32,
+        written: Written,
+    ) -> Result<Record, AwsError> {
+        let record = Record {
+            file: Some(written.file.clone()),
+            size: written.size,
+            etag: hex::encode(written.md5),
+            modified_ms: now_ms(),
+            checksums: checksum_map(written.checksums),
+            ..Record::default()
+        };
+        match self.index.put_part(id, number, &record) {
+            Ok(replaced) => {
+                self.blobs.remove(replaced.into_iter().collect()).await;
+                Ok(record)
+            }
+            Err(error) => {
+                self.blobs.remove(vec![written.file]).await;
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) async fn complete_upload(
+        &self,
+        bucket: &str,
+        key: &str,
+        id: &str,
+        listed: &[CompletedPart],
+        condition: Option<Condition>,
+    ) -> Result<(Deleted, Record), AwsError> {
+        let upload = self.upload(bucket, key, id)?;
+        let parts = self.chosen_parts(id, listed)?;
+        let mut md5 = Md5::new();
+        for part in &parts {
+            md5.update(&hex::decode(&part.etag).unwrap_or_default());
+        }
+        let etag = format!("{}-{}", hex::encode(md5.finalize()), parts.len());
+        let hashes = match &upload.algorithm {
+            Some(_) if upload.composite => ChecksumHasher::default(),
+            Some(algorithm) => hasher([algorithm.as_str()]),
+            None => default_hashes(),
+        };
+        let files: Vec<String> = parts.iter().filter_map(|part| part.file.clone()).collect();
+        let mut written = self.blobs.concat(&files, hashes).await.map_err(disk)?;
+        if let (true, Some(algorithm)) = (upload.composite, &upload.algorithm) {
+            written.checksums = composite(algorithm, &parts);
+        }
+        let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+        let done = self.commit(bucket, key, written, etag, count, upload.headers, condition).await?;
+        self.forget_upload(id).await?;
+        Ok(done)
+    }
+
+    /// The parts as the client lists them, each checked against what was uploaded.
+    fn chosen_parts(&self, id: &str, listed: &[CompletedPart]) -> Result<Vec<Record>, AwsError> {
+        if listed.is_empty() {
+            let message =
+                "The XML you provided was not well-formed or did not validate against our published schema";
+            return Err(AwsError::new(400, "MalformedXML", message));
+        }
+        if !listed.is_sorted_by(|a, b| a.part_number < b.part_number) {
+            let message =
+                "The list of parts was not in ascending order. Parts must be ordered by part number.";
+            return Err(AwsError::new(400, "InvalidPartOrder", message));
+        }
+        let stored: std::collections::BTreeMap<i32, Record> = self.index.parts(id)?.into_iter().collect();
+        let mut chosen = Vec::with_capacity(listed.len());
+        for part in listed {
+            let found = stored.get(&part.part_number.unwrap_or_default());
+            let wanted = part.e_tag.as_ref().map(s3s::dto::ETag::value);
+            match found {
+                Some(found) if wanted.is_none_or(|etag| etag == found.etag) => chosen.push(found.clone()),
+                _ => {
+                    let message = "One or more of the specified parts could not be found.  The part may not have \
+                                   been uploaded, or the specified entity tag may not match the part's entity tag.";
+                    return Err(AwsError::new(400, "InvalidPart", message));
+                }
+            }
+        }
+        if chosen.iter().rev().skip(1).any(|part| part.size < MIN_PART) {
+            let message = "Your proposed upload is smaller than the minimum allowed size";
+            return Err(AwsError::new(400, "EntityTooSmall", message));
+        }
+        Ok(chosen)
+    }
+
+    pub(super) async fn forget_upload(&self, id: &str) -> Result<(), AwsError> {
+        let files = self.index.parts(id)?.into_iter().filter_map(|(_, part)| part.file).collect();
+        self.cloud.store.delete(UPLOAD, id)?;
+        self.index.delete_parts(id)?;
+        self.blobs.remove(files).await;
+        Ok(())
+    }
+}
+
+/// Hashes by the names of their algorithms; an unknown name computes nothing.
+pub fn hasher<'a>(names: impl IntoIterator<Item = &'a str>) -> ChecksumHasher {
+    let mut hashes = ChecksumHasher::default();
+    for name in names {
+        match name.to_ascii_lowercase().as_str() {
+            "crc32" => hashes.crc32 = Some(Crc32::new()),
+            "crc32c" => hashes.crc32c = Some(Crc32c::new()),
+            "crc64nvme" => hashes.crc64nvme = Some(Crc64Nvme::new()),
+            "sha1" => hashes.sha1 = Some(Sha1::new()),
+            "sha256" => hashes.sha256 = Some(Sha256::new()),
+            _ => {}
+        }
+    }
+    hashes
+}
+
+/// The checksum over the parts' checksums, with `-N`.
+fn composite(algorithm: &str, parts: &[Record]) -> s3s::dto::Checksum {
+    let mut hashes = hasher([algorithm]);
+    for part in parts {
+        let sum = part.checksums.get(&algorithm.to_ascii_lowercase());
+        hashes.update(&sum.and_then(|sum| BASE64_STANDARD.decode(sum).ok()).unwrap_or_default());
+    }
+    let suffix = |sum: Option<String>| sum.map(|sum| format!("{sum}-{}", parts.len()));
+    let sums = hashes.finalize();
+    s3s::dto::Checksum {
+        checksum_crc32: suffix(sums.checksum_crc32),
+        checksum_crc32c: suffix(sums.checksum_crc32c),
+        checksum_crc64nvme: suffix(sums.checksum_crc64nvme),
+        checksum_sha1: suffix(sums.checksum_sha1),
+        checksum_sha256: suffix(sums.checksum_sha256),
+        checksum_type: None,
+    }
+}
+
+fn no_such_upload() -> AwsError {
+    let message = "The specified upload does not exist. The upload ID may be invalid, or the upload may have been \
+                   aborted or completed.";
+    AwsError::new(404, "NoSuchUpload", message)
+}

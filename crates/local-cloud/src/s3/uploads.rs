@@ -1,0 +1,179 @@
+//! The operations of multipart uploads.
+
+use s3s::dto::*;
+use s3s::{S3Request, S3Response, S3Result, s3_error};
+
+use super::access::to_s3;
+use super::index::Headers;
+use super::multipart::Upload;
+use super::now_ms;
+use super::{DEFAULT_TYPE, Objects};
+
+use super::wire::*;
+
+impl Objects {
+    pub(super) async fn create_multipart_upload(
+        &self,
+        req: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        let input = req.input;
+        refuse!(input, acl, sse_customer_key, ssekms_key_id, object_lock_mode, tagging);
+        check_storage(input.storage_class.as_ref(), input.server_side_encryption.as_ref())?;
+        let algorithm = input.checksum_algorithm.as_ref().map(|algorithm| algorithm.as_str().to_owned());
+        // S3's defaults: SHA sums cannot be joined, and CRC-64 only is.
+        let composite = match &input.checksum_type {
+            Some(kind) => kind.as_str() == ChecksumType::COMPOSITE,
+            None => algorithm.as_deref().is_some_and(|name| name != "CRC64NVME"),
+        };
+        let upload = Upload {
+            bucket: input.bucket.clone(),
+            key: input.key.clone(),
+            started_ms: now_ms(),
+            headers: headers!(input),
+            algorithm,
+            composite,
+        };
+        let upload_id = self.start_upload(&upload).map_err(to_s3)?;
+        Ok(S3Response::new(CreateMultipartUploadOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            upload_id: Some(upload_id),
+            checksum_algorithm: input.checksum_algorithm,
+            checksum_type: input.checksum_type,
+            server_side_encryption: encryption(),
+            ..Default::default()
+        }))
+    }
+
+    pub(super) async fn upload_part(
+        &self,
+        req: S3Request<UploadPartInput>,
+    ) -> S3Result<S3Response<UploadPartOutput>> {
+        let mut announced = announced(&req);
+        let trailers = req.trailing_headers;
+        let mut input = req.input;
+        refuse!(input, sse_customer_key);
+        if !(1..=10_000).contains(&input.part_number) {
+            return Err(s3_error!(
+                InvalidArgument,
+                "Part number must be an integer between 1 and 10000, inclusive"
+            ));
+        }
+        let upload = self.upload(&input.bucket, &input.key, &input.upload_id).map_err(to_s3)?;
+        announced.extend(upload.algorithm);
+        let announced: Vec<&str> = announced.iter().map(String::as_str).collect();
+        let body = input.body.take();
+        let written = self.receive(body, claims!(input, trailers), &announced).await?;
+        let record = self.keep_part(&input.upload_id, input.part_number, written).await.map_err(to_s3)?;
+        let mut output = UploadPartOutput {
+            e_tag: strong(&record.etag),
+            server_side_encryption: encryption(),
+            ..Default::default()
+        };
+        set_checksums!(output, &record.checksums);
+        Ok(S3Response::new(output))
+    }
+
+    pub(super) async fn complete_multipart_upload(
+        &self,
+        req: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        let input = req.input;
+        let condition = condition(input.if_match, input.if_none_match)?;
+        let parts = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
+        let (put, record) = self
+            .complete_upload(&input.bucket, &input.key, &input.upload_id, &parts, condition)
+            .await
+            .map_err(to_s3)?;
+        let mut output = CompleteMultipartUploadOutput {
+            location: Some(format!("{}/{}/{}", self.cloud.endpoint(), input.bucket, input.key)),
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            e_tag: strong(&record.etag),
+            version_id: put.version,
+            server_side_encryption: encryption(),
+            checksum_type: checksum_type(&record),
+            ..Default::default()
+        };
+        set_checksums!(output, &record.checksums);
+        Ok(S3Response::new(output))
+    }
+
+    pub(super) async fn abort_multipart_upload(
+        &self,
+        req: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        let input = req.input;
+        self.upload(&input.bucket, &input.key, &input.upload_id).map_err(to_s3)?;
+        self.forget_upload(&input.upload_id).await.map_err(to_s3)?;
+        let output = AbortMultipartUploadOutput::default();
+        Ok(S3Response::with_status(output, hyper::StatusCode::NO_CONTENT))
+    }
+
+    pub(super) async fn list_parts(
+        &self,
+        req: S3Request<ListPartsInput>,
+    ) -> S3Result<S3Response<ListPartsOutput>> {
+        let input = req.input;
+        let upload = self.upload(&input.bucket, &input.key, &input.upload_id).map_err(to_s3)?;
+        let after = input.part_number_marker.unwrap_or_default();
+        let max = check_page(input.max_parts)?;
+        let limit = usize::try_from(max).unwrap_or_default();
+        let mut stored = self.index.parts(&input.upload_id).map_err(to_s3)?;
+        stored.retain(|(number, _)| *number > after);
+        let is_truncated = stored.len() > limit;
+        stored.truncate(limit);
+        let next = stored.last().map(|(number, _)| *number).filter(|_| is_truncated);
+        let parts = stored.into_iter().map(|(number, record)| {
+            let mut part = Part {
+                part_number: Some(number),
+                e_tag: strong(&record.etag),
+                size: size(record.size),
+                last_modified: Some(timestamp(record.modified_ms)),
+                ..Default::default()
+            };
+            set_checksums!(part, &record.checksums);
+            part
+        });
+        Ok(S3Response::new(ListPartsOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            upload_id: Some(input.upload_id),
+            parts: Some(parts.collect()),
+            max_parts: Some(max),
+            part_number_marker: Some(after),
+            next_part_number_marker: next,
+            is_truncated: Some(is_truncated),
+            checksum_algorithm: upload.algorithm.map(ChecksumAlgorithm::from),
+            storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
+            ..Default::default()
+        }))
+    }
+
+    pub(super) async fn list_multipart_uploads(
+        &self,
+        req: S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+        let input = req.input;
+        refuse!(input, delimiter, key_marker, upload_id_marker);
+        let prefix = input.prefix.unwrap_or_default();
+        let mut all = self.uploads(&input.bucket).map_err(to_s3)?;
+        all.retain(|(_, upload)| upload.key.starts_with(&prefix));
+        let encoding = input.encoding_type.as_ref();
+        let uploads = all.into_iter().map(|(id, upload)| MultipartUpload {
+            upload_id: Some(id),
+            key: Some(encode(&upload.key, encoding)),
+            initiated: Some(timestamp(upload.started_ms)),
+            storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
+            ..Default::default()
+        });
+        Ok(S3Response::new(ListMultipartUploadsOutput {
+            bucket: Some(input.bucket),
+            uploads: Some(uploads.collect()),
+            is_truncated: Some(false),
+            prefix: Some(prefix),
+            encoding_type: input.encoding_type,
+            ..Default::default()
+        }))
+    }
+}

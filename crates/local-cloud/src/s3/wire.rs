@@ -1,0 +1,346 @@
+//! Between s3s's types and ours: what a client claims, what an answer tells, what is refused.
+
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use s3s::dto::*;
+use s3s::{S3Request, S3Result, TrailingHeaders, s3_error};
+
+use super::access::to_s3;
+use super::blobs::{WriteError, Written};
+use super::index::{Condition, Cursor, Deleted, NULL_VERSION, Page, Record, Version, Versioning};
+use super::multipart::hasher;
+use super::{Objects, checksum_map};
+use super::{default_hashes, disk};
+use crate::call::AwsError;
+
+/// S3's own limit to a page.
+pub(super) const PAGE: i32 = 1000;
+
+/// Sets the checksum members that many of S3's shapes share.
+macro_rules! set_checksums {
+    ($to:expr, $sums:expr) => {{
+        let sums = $sums;
+        $to.checksum_crc32 = sums.get("crc32").cloned();
+        $to.checksum_crc32c = sums.get("crc32c").cloned();
+        $to.checksum_crc64nvme = sums.get("crc64nvme").cloned();
+        $to.checksum_sha1 = sums.get("sha1").cloned();
+        $to.checksum_sha256 = sums.get("sha256").cloned();
+    }};
+}
+
+/// What an upload says of its checksums, from members that PutObject and UploadPart share.
+macro_rules! claims {
+    ($input:expr, $trailers:expr) => {
+        Claims {
+            sums: [
+                ("crc32", $input.checksum_crc32.clone()),
+                ("crc32c", $input.checksum_crc32c.clone()),
+                ("crc64nvme", $input.checksum_crc64nvme.clone()),
+                ("sha1", $input.checksum_sha1.clone()),
+                ("sha256", $input.checksum_sha256.clone()),
+            ],
+            md5: $input.content_md5.clone(),
+            length: $input.content_length,
+            trailers: $trailers,
+        }
+    };
+}
+
+/// What the members that every upload has become.
+macro_rules! headers {
+    ($input:expr) => {
+        Headers {
+            content_type: Some($input.content_type.clone().unwrap_or_else(|| DEFAULT_TYPE.to_owned())),
+            content_encoding: $input.content_encoding.clone(),
+            content_disposition: $input.content_disposition.clone(),
+            content_language: $input.content_language.clone(),
+            cache_control: $input.cache_control.clone(),
+            metadata: $input.metadata.clone().unwrap_or_default().into_iter().collect(),
+        }
+    };
+}
+
+/// Refuses what would silently not be done.
+macro_rules! refuse {
+    ($input:expr, $($member:ident),+) => {
+        $(if $input.$member.is_some() {
+            return Err(s3_error!(NotImplemented, "The local cloud does not support {} here.", stringify!($member)));
+        })+
+    };
+}
+
+/// What a client says that it sends.
+pub(super) struct Claims {
+    pub(super) sums: [(&'static str, Option<String>); 5],
+    pub(super) md5: Option<String>,
+    pub(super) length: Option<i64>,
+    pub(super) trailers: Option<TrailingHeaders>,
+}
+
+impl Objects {
+    /// Stores a body and checks it against what the client claims.
+    pub(super) async fn receive(
+        &self,
+        body: Option<StreamingBlob>,
+        claims: Claims,
+        announced: &[&str],
+    ) -> S3Result<Written> {
+        let named: Vec<&str> =
+            claims.sums.iter().filter(|(_, sum)| sum.is_some()).map(|(name, _)| *name).collect();
+        let names = named.iter().chain(announced).copied();
+        let hashes = if names.clone().next().is_none() { default_hashes() } else { hasher(names) };
+        let written = match self.blobs.write(body, hashes).await {
+            Ok(written) => written,
+            Err(WriteError::Disk(error)) => return Err(to_s3(disk(error))),
+            Err(WriteError::Body(error)) => return Err(body_error(&error.to_string())),
+        };
+        match verify(&written, &claims) {
+            Ok(()) => Ok(written),
+            Err(error) => {
+                self.blobs.remove(vec![written.file]).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A body that broke off, or whose hash or chunk signature did not hold.
+pub(super) fn body_error(cause: &str) -> s3s::S3Error {
+    let lower = cause.to_ascii_lowercase();
+    if lower.contains("hash") || lower.contains("checksum") || lower.contains("digest") {
+        to_s3(AwsError::new(
+            400,
+            "XAmzContentSHA256Mismatch",
+            "The provided 'x-amz-content-sha256' header does not match what was computed.",
+        ))
+    } else if lower.contains("signature") {
+        s3_error!(
+            SignatureDoesNotMatch,
+            "The request signature we calculated does not match the signature you provided."
+        )
+    } else {
+        s3_error!(
+            IncompleteBody,
+            "You did not provide the number of bytes specified by the Content-Length HTTP header ({cause})"
+        )
+    }
+}
+
+pub(super) fn verify(written: &Written, claims: &Claims) -> S3Result<()> {
+    if let Some(length) = claims.length
+        && u64::try_from(length).ok() != Some(written.size)
+    {
+        return Err(body_error(&format!("{length} announced, {} received", written.size)));
+    }
+    if let Some(md5) = &claims.md5 {
+        let given = BASE64_STANDARD.decode(md5).unwrap_or_default();
+        if given.len() != written.md5.len() {
+            return Err(s3_error!(InvalidDigest, "The Content-MD5 you specified was invalid."));
+        }
+        if given != written.md5 {
+            return Err(s3_error!(
+                BadDigest,
+                "The Content-MD5 you specified did not match what we received."
+            ));
+        }
+    }
+    let computed = checksum_map(written.checksums.clone());
+    for (name, sum) in &claims.sums {
+        let trailer = claims.trailers.as_ref().and_then(|trailers| {
+            trailers.read(|headers| {
+                headers.get(format!("x-amz-checksum-{name}"))?.to_str().ok().map(str::to_owned)
+            })?
+        });
+        if let Some(claimed) = sum.clone().or(trailer)
+            && computed.get(*name) != Some(&claimed)
+        {
+            let name = name.to_uppercase();
+            return Err(s3_error!(
+                BadDigest,
+                "The {name} you specified did not match the calculated checksum."
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The algorithms whose checksums the trailers will bring, and the one that the SDK says it uses.
+pub(super) fn announced<T>(request: &S3Request<T>) -> Vec<String> {
+    let values = ["x-amz-trailer", "x-amz-sdk-checksum-algorithm"].map(|name| request.headers.get_all(name));
+    values
+        .into_iter()
+        .flatten()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .map(|name| name.strip_prefix("x-amz-checksum-").unwrap_or(&name).to_owned())
+        .collect()
+}
+
+pub(super) fn condition(
+    if_match: Option<ETagCondition>,
+    if_none_match: Option<ETagCondition>,
+) -> S3Result<Option<Condition>> {
+    match (if_match, if_none_match) {
+        (None, None) => Ok(None),
+        (None, Some(ETagCondition::Any)) => Ok(Some(Condition::Absent)),
+        (Some(ETagCondition::ETag(etag)), None) => Ok(Some(Condition::Etag(etag.into_value()))),
+        _ => Err(s3_error!(
+            NotImplemented,
+            "A header you provided implies functionality that is not implemented"
+        )),
+    }
+}
+
+/// Of a read: 412 where what the client wants is not there, 304 where it has it already.
+pub(super) fn check_read(
+    found: &Version,
+    if_match: Option<&ETagCondition>,
+    if_none: Option<&ETagCondition>,
+) -> S3Result<()> {
+    let is =
+        |condition: &ETagCondition| condition.as_etag().is_none_or(|etag| etag.value() == found.record.etag);
+    if if_match.is_some_and(|condition| !is(condition)) {
+        return Err(s3_error!(
+            PreconditionFailed,
+            "At least one of the pre-conditions you specified did not hold"
+        ));
+    }
+    if if_none.is_some_and(is) {
+        return Err(s3_error!(NotModified));
+    }
+    Ok(())
+}
+
+pub(super) fn timestamp(ms: i64) -> Timestamp {
+    Timestamp::from(SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(ms).unwrap_or_default()))
+}
+
+pub(super) fn strong(etag: &str) -> Option<ETag> {
+    Some(ETag::Strong(etag.to_owned()))
+}
+
+pub(super) fn encryption() -> Option<ServerSideEncryption> {
+    Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256))
+}
+
+pub(super) fn size(bytes: u64) -> Option<i64> {
+    i64::try_from(bytes).ok()
+}
+
+/// The version id that an answer tells: none where versioning was never on.
+pub(super) fn told_version(found: &Version, versioning: Versioning) -> Option<String> {
+    (versioning != Versioning::Off || found.version != NULL_VERSION).then(|| found.version.clone())
+}
+
+/// A key as a listing tells it: percent-encoded where the client asked for that.
+pub(super) fn encode(text: &str, encoding: Option<&EncodingType>) -> String {
+    const KEPT: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+    match encoding {
+        Some(_) => percent_encoding::utf8_percent_encode(text, KEPT).to_string(),
+        None => text.to_owned(),
+    }
+}
+
+pub(super) fn check_page(max: Option<i32>) -> S3Result<i32> {
+    match max {
+        None => Ok(PAGE),
+        Some(max) if max >= 0 => Ok(max.min(PAGE)),
+        Some(_) => {
+            Err(s3_error!(InvalidArgument, "Argument maxKeys must be an integer between 0 and 2147483647"))
+        }
+    }
+}
+
+pub(super) fn objects(page: &Page, encoding: Option<&EncodingType>) -> Option<ObjectList> {
+    let list = page.versions.iter().map(|found| Object {
+        key: Some(encode(&found.key, encoding)),
+        size: size(found.record.size),
+        e_tag: strong(&found.record.etag),
+        last_modified: Some(timestamp(found.record.modified_ms)),
+        storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
+        checksum_algorithm: algorithms(&found.record),
+        ..Object::default()
+    });
+    Some(list.collect())
+}
+
+pub(super) fn algorithms(record: &Record) -> Option<ChecksumAlgorithmList> {
+    Some(record.checksums.keys().map(|name| ChecksumAlgorithm::from(name.to_uppercase())).collect())
+}
+
+pub(super) fn prefixes(page: &Page, encoding: Option<&EncodingType>) -> Option<CommonPrefixList> {
+    Some(page.prefixes.iter().map(|p| CommonPrefix { prefix: Some(encode(p, encoding)) }).collect())
+}
+
+pub(super) fn bad_token() -> s3s::S3Error {
+    s3_error!(InvalidArgument, "The continuation token provided is incorrect")
+}
+
+impl Objects {
+    pub(super) fn page(
+        &self,
+        bucket: &str,
+        prefix: &Option<String>,
+        delimiter: &Option<String>,
+        after: Option<String>,
+        max: i32,
+    ) -> S3Result<Page> {
+        let cursor = after.map(|key| Cursor { key, version: None });
+        let delimiter = delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
+        let prefix = prefix.as_deref().unwrap_or_default();
+        let max = usize::try_from(max).unwrap_or_default();
+        self.index.list(bucket, prefix, delimiter, cursor.as_ref(), max, false).map_err(to_s3)
+    }
+}
+
+pub(super) fn token(key: &str) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(key)
+}
+
+pub(super) fn read_token(token: &str) -> S3Result<String> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).map_err(|_| bad_token())?;
+    String::from_utf8(bytes).map_err(|_| bad_token())
+}
+
+pub(super) fn check_storage(
+    class: Option<&StorageClass>,
+    encryption: Option<&ServerSideEncryption>,
+) -> S3Result<()> {
+    if class.is_some_and(|class| class.as_str() != StorageClass::STANDARD) {
+        return Err(s3_error!(NotImplemented, "The local cloud has the storage class STANDARD alone."));
+    }
+    if encryption.is_some_and(|kind| kind.as_str() != ServerSideEncryption::AES256) {
+        return Err(s3_error!(NotImplemented, "The local cloud has no KMS: only AES256 is supported."));
+    }
+    Ok(())
+}
+
+/// A delete marker was asked for by its version id.
+pub(super) fn marker_error() -> s3s::S3Error {
+    s3_error!(MethodNotAllowed, "The specified method is not allowed against this resource.")
+}
+
+pub(super) fn checksum_type(record: &Record) -> Option<ChecksumType> {
+    let composite = record.checksums.values().any(|sum| sum.contains('-'));
+    Some(ChecksumType::from_static(if composite {
+        ChecksumType::COMPOSITE
+    } else {
+        ChecksumType::FULL_OBJECT
+    }))
+}
+
+pub(super) fn deleted_object(object: ObjectIdentifier, done: Deleted) -> DeletedObject {
+    let made = object.version_id.is_none();
+    DeletedObject {
+        key: Some(object.key),
+        delete_marker: done.marker.then_some(true),
+        delete_marker_version_id: done.version.filter(|_| done.marker),
+        version_id: object.version_id.filter(|_| !made),
+    }
+}
+
+pub(super) use {claims, headers, refuse, set_checksums};

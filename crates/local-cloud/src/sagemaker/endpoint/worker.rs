@@ -1,0 +1,200 @@
+//! One instance of a fleet: the process that serves, started again where it dies.
+
+use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use opsml_contract::{BIND_ADDRESS_ENV, BIND_PORT_ENV};
+use rustix::process::Signal;
+use tokio::process::{Child, Command};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Deployment;
+use super::fleet::Instance;
+use crate::child::child_env;
+use crate::cloud::Cloud;
+use crate::iam::Session;
+use crate::sagemaker::image::{Image, start_failure};
+use crate::sagemaker::instance::Instance as Hardware;
+use crate::sagemaker::log::{Pump, Seen};
+use crate::sagemaker::process;
+use crate::sagemaker::resource::text;
+use crate::sagemaker::runtime;
+
+/// Between SIGTERM and SIGKILL, as on AWS.
+const GRACE: Duration = Duration::from_secs(30);
+/// AWS's limit to one answer of `/ping`.
+const PING: Duration = Duration::from_secs(2);
+const PING_EVERY: Duration = Duration::from_millis(50);
+/// Where ContainerStartupHealthCheckTimeoutInSeconds is not set.
+const START: u64 = 480;
+/// Restarts in a row before an instance is given up. One that served this long starts a new row.
+const RESTARTS: u32 = 5;
+const STEADY: Duration = Duration::from_secs(60);
+
+pub struct Worker {
+    pub cloud: Arc<Cloud>,
+    pub session: Session,
+    pub image: Image,
+    pub deployment: Deployment,
+    /// Shared by the fleet's instances; they only read from it.
+    pub folder: PathBuf,
+    pub log_group: String,
+    pub log_stream: String,
+    pub instance: Arc<Instance>,
+    pub stop: watch::Receiver<bool>,
+}
+
+/// A process that has been started.
+struct Started {
+    child: Child,
+    leader: u32,
+    port: u16,
+    pump: tokio::task::JoinHandle<std::io::Result<()>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Worker {
+    /// Keeps the instance serving until told to stop. `started` hears of the first start alone.
+    pub async fn run(mut self, started: oneshot::Sender<Result<(), String>>) {
+        let mut started = Some(started);
+        let mut failures = 0;
+        loop {
+            let since = Instant::now();
+            match self.start().await {
+                Err(reason) => {
+                    if let Some(started) = started.take() {
+                        // Nobody waits where the deployment failed already.
+                        let _ = started.send(Err(reason));
+                        return;
+                    }
+                }
+                Ok(mut process) => {
+                    self.instance.serves_at(process.port);
+                    if let Some(started) = started.take() {
+                        let _ = started.send(Ok(()));
+                    }
+                    tokio::select! {
+                        _ = process.child.wait() => {}
+                        _ = self.stop.wait_for(|stop| *stop) => {}
+                    }
+                    self.instance.serves_at(0);
+                    self.end(process).await;
+                }
+            }
+            if since.elapsed() > STEADY {
+                failures = 0;
+            }
+            failures += 1;
+            if failures > RESTARTS || *self.stop.borrow() {
+                return;
+            }
+            let pause = Duration::from_millis(100) * 2_u32.pow(failures);
+            if timeout(pause, self.stop.wait_for(|stop| *stop)).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Starts the process and waits for its first good `/ping`.
+    async fn start(&mut self) -> Result<Started, String> {
+        let mut process = self.spawn().map_err(|error| {
+            format!(
+                "the worker {} could not be started: {error} (build it with `make`)",
+                self.image.program().display()
+            )
+        })?;
+        let limit = self.deployment.variant["ContainerStartupHealthCheckTimeoutInSeconds"].as_u64();
+        let limit = Duration::from_secs(limit.unwrap_or(START));
+        let outcome = tokio::select! {
+            status = process.child.wait() => Err(status.ok()),
+            _ = self.stop.wait_for(|stop| *stop) => Err(None),
+            healthy = timeout(limit, healthy(process.port)) => healthy.map_err(|_| None),
+        };
+        match outcome {
+            Ok(()) => Ok(process),
+            Err(status) => {
+                let last = self.end(process).await;
+                Err(self.why(status, &last))
+            }
+        }
+    }
+
+    fn why(&self, status: Option<ExitStatus>, last_line: &str) -> String {
+        let variant = text(&self.deployment.variant, "VariantName");
+        let mut reason = format!(
+            "The primary container for production variant {variant} did not pass the ping health check. Please check \
+             CloudWatch logs for this endpoint."
+        );
+        if let Some(status) = status {
+            let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+            let why = start_failure(code, last_line)
+                .unwrap_or_else(|| format!("its process ended with exit code {code}: {last_line}"));
+            reason = format!("{reason} ({why})");
+        }
+        reason
+    }
+
+    fn spawn(&self) -> std::io::Result<Started> {
+        // The port may be taken in between; then the process ends, and is started with another one.
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let threads = Hardware::threads(text(&self.deployment.variant, "InstanceType")).to_string();
+        let (reader, writer) = std::io::pipe()?;
+        let mut command = Command::new(self.image.program());
+        command
+            .arg("serve")
+            .env_clear()
+            .envs(child_env(&self.cloud, &self.folder.join("home"), &self.session))
+            .env("SM_MODEL_DIR", self.folder.join("model"))
+            .env("OMP_NUM_THREADS", &threads)
+            .env("MKL_NUM_THREADS", &threads)
+            .env("OPENBLAS_NUM_THREADS", &threads);
+        for (name, value) in self.deployment.container["Environment"].as_object().into_iter().flatten() {
+            command.env(name, value.as_str().unwrap_or_default());
+        }
+        command
+            .env(process::BASE_DIR, &self.folder)
+            .env(BIND_PORT_ENV, port.to_string())
+            .env(BIND_ADDRESS_ENV, "127.0.0.1")
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stderr(writer.try_clone()?)
+            .stdout(writer)
+            .process_group(0)
+            .kill_on_drop(true);
+        let child = command.spawn()?;
+        // The command holds the pipe's writing end.
+        drop(command);
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let pump = Pump {
+            cloud: Arc::clone(&self.cloud),
+            group: self.log_group.clone(),
+            stream: self.log_stream.clone(),
+            metrics: Vec::new(),
+            seen: Arc::clone(&seen),
+        };
+        let pump = tokio::task::spawn_blocking(move || pump.run(reader));
+        Ok(Started { leader: child.id().unwrap_or_default(), child, port, pump, seen })
+    }
+
+    /// Drains the process and kills what is left of its group; answers its last line.
+    async fn end(&self, mut process: Started) -> String {
+        process::signal_group(process.leader, Signal::TERM);
+        let _ = timeout(GRACE, process.child.wait()).await;
+        process::signal_group(process.leader, Signal::KILL);
+        let _ = timeout(Duration::from_secs(5), process.child.wait()).await;
+        let _ = timeout(Duration::from_secs(5), process.pump).await;
+        process.seen.lock().unwrap_or_else(PoisonError::into_inner).last_line.clone()
+    }
+}
+
+/// Returns at the first `/ping` that is answered 200.
+async fn healthy(port: u16) {
+    while !timeout(PING, runtime::ping(port)).await.is_ok_and(|good| good) {
+        sleep(PING_EVERY).await;
+    }
+}

@@ -1,0 +1,167 @@
+//! Between S3 and a job's folder, as the job's role.
+
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
+
+use super::archive::files_under;
+use crate::call::{AwsError, Caller};
+use crate::s3::Objects;
+
+/// `s3://bucket/prefix`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct S3Uri {
+    pub bucket: String,
+    pub key: String,
+}
+
+impl S3Uri {
+    /// # Errors
+    /// A ValidationException that names the URI.
+    pub fn parse(uri: &str) -> Result<Self, AwsError> {
+        let rest = uri.strip_prefix("s3://").ok_or_else(|| {
+            AwsError::validation(format!("The S3 URI {uri} is not of the form s3://bucket/key"))
+        })?;
+        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        if bucket.is_empty() {
+            return Err(AwsError::validation(format!("The S3 URI {uri} names no bucket")));
+        }
+        Ok(Self { bucket: bucket.to_owned(), key: key.to_owned() })
+    }
+
+    /// The URI of something below this one, with one slash between.
+    pub fn join(&self, path: &str) -> Self {
+        let key = self.key.trim_end_matches('/');
+        let key = if key.is_empty() { path.to_owned() } else { format!("{key}/{path}") };
+        Self { bucket: self.bucket.clone(), key }
+    }
+}
+
+impl std::fmt::Display for S3Uri {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.key)
+    }
+}
+
+/// Fetches all under a prefix into a folder, as SageMaker's File mode does: names are what follows the prefix's
+/// last slash, or the whole name where the prefix is one object. Answers how many there were.
+pub async fn download(
+    objects: &Objects,
+    role: &Caller,
+    from: &S3Uri,
+    folder: &Path,
+) -> Result<usize, AwsError> {
+    let listed = objects.list(role, &from.bucket, &from.key)?;
+    let base =
+        if from.key.ends_with('/') || listed.iter().any(|o| o.key.starts_with(&format!("{}/", from.key))) {
+            from.key.trim_end_matches('/').len() + usize::from(!from.key.is_empty())
+        } else {
+            from.key.rfind('/').map_or(0, |at| at + 1)
+        };
+    let mut count = 0;
+    for object in &listed {
+        let Some(name) = object.key.get(base..).filter(|name| !name.is_empty() && !name.ends_with('/'))
+        else {
+            continue;
+        };
+        let to = folder.join(safe(name).ok_or_else(|| {
+            AwsError::validation(format!("the key {:?} cannot be a file's name", object.key))
+        })?);
+        if let Some(parent) = to.parent() {
+            std::fs::create_dir_all(parent).map_err(|error| disk(&error))?;
+        }
+        objects.get_to_file(role, &from.bucket, &object.key, &to).await?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// A key's end as a relative path that stays in its folder.
+fn safe(name: &str) -> Option<PathBuf> {
+    let path = Path::new(name.trim_start_matches('/'));
+    let normal = path.components().all(|part| matches!(part, Component::Normal(_)));
+    (normal && !name.contains('\0')).then(|| path.to_owned())
+}
+
+/// Uploads what is new or changed in a folder since the last time.
+#[derive(Debug, Default)]
+pub struct Sync {
+    /// Size and time of what is in S3 already.
+    sent: HashMap<PathBuf, (u64, SystemTime)>,
+    /// As of the last look: a file that is still being written differs at the next.
+    seen: HashMap<PathBuf, (u64, SystemTime)>,
+}
+
+impl Sync {
+    /// Takes what is in the folder for sent: it came from there.
+    pub fn starting_with(folder: &Path) -> std::io::Result<Self> {
+        Ok(Self { sent: look(folder)?, seen: HashMap::new() })
+    }
+
+    /// Sends each file that did not change since the last call, or, at the `last` one, each that isn't sent.
+    pub async fn send(
+        &mut self,
+        objects: &Objects,
+        role: &Caller,
+        folder: &Path,
+        to: &S3Uri,
+        last: bool,
+    ) -> Result<(), AwsError> {
+        let now = look(folder).map_err(|error| disk(&error))?;
+        for (path, state) in &now {
+            let settled = last || self.seen.get(path) == Some(state);
+            if !settled || self.sent.get(path) == Some(state) {
+                continue;
+            }
+            let Some(name) = path.strip_prefix(folder).ok().and_then(Path::to_str) else { continue };
+            match objects.put_file(role, &to.bucket, &to.join(name).key, path).await {
+                // Renamed or removed since the look.
+                Err(_) if !path.exists() => {}
+                sent => {
+                    sent?;
+                    self.sent.insert(path.clone(), *state);
+                }
+            }
+        }
+        self.seen = now;
+        Ok(())
+    }
+}
+
+fn look(folder: &Path) -> std::io::Result<HashMap<PathBuf, (u64, SystemTime)>> {
+    let mut found = HashMap::new();
+    for path in files_under(folder)? {
+        // A file that goes between listing and look is simply not there.
+        if let Ok(data) = std::fs::metadata(&path) {
+            found.insert(path, (data.len(), data.modified()?));
+        }
+    }
+    Ok(found)
+}
+
+/// Of the machine that runs the local cloud.
+pub fn disk(error: &std::io::Error) -> AwsError {
+    AwsError::internal(format!("the local cloud could not use its disk: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uris() {
+        let uri = S3Uri::parse("s3://b/a/").unwrap();
+        assert_eq!(uri.join("job/output/model.tar.gz").to_string(), "s3://b/a/job/output/model.tar.gz");
+        assert_eq!(S3Uri::parse("s3://b").unwrap().join("x").to_string(), "s3://b/x");
+        assert!(S3Uri::parse("https://b/x").is_err());
+        assert!(S3Uri::parse("s3:///x").is_err());
+    }
+
+    #[test]
+    fn names_stay_in_their_folder() {
+        assert_eq!(safe("train/a.png"), Some("train/a.png".into()));
+        for bad in ["../a", "a/../../b", "a/..", "a\0b"] {
+            assert_eq!(safe(bad), None, "{bad:?}");
+        }
+    }
+}

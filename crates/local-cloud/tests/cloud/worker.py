@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""A worker that honours SageMaker's container contract and does what the hyperparameter `mode` says."""
+import http.server
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+base = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"])
+
+
+def train():
+    mode = json.loads(os.environ["SM_HPS"]).get("mode", "ok")
+    data = pathlib.Path(os.environ["SM_CHANNEL_TRAINING"])
+    names = sorted(str(p.relative_to(data)) for p in data.rglob("*") if p.is_file())
+    print("files", json.dumps(names), flush=True)
+    print("canary", os.environ.get("CANARY"), os.environ["HOME"].startswith(str(base)), flush=True)
+    resumed = (base / "checkpoints/epoch").exists()
+    (base / "checkpoints/epoch").write_text("1")
+    print(f"epoch: epoch=1; test_accuracy=0.5; resumed={resumed};", flush=True)
+    print("epoch: epoch=2; test_accuracy=0.875;", flush=True)
+    (pathlib.Path(os.environ["SM_OUTPUT_DATA_DIR"]) / "metrics.jsonl").write_text("{}\n")
+    if mode == "fail":
+        (base / "output/failure").write_text("the images are broken")
+        sys.exit(3)
+    if mode == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if mode == "library":
+        print("opsml-worker: error while loading shared libraries: libtorch.so: cannot open shared object file", file=sys.stderr)
+        sys.exit(127)
+    if mode == "memory":
+        held = bytearray(5 << 30)
+        time.sleep(600)
+    if mode == "linger":
+        subprocess.Popen(["sleep", "600"], start_new_session=True)
+    if mode == "hang":
+        print("hanging", flush=True)
+        time.sleep(600)
+    (pathlib.Path(os.environ["SM_MODEL_DIR"]) / "model.txt").write_text("weights")
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def answer(self, status, body, kind="application/json"):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        self.answer(200, b"")
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        if body == b"die":
+            os._exit(9)
+        if body == b"bad":
+            return self.answer(415, b"not an image")
+        told = {"pid": os.getpid(), "type": self.headers["Content-Type"], "accept": self.headers["Accept"],
+                "bytes": len(body), "model": (base / "model/model.txt").read_text()}
+        self.answer(200, json.dumps(told).encode())
+
+    def log_message(self, *arguments):
+        print("served", flush=True)
+
+
+def serve():
+    if not (base / "model/model.txt").exists():
+        print("no model", file=sys.stderr)
+        sys.exit(1)
+    address = (os.environ["OPSML_BIND_ADDRESS"], int(os.environ["SAGEMAKER_BIND_TO_PORT"]))
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    http.server.ThreadingHTTPServer(address, Handler).serve_forever()
+
+
+{"train": train, "serve": serve}[sys.argv[1]]()

@@ -1,0 +1,145 @@
+//! Checkpoints: after each epoch, all that the rest of the job depends on, in one file that is whole or absent.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use opsml_contract::{Hyperparameters, MetricLine};
+use serde::{Deserialize, Serialize};
+
+use crate::container::{create_folder, write_bytes};
+use crate::dataset::Dataset;
+use crate::error::{AtPath, Error, Result};
+use crate::optimizer::Optimizer;
+use crate::resnet::ResNet;
+use crate::state_dict::{self, StateDict};
+
+/// Checkpoints that are kept; the one before the newest is there in case the newest can't be read.
+const KEPT: usize = 2;
+
+/// The key in a checkpoint's safetensors header that holds [`Header`] as JSON.
+const HEADER: &str = "opsml";
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    job: Job,
+    epoch: u32,
+    metrics: Vec<MetricLine>,
+}
+
+/// What must be the same for a checkpoint to be of use.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    hyperparameters: Hyperparameters,
+    classes: Vec<String>,
+    /// [`Dataset::digest`].
+    dataset: String,
+    /// SHA-256 (hex) of the weights that it began with.
+    weights: Option<String>,
+}
+
+/// The folder of a job's checkpoints.
+pub struct Checkpoints {
+    folder: PathBuf,
+    job: Job,
+}
+
+impl Checkpoints {
+    pub fn open(
+        folder: PathBuf,
+        hyperparameters: &Hyperparameters,
+        dataset: &Dataset,
+        weights: Option<String>,
+    ) -> Result<Self> {
+        create_folder(&folder)?;
+        let job = Job {
+            hyperparameters: hyperparameters.clone(),
+            classes: dataset.classes.clone(),
+            dataset: dataset.digest.clone(),
+            weights,
+        };
+        Ok(Self { folder, job })
+    }
+
+    pub fn save(
+        &self,
+        epoch: u32,
+        model: &ResNet,
+        optimizer: &Optimizer,
+        metrics: &[MetricLine],
+    ) -> Result<()> {
+        let mut tensors = StateDict::new();
+        tensors.extend(model.state_dict()?.into_iter().map(|(name, array)| (format!("model.{name}"), array)));
+        tensors.extend(
+            optimizer.state_dict()?.into_iter().map(|(name, array)| (format!("optimizer.{name}"), array)),
+        );
+        let header = Header { job: self.job.clone(), epoch, metrics: metrics.to_vec() };
+        let path = self.folder.join(format!("epoch-{epoch:06}.safetensors"));
+        let header = serde_json::to_string(&header).at("write", &path)?;
+        let bytes = state_dict::to_safetensors(&tensors, Some(HashMap::from([(HEADER.to_owned(), header)])))?;
+        write_bytes(&path, &bytes)?;
+        let files = self.files()?;
+        for old in files.iter().rev().skip(KEPT) {
+            fs::remove_file(old).at("remove", old)?;
+        }
+        Ok(())
+    }
+
+    /// Takes over the newest checkpoint of this very job; gives its epoch and the metrics up to it, or 0 and none
+    /// where there is no such checkpoint. `say` is told why a checkpoint isn't used.
+    pub fn resume(
+        &self,
+        model: &ResNet,
+        optimizer: &mut Optimizer,
+        say: impl Fn(&str),
+    ) -> Result<(u32, Vec<MetricLine>)> {
+        for path in self.files()?.iter().rev() {
+            let (header, tensors) = match read(path) {
+                Ok(read) => read,
+                Err(error) => {
+                    say(&format!("checkpoint {} can't be read ({error}), so it isn't used", path.display()));
+                    continue;
+                }
+            };
+            if header.job != self.job {
+                say(&format!(
+                    "checkpoint {} was made with other hyperparameters, classes, images or weights: starting afresh",
+                    path.display()
+                ));
+                return Ok((0, Vec::new()));
+            }
+            let part = |prefix: &str| -> StateDict {
+                let strip = |(name, array): &(String, _)| {
+                    Some((name.strip_prefix(prefix)?.to_owned(), Clone::clone(array)))
+                };
+                tensors.iter().filter_map(strip).collect()
+            };
+            model.load(&part("model."), false)?;
+            optimizer.load(&part("optimizer."))?;
+            return Ok((header.epoch, header.metrics));
+        }
+        Ok((0, Vec::new()))
+    }
+
+    /// Oldest first.
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder).at("read", &self.folder)? {
+            let path = entry.at("read", &self.folder)?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.starts_with("epoch-") && name.ends_with(".safetensors") {
+                files.push(path);
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+}
+
+fn read(path: &Path) -> Result<(Header, StateDict)> {
+    let bytes = state_dict::read_capped(path)?;
+    let metadata = state_dict::safetensors_metadata(&bytes).map_err(Error::Failed)?;
+    let header = metadata.get(HEADER).ok_or_else(|| Error::new("it has no header of ours"))?;
+    let header = serde_json::from_str(header).map_err(|error| Error::new(error.to_string()))?;
+    Ok((header, state_dict::from_safetensors(&bytes).map_err(Error::Failed)?))
+}

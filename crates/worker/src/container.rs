@@ -1,0 +1,103 @@
+//! The folder tree that SageMaker gives a container (`/opt/ml`), and how files are put into it whole.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use opsml_contract::{Hyperparameters, METRICS_FILE};
+
+use crate::error::{AtPath, Error, Result};
+
+/// The tree under `$SAGEMAKER_BASE_DIR`, `/opt/ml` where that is unset.
+#[derive(Clone, Debug)]
+pub struct Container {
+    base: PathBuf,
+}
+
+impl Container {
+    pub fn new(base: impl Into<PathBuf>) -> Self {
+        Self { base: base.into() }
+    }
+
+    pub fn from_env() -> Self {
+        Self::new(std::env::var_os("SAGEMAKER_BASE_DIR").unwrap_or_else(|| "/opt/ml".into()))
+    }
+
+    /// Where the model goes, and where an endpoint finds it.
+    pub fn model(&self) -> PathBuf {
+        self.base.join("model")
+    }
+
+    pub fn checkpoints(&self) -> PathBuf {
+        self.base.join("checkpoints")
+    }
+
+    pub fn metrics(&self) -> PathBuf {
+        self.base.join("output/data").join(METRICS_FILE)
+    }
+
+    /// Its text becomes the job's FailureReason.
+    pub fn failure(&self) -> PathBuf {
+        self.base.join("output/failure")
+    }
+
+    pub fn hyperparameters(&self) -> Result<Hyperparameters> {
+        let map: BTreeMap<String, String> = self.config("hyperparameters.json")?.unwrap_or_default();
+        Hyperparameters::from_strings(&map).map_err(|error| Error::new(error.to_string()))
+    }
+
+    /// The folder of a channel that the job was given, or `None` where it wasn't.
+    pub fn channel(&self, name: &str) -> Result<Option<PathBuf>> {
+        let channels: Option<BTreeMap<String, serde_json::Value>> = self.config("inputdataconfig.json")?;
+        let folder = self.base.join("input/data").join(name);
+        // Without the file, as when a person runs the worker by hand, what is there counts.
+        let given = channels.map_or_else(|| folder.is_dir(), |channels| channels.contains_key(name));
+        Ok(given.then_some(folder))
+    }
+
+    /// Refuses a job of several instances, which would train the same model several times over.
+    pub fn check_single_instance(&self) -> Result<()> {
+        #[derive(serde::Deserialize)]
+        struct Resources {
+            hosts: Vec<String>,
+        }
+        match self.config::<Resources>("resourceconfig.json")? {
+            Some(resources) if resources.hosts.len() > 1 => Err(Error::new(format!(
+                "this worker trains on one instance, and the job has {}: set instance_count to 1",
+                resources.hosts.len()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn config<T: serde::de::DeserializeOwned>(&self, file: &str) -> Result<Option<T>> {
+        let path = self.base.join("input/config").join(file);
+        match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).at("read", &path),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).at("read", &path),
+        }
+    }
+}
+
+pub fn create_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).at("create", path)
+}
+
+/// Writes a file so that, whenever the process dies, either all of it is there or nothing.
+pub fn write_whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
+    let partial = path.with_extension("partial");
+    let mut file = BufWriter::new(File::create(&partial).at("create", &partial)?);
+    write(&mut file)?;
+    let file = file.into_inner().map_err(|error| error.into_error()).at("write", &partial)?;
+    file.sync_all().at("write", &partial)?;
+    fs::rename(&partial, path).at("write", path)?;
+    // The rename itself lasts only once the folder is on the disk.
+    let folder = path.parent().unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).at("write", path)
+}
+
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_whole(path, |file| file.write_all(bytes).at("write", path))
+}

@@ -1,0 +1,220 @@
+//! Batches of images, made by threads beside the training step, in an order that doesn't depend on them.
+
+use std::fs;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::{self, Scope};
+
+use opsml_contract::Transform;
+use rand::seq::SliceRandom;
+use tch::{Kind, Tensor};
+
+use crate::dataset::Sample;
+use crate::error::{AtPath, Error, Result};
+use crate::picture::{self, Picture, random_for};
+
+/// Bytes of decoded images that a job keeps in memory, all splits together.
+pub const CACHE_BYTES: u64 = 512 << 20;
+
+/// The largest image file, in bytes.
+pub const MAX_IMAGE_FILE: u64 = 64 << 20;
+
+/// Batches that each thread makes ahead.
+const AHEAD: usize = 2;
+
+/// What `random_for` numbers are drawn for.
+const SHUFFLE: u64 = 1;
+const AUGMENT: u64 = 2;
+
+/// One split's images, decoded once where they fit in memory.
+pub struct Split {
+    samples: Vec<Sample>,
+    transform: Option<Transform>,
+    size: u32,
+    cache: Option<Vec<Picture>>,
+}
+
+/// Images (batch × 3 × size × size, 0…1, channels last) and their labels.
+pub struct Batch {
+    pub images: Tensor,
+    pub labels: Tensor,
+}
+
+/// What the threads send: tensors are made on the receiving side alone.
+struct RawBatch {
+    rgb: Vec<u8>,
+    labels: Vec<i64>,
+}
+
+impl Split {
+    /// Checks every image's header, and decodes those of a split that fits in what is left of `cache_bytes`.
+    /// `transform` is `None` for a split that is only resized.
+    pub fn open(
+        samples: Vec<Sample>,
+        transform: Option<Transform>,
+        size: u32,
+        cache_bytes: &mut u64,
+    ) -> Result<Self> {
+        let dimensions = in_parallel(&samples, |sample| {
+            let bytes = read_image(sample)?;
+            picture::dimensions(&bytes).map_err(|error| broken(sample, &error))
+        })?;
+        // A random crop needs the whole image each time; everything else begins with the resize.
+        let whole = transform == Some(Transform::RandomResizedCrop);
+        let bytes: u64 = dimensions
+            .iter()
+            .map(|(width, height)| {
+                if whole { u64::from(*width) * u64::from(*height) } else { u64::from(size) * u64::from(size) }
+            })
+            .sum::<u64>()
+            * 3;
+        let mut split = Self { samples, transform, size, cache: None };
+        if bytes <= *cache_bytes {
+            *cache_bytes -= bytes;
+            split.cache = Some(in_parallel(&split.samples, |sample| split.decode(sample))?);
+        }
+        Ok(split)
+    }
+
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    /// The order of the images in an epoch.
+    pub fn shuffled(&self, seed: u64, epoch: u32) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        order.shuffle(&mut random_for(seed, SHUFFLE, epoch, 0));
+        order
+    }
+
+    fn decode(&self, sample: &Sample) -> Result<Picture> {
+        let picture = Picture::decode(&read_image(sample)?).map_err(|error| broken(sample, &error))?;
+        match self.transform {
+            Some(Transform::RandomResizedCrop) => Ok(picture),
+            _ => picture.resize(self.size).map_err(|error| broken(sample, &error)),
+        }
+    }
+
+    fn image(&self, index: usize, seed: u64, epoch: u32) -> Result<Picture> {
+        let sample = &self.samples[index];
+        let decoded;
+        let picture = match &self.cache {
+            Some(pictures) => &pictures[index],
+            None => {
+                decoded = self.decode(sample)?;
+                &decoded
+            }
+        };
+        match self.transform {
+            None => Ok(picture.clone()),
+            Some(transform) => {
+                let mut random = random_for(seed, AUGMENT, epoch, index);
+                picture.augment(transform, self.size, &mut random).map_err(|error| broken(sample, &error))
+            }
+        }
+    }
+
+    /// Starts threads that make the batches given by `batches` (indices of images), and returns them in that order.
+    /// The threads end when the batches are dropped.
+    pub fn batches<'scope, 'env>(
+        &'env self,
+        scope: &'scope Scope<'scope, 'env>,
+        batches: &'env [&'env [usize]],
+        seed: u64,
+        epoch: u32,
+    ) -> impl Iterator<Item = Result<Batch>> + use<'env> {
+        let threads = threads().min(batches.len()).max(1);
+        // Thread k makes batches k, k + threads, …; asking the threads in turn gives them in order.
+        let receivers: Vec<Receiver<Result<RawBatch>>> = (0..threads)
+            .map(|first| {
+                let (sender, receiver) = sync_channel(AHEAD);
+                scope.spawn(move || {
+                    for batch in batches.iter().skip(first).step_by(threads) {
+                        if sender.send(self.raw_batch(batch, seed, epoch)).is_err() {
+                            return;
+                        }
+                    }
+                });
+                receiver
+            })
+            .collect();
+        let size = i64::from(self.size);
+        (0..batches.len()).map(move |number| {
+            let raw =
+                receivers[number % threads].recv().map_err(|_| Error::new("a decoding thread died"))??;
+            let count = raw.labels.len() as i64;
+            let images = Tensor::f_from_data_size(&raw.rgb, &[count, size, size, 3], Kind::Uint8)?
+                .f_to_kind(Kind::Float)?
+                .f_div_scalar_(255.0)?
+                .f_permute([0, 3, 1, 2])?;
+            Ok(Batch { images, labels: Tensor::f_from_slice(&raw.labels)? })
+        })
+    }
+
+    fn raw_batch(&self, batch: &[usize], seed: u64, epoch: u32) -> Result<RawBatch> {
+        let mut rgb = Vec::with_capacity(batch.len() * 3 * (self.size * self.size) as usize);
+        for index in batch {
+            rgb.extend(self.image(*index, seed, epoch)?.rgb);
+        }
+        Ok(RawBatch { rgb, labels: batch.iter().map(|index| self.samples[*index].label as i64).collect() })
+    }
+}
+
+fn read_image(sample: &Sample) -> Result<Vec<u8>> {
+    let bytes = fs::metadata(&sample.path).at("read", &sample.path)?.len();
+    if bytes > MAX_IMAGE_FILE {
+        return Err(broken(sample, &format!("it has {bytes} bytes, and {MAX_IMAGE_FILE} is the limit")));
+    }
+    fs::read(&sample.path).at("read", &sample.path)
+}
+
+fn broken(sample: &Sample, why: &str) -> Error {
+    Error::new(format!(
+        "image {} can't be used: {why}. Mend it, or remove it from the dataset",
+        sample.path.display()
+    ))
+}
+
+fn threads() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Maps samples on every core; the result is in their order, and an error is that of the first sample that has one
+/// among those tried.
+fn in_parallel<T: Send>(samples: &[Sample], map: impl Fn(&Sample) -> Result<T> + Sync) -> Result<Vec<T>> {
+    const CHUNK: usize = 16;
+    let next = AtomicUsize::new(0);
+    let mut parts: Vec<(usize, Result<Vec<T>>)> = thread::scope(|scope| {
+        let work = || {
+            let mut parts = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let Some(chunk) = samples.chunks(CHUNK).nth(number) else {
+                    return parts;
+                };
+                let part: Result<Vec<T>> = chunk.iter().map(&map).collect();
+                let failed = part.is_err();
+                parts.push((number, part));
+                if failed {
+                    next.fetch_max(samples.len(), Ordering::Relaxed);
+                }
+            }
+        };
+        let workers: Vec<_> = (0..threads()).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    parts.sort_by_key(|(number, _)| *number);
+    let mut all = Vec::with_capacity(samples.len());
+    for (_, part) in parts {
+        all.extend(part?);
+    }
+    Ok(all)
+}

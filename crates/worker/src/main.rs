@@ -1,0 +1,77 @@
+//! The command line: `opsml-worker train` and `opsml-worker serve`, as SageMaker calls a container.
+
+use std::any::Any;
+use std::fs;
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use opsml_worker::container::{Container, create_folder, write_bytes};
+use opsml_worker::error::{AtPath, Error, Result};
+use opsml_worker::{serve, train};
+
+/// What a shell reports of a process that SIGTERM ended: 128 + 15.
+const EXIT_STOPPED: u8 = 143;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let container = Container::from_env();
+    let command: fn(&Container) -> Result<()> = match arguments.iter().map(String::as_str).collect::<Vec<_>>()
+        [..]
+    {
+        ["train"] => run_training,
+        ["serve"] => |container| serve::serve(&container.model()),
+        _ => {
+            eprintln!(
+                "usage: opsml-worker train|serve (the job or model is found under $SAGEMAKER_BASE_DIR, /opt/ml by default)"
+            );
+            return ExitCode::from(2);
+        }
+    };
+    // Parts of tch panic where libtorch throws; the job must still say why it failed.
+    panic::set_hook(Box::new(|_| {}));
+    let result = panic::catch_unwind(AssertUnwindSafe(|| command(&container))).unwrap_or_else(|panic| {
+        Err(Error::new(format!("a bug in opsml-worker, or libtorch failed: {}", panic_text(&*panic))))
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            if matches!(error, Error::Stopped) {
+                return ExitCode::from(EXIT_STOPPED);
+            }
+            if arguments[0] == "train"
+                && let Err(unwritten) = write_failure(&container, &error.to_string())
+            {
+                eprintln!("error: {unwritten}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_training(container: &Container) -> Result<()> {
+    let failure = container.failure();
+    if failure.exists() {
+        // It is an earlier attempt's.
+        fs::remove_file(&failure).at("remove", &failure)?;
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGTERM, stop.clone())
+        .map_err(|error| Error::new(format!("can't listen for SIGTERM: {error}")))?;
+    train::train(container, &stop)
+}
+
+fn write_failure(container: &Container, text: &str) -> Result<()> {
+    let path = container.failure();
+    if let Some(folder) = path.parent() {
+        create_folder(folder)?;
+    }
+    write_bytes(&path, text.as_bytes())
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason was given").to_owned()
+}

@@ -1,0 +1,131 @@
+//! Adam and SGD as `torch.optim` has them, with their state in our hands: tch's own can't be saved, and a job that
+//! resumes must go on exactly as if it had not stopped.
+
+use opsml_contract::{Hyperparameters, Optimizer as Kind, Schedule};
+use tch::{Tensor, no_grad};
+
+use crate::error::{Error, Result};
+use crate::state_dict::{Array, StateDict};
+
+const BETA1: f64 = 0.9;
+const BETA2: f64 = 0.999;
+const EPSILON: f64 = 1e-8;
+
+/// Updates weights by their gradients.
+pub struct Optimizer {
+    kind: Kind,
+    learning_rate: f64,
+    schedule: Schedule,
+    /// Steps that the job has.
+    planned: u64,
+    momentum: f64,
+    weight_decay: f64,
+    /// Steps made.
+    steps: i64,
+    slots: Vec<Slot>,
+}
+
+struct Slot {
+    name: String,
+    weight: Tensor,
+    /// Adam's first moment, SGD's momentum buffer.
+    first: Tensor,
+    /// Adam's second moment.
+    second: Tensor,
+}
+
+impl Optimizer {
+    /// An optimizer of these weights, by name, for a job of `planned` steps.
+    pub fn new(
+        hyperparameters: &Hyperparameters,
+        planned: u64,
+        parameters: Vec<(String, Tensor)>,
+    ) -> Result<Self> {
+        let slot = |(name, weight): (String, Tensor)| {
+            let zeros = || weight.f_detach()?.f_zeros_like();
+            Ok(Slot { name, first: zeros()?, second: zeros()?, weight })
+        };
+        Ok(Self {
+            kind: hyperparameters.optimizer,
+            learning_rate: hyperparameters.learning_rate,
+            schedule: hyperparameters.schedule,
+            planned,
+            momentum: hyperparameters.momentum,
+            weight_decay: hyperparameters.weight_decay,
+            steps: 0,
+            slots: parameters.into_iter().map(slot).collect::<Result<_>>()?,
+        })
+    }
+
+    /// Computes the gradients of `loss` and takes one step down them.
+    pub fn backward_step(&mut self, loss: &Tensor) -> Result<()> {
+        for slot in &mut self.slots {
+            slot.weight.zero_grad();
+        }
+        loss.f_backward()?;
+        no_grad(|| self.step())
+    }
+
+    fn step(&mut self) -> Result<()> {
+        let learning_rate = match self.schedule {
+            Schedule::Constant => self.learning_rate,
+            Schedule::Cosine => {
+                let done = self.steps as f64 / self.planned as f64;
+                self.learning_rate * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos()) / 2.0
+            }
+        };
+        self.steps += 1;
+        let (correction1, correction2) =
+            (1.0 - BETA1.powf(self.steps as f64), 1.0 - BETA2.powf(self.steps as f64));
+        for slot in &mut self.slots {
+            let mut gradient = slot.weight.grad();
+            if self.weight_decay != 0.0 {
+                gradient = gradient.f_add(&slot.weight.f_mul_scalar(self.weight_decay)?)?;
+            }
+            match self.kind {
+                Kind::Sgd => {
+                    let _ = slot.first.f_mul_scalar_(self.momentum)?.f_add_(&gradient)?;
+                    let _ = slot.weight.f_sub_(&slot.first.f_mul_scalar(learning_rate)?)?;
+                }
+                Kind::Adam => {
+                    let _ = slot.first.f_lerp_(&gradient, 1.0 - BETA1)?;
+                    let _ = slot.second.f_lerp_(&gradient.f_square()?, 1.0 - BETA2)?;
+                    // lr/c1 · m / (√v/√c2 + ε), with the scalars moved to where they cost no pass of their own.
+                    let scale = correction1 / learning_rate;
+                    let mut denominator = slot.second.f_sqrt()?.f_mul_scalar_(scale / correction2.sqrt())?;
+                    let _ = denominator.f_add_scalar_(scale * EPSILON)?;
+                    let _ = slot.weight.f_sub_(&slot.first.f_div(&denominator)?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that the next step depends on, but for the weights themselves.
+    pub fn state_dict(&self) -> Result<StateDict> {
+        let mut state = vec![("steps".to_owned(), Array::from_tensor(&Tensor::from(self.steps))?)];
+        for slot in &self.slots {
+            state.push((format!("first.{}", slot.name), Array::from_tensor(&slot.first)?));
+            if self.kind == Kind::Adam {
+                state.push((format!("second.{}", slot.name), Array::from_tensor(&slot.second)?));
+            }
+        }
+        Ok(state)
+    }
+
+    /// Takes over what [`Self::state_dict`] gave.
+    pub fn load(&mut self, state: &StateDict) -> Result<()> {
+        let find = |name: &str| match state.iter().find(|(other, _)| other == name) {
+            Some((_, array)) => array.to_tensor(),
+            None => Err(Error::new(format!("the optimizer's state lacks {name}"))),
+        };
+        self.steps = find("steps")?.f_int64_value(&[])?;
+        for slot in &mut self.slots {
+            slot.first.f_copy_(&find(&format!("first.{}", slot.name))?)?;
+            if self.kind == Kind::Adam {
+                slot.second.f_copy_(&find(&format!("second.{}", slot.name))?)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,327 @@
+//! ResNet-18, 34 and 50 in torchvision's layout: its names, its order of the state dict, its initial weights.
+//!
+//! After He et al., "Deep Residual Learning for Image Recognition" (2015); the stride of a bottleneck is in its 3×3
+//! convolution, as in torchvision (`resnet50`, "v1.5").
+
+use opsml_contract::{Arch, ModelManifest};
+use tch::{Device, Kind, Tensor, no_grad};
+
+use crate::error::{Error, Result};
+use crate::state_dict::{Array, StateDict};
+
+/// A network with its weights, on the CPU, in float32.
+pub struct ResNet {
+    manifest: ModelManifest,
+    stem: ConvNorm,
+    stages: Vec<Block>,
+    head: Vec<Linear>,
+    entries: Vec<Entry>,
+}
+
+/// One entry of the state dict.
+struct Entry {
+    name: String,
+    tensor: Tensor,
+    /// Learnt, as opposed to batch norm's statistics.
+    learnt: bool,
+}
+
+/// Whether a pass learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Batch norm normalises by the batch and updates its statistics.
+    Train,
+    /// The backbone runs in eval mode and without gradients; the head learns.
+    TrainHead,
+    /// No gradients.
+    Eval,
+}
+
+struct ConvNorm {
+    weight: Tensor,
+    stride: i64,
+    norm: [Tensor; 5],
+}
+
+struct Block {
+    convs: Vec<ConvNorm>,
+    downsample: Option<ConvNorm>,
+}
+
+struct Linear {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+/// Registers tensors in the order in which torchvision's modules are made.
+struct Builder(Vec<Entry>);
+
+impl Builder {
+    fn entry(&mut self, name: String, tensor: Tensor, learnt: bool) -> Tensor {
+        let tensor = tensor.set_requires_grad(learnt);
+        let shared = tensor.shallow_clone();
+        self.0.push(Entry { name, tensor, learnt });
+        shared
+    }
+
+    fn conv(&mut self, name: &str, inputs: i64, outputs: i64, kernel: i64) -> Result<Tensor> {
+        // kaiming_normal_(mode="fan_out", nonlinearity="relu")
+        let deviation = (2.0 / (outputs * kernel * kernel) as f64).sqrt();
+        let weight = Tensor::f_empty([outputs, inputs, kernel, kernel], (Kind::Float, Device::Cpu))?
+            .f_normal_(0.0, deviation)?;
+        Ok(self.entry(format!("{name}.weight"), channels_last(&weight)?, true))
+    }
+
+    fn norm(&mut self, name: &str, width: i64) -> Result<[Tensor; 5]> {
+        let float = (Kind::Float, Device::Cpu);
+        let (ones, zeros) = (|| Tensor::f_ones([width], float), || Tensor::f_zeros([width], float));
+        Ok([
+            self.entry(format!("{name}.weight"), ones()?, true),
+            self.entry(format!("{name}.bias"), zeros()?, true),
+            self.entry(format!("{name}.running_mean"), zeros()?, false),
+            self.entry(format!("{name}.running_var"), ones()?, false),
+            self.entry(
+                format!("{name}.num_batches_tracked"),
+                Tensor::f_zeros([0; 0], (Kind::Int64, Device::Cpu))?,
+                false,
+            ),
+        ])
+    }
+
+    fn conv_norm(
+        &mut self,
+        names: [&str; 2],
+        inputs: i64,
+        outputs: i64,
+        kernel: i64,
+        stride: i64,
+    ) -> Result<ConvNorm> {
+        let weight = self.conv(names[0], inputs, outputs, kernel)?;
+        Ok(ConvNorm { weight, stride, norm: self.norm(names[1], outputs)? })
+    }
+
+    fn linear(&mut self, name: &str, inputs: i64, outputs: i64) -> Result<Linear> {
+        // torch.nn.Linear: kaiming_uniform_(a=√5), which is this bound for the weight, too.
+        let bound = 1.0 / (inputs as f64).sqrt();
+        let mut uniform = |name: String, shape: &[i64]| {
+            let tensor = Tensor::f_empty(shape, (Kind::Float, Device::Cpu))?.f_uniform_(-bound, bound)?;
+            Ok::<_, Error>(self.entry(name, tensor, true))
+        };
+        Ok(Linear {
+            weight: uniform(format!("{name}.weight"), &[outputs, inputs])?,
+            bias: uniform(format!("{name}.bias"), &[outputs])?,
+        })
+    }
+}
+
+impl ResNet {
+    /// A network with random weights, drawn from libtorch's generator (`tch::manual_seed`).
+    pub fn new(manifest: &ModelManifest) -> Result<Self> {
+        let (depths, bottleneck) = match manifest.arch {
+            Arch::Resnet18 => ([2, 2, 2, 2], false),
+            Arch::Resnet34 => ([3, 4, 6, 3], false),
+            Arch::Resnet50 => ([3, 4, 6, 3], true),
+        };
+        let mut builder = Builder(Vec::new());
+        let stem = builder.conv_norm(["conv1", "bn1"], 3, 64, 7, 2)?;
+        let mut stages = Vec::new();
+        let mut inputs = 64;
+        for (stage, depth) in depths.into_iter().enumerate() {
+            let width = 64 << stage;
+            let outputs = if bottleneck { 4 * width } else { width };
+            for index in 0..depth {
+                let stride = if stage > 0 && index == 0 { 2 } else { 1 };
+                let name = format!("layer{}.{index}", stage + 1);
+                let mut conv = |number: i64, inputs, outputs, kernel, stride| {
+                    let names = [format!("{name}.conv{number}"), format!("{name}.bn{number}")];
+                    builder.conv_norm([&names[0], &names[1]], inputs, outputs, kernel, stride)
+                };
+                let convs = if bottleneck {
+                    vec![
+                        conv(1, inputs, width, 1, 1)?,
+                        conv(2, width, width, 3, stride)?,
+                        conv(3, width, outputs, 1, 1)?,
+                    ]
+                } else {
+                    vec![conv(1, inputs, width, 3, stride)?, conv(2, width, width, 3, 1)?]
+                };
+                let downsample = if stride != 1 || inputs != outputs {
+                    let names = [format!("{name}.downsample.0"), format!("{name}.downsample.1")];
+                    Some(builder.conv_norm([&names[0], &names[1]], inputs, outputs, 1, stride)?)
+                } else {
+                    None
+                };
+                stages.push(Block { convs, downsample });
+                inputs = outputs;
+            }
+        }
+        let classes = manifest.classes.len() as i64;
+        let head = match i64::from(manifest.head_hidden) {
+            0 => vec![builder.linear("fc", inputs, classes)?],
+            hidden => vec![builder.linear("fc.0", inputs, hidden)?, builder.linear("fc.2", hidden, classes)?],
+        };
+        Ok(Self { manifest: manifest.clone(), stem, stages, head, entries: builder.0 })
+    }
+
+    pub fn manifest(&self) -> &ModelManifest {
+        &self.manifest
+    }
+
+    /// Logits (batch × classes, not softmaxed) for a batch of images (batch × 3 × height × width, 0…1).
+    pub fn forward(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
+        match mode {
+            Mode::Train => self.head(&self.features(images, true)?),
+            Mode::TrainHead => self.head(&no_grad(|| self.features(images, false))?),
+            Mode::Eval => no_grad(|| self.head(&self.features(images, false)?)),
+        }
+    }
+
+    fn features(&self, images: &Tensor, train: bool) -> Result<Tensor> {
+        let mut x = self.stem.forward(images, train)?.f_relu_()?;
+        x = x.f_max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false)?;
+        for block in &self.stages {
+            x = block.forward(&x, train)?;
+        }
+        Ok(x.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?)
+    }
+
+    fn head(&self, features: &Tensor) -> Result<Tensor> {
+        let mut x = features.shallow_clone();
+        for (index, linear) in self.head.iter().enumerate() {
+            if index > 0 {
+                x = x.f_relu()?;
+            }
+            x = x.f_linear(&linear.weight, Some(&linear.bias))?;
+        }
+        Ok(x)
+    }
+
+    /// The weights that are learnt, by name: all of them, or the head's.
+    pub fn parameters(&self, head_only: bool) -> Vec<(String, Tensor)> {
+        self.entries
+            .iter()
+            .filter(|entry| entry.learnt && (!head_only || is_head(&entry.name)))
+            .map(|entry| (entry.name.clone(), entry.tensor.shallow_clone()))
+            .collect()
+    }
+
+    /// Stops the backbone from asking for gradients.
+    pub fn freeze_backbone(&self) {
+        for entry in self.entries.iter().filter(|entry| !is_head(&entry.name)) {
+            let _ = entry.tensor.set_requires_grad(false);
+        }
+    }
+
+    pub fn state_dict(&self) -> Result<StateDict> {
+        let entries = self.entries.iter();
+        entries.map(|entry| Ok((entry.name.clone(), Array::from_tensor(&entry.tensor)?))).collect()
+    }
+
+    /// Takes over the weights of a state dict, whatever its order and float type.
+    ///
+    /// With `fresh_head`, a head that has other shapes than this one's stays as it is, and `false` comes back.
+    /// Errors name the tensors that are missing, unexpected or of another shape.
+    pub fn load(&self, state: &StateDict, fresh_head: bool) -> Result<bool> {
+        let shapes = |wanted_head: bool| -> Vec<(&str, Vec<usize>)> {
+            let mut shapes: Vec<_> = state
+                .iter()
+                .filter(|(name, _)| is_head(name) == wanted_head)
+                .map(|(name, array)| (name.as_str(), array.shape.clone()))
+                .collect();
+            shapes.sort();
+            shapes
+        };
+        let own = |wanted_head: bool| -> Vec<(&str, Vec<usize>)> {
+            let mut shapes: Vec<_> = self
+                .entries
+                .iter()
+                .filter(|entry| is_head(&entry.name) == wanted_head)
+                .map(|entry| (entry.name.as_str(), entry.tensor.size().iter().map(|n| *n as usize).collect()))
+                .collect();
+            shapes.sort();
+            shapes
+        };
+        let head_fits = shapes(true) == own(true);
+        let mut problems = differences(&own(false), &shapes(false));
+        if !fresh_head && !head_fits {
+            problems.extend(differences(&own(true), &shapes(true)));
+        }
+        if !problems.is_empty() {
+            let more = problems.len().saturating_sub(5);
+            problems.truncate(5);
+            let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+            return Err(Error::new(format!(
+                "the weights don't fit {:?} with {} classes: {}{more}",
+                self.manifest.arch,
+                self.manifest.classes.len(),
+                problems.join("; ")
+            )));
+        }
+        for entry in &self.entries {
+            if let Some((_, array)) = state.iter().find(|(name, _)| *name == entry.name)
+                && (head_fits || !is_head(&entry.name))
+            {
+                let source = array.to_tensor()?;
+                no_grad(|| entry.tensor.shallow_clone().f_copy_(&source))?;
+            }
+        }
+        Ok(head_fits)
+    }
+}
+
+/// What `found` lacks, or has otherwise. `num_batches_tracked` may be missing: nothing is computed from it.
+fn differences(wanted: &[(&str, Vec<usize>)], found: &[(&str, Vec<usize>)]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (name, shape) in wanted {
+        match found.iter().find(|(other, _)| other == name) {
+            None if name.ends_with(".num_batches_tracked") => {}
+            None => problems.push(format!("{name} is missing")),
+            Some((_, other)) if other != shape => {
+                problems.push(format!("{name} has shape {other:?}, not {shape:?}"));
+            }
+            Some(_) => {}
+        }
+    }
+    let unexpected = found.iter().filter(|(name, _)| !wanted.iter().any(|(other, _)| other == name));
+    problems.extend(unexpected.map(|(name, _)| format!("{name} is unexpected")));
+    problems
+}
+
+fn is_head(name: &str) -> bool {
+    name.starts_with("fc.")
+}
+
+/// The same values with the channels innermost in memory, which is how libtorch's CPU convolutions are fastest.
+pub fn channels_last(images: &Tensor) -> Result<Tensor> {
+    Ok(images.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])?)
+}
+
+impl ConvNorm {
+    fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+        let padding = self.weight.size()[3] / 2;
+        let x = x.f_conv2d(&self.weight, None::<&Tensor>, self.stride, padding, 1, 1)?;
+        let [weight, bias, mean, variance, batches] = &self.norm;
+        if train {
+            let _ = batches.shallow_clone().f_add_scalar_(1)?;
+        }
+        // Momentum and eps are PyTorch's defaults.
+        Ok(x.f_batch_norm(Some(weight), Some(bias), Some(mean), Some(variance), train, 0.1, 1e-5, true)?)
+    }
+}
+
+impl Block {
+    fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+        let mut y = x.shallow_clone();
+        for (index, conv) in self.convs.iter().enumerate() {
+            y = conv.forward(&y, train)?;
+            if index + 1 < self.convs.len() {
+                y = y.f_relu_()?;
+            }
+        }
+        let shortcut = match &self.downsample {
+            Some(conv) => conv.forward(x, train)?,
+            None => x.shallow_clone(),
+        };
+        Ok(y.f_add_(&shortcut)?.f_relu_()?)
+    }
+}

@@ -1,0 +1,236 @@
+//! `opsml-worker serve`: the HTTP side of an endpoint's container, `/ping` and `/invocations`.
+//!
+//! One thread owns the model and computes, since libtorch itself uses every core; images are decoded on the
+//! runtime's blocking threads, a few at a time; the runtime's own threads only move bytes.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Router, body::Bytes};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use opsml_contract::{BIND_ADDRESS_ENV, BIND_PORT_ENV};
+use tch::{Kind, Tensor};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::error::{Error, Result};
+use crate::picture::Picture;
+use crate::resnet::{Mode, ResNet};
+use crate::weights;
+
+/// The largest body of a request: InvokeEndpoint's limit.
+pub const MAX_BODY: usize = 6 << 20;
+/// How long a request may take: InvokeEndpoint's limit.
+const REQUEST_TIME: Duration = Duration::from_secs(60);
+/// How long requests under way have after SIGTERM; SageMaker sends SIGKILL after 30 s.
+const DRAIN_TIME: Duration = Duration::from_secs(25);
+/// Images that wait for the model at a time; more wait as undecoded bodies.
+const QUEUE: usize = 8;
+
+/// A picture of the model's size, and where its logits go.
+type Question = (Picture, oneshot::Sender<Result<Vec<f64>>>);
+
+#[derive(Clone)]
+struct Endpoint {
+    model: mpsc::Sender<Question>,
+    image_size: u32,
+    decoders: Arc<Semaphore>,
+}
+
+/// An answer that isn't 200: `{"error": message}`.
+struct Refusal(StatusCode, String);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        json(self.0, &serde_json::json!({ "error": self.1 }))
+    }
+}
+
+fn json(status: StatusCode, value: &serde_json::Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
+}
+
+/// Loads the model and answers until SIGTERM; then takes no new connection, finishes what is under way and returns.
+pub fn serve(model: &Path) -> Result<()> {
+    let address = bind_address()?;
+    let model = weights::load_model(model)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new(format!("can't start the server: {error}")))?;
+    let served = runtime.block_on(answer(address, model));
+    // A decoder that is still at work after the time to drain isn't waited for.
+    runtime.shutdown_background();
+    served
+}
+
+/// The address and port that the environment names.
+fn bind_address() -> Result<SocketAddr> {
+    let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let address = match read(BIND_ADDRESS_ENV) {
+        Some(text) => {
+            text.parse().map_err(|_| Error::new(format!("{BIND_ADDRESS_ENV}={text} isn't an IP address")))?
+        }
+        None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    };
+    let port = match read(BIND_PORT_ENV) {
+        Some(text) => text.parse().map_err(|_| Error::new(format!("{BIND_PORT_ENV}={text} isn't a port")))?,
+        None => 8080,
+    };
+    Ok(SocketAddr::new(address, port))
+}
+
+async fn answer(address: SocketAddr, model: ResNet) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())
+        .map_err(|error| Error::new(format!("can't listen for SIGTERM: {error}")))?;
+    let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            Error::new(format!("{address} is in use: set {BIND_PORT_ENV} to a free port"))
+        }
+        _ => Error::new(format!("can't listen on {address}: {error}")),
+    })?;
+    let address = listener.local_addr().unwrap_or(address);
+    let image_size = model.manifest().image_size;
+    let (questions, asked) = mpsc::channel(QUEUE);
+    let computing = thread::spawn(move || compute(&model, asked));
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let endpoint = Endpoint { model: questions, image_size, decoders: Arc::new(Semaphore::new(cores)) };
+    let router = Router::new()
+        .route(
+            "/ping",
+            get(|State(endpoint): State<Endpoint>| async move {
+                // The thread that computes is gone only if it panicked.
+                if endpoint.model.is_closed() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
+            }),
+        )
+        .route("/invocations", post(invoke))
+        .layer(axum::middleware::from_fn(limit_time))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(endpoint);
+    println!("listening on {address}");
+
+    let (drain, mut draining) = tokio::sync::watch::channel(false);
+    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+        terminate.recv().await;
+        let _ = drain.send(true);
+    });
+    tokio::select! {
+        served = server.into_future() => served.map_err(|error| Error::new(format!("the server failed: {error}")))?,
+        () = async {
+            let _ = draining.wait_for(|draining| *draining).await;
+            tokio::time::sleep(DRAIN_TIME).await;
+        } => eprintln!("requests were still under way {} s after SIGTERM", DRAIN_TIME.as_secs()),
+    }
+    drop(computing);
+    Ok(())
+}
+
+/// Answers questions one after the other until nobody can ask any more.
+fn compute(model: &ResNet, mut questions: mpsc::Receiver<Question>) {
+    while let Some((picture, reply)) = questions.blocking_recv() {
+        // Somebody who has gone needs no answer.
+        let _ = reply.send(logits(model, &picture));
+    }
+}
+
+fn logits(model: &ResNet, picture: &Picture) -> Result<Vec<f64>> {
+    let shape = [1, i64::from(picture.height), i64::from(picture.width), 3];
+    let image = Tensor::f_from_data_size(&picture.rgb, &shape, Kind::Uint8)?
+        .f_to_kind(Kind::Float)?
+        .f_div_scalar_(255.0)?
+        .f_permute([0, 3, 1, 2])?;
+    let logits = model.forward(&image, Mode::Eval)?.f_to_kind(Kind::Double)?.f_contiguous()?;
+    let mut values = vec![0.0; logits.numel()];
+    let count = values.len();
+    logits.f_copy_data(&mut values, count)?;
+    Ok(values)
+}
+
+async fn limit_time(request: Request, next: axum::middleware::Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            Refusal(StatusCode::REQUEST_TIMEOUT, format!("no answer within {} s", REQUEST_TIME.as_secs()))
+                .into_response()
+        }
+    }
+}
+
+async fn invoke(
+    State(endpoint): State<Endpoint>,
+    headers: HeaderMap,
+    body: std::result::Result<Bytes, BytesRejection>,
+) -> std::result::Result<Response, Refusal> {
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body is over {MAX_BODY} bytes: send a smaller image"),
+        ),
+        status => Refusal(status, rejection.body_text()),
+    })?;
+    let content_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let image = match media_type.as_str() {
+        "image/jpeg" | "image/png" | "application/x-image" => body,
+        "application/json" => image_in_json(&body)?,
+        _ => {
+            return Err(Refusal(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                format!(
+                    "content type {content_type:?} isn't supported: send image/jpeg, image/png, application/x-image or application/json"
+                ),
+            ));
+        }
+    };
+    let internal = |why: &str| Refusal(StatusCode::INTERNAL_SERVER_ERROR, why.to_owned());
+    // A decoded image is large, so only so many are in memory at a time.
+    let permit = endpoint.decoders.clone().acquire_owned().await.map_err(|_| internal("shutting down"))?;
+    let size = endpoint.image_size;
+    let decoded = tokio::task::spawn_blocking(move || {
+        let picture = Picture::decode(&image).and_then(|picture| picture.resize(size));
+        drop(permit);
+        picture
+    });
+    let picture = decoded
+        .await
+        .unwrap_or_else(|_| Err("its decoder failed".to_owned()))
+        .map_err(|why| Refusal(StatusCode::BAD_REQUEST, format!("the image can't be used: {why}")))?;
+    let (reply, answer) = oneshot::channel();
+    endpoint.model.send((picture, reply)).await.map_err(|_| internal("the model has failed"))?;
+    let logits = answer
+        .await
+        .map_err(|_| internal("the model has failed"))?
+        .map_err(|error| internal(&error.to_string()))?;
+    if logits.iter().any(|logit| !logit.is_finite()) {
+        return Err(internal("the model gave a number that JSON can't hold: its weights are broken"));
+    }
+    Ok(json(StatusCode::OK, &serde_json::json!([logits])))
+}
+
+/// The image in `{"image": base64}`.
+fn image_in_json(body: &[u8]) -> std::result::Result<Bytes, Refusal> {
+    let bad = |why: &str| Refusal(StatusCode::BAD_REQUEST, why.to_owned());
+    let value: serde_json::Value =
+        serde_json::from_slice(body).map_err(|error| bad(&format!("the body isn't JSON: {error}")))?;
+    if value.get("url").is_some() {
+        return Err(bad(
+            "URLs are off: an endpoint that fetches what it is told to can be turned against its own network. Send {\"image\": base64}",
+        ));
+    }
+    let image = value
+        .get("image")
+        .and_then(|image| image.as_str())
+        .ok_or_else(|| bad("the body needs {\"image\": base64}"))?;
+    BASE64.decode(image).map(Bytes::from).map_err(|error| bad(&format!("\"image\" isn't base64: {error}")))
+}

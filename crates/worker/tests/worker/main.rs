@@ -1,0 +1,7 @@
+//! The worker as SageMaker meets it: a program, a folder tree, a port. And as PyTorch meets its files.
+
+mod job;
+mod pth;
+mod pytorch;
+mod serve;
+mod train;

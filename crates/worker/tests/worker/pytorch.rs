@@ -1,0 +1,73 @@
+//! PyTorch as the judge: its state dicts give the same logits here, and ours there, for every network.
+
+use std::path::Path;
+use std::process::Command;
+
+use opsml_contract::{Arch, ModelManifest};
+use opsml_worker::resnet::{Mode, ResNet};
+use opsml_worker::state_dict::{self, Array};
+use opsml_worker::{pth, weights};
+
+/// The Python that `scripts/pytorch.sh` makes; the test makes it where the environment doesn't name it.
+fn pytorch() -> Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let output = Command::new("bash")
+        .args(["-c", "eval \"$(scripts/pytorch.sh)\"; echo \"$OPSML_PYTORCH\""])
+        .current_dir(root)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Command::new(String::from_utf8(output.stdout).unwrap().trim())
+}
+
+#[test]
+fn logits_equal_pytorchs_in_both_directions() {
+    let folder = tempfile::tempdir().unwrap();
+    tch::manual_seed(3);
+    let manifest = |arch, head_hidden| ModelManifest {
+        arch,
+        head_hidden,
+        image_size: 64,
+        classes: (0..7).map(|class| class.to_string()).collect(),
+    };
+    let networks =
+        [("resnet18", Arch::Resnet18, 0), ("resnet34", Arch::Resnet34, 0), ("resnet50", Arch::Resnet50, 5)];
+    let ours: Vec<ResNet> =
+        networks.iter().map(|(_, arch, hidden)| ResNet::new(&manifest(*arch, *hidden)).unwrap()).collect();
+    for ((name, ..), model) in networks.iter().zip(&ours) {
+        // A step of training moves the statistics of batch norm, so that they matter.
+        let _ = model.forward(&tch::Tensor::rand([4, 3, 64, 64], tch::kind::FLOAT_CPU), Mode::Train).unwrap();
+        weights::save_model(&folder.path().join(name), model).unwrap();
+    }
+
+    // Python writes, for each network: images, its logits for our weights (read from .pth and from safetensors'
+    // bytes), and a state dict of its own with its logits.
+    let output = pytorch()
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/worker/judge.py"))
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let read = |path: &Path| pth::read(&std::fs::read(path).unwrap()).unwrap();
+    let tensor = |array: &Array| array.to_tensor().unwrap();
+    for ((name, ..), model) in networks.iter().zip(&ours) {
+        let folder = folder.path().join(name);
+        let answers = read(&folder.join("answers.pth"));
+        let answer = |key: &str| tensor(&answers.iter().find(|(name, _)| name == key).unwrap().1);
+        let close = |what: &str| {
+            let logits = model.forward(&answer("images"), Mode::Eval).unwrap();
+            let difference = (logits - answer(what)).abs().max().double_value(&[]);
+            assert!(difference <= 1e-4, "{name}, {what}: {difference}");
+        };
+        close("ours_from_pth");
+        close("ours_from_safetensors");
+        model.load(&read(&folder.join("theirs.pth")), false).unwrap();
+        close("theirs");
+        let bytes = std::fs::read(folder.join("model.safetensors")).unwrap();
+        assert_eq!(
+            state_dict::from_safetensors(&bytes).unwrap().len(),
+            read(&folder.join("model.pth")).len()
+        );
+    }
+}

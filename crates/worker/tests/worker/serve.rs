@@ -1,0 +1,119 @@
+//! `serve`: answers, refuses, and drains.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Child;
+
+use base64::Engine;
+use serde_json::json;
+
+use crate::job::{Job, terminate};
+
+struct Server {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(job: &Job) -> Self {
+        let mut command = job.command("serve");
+        command.env("OPSML_BIND_ADDRESS", "127.0.0.1").env("SAGEMAKER_BIND_TO_PORT", "0");
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on ").unwrap().parse().unwrap();
+        Self { child, address }
+    }
+
+    /// The status and body of an answer.
+    fn ask(&self, path: &str, content_type: &str, body: &[u8]) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.write_all(&head(path, content_type, body.len())).unwrap();
+        // A server that refuses a body need not read it.
+        let _ = stream.write_all(body);
+        read_answer(&mut stream)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn head(path: &str, content_type: &str, length: usize) -> Vec<u8> {
+    let method = if path == "/ping" { "GET" } else { "POST" };
+    format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n").into_bytes()
+}
+
+fn read_answer(stream: &mut TcpStream) -> (u16, String) {
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+#[test]
+fn answers_images_refuses_the_rest_and_drains() {
+    let job = Job::new(json!({"epochs": 1})).trained();
+    let mut server = Server::start(&job);
+    let png = fs::read(job.data().join("test/dark/00.png")).unwrap();
+
+    assert_eq!(server.ask("/ping", "", b"").0, 200);
+    let (status, logits) = server.ask("/invocations", "image/png", &png);
+    let numbers: Vec<Vec<f64>> = serde_json::from_str(&logits).unwrap();
+    assert_eq!((status, numbers.len(), numbers[0].len()), (200, 1, 2));
+    let encoded = json!({"image": base64::engine::general_purpose::STANDARD.encode(&png)}).to_string();
+    assert_eq!(
+        server.ask("/invocations", "application/json; charset=utf-8", encoded.as_bytes()),
+        (200, logits.clone())
+    );
+
+    let refused = |content_type: &str, body: &[u8], status: u16, why: &str| {
+        let answer = server.ask("/invocations", content_type, body);
+        assert!(answer.0 == status && answer.1.contains(why), "{content_type}: {answer:?}");
+    };
+    refused("application/json", br#"{"url": "http://169.254.169.254/"}"#, 400, "URLs are off");
+    refused("application/json", b"{", 400, "isn't JSON");
+    refused("application/json", "[".repeat(1_000_000).as_bytes(), 400, "isn't JSON");
+    refused("application/json", br#"{"image": "%"}"#, 400, "isn't base64");
+    refused("text/csv", b"1,2", 415, "isn't supported");
+    refused("image/jpeg", b"", 400, "neither a JPEG nor a PNG");
+    refused("image/png", &png[..60], 400, "can't be used");
+    let mut bomb = png.clone();
+    bomb[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
+    refused("image/png", &bomb, 400, "can't be used");
+    let (status, _) = server.ask("/invocations", "image/png", &vec![0; (6 << 20) + 1]);
+    assert_eq!(status, 413);
+
+    // A second server on the same port says so.
+    let mut second = job.command("serve");
+    second
+        .env("OPSML_BIND_ADDRESS", "127.0.0.1")
+        .env("SAGEMAKER_BIND_TO_PORT", server.address.port().to_string());
+    let second = second.output().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("in use"));
+
+    // A request under way when SIGTERM comes is answered; then the server ends.
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.write_all(&head("/invocations", "image/png", png.len())).unwrap();
+    stream.write_all(&png[..10]).unwrap();
+    // An answer on another connection shows that the first one has been taken.
+    assert_eq!(server.ask("/ping", "", b"").0, 200);
+    terminate(&server.child);
+    crate::job::until("the port to close", || TcpStream::connect(server.address).is_err().then_some(()));
+    stream.write_all(&png[10..]).unwrap();
+    assert_eq!(read_answer(&mut stream), (200, logits));
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn without_a_model_it_says_what_is_missing() {
+    let output = Job::new(json!({})).command("serve").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("classes.json"));
+}

@@ -1,0 +1,116 @@
+//! `train`: repeatable, resumable, and clear about what is wrong.
+
+use std::fs;
+
+use opsml_contract::MetricLine;
+use serde_json::json;
+
+use crate::job::{Job, terminate, until};
+
+#[test]
+fn the_same_seed_gives_the_same_run_and_another_seed_another() {
+    let run = |seed| {
+        Job::new(json!({"epochs": 2, "seed": seed, "transform": "random_resized_crop"})).trained().metrics()
+    };
+    let first = run(1);
+    assert_eq!(first.len(), 4, "setup, two epochs, test");
+    assert_eq!(first, run(1));
+    assert_ne!(first, run(2));
+}
+
+#[test]
+fn a_killed_job_resumes_and_ends_as_if_it_had_not_been() {
+    let hyperparameters = json!({"epochs": 6, "learning_rate": 0.0005, "schedule": "cosine"});
+    let whole = Job::new(hyperparameters.clone()).trained();
+    let killed = Job::new(hyperparameters);
+    let mut child = killed.command("train").spawn().unwrap();
+    until("the first checkpoint", || {
+        killed.path("checkpoints/epoch-000001.safetensors").exists().then_some(())
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(
+        !killed.path("model/classes.json").exists(),
+        "it was killed too late for this test to tell anything"
+    );
+
+    let killed = killed.trained();
+    let (resumed, uninterrupted) = (killed.metrics(), whole.metrics());
+    let MetricLine::Setup(setup) = &resumed[0] else { panic!("{resumed:?}") };
+    assert!(setup.resumed_epochs >= 1);
+    assert_eq!(resumed[1..], uninterrupted[1..]);
+    let weights = |job: &Job| fs::read(job.path("model/model.safetensors")).unwrap();
+    assert!(weights(&killed) == weights(&whole), "the weights differ");
+
+    // Its checkpoints are of no use to another job in the same place.
+    killed.configure(json!({"epochs": 1, "seed": 7}));
+    let killed = killed.trained();
+    assert!(matches!(&killed.metrics()[0], MetricLine::Setup(setup) if setup.resumed_epochs == 0));
+}
+
+#[test]
+fn sigterm_stops_at_the_next_batch_and_keeps_the_checkpoint() {
+    let job = Job::new(json!({"epochs": 1000}));
+    let mut child = job.command("train").spawn().unwrap();
+    until("the first checkpoint", || job.path("checkpoints/epoch-000001.safetensors").exists().then_some(()));
+    terminate(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert!(fs::read_dir(job.path("checkpoints")).unwrap().count() >= 1);
+    assert!(!job.path("output/failure").exists());
+}
+
+#[test]
+fn a_head_is_trained_on_a_frozen_backbone_from_an_earlier_model() {
+    let first = Job::new(json!({"epochs": 1})).trained();
+    let second = Job::new(json!({"epochs": 1, "fine_tune": "head", "head_hidden": 16}));
+    fs::create_dir_all(second.path("input/data/weights")).unwrap();
+    fs::copy(first.path("model/model.pth"), second.path("input/data/weights/model.pth")).unwrap();
+    let output = second.train();
+    let log = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && log.contains("it starts afresh"), "{output:?}");
+    let backbone = |job: &Job| {
+        let bytes = fs::read(job.path("model/model.safetensors")).unwrap();
+        let mut state = opsml_worker::state_dict::from_safetensors(&bytes).unwrap();
+        state.retain(|(name, _)| !name.starts_with("fc."));
+        state
+    };
+    assert!(backbone(&first) == backbone(&second), "the backbone moved");
+
+    second.configure(json!({"epochs": 1, "weights_sha256": "0".repeat(64)}));
+    assert!(second.failure().contains("weights_sha256"));
+    second.configure(json!({"arch": "resnet34"}));
+    assert!(second.failure().contains("layer1.2.bn1.bias is missing"));
+}
+
+#[test]
+fn what_is_wrong_with_the_data_is_named() {
+    let job = Job::new(json!({"epochs": 1}));
+    let broken = job.data().join("test/dark/broken.png");
+    let whole = fs::read(job.data().join("test/dark/00.png")).unwrap();
+    fs::write(&broken, &whole[..whole.len() / 2]).unwrap();
+    assert!(job.failure().contains("test/dark/broken.png"));
+    fs::write(&broken, "no image").unwrap();
+    assert!(job.failure().contains("neither a JPEG nor a PNG"));
+    fs::remove_file(&broken).unwrap();
+
+    fs::create_dir(job.data().join("valid/grey")).unwrap();
+    assert!(job.failure().contains("\"grey\" that train/ lacks"));
+    fs::create_dir(job.data().join("train/grey")).unwrap();
+    fs::create_dir(job.data().join("test/grey")).unwrap();
+    assert!(job.failure().contains("class \"grey\" has no image in train/"));
+    fs::remove_dir(job.data().join("train/grey")).unwrap();
+    fs::remove_dir_all(job.data().join("valid")).unwrap();
+    assert!(job.failure().contains("valid is missing"));
+    fs::remove_dir_all(job.data()).unwrap();
+    assert!(job.failure().contains("no channel \"training\""));
+}
+
+#[test]
+fn what_is_wrong_with_the_hyperparameters_is_named() {
+    let job = Job::new(json!({"epochs": 0}));
+    assert!(job.failure().contains("`epochs`"));
+    job.configure(json!({"batch_size": 1}));
+    assert!(job.failure().contains("raise batch_size"));
+    job.configure(json!({"optimizer": "sgd", "learning_rate": 1e30}));
+    assert!(job.failure().contains("lower learning_rate"));
+}
