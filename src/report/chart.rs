@@ -217,6 +217,6 @@ mod tests {
     #[test]
     fn ticks_are_round() {
         assert_eq!(Axis::new([1.0, 8.0].into_iter(), 8).ticks, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
-        assert_eq!(Axis::new([0.43, 0.91].into_iter(), 5).ticks.len(), 6);
+        assert_eq!(Axis::new([0.43, 0.91].into_iter(), 5).ticks.len(), 7);
     }
 }

@@ -158,7 +158,7 @@ fn step_view(step: &Declared, state: &State, redactor: &Redactor, number: &mut u
     if let (true, Some(Value::Object(outputs))) = (bodies.is_empty(), outputs) {
         let (what, name) = (capitalised(&step.kind.name), step.id.clone());
         let facts = facts(&outputs);
-        bodies.push((what.clone(), Body::Card { what, name, status: status.into(), note: None, facts }));
+        bodies.push((format!("Outputs of {name}"), Body::Card { what, name, status: status.into(), note: None, facts }));
     }
     for figure in row.into_iter().flat_map(|row| &row.figures) {
         bodies.push(drawn(figure, redactor));

@@ -2,14 +2,16 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use minijinja::{AutoEscape, Environment, context};
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, Value};
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Parser, Tag, TagEnd};
 use serde::Serialize;
+use serde_json::json;
 
 use super::chart;
 use super::data::ReportData;
 use super::link::{self, Pictures};
-use super::part::{Part, parts};
+use super::part::{Part, parts, without_comments};
 use super::token::{Token, Tokens, is_token, one_line};
 use crate::journal::Series;
 
@@ -25,8 +27,7 @@ struct Entry {
 
 pub fn render(data: &ReportData, pictures: &Pictures) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
+    environment.set_syntax(super::part::syntax()?);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.add_filter("line", |value: String| one_line(&value));
     environment.add_filter("printable", |value: String| crate::diagnostic::printable(&value));
@@ -41,7 +42,7 @@ pub fn render(data: &ReportData, pictures: &Pictures) -> Result<String, minijinj
         .collect();
     environment.add_filter("drawing", move |number: String| {
         let drawing = curves.iter().find(|(known, _)| *known == number).map(|(_, svg)| svg.clone());
-        minijinja::Value::from_safe_string(drawing.unwrap_or_default())
+        Value::from_safe_string(drawing.unwrap_or_default())
     });
     let mut prose = Prose { tokens: &data.tokens, pictures, contents: Vec::new(), out: Vec::new() };
     let events: Vec<Event<'_>> = Parser::new_ext(&data.prose, super::options()).collect();
@@ -50,7 +51,9 @@ pub fn render(data: &ReportData, pictures: &Pictures) -> Result<String, minijinj
     pulldown_cmark::html::push_html(&mut rendered, prose.out.into_iter());
     let body: Vec<Part<'_>> = parts(&rendered, data);
     let contents = prose.contents;
-    environment.template_from_str(TEMPLATE)?.render(context! { data, body, contents })
+    environment
+        .template_from_str(TEMPLATE)?
+        .render(Value::from(Serde(json!({"data": data, "body": body, "contents": contents}))))
 }
 
 fn draw(number: usize, caption: &str, x: &str, y: &str, series: &[Series]) -> String {
@@ -69,6 +72,7 @@ impl<'a> Prose<'a> {
         // Which of the open links and pictures are shown without being one.
         let mut links: Vec<bool> = Vec::new();
         let (mut code, mut at) = (false, 0);
+        let mut block = String::new();
         while let Some(event) = events.get(at) {
             at += 1;
             match event {
@@ -117,17 +121,18 @@ impl<'a> Prose<'a> {
                 Event::Code(text) => self.out.push(Event::Code(self.words(text).into())),
                 Event::Text(text) if code => self.out.push(Event::Text(self.words(text).into())),
                 Event::Text(text) => self.text(text, links.is_empty()),
-                // The author's HTML is shown, not meant; comments are for those who write.
-                Event::Html(html) | Event::InlineHtml(html) => {
-                    if !html.trim_start().starts_with("<!--") {
-                        self.text(html, links.is_empty());
+                // The author's HTML is shown, not meant.
+                Event::InlineHtml(html) => self.text(&without_comments(html).into(), links.is_empty()),
+                Event::Html(html) => block.push_str(html),
+                Event::Start(Tag::HtmlBlock) => block.clear(),
+                Event::End(TagEnd::HtmlBlock) => {
+                    let shown = without_comments(&block);
+                    if !shown.trim().is_empty() {
+                        self.out.push(Event::Start(Tag::Paragraph));
+                        self.text(&shown.into(), true);
+                        self.out.push(Event::End(TagEnd::Paragraph));
                     }
                 }
-                Event::Start(Tag::HtmlBlock) => self.out.push(Event::Start(Tag::Paragraph)),
-                Event::End(TagEnd::HtmlBlock) => match self.out.last() {
-                    Some(Event::Start(Tag::Paragraph)) => drop(self.out.pop()),
-                    _ => self.out.push(Event::End(TagEnd::Paragraph)),
-                },
                 other => self.out.push(other.clone()),
             }
         }
@@ -144,9 +149,7 @@ impl<'a> Prose<'a> {
         let mut html = String::new();
         for c in text.chars() {
             match self.tokens.get(c) {
-                None => {
-                    html.push_str(&escape(&shown(c)))
-                }
+                None => html.push_str(&escape(&shown(c))),
                 Some(Token::Figure { number }) if may_link => {
                     html.push_str(&format!("<a href=\"#figure-{number}\">Figure {number}</a>"));
                 }

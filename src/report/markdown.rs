@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
-use minijinja::{Environment, context};
+use minijinja::value::Serde;
+use minijinja::{Environment, Value};
 use pulldown_cmark::{CodeBlockKind, Event, LinkType, Parser, Tag, TagEnd};
+use serde_json::json;
 
 use super::data::{Body, ReportData};
 use super::link::{self, Pictures};
-use super::part::{Part, parts};
+use super::part::{Part, parts, without_comments};
 use super::token::{Token, Tokens, is_token, one_line};
 
 const TEMPLATE: &str = include_str!("../../templates/report.md.j2");
@@ -15,14 +17,15 @@ const TEMPLATE: &str = include_str!("../../templates/report.md.j2");
 /// Renders the write-up; its curves are files beside it.
 pub fn render(data: &ReportData, pictures: &Pictures) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
+    environment.set_syntax(super::part::syntax()?);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.add_filter("text", |value: String| text(&value));
+    environment.add_filter("item", |value: String| at_line_start(&text(&value), ""));
     environment.add_filter("code", |value: String| code_span(&value, true));
-    environment.add_filter("block", |value: String| fenced("", &value));
     let body: Vec<Part> = parts(&prose(data, pictures), data);
-    let page = environment.template_from_str(TEMPLATE)?.render(context! { data, body })?;
+    let page = environment
+        .template_from_str(TEMPLATE)?
+        .render(Value::from(Serde(json!({"data": data, "body": body}))))?;
     // Templates leave gaps where something optional is absent.
     let mut lines: Vec<&str> = Vec::new();
     let mut fence = None;
@@ -52,7 +55,9 @@ fn prose(data: &ReportData, pictures: &Pictures) -> String {
             Event::Code(code) if written.contains(is_token) => {
                 changes.push((span, code_span(&tokens.fill(&code, Token::words), in_table)));
             }
-            Event::Html(_) | Event::InlineHtml(_) => changes.push((span, html(written, tokens))),
+            Event::Start(Tag::HtmlBlock) | Event::InlineHtml(_) => {
+                changes.push((span, html(written, tokens)))
+            }
             Event::Start(Tag::Table(_)) => in_table = true,
             Event::End(TagEnd::Table) => in_table = false,
             Event::Start(Tag::CodeBlock(_)) => {
@@ -174,12 +179,12 @@ fn plain(source: &str, span: Range<usize>, tokens: &Tokens, out: &mut String) {
                 if source[..at].bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1 {
                     out.push('\\');
                 }
-                let opens = line.chars().all(|c| {
-                    c.is_whitespace() || is_token(c) || ">-+*#|.)".contains(c) || c.is_ascii_digit()
-                });
-                let next = source[at + c.len_utf8()..].chars().next();
+                let opens = line
+                    .chars()
+                    .all(|c| c.is_whitespace() || is_token(c) || ">-+*#.)".contains(c) || c.is_ascii_digit());
+                let behind = &source[at + c.len_utf8()..];
                 let escaped = text(&token.words());
-                out.push_str(&if opens { at_line_start(&escaped, next) } else { escaped });
+                out.push_str(&if opens { at_line_start(&escaped, behind) } else { escaped });
             }
         }
     }
@@ -200,15 +205,15 @@ fn text(value: &str) -> String {
     escaped.replace("://", "\\://").replace("www.", "www\\.").replace("WWW.", "WWW\\.")
 }
 
-/// What would open a list, a heading or a rule at the start of a line.
-fn at_line_start(escaped: &str, next: Option<char>) -> String {
+/// What would open a list, a heading or a rule at the start of a line; `behind` is what follows in the prose.
+fn at_line_start(escaped: &str, behind: &str) -> String {
     let digits = escaped.bytes().take_while(u8::is_ascii_digit).count();
-    let behind = escaped[digits..].chars().next().or(next);
+    let mut behind = escaped[digits..].chars().chain(behind.chars());
+    let (mark, space) = (behind.next(), behind.next());
+    let numbers = matches!(mark, Some('.' | ')')) && space.is_none_or(|c| c.is_whitespace() || is_token(c));
     match escaped.chars().next() {
         Some('-' | '+' | '=') => format!("\\{escaped}"),
-        Some(first) if digits > 0 && matches!(behind, Some('.' | ')')) => {
-            format!("&#{};{}", u32::from(first), &escaped[1..])
-        }
+        Some(first) if digits > 0 && numbers => format!("&#{};{}", u32::from(first), &escaped[1..]),
         _ => escaped.to_owned(),
     }
 }
@@ -239,12 +244,11 @@ fn in_code_block(words: &str) -> String {
     words.replace("```", "``\u{200b}`").replace("~~~", "~~\u{200b}~")
 }
 
-/// The author's HTML is shown, not meant; comments are for those who write.
+/// The author's HTML is shown, not meant.
 fn html(written: &str, tokens: &Tokens) -> String {
-    if written.trim_start().starts_with("<!--") {
-        return written.chars().filter(|c| *c == '\n').collect();
-    }
-    tokens.fill(&written.replace('&', "&amp;").replace('<', "&lt;"), |token| text(&token.words()))
+    let shown = without_comments(written).replace('&', "&amp;").replace('<', "&lt;");
+    let shown = tokens.fill(&shown, |token| text(&token.words()));
+    if written.ends_with('\n') { shown.trim_end().to_owned() + "\n" } else { shown }
 }
 
 fn block(token: &Token, character: char) -> String {

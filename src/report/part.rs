@@ -1,5 +1,9 @@
 //! Rendered prose cut at the places of the steps, for the templates.
 
+use std::sync::LazyLock;
+
+use minijinja::syntax::SyntaxConfig;
+use regex::Regex;
 use serde::Serialize;
 
 use super::data::{ReportData, StepView};
@@ -10,6 +14,19 @@ use super::token::Token;
 pub enum Part<'a> {
     Prose(String),
     Step(&'a StepView),
+}
+
+static COMMENT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?s)<!--.*?(?:-->|$)").expect("the pattern is a constant"));
+
+/// The author's HTML as it is shown: comments are for those who write.
+pub fn without_comments(html: &str) -> String {
+    COMMENT.replace_all(html, "").into_owned()
+}
+
+/// Tags alone on their line leave nothing.
+pub fn syntax() -> Result<SyntaxConfig, minijinja::Error> {
+    SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()
 }
 
 /// Cuts at the tokens of steps. A step that the prose shows twice, as in a loop, is shown where it comes first.

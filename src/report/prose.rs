@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
+use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use regex::Regex;
 use serde_json::{Map, Value};
@@ -15,7 +16,7 @@ use crate::runbook::{Piece, Runbook};
 /// How many expressions without a value are marked before the rest of the prose is given up on.
 const MARKED: usize = 200;
 
-/// What the templates may refer to.
+/// What the templates may refer to; no text in it holds a token.
 pub struct Known {
     pub params: Map<String, Value>,
     pub run: Map<String, Value>,
@@ -29,7 +30,7 @@ pub struct Known {
 pub fn render(runbook: &Runbook, known: &Known) -> (String, Tokens) {
     let tokens = Arc::new(Mutex::new(Tokens::default()));
     let mut source = source(runbook, &tokens);
-    let context = minijinja::Value::serialize(context(known));
+    let context = minijinja::Value::from(Serde(context(known)));
     for _ in 0..MARKED {
         let environment = environment(&tokens, known);
         match environment.render_str(&source, &context) {
@@ -89,23 +90,13 @@ fn on_lines_of_their_own(prose: &str) -> String {
 
 fn context(known: &Known) -> Value {
     let mut context = Map::new();
-    context.insert("params".into(), clean(&Value::Object(known.params.clone())));
-    context.insert("run".into(), clean(&Value::Object(known.run.clone())));
+    context.insert("params".into(), Value::Object(known.params.clone()));
+    context.insert("run".into(), Value::Object(known.run.clone()));
     for (id, outputs) in &known.steps {
         // A step without outputs is an empty map, so that `default()` works on what it would have.
-        context.insert(id.clone(), outputs.as_ref().map_or_else(|_| Value::Object(Map::new()), clean));
+        context.insert(id.clone(), outputs.clone().unwrap_or_else(|_| Value::Object(Map::new())));
     }
     Value::Object(context)
-}
-
-/// A value without the characters that are tokens.
-fn clean(value: &Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(cleansed(text)),
-        Value::Array(items) => items.iter().map(clean).collect(),
-        Value::Object(map) => map.iter().map(|(name, value)| (cleansed(name), clean(value))).collect(),
-        plain => plain.clone(),
-    }
 }
 
 fn environment(tokens: &Arc<Mutex<Tokens>>, known: &Known) -> Environment<'static> {

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 use serde_json::Value;
 
+use super::token::cleansed;
+
 /// What stands where a secret stood. Plain text in Markdown and in HTML.
 const REDACTED: &str = "[redacted]";
 
@@ -34,7 +36,8 @@ static ARN: LazyLock<Regex> = LazyLock::new(|| {
         .expect("the pattern is a constant, and a test compiles it")
 });
 
-/// Takes secrets out of text.
+/// Takes secrets out of text, and the characters that stand for values in the prose: all that comes from the
+/// journal passes here.
 #[derive(Debug, Default)]
 pub struct Redactor {
     /// The account whose number is hidden, on AWS; the local cloud's is no secret.
@@ -47,7 +50,7 @@ impl Redactor {
     }
 
     pub fn text(&self, text: &str) -> String {
-        let mut text = secrets(text);
+        let mut text = secrets(&cleansed(text));
         text = KEY
             .replace_all(&text, |found: &Captures<'_>| match is_key(&found[2]) {
                 true => format!("{}{REDACTED}{}", &found[1], &found[3]),

@@ -18,7 +18,7 @@ const HOSTILE: &[&str] = &[
     "\"><img src=x onerror=alert(1)>",
     "**bold** _em_ ~~s~~ `code` ``x",
     "[link](javascript:alert(1)) ![i](http://evil/x.png)",
-    "{{ 7*7 }} {% for x in y %} {# c #}",
+    "{{ 70007*7 }} {% for x in y %} {# c #}",
     "\u{f0000}\u{f0001}\u{f0002}",
     "a | b || c \\| d",
     "one\n# two\n\n- three\n```\nfour",
@@ -315,7 +315,7 @@ fn code_stays_literal_and_loops_make_tables() {
         "{markdown}"
     );
     assert_eq!(markdown.matches("| 2 | 0.25 |").count(), 2, "{markdown}");
-    assert_eq!(html.matches("<tr><td>2</td><td>0.25</td></tr>").count(), 1, "{html}");
+    assert_eq!(html.matches("<tr><td>2</td><td>0.25</td></tr>").count(), 2, "{html}");
     assert!(html.contains("<code>3</code>") && html.contains("print('{{ a.x }}')"));
 }
 
@@ -393,7 +393,7 @@ fn hostile_values_are_text_in_every_place_of_both_formats() {
         let (book, state) = everywhere(value);
         let (found_markdown, found_html) = rendered(&book, &state);
         let found = structure(&found_markdown);
-        // A whole destination that may not be followed is no link, in HTML only.
+        // In HTML, a destination that may not be followed leaves no link at all.
         let unsafe_link = link::target(
             &link::encoded(&token::Token::Value { value: (*value).into() }),
             &Default::default(),
@@ -411,7 +411,7 @@ fn hostile_values_are_text_in_every_place_of_both_formats() {
         assert!(!found_html.contains("href=\"javascript") && !found_html.contains("href=\"data"));
         for text in [&found_markdown, &found_html] {
             assert!(!text.chars().any(|c| c == '\u{1b}' || c == '\u{7}' || token::is_token(c)), "{value:?}");
-            assert!(!text.contains("49"), "{value:?} was taken for a template");
+            assert!(!text.contains("490049"), "{value:?} was taken for a template");
             assert!(text.contains("END"));
         }
     }
@@ -444,11 +444,12 @@ fn a_hostile_value_reads_in_markdown_as_it_is() {
 #[test]
 fn the_authors_html_and_links_that_run_code_are_not_meant() {
     let book = "<script>alert(1)</script>\n\nText <b onclick=\"x()\">b</b> [a](javascript:x) [b](<data:text/html,x>) <javascript:x> \
-        ![p](http://evil/x.png) [c][r] <!-- note -->\n\n<!-- a\ncomment -->\n\n[r]: javascript:y\n";
+        ![p](http://evil/x.png) [c][r] <!-- note -->\n\n<!-- a\ncomment --> <i>shown</i>\n\n[r]: javascript:y\n";
     let (markdown, html) = rendered(&runbook(book), &Journaled::new("local").end(RunOutcome::Done));
     structure(&markdown);
     for text in [&markdown, &html] {
         assert!(!text.contains("<script") && !text.contains("<b ") && !text.contains("comment"), "{text}");
+        assert!(text.contains("&lt;i") && text.contains("shown"), "{text}");
     }
     assert!(!html.contains("src=") && html.contains("<a href=\"http://evil/x.png\">p</a>"), "{html}");
 }
