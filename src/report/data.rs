@@ -149,16 +149,30 @@ fn step_view(step: &Declared, state: &State, redactor: &Redactor, number: &mut u
         Some(StepStatus::Skipped) => "skipped",
         Some(StepStatus::Running) => "interrupted",
     };
+    let outputs = row.and_then(|row| row.outputs.as_ref()).map(|outputs| redactor.value(outputs));
+    // A step that must fail puts out its error, and leaves a resource of which nothing else is known.
+    let error = outputs
+        .as_ref()
+        .filter(|_| step.common.expect_error.is_some())
+        .and_then(|o| o.get("error")?.as_object());
     let mut bodies: Vec<(String, Body)> = Vec::new();
     for (id, resource) in state.resources.of_step(&step.id) {
         let what = capitalised(&id.kind.replace('-', " "));
-        bodies.push((what.clone(), card(what, redactor.text(&id.name), resource, redactor)));
+        let mut card = card(what.clone(), redactor.text(&id.name), resource, redactor);
+        if let (Body::Card { status, facts: rows, .. }, Some(error)) = (&mut card, error)
+            && rows.is_empty()
+        {
+            (*status, *rows) = ("failed, as it must".into(), facts(error));
+        }
+        bodies.push((what, card));
     }
-    let outputs = row.and_then(|row| row.outputs.as_ref()).map(|outputs| redactor.value(outputs));
     if let (true, Some(Value::Object(outputs))) = (bodies.is_empty(), outputs) {
         let (what, name) = (capitalised(&step.kind.name), step.id.clone());
         let facts = facts(&outputs);
-        bodies.push((format!("Outputs of {name}"), Body::Card { what, name, status: status.into(), note: None, facts }));
+        bodies.push((
+            format!("Outputs of {name}"),
+            Body::Card { what, name, status: status.into(), note: None, facts },
+        ));
     }
     for figure in row.into_iter().flat_map(|row| &row.figures) {
         bodies.push(drawn(figure, redactor));
@@ -184,7 +198,7 @@ fn step_view(step: &Declared, state: &State, redactor: &Redactor, number: &mut u
             .and_then(|row| Some(took(row.ended? - row.started)))
             .filter(|_| status != "skipped")
             .unwrap_or_default(),
-        summary: row.map(|row| redactor.text(&row.summary)).unwrap_or_default(),
+        summary: row.map(|row| short(&redactor.text(&row.summary).into())).unwrap_or_default(),
         failure: row.and_then(|row| row.failure.as_ref()).map(|failure| redacted(failure, redactor)),
         figures: figures.collect(),
     }
@@ -227,13 +241,14 @@ fn facts(map: &Map<String, Value>) -> Vec<(String, String)> {
     for (name, value) in map {
         match value {
             Value::Object(inner)
-                if !inner.is_empty() && inner.len() <= 12 && inner.values().all(|v| !v.is_object()) =>
+                if !inner.is_empty() && inner.len() <= 8 && inner.values().all(|v| !v.is_object()) =>
             {
                 rows.extend(
-                    inner.iter().map(|(key, value)| (label(&format!("{name}: {key}")), short(value))),
+                    inner.iter().map(|(key, value)| (format!("{}: {key}", label(name)), short(value))),
                 );
             }
             Value::Null => {}
+            Value::String(text) if text.trim().is_empty() => {}
             other => rows.push((label(name), short(other))),
         }
     }
@@ -337,11 +352,12 @@ fn time(at: i64) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// Milliseconds as people say them: `0.4 s`, `12 s`, `3 min 20 s`, `1 h 2 min`.
+/// Milliseconds as people say them: `40 ms`, `1.7 s`, `12 s`, `3 min 20 s`, `1 h 2 min`.
 fn took(milliseconds: i64) -> String {
     let seconds = milliseconds.max(0) / 1000;
     match seconds {
-        0..10 => format!("{:.1} s", milliseconds.max(0) as f64 / 1000.0),
+        0 => format!("{} ms", milliseconds.max(0)),
+        1..10 => format!("{:.1} s", milliseconds.max(0) as f64 / 1000.0),
         10..60 => format!("{seconds} s"),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),

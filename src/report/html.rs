@@ -118,6 +118,10 @@ impl<'a> Prose<'a> {
                     self.out.push(event.clone());
                 }
                 // push_html escapes what is text.
+                Event::Code(text) if self.is_missing(text) => {
+                    let mark = format!("<mark class=\"missing\">{}</mark>", escape(&self.words(text)));
+                    self.out.push(Event::InlineHtml(mark.into()));
+                }
                 Event::Code(text) => self.out.push(Event::Code(self.words(text).into())),
                 Event::Text(text) if code => self.out.push(Event::Text(self.words(text).into())),
                 Event::Text(text) => self.text(text, links.is_empty()),
@@ -136,6 +140,10 @@ impl<'a> Prose<'a> {
                 other => self.out.push(other.clone()),
             }
         }
+    }
+
+    fn is_missing(&self, text: &str) -> bool {
+        text.chars().any(|c| matches!(self.tokens.get(c), Some(Token::Missing { .. })))
     }
 
     fn words(&self, text: &str) -> String {

@@ -1,10 +1,12 @@
 //! The write-up as Markdown: the prose as it was written, each value escaped for the place where it lands.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use minijinja::value::Serde;
 use minijinja::{Environment, Value};
 use pulldown_cmark::{CodeBlockKind, Event, LinkType, Parser, Tag, TagEnd};
+use regex::{Captures, Regex};
 use serde_json::json;
 
 use super::data::{Body, ReportData};
@@ -53,7 +55,7 @@ fn prose(data: &ReportData, pictures: &Pictures) -> String {
         let written = &source[span.clone()];
         match event {
             Event::Code(code) if written.contains(is_token) => {
-                changes.push((span, code_span(&tokens.fill(&code, Token::words), in_table)));
+                changes.push((span, code_span(&tokens.fill(&code, in_code), in_table)));
             }
             Event::Start(Tag::HtmlBlock) | Event::InlineHtml(_) => {
                 changes.push((span, html(written, tokens)))
@@ -62,7 +64,7 @@ fn prose(data: &ReportData, pictures: &Pictures) -> String {
             Event::End(TagEnd::Table) => in_table = false,
             Event::Start(Tag::CodeBlock(_)) => {
                 each_token(source, span, tokens, |at, token| {
-                    changes.push((at, in_code_block(&token.words())))
+                    changes.push((at, in_code_block(&in_code(token))))
                 });
             }
             Event::Start(Tag::Paragraph) if depth == 0 => {
@@ -190,6 +192,10 @@ fn plain(source: &str, span: Range<usize>, tokens: &Tokens, out: &mut String) {
     }
 }
 
+/// What GitHub makes a link of though nothing says so, before and from the character that gives it away.
+static ADDRESS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)(https?|ftp|www)(://|\.)").expect("the pattern is a constant"));
+
 /// Text in which nothing is Markdown or HTML, and no bare address becomes a link.
 fn text(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
@@ -202,7 +208,7 @@ fn text(value: &str) -> String {
             _ => escaped.push(c),
         }
     }
-    escaped.replace("://", "\\://").replace("www.", "www\\.").replace("WWW.", "WWW\\.")
+    ADDRESS.replace_all(&escaped, |found: &Captures<'_>| format!("{}\\{}", &found[1], &found[2])).into_owned()
 }
 
 /// What would open a list, a heading or a rule at the start of a line; `behind` is what follows in the prose.
@@ -237,6 +243,14 @@ fn fenced(info: &str, code: &str) -> String {
 
 fn longest_run(code: &str) -> usize {
     code.split(|c| c != '`').map(str::len).max().unwrap_or_default()
+}
+
+/// A value in code, where all that can mark a missing one is a character.
+fn in_code(token: &Token) -> String {
+    match token {
+        Token::Missing { .. } => format!("⚠ {}", token.words()),
+        other => other.words(),
+    }
 }
 
 /// A value in code on lines of its own, where nothing can be escaped: only a fence would end it.

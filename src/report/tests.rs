@@ -319,6 +319,31 @@ fn code_stays_literal_and_loops_make_tables() {
     assert!(html.contains("<code>3</code>") && html.contains("print('{{ a.x }}')"));
 }
 
+#[test]
+fn a_job_that_must_fail_shows_how_it_did() {
+    let book = "```opsml a\nbucket: {}\nexpect_error: AccessDenied\n```\n";
+    let mut journal = Journaled::new("local");
+    journal.start("a", "bucket");
+    let id = ResourceId { kind: "bucket".into(), name: "b".into() };
+    journal.add(Event::Intended {
+        id: id.clone(),
+        step: "a".into(),
+        slot: "bucket".into(),
+        spec: Value::Null,
+    });
+    journal.add(Event::Created { id, adopted: false });
+    journal.done(
+        "a",
+        json!({"error": {"code": "AccessDenied", "message": "User is not authorized"}}),
+        "",
+        vec![],
+    );
+    let (markdown, html) = rendered(&runbook(book), &journal.end(RunOutcome::Done));
+    for text in [markdown, html] {
+        assert!(text.contains("failed, as it must") && text.contains("User is not authorized"), "{text}");
+    }
+}
+
 /// Every place that a value may land in.
 fn everywhere(value: &str) -> (Runbook, State) {
     let book = "---\ntitle: T\n---\n# About {{ a.v }} it\n\n{{ a.v }}\n\n{{ a.v }}. next\n\nText {{ a.v }} more `{{ a.v }}` and \\{{ a.v }} \
@@ -530,4 +555,15 @@ fn any_document_gives_a_report() {
             "{markdown}"
         );
     }
+}
+
+#[test]
+fn zz_real() {
+    let Some(db) = std::env::var_os("OPSML_DB") else { return };
+    let path = std::path::PathBuf::from(std::env::var_os("OPSML_BOOK").unwrap());
+    let journal = crate::journal::Journal::read(Path::new(&db)).unwrap().unwrap();
+    let (book, _) = Runbook::parse(Source::new(&path, std::fs::read_to_string(&path).unwrap()));
+    let start = std::time::Instant::now();
+    write(&book, journal.state(), Path::new("/tmp/shots/real")).unwrap();
+    println!("{:?}", start.elapsed());
 }

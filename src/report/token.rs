@@ -113,13 +113,17 @@ pub fn words(value: &Value) -> String {
         },
         Value::String(text) => one_line(text),
         Value::Array(items) => listed(items, IN_PROSE, IN_PROSE),
-        Value::Object(_) => value.to_string(),
+        Value::Object(map) => {
+            let members = map.iter().map(|(name, value)| format!("{}: {}", one_line(name), words(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+        }
     }
 }
 
 /// A value as a card shows it: long ones are cut, and say how long they are.
 pub fn short(value: &Value) -> String {
     let text = match value {
+        Value::Array(items) if items.is_empty() => "none".into(),
         Value::Array(items) => listed(items, IN_CARD + 3, IN_CARD),
         other => words(other),
     };
