@@ -170,7 +170,7 @@ fn table(value: &Value) -> Result<(Vec<String>, Vec<Vec<String>>), Error> {
             let cell = |item: &Value, name: &String| item.get(name).map(words).unwrap_or_default();
             let rows =
                 items.iter().map(|item| columns.iter().map(|name| cell(item, name)).collect()).collect();
-            Ok((columns, rows))
+            Ok((columns.iter().map(|name| name.replace('_', " ")).collect(), rows))
         }
         Value::Array(items) if items.iter().all(Value::is_array) => {
             let width = items.iter().filter_map(Value::as_array).map(Vec::len).max().unwrap_or_default();

@@ -556,14 +556,3 @@ fn any_document_gives_a_report() {
         );
     }
 }
-
-#[test]
-fn zz_real() {
-    let Some(db) = std::env::var_os("OPSML_DB") else { return };
-    let path = std::path::PathBuf::from(std::env::var_os("OPSML_BOOK").unwrap());
-    let journal = crate::journal::Journal::read(Path::new(&db)).unwrap().unwrap();
-    let (book, _) = Runbook::parse(Source::new(&path, std::fs::read_to_string(&path).unwrap()));
-    let start = std::time::Instant::now();
-    write(&book, journal.state(), Path::new("/tmp/shots/real")).unwrap();
-    println!("{:?}", start.elapsed());
-}
