@@ -42,6 +42,7 @@ class Record:
     def summary(self):
         with self.lock:
             self._write(event="summary", calls=dict(sorted(self.calls.items())), findings=self.findings)
+            self.file.close()
 
     def _write(self, **line):
         self.file.write(json.dumps(line) + "\n")
