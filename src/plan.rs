@@ -155,19 +155,34 @@ fn collect_changes(path: &str, old: &Value, new: &Value, found: &mut Vec<String>
                 collect_changes(&path, old.get(name).unwrap_or(&Value::Null), new.get(name).unwrap_or(&Value::Null), found);
             }
         }
-        _ => found.push(format!("{} {} → {}", path.trim(), shown(old), shown(new))),
+        _ => {
+            let (old, new) = (plain(old), plain(new));
+            // Of two long texts that begin alike, what differs is what matters.
+            let same = old.char_indices().zip(new.chars()).take_while(|((_, a), b)| a == b).last();
+            let from = same.map_or(0, |((at, _), _)| at).saturating_sub(12);
+            let from = (0..=from).rev().find(|at| old.is_char_boundary(*at)).unwrap_or(0);
+            found.push(format!("{} {} → {}", path.trim(), shown(&old, from), shown(&new, from)));
+        }
     }
 }
 
-fn shown(value: &Value) -> String {
-    let text = match value {
+fn plain(value: &Value) -> String {
+    match value {
         Value::Null => "nothing".to_owned(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
-    };
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+    }
+}
+
+/// At most 60 characters, from a place on.
+fn shown(text: &str, from: usize) -> String {
+    if text.chars().count() <= 60 {
+        return text.to_owned();
+    }
+    let tail = &text[from..];
+    match tail.char_indices().nth(60) {
+        Some((end, _)) => format!("…{}…", &tail[..end]),
+        None => format!("…{tail}"),
     }
 }
 

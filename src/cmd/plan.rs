@@ -45,6 +45,7 @@ pub fn run(arguments: &Plan) -> Verdict {
         }
         step.leaves.iter().for_each(|left| println!("{:width$}  {:17} {left}", "", ""));
     }
+    let worst = worst + 0.0;
     println!("At worst {worst:.2} USD on AWS, by prices of {}.", price::DATE);
     Ok(exit::DONE)
 }

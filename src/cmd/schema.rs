@@ -34,8 +34,8 @@ pub fn run(arguments: &Schema) -> Verdict {
 
 /// The body of a block of this kind, and what it puts out.
 fn block(kind: &KindInfo) -> Value {
-    let mut body = step::common_schema();
-    body["properties"][kind.name] = (kind.fields)();
+    let mut body = step::common_schema().clone();
+    body["properties"][kind.name] = (kind.fields)().clone();
     body["required"] = json!([kind.name]);
     json!({"about": kind.about, "owns_resources": kind.owns, "body": body, "outputs": (kind.outputs)()})
 }

@@ -214,5 +214,18 @@ pub(super) async fn delete_log_streams(aws: &Aws, group: &str, prefix: &str) -> 
         let deleted = aws.logs.delete_log_stream().log_group_name(group).log_stream_name(name).send().await;
         present(deleted.map_err(|error| failure("DeleteLogStream", error)))?;
     }
+    // The group is everybody's: it goes only once nobody's streams are in it, and nobody has set it up.
+    let left = aws.logs.describe_log_streams().log_group_name(group).limit(1).send().await;
+    let left = present(left.map_err(|error| failure("DescribeLogStreams", error)))?;
+    if left.is_none_or(|page| !page.log_streams().is_empty()) {
+        return Ok(());
+    }
+    let groups = aws.logs.describe_log_groups().log_group_name_prefix(group).send().await;
+    let groups = groups.map_err(|error| failure("DescribeLogGroups", error))?;
+    let plain = |one: &aws_sdk_cloudwatchlogs::types::LogGroup| one.retention_in_days().is_none() && one.kms_key_id().is_none();
+    if groups.log_groups().iter().any(|one| one.log_group_name() == Some(group) && plain(one)) {
+        let deleted = aws.logs.delete_log_group().log_group_name(group).send().await;
+        present(deleted.map_err(|error| failure("DeleteLogGroup", error)))?;
+    }
     Ok(())
 }

@@ -61,7 +61,7 @@ pub fn resolve(step: &Declared, context: &Context) -> Result<Resolved, Vec<Diagn
 
 fn misfits(step: &Declared, node: &Node) -> Vec<Diagnostic> {
     let Some(kind) = step::kind(&step.kind.name) else { return Vec::new() };
-    let mut problems = shape::check(node, &(kind.fields)(), &format!("`{}`", kind.name));
+    let mut problems = shape::check(node, (kind.fields)(), &format!("`{}`", kind.name));
     // A kind's own rules speak about whole values: they wait until no template is left.
     if problems.is_empty() && !any_text(node, &template::has_template) {
         for problem in (kind.problems)(node.to_value()) {
@@ -289,7 +289,7 @@ fn unknown_root(root: &str, span: Span, scope: &Scope<'_>) -> Option<Diagnostic>
 /// JSON Schema of what a step puts out: its kind's outputs, or the error that it expects.
 fn outputs_of(step: &Declared) -> Value {
     match (&step.common.expect_error, step::kind(&step.kind.name)) {
-        (None, Some(kind)) => (kind.outputs)(),
+        (None, Some(kind)) => (kind.outputs)().clone(),
         _ => json!({"type": "object", "additionalProperties": false, "properties": {
             "error": {"type": "object", "additionalProperties": false,
                 "properties": {"code": {"type": "string"}, "message": {"type": "string"}}},

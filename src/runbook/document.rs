@@ -249,14 +249,14 @@ fn kind_of(body: &Node, id_span: &Span, problems: &mut Vec<Diagnostic>) -> Optio
 }
 
 fn fields_of(kind: &str) -> Vec<String> {
-    let schema = step::kind(kind).map(|kind| (kind.fields)()).unwrap_or_default();
-    shape::members(&schema, &schema).map(|members| members.keys().cloned().collect()).unwrap_or_default()
+    let members = step::kind(kind).and_then(|kind| shape::members((kind.fields)(), (kind.fields)()));
+    members.map(|members| members.keys().cloned().collect()).unwrap_or_default()
 }
 
 fn common(body: &Node, kind: &Key, problems: &mut Vec<Diagnostic>) -> Common {
     let entries = body.entries().iter().filter(|(key, _)| step::common_keys().contains(&key.name)).cloned().collect();
     let node = Node { span: kind.span.clone(), kind: NodeKind::Map(entries) };
-    let misfits = shape::check(&node, &step::common_schema(), "a step");
+    let misfits = shape::check(&node, step::common_schema(), "a step");
     if misfits.is_empty()
         && let Ok(common) = serde_json::from_value(node.to_value())
     {

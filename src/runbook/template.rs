@@ -87,18 +87,25 @@ pub fn references(text: &str, form: Form, at: &dyn Fn(usize) -> usize) -> Result
     Ok(references)
 }
 
-/// Where `root.path…` stands in the tags of a template; the whole text where it is not found word for word
-/// (`x["y"]`).
+/// Where `root.path…` stands in the tags of a template; the whole text where it is not found word for word, as in
+/// `x["y"]`.
 fn occurrences(text: &str, root: &str, path: &[String]) -> Vec<Span> {
-    let dotted: String =
-        std::iter::once(root).chain(path.iter().map(String::as_str)).map(regex::escape).collect::<Vec<_>>().join(r"\s*\.\s*");
-    let regex = regex::Regex::new(&format!(r"(?:^|[^\w.])({dotted})(?:$|[^\w])")).ok();
-    let spans: Vec<Span> = regex
-        .iter()
-        .flat_map(|regex| regex.captures_iter(text))
-        .filter_map(|captures| captures.get(1))
-        .map(|found| found.range())
-        .filter(|span| !has_template(text) || text[..span.start].rfind("{{").max(text[..span.start].rfind("{%")) > text[..span.start].rfind("}}").max(text[..span.start].rfind("%}")))
+    let dotted = std::iter::once(root).chain(path.iter().map(String::as_str)).collect::<Vec<_>>().join(".");
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let alone = |span: &Span| {
+        let before = text[..span.start].chars().next_back();
+        let after = text[span.end..].chars().next();
+        before.is_none_or(|c| !is_name(c) && c != '.') && after.is_none_or(|c| !is_name(c))
+    };
+    let in_tag = |span: &Span| {
+        let before = &text[..span.start];
+        let (opened, closed) = (before.rfind("{{").max(before.rfind("{%")), before.rfind("}}").max(before.rfind("%}")));
+        !has_template(text) || opened > closed
+    };
+    let spans: Vec<Span> = text
+        .match_indices(&dotted)
+        .map(|(start, _)| start..start + dotted.len())
+        .filter(|span| alone(span) && in_tag(span))
         .collect();
     if spans.is_empty() { vec![0..text.len()] } else { spans }
 }
@@ -161,10 +168,10 @@ mod tests {
 
     #[test]
     fn references_know_their_place() {
-        let text = "deploy {{ deploy.endpoint_name }} of {{ x . y | upper }}";
+        let text = "deploy {{ deploy.endpoint_name }} of {{ x.y | upper }}";
         let found = references(text, Form::Template, &|at| at).unwrap();
         let shown: Vec<_> = found.iter().map(|r| (r.root.as_str(), &text[r.span.clone()])).collect();
-        assert_eq!(shown, [("deploy", "deploy.endpoint_name"), ("x", "x . y")]);
+        assert_eq!(shown, [("deploy", "deploy.endpoint_name"), ("x", "x.y")]);
     }
 
     #[test]

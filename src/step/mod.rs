@@ -84,11 +84,19 @@ pub struct KindInfo {
     pub about: &'static str,
     pub owns: bool,
     /// JSON Schema of its fields.
-    pub fields: fn() -> Value,
+    pub fields: fn() -> &'static Value,
     /// JSON Schema of its outputs.
-    pub outputs: fn() -> Value,
+    pub outputs: fn() -> &'static Value,
     pub problems: fn(Value) -> Vec<Problem>,
     pub missing: fn(&Value, &Paths) -> Option<String>,
+}
+
+/// A value that is made when it is first asked for: `check` asks for a few schemas, and often.
+macro_rules! once {
+    ($make:expr) => {{
+        static VALUE: OnceLock<Value> = OnceLock::new();
+        VALUE.get_or_init(|| $make)
+    }};
 }
 
 macro_rules! kinds {
@@ -100,8 +108,8 @@ macro_rules! kinds {
             name: <$module::$Type as Kind>::NAME,
             about: <$module::$Type as Kind>::ABOUT,
             owns: <$module::$Type as Kind>::OWNS,
-            fields: schema_once::<$module::$Type>,
-            outputs: schema_once::<<$module::$Type as Kind>::Outputs>,
+            fields: || once!(schema::<$module::$Type>()),
+            outputs: || once!(schema::<<$module::$Type as Kind>::Outputs>()),
             problems: problems_of::<$module::$Type>,
             missing: <$module::$Type as Kind>::missing,
         }),*];
@@ -142,7 +150,7 @@ kinds!(
     command::Command,
 );
 
-fn schema_once<T: JsonSchema>() -> Value {
+fn schema<T: JsonSchema>() -> Value {
     schema_for!(T).to_value()
 }
 
@@ -189,8 +197,8 @@ pub struct Common {
     pub tags: BTreeMap<String, String>,
 }
 
-pub fn common_schema() -> Value {
-    schema_once::<Common>()
+pub fn common_schema() -> &'static Value {
+    once!(schema::<Common>())
 }
 
 pub fn common_keys() -> &'static [String] {
@@ -250,14 +258,14 @@ mod tests {
                 for unread in ["allOf", "patternProperties", "dependentRequired", "prefixItems"] {
                     assert!(!text.contains(unread), "{}: {unread} is not checked", kind.name);
                 }
-                for (_, pattern) in patterns(&schema) {
+                for (_, pattern) in patterns(schema) {
                     regex::Regex::new(&pattern).unwrap();
                 }
             }
             let fields = (kind.fields)();
             assert_eq!(fields["additionalProperties"], false, "{}: unknown keys must be refused", kind.name);
-            for (name, field) in shape::members(&fields, &fields).unwrap() {
-                let resolved = shape::resolve(&fields, &field);
+            for (name, field) in shape::members(fields, fields).unwrap() {
+                let resolved = shape::resolve(fields, &field);
                 assert!(
                     field.get("description").or(resolved.get("description")).is_some(),
                     "{}.{name} has no documentation",
