@@ -247,7 +247,9 @@ pub fn plan(
                     if let (Decision::Cached, Some(why)) = (&decision, outputs.and_then(|o| missing(&step.kind.name, o))) {
                         decision = Decision::Run(why);
                     }
-                    (decision, read.and_then(|read| read.price()))
+                    // What is kept costs nothing anew.
+                    let price = read.filter(|_| decision != Decision::Cached).and_then(|read| read.price());
+                    (decision, price)
                 }
             },
             (names, None) => (Decision::Run(format!("new; upstream {}", names.join(", "))), None),
