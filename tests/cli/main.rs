@@ -1,0 +1,5 @@
+//! The program from outside: each test with a home, a folder and a local cloud of its own.
+
+mod cloud;
+mod judge;
+mod real_worker;
