@@ -37,7 +37,8 @@ impl Cloud {
     }
 
     pub fn pid(&self) -> i32 {
-        let status: Value = serde_json::from_str(&text(self.opsml(&["cloud", "status", "--format", "json"]))).unwrap();
+        let status: Value =
+            serde_json::from_str(&text(self.opsml(&["cloud", "status", "--format", "json"]))).unwrap();
         status["running"]["pid"].as_i64().unwrap().try_into().unwrap()
     }
 
@@ -105,7 +106,12 @@ impl Drop for Cloud {
 /// What a program that must succeed wrote on stdout.
 pub fn text(output: Output) -> String {
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{:?}\n{told}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{:?}\n{told}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
     told
 }
 

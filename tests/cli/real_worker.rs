@@ -51,5 +51,7 @@ fn boto3_trains_serves_and_outlives_a_killed_server() {
     assert!(!left.iter().any(|pid| trains.contains(pid) || serves.contains(pid)), "{left:?}");
 
     python(&cloud, "deletes_it_all()");
-    wait_for("all workers have ended", || processes_below(&jobs).is_empty() && processes_below(&endpoints).is_empty());
+    wait_for("all workers have ended", || {
+        processes_below(&jobs).is_empty() && processes_below(&endpoints).is_empty()
+    });
 }

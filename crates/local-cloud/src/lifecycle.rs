@@ -2,8 +2,8 @@
 //! and stopping it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::net::Ipv4Addr;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -240,6 +240,7 @@ pub fn start(dir: &Path, mut command: Command) -> Result<Running, Error> {
     if process::is_held(dir).map_err(io(dir))? {
         if let Some(running) = find(dir)?
             && running.record.build == process::build_id().map_err(io(dir))?
+            && answers(running.record.port)
         {
             return Ok(running);
         }
@@ -263,6 +264,18 @@ pub fn start(dir: &Path, mut command: Command) -> Result<Running, Error> {
             Err(Error::NotStarted { dir: dir.to_owned(), tail: log_tail(dir, log_start) })
         }
     }
+}
+
+/// Whether a server takes requests. One that was killed a moment ago still holds its lock, and even its port, until
+/// the kernel has ended all of its threads; it closes what it is asked on. One that is only slow is none of these.
+fn answers(port: u16) -> bool {
+    let ask = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        write!(stream, "GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n")?;
+        Ok(stream.read(&mut [0])? > 0)
+    };
+    ask().unwrap_or_else(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
 }
 
 /// Stops the server of a folder; false: none ran. Its state stays.
