@@ -11,6 +11,10 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 /// The variable that names a child's folder, and so the child.
 pub const BASE_DIR: &str = "SAGEMAKER_BASE_DIR";
 
+/// Tells OpenMP's idle threads to sleep. They spin otherwise, which is faster for a process that has its cores to
+/// itself, and several times slower for two that share them, as instances here do.
+pub const WAIT_POLICY: (&str, &str) = ("OMP_WAIT_POLICY", "passive");
+
 /// One look at a child and all in its group.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Usage {

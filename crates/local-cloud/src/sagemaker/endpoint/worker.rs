@@ -152,7 +152,8 @@ impl Worker {
             .env("SM_MODEL_DIR", self.folder.join("model"))
             .env("OMP_NUM_THREADS", &threads)
             .env("MKL_NUM_THREADS", &threads)
-            .env("OPENBLAS_NUM_THREADS", &threads);
+            .env("OPENBLAS_NUM_THREADS", &threads)
+            .envs([process::WAIT_POLICY]);
         for (name, value) in self.deployment.container["Environment"].as_object().into_iter().flatten() {
             command.env(name, value.as_str().unwrap_or_default());
         }

@@ -83,6 +83,8 @@ impl Layout {
         for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"] {
             set(name, threads.clone());
         }
+        let (name, policy) = crate::sagemaker::process::WAIT_POLICY;
+        set(name, policy.to_owned());
         let mut values = Map::new();
         let mut arguments = Vec::new();
         for (name, value) in hyperparameters(input).as_object().into_iter().flatten() {
