@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::diagnostic::printable;
 use crate::journal::{Event, Observer, Progress, Record, State, StepStatus};
 
-/// How often a plain log tells the progress of one step.
+/// How often a plain log tells how far a count is.
 const QUIET: Duration = Duration::from_secs(5);
 
 /// The console for text: a spinner where a person looks on, lines where none does.
@@ -93,12 +93,9 @@ impl Observer for Text {
         };
         if let Some(bar) = &self.bar {
             bar.set_message(message);
-        } else if progress.message != self.message || self.last.elapsed() >= QUIET {
-            let first_word_of_a_count = progress.part.is_some() && progress.message == self.message;
-            if !first_word_of_a_count || self.last.elapsed() >= QUIET {
-                println!("  {step}: {message}");
-                self.last = Instant::now();
-            }
+        } else if progress.message != self.message || (progress.part.is_some() && self.last.elapsed() >= QUIET) {
+            println!("  {step}: {message}");
+            self.last = Instant::now();
         }
         self.message.clone_from(&progress.message);
     }

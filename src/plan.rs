@@ -10,6 +10,9 @@ use crate::diagnostic::Diagnostic;
 use crate::journal::{State, StepRow, StepStatus};
 use crate::runbook::{self, Context, Declared, Runbook, template, used_steps};
 
+/// The fact by which a resource says that a reader of it would notice a change.
+pub const REVISION: &str = "revision";
+
 /// What happens to a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "action", content = "reason", rename_all = "snake_case")]
@@ -27,7 +30,7 @@ pub enum Decision {
 pub struct Ready {
     /// The kind's fields.
     pub fields: Value,
-    /// `{KIND: fields, expect_error: …, tags: …}`: what makes the step stale when it changes.
+    /// `{KIND: fields, reads: …, expect_error: …, tags: …}`: what makes the step stale when it changes.
     pub inputs: Value,
 }
 
@@ -79,6 +82,10 @@ pub fn resolve(step: &Declared, context: &Context, state: &State) -> Result<Reso
             if let Some(code) = &step.common.expect_error {
                 inputs.insert("expect_error".into(), json!(code));
             }
+            let reads = revisions(step, state);
+            if !reads.is_empty() {
+                inputs.insert("reads".into(), Value::Object(reads));
+            }
             if !step.common.tags.is_empty() {
                 inputs.insert("tags".into(), json!(step.common.tags));
             }
@@ -87,6 +94,14 @@ pub fn resolve(step: &Declared, context: &Context, state: &State) -> Result<Reso
         Err(_) if !skipped.is_empty() => Ok(Resolution::Skip(skipped_reason(&skipped))),
         Err(problems) => Err(problems),
     }
+}
+
+/// What lies behind names that stay the same when it changes: the data below a prefix, the model behind an endpoint.
+/// A step that uses such a thing is stale when its revision is another, though its own fields are as they were.
+fn revisions(step: &Declared, state: &State) -> Map<String, Value> {
+    let used = used_steps(step);
+    let rows = state.resources.live().filter(|(_, row)| used.contains(&row.step) && !row.superseded);
+    rows.filter_map(|(id, row)| Some((id.to_string(), row.facts.get(REVISION)?.clone()))).collect()
 }
 
 fn skipped_reason(skipped: &BTreeSet<String>) -> String {
@@ -232,7 +247,9 @@ pub fn plan(
                     if let (Decision::Cached, Some(why)) = (&decision, outputs.and_then(|o| missing(&step.kind.name, o))) {
                         decision = Decision::Run(why);
                     }
-                    (decision, read.and_then(|read| read.price()))
+                    // What is kept costs nothing anew.
+                    let price = read.filter(|_| decision != Decision::Cached).and_then(|read| read.price());
+                    (decision, price)
                 }
             },
             (names, None) => (Decision::Run(format!("new; upstream {}", names.join(", "))), None),

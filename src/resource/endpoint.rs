@@ -47,7 +47,7 @@ impl Resource for Endpoint {
             facts: facts([
                 ("arn", json!(endpoint.endpoint_arn())),
                 ("status", json!(endpoint.endpoint_status().map(|status| status.as_str()))),
-                ("endpoint_config", json!(endpoint.endpoint_config_name())),
+                ("revision", json!(endpoint.endpoint_config_name())),
                 ("variant", json!(variant.and_then(|v| v.variant_name()))),
             ]),
             status,

@@ -40,7 +40,8 @@ pub type Report<'a> = &'a mut dyn FnMut(String, Option<(u64, u64)>);
 #[derive(Clone, Debug, PartialEq)]
 pub struct Live {
     pub status: Status,
-    /// What a card in the report shows and what a changed one is told by: nothing that changes by itself.
+    /// What a card in the report shows and what a changed one is told by: nothing that changes by itself. The fact
+    /// `revision` is what lies behind the name: a step that reads the resource is stale when it changes.
     pub facts: Map<String, Value>,
 }
 

@@ -55,7 +55,7 @@ impl Resource for Objects {
         let uri = format!("s3://{}/{}", self.bucket, self.prefix);
         Ok(Some(Live {
             status: Status::Ready,
-            facts: facts([("uri", json!(uri)), ("files", json!(self.files)), ("bytes", json!(self.bytes))]),
+            facts: facts([("uri", json!(uri)), ("files", json!(self.files)), ("bytes", json!(self.bytes)), ("revision", json!(self.digest))]),
         }))
     }
 

@@ -59,17 +59,20 @@ impl Resource for TrainingJob {
         let Some(job) = present(job.map_err(|error| failure("DescribeTrainingJob", error)))? else { return Ok(None) };
         let reason = || job.failure_reason().unwrap_or("the service gives no reason").to_owned();
         let secondary = job.secondary_status().map_or("InProgress", |status| status.as_str());
-        let status = match job.training_job_status() {
-            Some(TrainingJobStatus::Completed) => Status::Ready,
-            Some(TrainingJobStatus::Failed) => Status::Failed(reason()),
-            Some(TrainingJobStatus::Stopped) => Status::Failed(format!("Stopped: {secondary}")),
-            _ => Status::Pending(secondary.to_owned()),
-        };
         let metrics: BTreeMap<&str, f32> = job
             .final_metric_data_list()
             .iter()
             .filter_map(|metric| Some((metric.metric_name()?, metric.value()?)))
             .collect();
+        let status = match job.training_job_status() {
+            Some(TrainingJobStatus::Completed) => Status::Ready,
+            Some(TrainingJobStatus::Failed) => Status::Failed(reason()),
+            Some(TrainingJobStatus::Stopped) => Status::Failed(format!("Stopped: {secondary}")),
+            _ => {
+                let so_far = metrics.iter().map(|(name, value)| format!(", {name} {value}"));
+                Status::Pending(secondary.to_owned() + &so_far.collect::<String>())
+            }
+        };
         let metrics = if status == Status::Ready { json!(metrics) } else { json!(null) };
         let seconds = match (job.training_start_time(), job.training_end_time()) {
             (Some(start), Some(end)) => json!(end.secs() - start.secs()),

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     fn archive_of(path: &Path, build: impl FnOnce(&mut tar::Builder<GzEncoder<File>>)) {
-        let mut archive = tar::Builder::new(GzEncoder::new(File::create(path).unwrap(), Compression::fast()));
+        let mut archive = tar::Builder::new(GzEncoder::new(File::create(path).unwrap(), Compression::best()));
         build(&mut archive);
         archive.into_inner().unwrap().finish().unwrap();
     }

@@ -8,6 +8,7 @@ mod sagemaker;
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use local_cloud::Settings;
@@ -85,6 +86,17 @@ pub fn wait_for<T>(mut found: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Where the pinned boto3 is; made where the environment doesn't name it.
+static PYTHONPATH: LazyLock<String> = LazyLock::new(|| {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let print = "env=$(scripts/python-env.sh) && eval \"$env\" && printf %s \"$OPSML_TEST_PYTHONPATH\"";
+    std::env::var("OPSML_TEST_PYTHONPATH").unwrap_or_else(|_| {
+        let output = Command::new("bash").args(["-c", print]).current_dir(root).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    })
+});
+
 pub fn python(endpoint: &str, keys: &AccessKey, home: &Path, code: &str) -> String {
     let prelude = include_str!("prelude.py");
     let output = Command::new("python3")
@@ -92,6 +104,7 @@ pub fn python(endpoint: &str, keys: &AccessKey, home: &Path, code: &str) -> Stri
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap())
         .env("HOME", home)
+        .env("PYTHONPATH", &*PYTHONPATH)
         .env("AWS_ENDPOINT_URL", endpoint)
         .env("AWS_ACCESS_KEY_ID", &keys.access_key_id)
         .env("AWS_SECRET_ACCESS_KEY", &keys.secret_access_key)

@@ -1,0 +1,58 @@
+//! Every request of the engine and every answer of the local cloud, held against botocore's models.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::cloud::{Cloud, repository, text};
+
+/// What a run, a second one, the log and `down` call at least.
+const OPERATIONS: &str = "
+    iam.AttachRolePolicy iam.CreateRole iam.DeleteRole iam.DeleteRolePolicy iam.DetachRolePolicy iam.GetRole
+    iam.ListAttachedRolePolicies iam.ListRolePolicies iam.PutRolePolicy
+    logs.DeleteLogStream logs.DescribeLogStreams logs.GetLogEvents
+    s3.CreateBucket s3.DeleteBucket s3.DeleteObjects s3.GetBucketVersioning s3.GetObject s3.HeadBucket
+    s3.ListObjectVersions s3.ListObjectsV2 s3.PutBucketEncryption s3.PutBucketTagging s3.PutBucketVersioning s3.PutObject
+    s3.PutPublicAccessBlock
+    sagemaker-runtime.InvokeEndpoint
+    sagemaker.CreateEndpoint sagemaker.CreateEndpointConfig sagemaker.CreateModel sagemaker.CreateTrainingJob
+    sagemaker.DeleteEndpoint sagemaker.DeleteEndpointConfig sagemaker.DeleteModel sagemaker.DeleteTrainingJob
+    sagemaker.DescribeEndpoint sagemaker.DescribeEndpointConfig sagemaker.DescribeModel sagemaker.DescribeTrainingJob
+    sts.GetCallerIdentity";
+
+#[test]
+fn every_exchange_fits_botocores_models() {
+    let cloud = Cloud::start();
+    cloud.images();
+    std::fs::write(cloud.dir.path().join("judged.md"), include_str!("judged.md")).unwrap();
+    let record = cloud.dir.path().join("record.jsonl");
+    let arguments = ["--to", cloud.endpoint(), "--record", record.to_str().unwrap()];
+    let (mut proxy, url) = cloud.python_server(&repository("tests/judge/proxy.py"), &arguments);
+
+    let opsml = |verb: &[&str]| text(cloud.opsml(&[verb, &["--target", url.as_str()]].concat()));
+    opsml(&["run", "judged.md"]);
+    let again = opsml(&["run", "judged.md"]);
+    assert!(again.contains("no call changed anything"), "{again}");
+    let log = opsml(&["logs", "judged.md", "train"]);
+    assert!(log.contains("test_accuracy="), "{log}");
+    opsml(&["down", "judged.md"]);
+
+    drop(proxy.stdin.take());
+    assert!(proxy.wait().unwrap().success());
+    let lines = std::fs::read_to_string(&record).unwrap();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let findings: Vec<&Value> = lines.iter().filter(|line| line["event"] == "finding").collect();
+    assert!(findings.is_empty(), "{findings:#?}");
+    let summary = lines.last().unwrap();
+    assert_eq!((&summary["event"], &summary["findings"]), (&"summary".into(), &0.into()));
+    let seen: BTreeSet<&str> = summary["calls"].as_object().unwrap().keys().map(String::as_str).collect();
+    let unseen: Vec<&str> = OPERATIONS.split_whitespace().filter(|name| !seen.contains(name)).collect();
+    assert!(unseen.is_empty(), "not called: {unseen:?}; called: {seen:?}");
+}
+
+/// The judge can fail: it finds what is wrong in requests and answers made wrong on purpose.
+#[test]
+fn the_judge_finds_faults() {
+    let cloud = Cloud::start();
+    text(cloud.python().arg(repository("tests/judge/counter.py")).output().unwrap());
+}
