@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 
 pub use check::{Context, Resolved, check, foreseen, resolve, used_steps};
 pub use front::{FrontMatter, Param, ParamType, front_matter_schema};
+pub use document::options as markdown_options;
 pub use prose::Piece;
 
 use crate::diagnostic::{Diagnostic, Source, Span};

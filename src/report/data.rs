@@ -1,0 +1,354 @@
+//! Everything that a write-up shows, as one plain value: made from the runbook and the journal alone, redacted.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::prose::{self, Known};
+use super::redact::Redactor;
+use super::token::{Tokens, short};
+use crate::failure::Failure;
+use crate::journal::{Figure, ResourceRow, ResourceStatus, RunOutcome, Series, State, StepStatus};
+use crate::runbook::{Declared, Runbook};
+
+#[derive(Debug, Serialize)]
+pub struct ReportData {
+    pub title: String,
+    pub author: Option<String>,
+    pub date: Option<String>,
+    /// Why the last run did not end well; the report opens with it.
+    pub trouble: Option<Trouble>,
+    /// Markdown with tokens in the place of values, steps and literal code.
+    pub prose: String,
+    pub tokens: Tokens,
+    /// In document order.
+    pub steps: Vec<StepView>,
+    pub run: Option<RunView>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Trouble {
+    /// `The run failed at step train`.
+    pub what: String,
+    /// `project.md, line 40`.
+    pub place: Option<String>,
+    pub failure: Option<Failure>,
+    /// What to do.
+    pub ways_out: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct StepView {
+    pub id: String,
+    pub kind: String,
+    /// `done`, `failed`, `skipped`, `interrupted`, `not run`.
+    pub status: &'static str,
+    /// Why it was skipped, or what is meant by its status.
+    pub note: Option<String>,
+    pub took: String,
+    pub summary: String,
+    pub failure: Option<Failure>,
+    pub figures: Vec<FigureView>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct FigureView {
+    pub number: usize,
+    pub caption: String,
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "body", rename_all = "snake_case")]
+pub enum Body {
+    /// A resource, or an act's outputs.
+    Card {
+        what: String,
+        name: String,
+        status: String,
+        note: Option<String>,
+        facts: Vec<(String, String)>,
+    },
+    Curve {
+        x: String,
+        y: String,
+        series: Vec<Series>,
+    },
+    Table {
+        columns: Vec<String>,
+        rows: Vec<Vec<String>>,
+    },
+}
+
+#[derive(Debug, Serialize)]
+pub struct RunView {
+    /// Name and value.
+    pub facts: Vec<(String, String)>,
+    pub params: Vec<(String, String)>,
+}
+
+impl ReportData {
+    pub fn new(runbook: &Runbook, state: &State) -> Self {
+        let redactor = Redactor::new(&state.target, &state.account);
+        let file = runbook.source.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut number = 0;
+        let steps: Vec<StepView> =
+            runbook.steps.iter().map(|step| step_view(step, state, &redactor, &mut number)).collect();
+        let known = known(runbook, state, &steps, &redactor);
+        let (prose, tokens) = prose::render(runbook, &known);
+        Self {
+            title: runbook.title().to_owned(),
+            author: runbook.front.author.clone(),
+            date: runbook.front.date.clone(),
+            trouble: trouble(runbook, state, &steps, &file),
+            prose,
+            tokens,
+            run: run_view(state, &redactor, &file),
+            steps,
+        }
+    }
+
+    pub fn figures(&self) -> impl Iterator<Item = &FigureView> {
+        self.steps.iter().flat_map(|step| &step.figures)
+    }
+}
+
+fn known(runbook: &Runbook, state: &State, views: &[StepView], redactor: &Redactor) -> Known {
+    let object = |value: Value| match redactor.value(&value) {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    };
+    let last = state.runs.last();
+    // Before the first run, the parameters are what they would be.
+    let params = last
+        .map_or_else(|| runbook.params(&Default::default()).unwrap_or_default(), |run| run.params.clone());
+    let outputs = |view: &StepView| match state.steps.get(&view.id).and_then(|row| row.outputs.as_ref()) {
+        Some(outputs) => Ok(redactor.value(outputs)),
+        None => Err(view.status.to_owned()),
+    };
+    Known {
+        params: object(Value::Object(params)),
+        run: object(json!({
+            "id": last.map(|run| run.run), "stack": state.stack, "target": state.target,
+            "account": state.account, "region": state.region,
+        })),
+        steps: views.iter().map(|view| (view.id.clone(), outputs(view))).collect(),
+        figures: views
+            .iter()
+            .map(|view| (view.id.clone(), view.figures.iter().map(|f| f.number).collect()))
+            .collect(),
+    }
+}
+
+fn step_view(step: &Declared, state: &State, redactor: &Redactor, number: &mut usize) -> StepView {
+    let row = state.steps.get(&step.id);
+    let status = match row.map(|row| row.status) {
+        None => "not run",
+        Some(StepStatus::Done) => "done",
+        Some(StepStatus::Failed) => "failed",
+        Some(StepStatus::Skipped) => "skipped",
+        Some(StepStatus::Running) => "interrupted",
+    };
+    let mut bodies: Vec<(String, Body)> = Vec::new();
+    for (id, resource) in state.resources.of_step(&step.id) {
+        let what = capitalised(&id.kind.replace('-', " "));
+        bodies.push((what.clone(), card(what, redactor.text(&id.name), resource, redactor)));
+    }
+    let outputs = row.and_then(|row| row.outputs.as_ref()).map(|outputs| redactor.value(outputs));
+    if let (true, Some(Value::Object(outputs))) = (bodies.is_empty(), outputs) {
+        let (what, name) = (capitalised(&step.kind.name), step.id.clone());
+        let facts = facts(&outputs);
+        bodies.push((format!("Outputs of {name}"), Body::Card { what, name, status: status.into(), note: None, facts }));
+    }
+    for figure in row.into_iter().flat_map(|row| &row.figures) {
+        bodies.push(drawn(figure, redactor));
+    }
+    let figures = bodies.into_iter().enumerate().map(|(index, (caption, body))| {
+        *number += 1;
+        let caption = match (&step.common.caption, index) {
+            (Some(own), 0) => own.clone(),
+            _ => caption,
+        };
+        FigureView { number: *number, caption, body }
+    });
+    StepView {
+        id: step.id.clone(),
+        kind: step.kind.name.clone(),
+        status,
+        note: match status {
+            "skipped" => row.map(|row| redactor.text(&row.reason)),
+            "interrupted" => Some("the run ended before this step did; the next run goes on with it".into()),
+            _ => None,
+        },
+        took: row
+            .and_then(|row| Some(took(row.ended? - row.started)))
+            .filter(|_| status != "skipped")
+            .unwrap_or_default(),
+        summary: row.map(|row| redactor.text(&row.summary)).unwrap_or_default(),
+        failure: row.and_then(|row| row.failure.as_ref()).map(|failure| redacted(failure, redactor)),
+        figures: figures.collect(),
+    }
+}
+
+fn redacted(failure: &Failure, redactor: &Redactor) -> Failure {
+    Failure {
+        code: redactor.text(&failure.code),
+        message: redactor.text(&failure.message),
+        hints: failure.hints.iter().map(|hint| redactor.text(hint)).collect(),
+    }
+}
+
+fn card(what: String, name: String, resource: &ResourceRow, redactor: &Redactor) -> Body {
+    let described = resource.facts.get("status").and_then(Value::as_str).map(|status| redactor.text(status));
+    let status = match resource.status {
+        ResourceStatus::Ready => described.unwrap_or_else(|| "ready".into()),
+        ResourceStatus::Deleted => "deleted".into(),
+        ResourceStatus::Intended => "planned, and never seen".into(),
+        ResourceStatus::Created => "created, not ready".into(),
+        ResourceStatus::Updating => "updating".into(),
+        ResourceStatus::Deleting => "deleting".into(),
+    };
+    let deleted =
+        resource.deleted.map(|at| format!("It is gone since {}; what follows is how it was.", time(at)));
+    let adopted = resource.adopted.then(|| "It was there already, and was taken over.".to_owned());
+    let note = [adopted, deleted].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let shown = resource.facts.iter().filter(|(name, _)| *name != "status");
+    let shown: Map<String, Value> = shown.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let facts = match redactor.value(&Value::Object(shown)) {
+        Value::Object(map) => facts(&map),
+        _ => Vec::new(),
+    };
+    Body::Card { what, name, status, note: Some(note).filter(|note| !note.is_empty()), facts }
+}
+
+/// A row for each member; a small map below becomes rows of its own.
+fn facts(map: &Map<String, Value>) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    for (name, value) in map {
+        match value {
+            Value::Object(inner)
+                if !inner.is_empty() && inner.len() <= 12 && inner.values().all(|v| !v.is_object()) =>
+            {
+                rows.extend(
+                    inner.iter().map(|(key, value)| (label(&format!("{name}: {key}")), short(value))),
+                );
+            }
+            Value::Null => {}
+            other => rows.push((label(name), short(other))),
+        }
+    }
+    rows
+}
+
+fn label(name: &str) -> String {
+    let words = name.replace('_', " ");
+    words
+        .split(' ')
+        .map(|word| if matches!(word, "arn" | "uri" | "url") { word.to_uppercase() } else { word.into() })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn drawn(figure: &Figure, redactor: &Redactor) -> (String, Body) {
+    let all = |texts: &[String]| texts.iter().map(|text| redactor.text(text)).collect();
+    match figure {
+        Figure::Curve { caption, x, y, series } => {
+            let series = series
+                .iter()
+                .map(|one| Series { name: redactor.text(&one.name), points: one.points.clone() });
+            (
+                redactor.text(caption),
+                Body::Curve { x: redactor.text(x), y: redactor.text(y), series: series.collect() },
+            )
+        }
+        Figure::Table { caption, columns, rows } => (
+            redactor.text(caption),
+            Body::Table { columns: all(columns), rows: rows.iter().map(|row| all(row)).collect() },
+        ),
+    }
+}
+
+fn trouble(runbook: &Runbook, state: &State, steps: &[StepView], file: &str) -> Option<Trouble> {
+    let outcome = state.runs.last()?.outcome;
+    if outcome == Some(RunOutcome::Done) {
+        return None;
+    }
+    let status = if matches!(outcome, Some(RunOutcome::Failed | RunOutcome::Unexpected)) {
+        "failed"
+    } else {
+        "interrupted"
+    };
+    let step = steps.iter().zip(&runbook.steps).find(|(view, _)| view.status == status);
+    let what = match (outcome, step) {
+        (None, _) => "The run has not ended: this is how far it is.".to_owned(),
+        (Some(RunOutcome::Interrupted), Some((view, _))) => {
+            format!("The run was interrupted in step {}.", view.id)
+        }
+        (Some(RunOutcome::Interrupted), None) => "The run was interrupted.".to_owned(),
+        (Some(RunOutcome::Unexpected), Some((view, _))) => format!("Step {} is not as expected.", view.id),
+        (Some(RunOutcome::Unexpected), None) => "A step is not as expected any more.".to_owned(),
+        (_, Some((view, _))) => format!("The run failed in step {}.", view.id),
+        (_, None) => "The run failed.".to_owned(),
+    };
+    let failure = step.and_then(|(view, _)| view.failure.clone());
+    let mut ways_out = failure.as_ref().map(|failure| failure.hints.clone()).unwrap_or_default();
+    ways_out.push(format!("opsml run {file} goes on from here: what is done is kept"));
+    Some(Trouble {
+        what,
+        place: step
+            .map(|(_, step)| format!("{file}, line {}", runbook.source.position(step.id_span.start).line)),
+        failure,
+        ways_out,
+    })
+}
+
+fn run_view(state: &State, redactor: &Redactor, file: &str) -> Option<RunView> {
+    let run = state.runs.last()?;
+    let outcome = match run.outcome {
+        None => "has not ended",
+        Some(RunOutcome::Done) => "done",
+        Some(RunOutcome::Failed) => "failed",
+        Some(RunOutcome::Interrupted) => "interrupted",
+        Some(RunOutcome::Unexpected) => "not as expected",
+    };
+    let mut facts = vec![
+        ("runbook", file.to_owned()),
+        ("run", format!("{}, {outcome}", run.run)),
+        ("started", time(run.started)),
+        ("ended", run.ended.map(time).unwrap_or_default()),
+        ("target", state.target.clone()),
+        ("account", state.account.clone()),
+        ("region", state.region.clone()),
+        ("stack", state.stack.clone()),
+        ("opsml", run.version.clone()),
+    ];
+    facts.retain(|(_, value)| !value.is_empty());
+    let params = redactor.value(&Value::Object(run.params.clone()));
+    let params = params.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), short(value)));
+    Some(RunView {
+        facts: facts.into_iter().map(|(name, value)| (name.to_owned(), redactor.text(&value))).collect(),
+        params: params.collect(),
+    })
+}
+
+/// Milliseconds since 1970 as UTC.
+fn time(at: i64) -> String {
+    let time = jiff::Timestamp::from_millisecond(at).unwrap_or_default();
+    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// Milliseconds as people say them: `0.4 s`, `12 s`, `3 min 20 s`, `1 h 2 min`.
+fn took(milliseconds: i64) -> String {
+    let seconds = milliseconds.max(0) / 1000;
+    match seconds {
+        0..10 => format!("{:.1} s", milliseconds.max(0) as f64 / 1000.0),
+        10..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}

@@ -1,0 +1,271 @@
+//! The write-up as one HTML file: no script, nothing fetched, and no markup but that of the prose and of the template.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, Value};
+use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Parser, Tag, TagEnd};
+use serde::Serialize;
+use serde_json::json;
+
+use super::chart;
+use super::data::ReportData;
+use super::link::{self, Pictures};
+use super::part::{Part, parts, without_comments};
+use super::token::{Token, Tokens, is_token, one_line};
+use crate::journal::Series;
+
+const TEMPLATE: &str = include_str!("../../templates/report.html.j2");
+
+/// A heading of the table of contents.
+#[derive(Serialize)]
+struct Entry {
+    level: u8,
+    id: String,
+    text: String,
+}
+
+pub fn render(data: &ReportData, pictures: &Pictures) -> Result<String, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_syntax(super::part::syntax()?);
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_filter("line", |value: String| one_line(&value));
+    environment.add_filter("printable", |value: String| crate::diagnostic::printable(&value));
+    let curves: Vec<(String, String)> = data
+        .figures()
+        .filter_map(|figure| match &figure.body {
+            super::data::Body::Curve { x, y, series } => {
+                Some((figure.number.to_string(), draw(figure.number, &figure.caption, x, y, series)))
+            }
+            _ => None,
+        })
+        .collect();
+    environment.add_filter("drawing", move |number: String| {
+        let drawing = curves.iter().find(|(known, _)| *known == number).map(|(_, svg)| svg.clone());
+        Value::from_safe_string(drawing.unwrap_or_default())
+    });
+    let mut prose = Prose { tokens: &data.tokens, pictures, contents: Vec::new(), out: Vec::new() };
+    let events: Vec<Event<'_>> = Parser::new_ext(&data.prose, super::options()).collect();
+    prose.rewrite(&events);
+    let mut rendered = String::new();
+    pulldown_cmark::html::push_html(&mut rendered, prose.out.into_iter());
+    let body: Vec<Part<'_>> = parts(&rendered, data);
+    let contents = prose.contents;
+    environment
+        .template_from_str(TEMPLATE)?
+        .render(Value::from(Serde(json!({"data": data, "body": body, "contents": contents}))))
+}
+
+fn draw(number: usize, caption: &str, x: &str, y: &str, series: &[Series]) -> String {
+    chart::svg(&format!("chart-{number}"), caption, x, y, series)
+}
+
+struct Prose<'a> {
+    tokens: &'a Tokens,
+    pictures: &'a Pictures,
+    contents: Vec<Entry>,
+    out: Vec<Event<'a>>,
+}
+
+impl<'a> Prose<'a> {
+    fn rewrite(&mut self, events: &[Event<'a>]) {
+        // Which of the open links and pictures are shown without being one.
+        let mut links: Vec<bool> = Vec::new();
+        let (mut code, mut at) = (false, 0);
+        let mut block = String::new();
+        while let Some(event) = events.get(at) {
+            at += 1;
+            match event {
+                Event::Start(Tag::Paragraph) if let Some(block) = self.lone_block(&events[at..]) => {
+                    self.out.push(Event::Html(block.into()));
+                    at += 2;
+                }
+                Event::Start(Tag::Heading { level, classes, .. }) => {
+                    self.heading(*level, classes, &events[at..])
+                }
+                Event::Start(Tag::Image { dest_url, title, .. }) => {
+                    let end = closing(&events[at..]);
+                    self.picture(dest_url, title, &events[at..at + end]);
+                    at += end + 1;
+                }
+                Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
+                    let target = link::target(dest_url, self.tokens);
+                    links.push(target.is_some());
+                    if let Some(target) = target {
+                        self.out.push(Event::Start(Tag::Link {
+                            link_type: *link_type,
+                            dest_url: target.into(),
+                            title: self.words(title).into(),
+                            id: id.clone(),
+                        }));
+                    }
+                }
+                Event::End(TagEnd::Link) => {
+                    if links.pop() == Some(true) {
+                        self.out.push(event.clone());
+                    }
+                }
+                Event::Start(Tag::CodeBlock(kind)) => {
+                    code = true;
+                    let kind = match kind {
+                        CodeBlockKind::Fenced(info) => CodeBlockKind::Fenced(self.words(info).into()),
+                        CodeBlockKind::Indented => CodeBlockKind::Indented,
+                    };
+                    self.out.push(Event::Start(Tag::CodeBlock(kind)));
+                }
+                Event::End(TagEnd::CodeBlock) => {
+                    code = false;
+                    self.out.push(event.clone());
+                }
+                // push_html escapes what is text.
+                Event::Code(text) => self.out.push(Event::Code(self.words(text).into())),
+                Event::Text(text) if code => self.out.push(Event::Text(self.words(text).into())),
+                Event::Text(text) => self.text(text, links.is_empty()),
+                // The author's HTML is shown, not meant.
+                Event::InlineHtml(html) => self.text(&without_comments(html).into(), links.is_empty()),
+                Event::Html(html) => block.push_str(html),
+                Event::Start(Tag::HtmlBlock) => block.clear(),
+                Event::End(TagEnd::HtmlBlock) => {
+                    let shown = without_comments(&block);
+                    if !shown.trim().is_empty() {
+                        self.out.push(Event::Start(Tag::Paragraph));
+                        self.text(&shown.into(), true);
+                        self.out.push(Event::End(TagEnd::Paragraph));
+                    }
+                }
+                other => self.out.push(other.clone()),
+            }
+        }
+    }
+
+    fn words(&self, text: &str) -> String {
+        self.tokens.fill(text, Token::words)
+    }
+
+    fn text(&mut self, text: &CowStr<'a>, may_link: bool) {
+        if !text.contains(is_token) {
+            return self.out.push(Event::Text(text.clone()));
+        }
+        let mut html = String::new();
+        for c in text.chars() {
+            match self.tokens.get(c) {
+                None => html.push_str(&escape(&shown(c))),
+                Some(Token::Figure { number }) if may_link => {
+                    html.push_str(&format!("<a href=\"#figure-{number}\">Figure {number}</a>"));
+                }
+                Some(token @ Token::Missing { .. }) => {
+                    html.push_str(&format!(
+                        "<mark class=\"missing\">{}</mark>",
+                        escape(&one_line(&token.words()))
+                    ));
+                }
+                Some(Token::Step { .. }) => html.push(c),
+                Some(token) => html.push_str(&escape(&token.words())),
+            }
+        }
+        self.out.push(Event::InlineHtml(html.into()));
+    }
+
+    /// The block for a paragraph that is one token and nothing else.
+    fn lone_block(&self, events: &[Event<'_>]) -> Option<String> {
+        let [Event::Text(text), Event::End(TagEnd::Paragraph), ..] = events else { return None };
+        let mut chars = text.chars();
+        let (only, None) = (chars.next()?, chars.next()) else { return None };
+        match self.tokens.get(only)? {
+            Token::Step { .. } => Some(only.to_string()),
+            Token::Table { columns, rows } => {
+                let cells = |tag: &str, row: &[String]| -> String {
+                    row.iter().map(|cell| format!("<{tag}>{}</{tag}>", escape(&one_line(cell)))).collect()
+                };
+                let rows: String = rows.iter().map(|row| format!("<tr>{}</tr>", cells("td", row))).collect();
+                let head = cells("th scope=\"col\"", columns).replace("</th scope=\"col\">", "</th>");
+                Some(format!(
+                    "<div class=\"wide\" tabindex=\"0\"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>\n"
+                ))
+            }
+            Token::Literal { source } => {
+                let mut html = String::new();
+                pulldown_cmark::html::push_html(&mut html, Parser::new_ext(source, super::options()));
+                Some(html)
+            }
+            _ => None,
+        }
+    }
+
+    fn heading(&mut self, level: HeadingLevel, classes: &[CowStr<'a>], inner: &[Event<'a>]) {
+        let text: String = inner
+            .iter()
+            .take_while(|event| !matches!(event, Event::End(TagEnd::Heading(_))))
+            .filter_map(|event| match event {
+                Event::Text(text) | Event::Code(text) => Some(self.words(text)),
+                _ => None,
+            })
+            .collect();
+        let slug: String =
+            text.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+        let slug = slug.split('-').filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
+        let slug = format!("s-{slug}");
+        let same = self
+            .contents
+            .iter()
+            .filter(|entry| entry.id == slug || entry.id.starts_with(&format!("{slug}--")))
+            .count();
+        let id = if same == 0 { slug } else { format!("{slug}--{same}") };
+        self.contents.push(Entry { level: level as u8, id: id.clone(), text });
+        self.out.push(Event::Start(Tag::Heading {
+            level,
+            id: Some(id.into()),
+            classes: classes.to_vec(),
+            attrs: Vec::new(),
+        }));
+    }
+
+    /// A picture of the runbook's folder is taken in; what lies elsewhere becomes a link.
+    fn picture(&mut self, destination: &str, title: &str, inner: &[Event<'a>]) {
+        let alt: String = inner
+            .iter()
+            .filter_map(|event| match event {
+                Event::Text(text) | Event::Code(text) => Some(self.words(text)),
+                Event::SoftBreak | Event::HardBreak => Some(" ".into()),
+                _ => None,
+            })
+            .collect();
+        let (alt, title) = (escape(&alt), escape(&self.words(title)));
+        let html = match link::target(destination, self.tokens) {
+            None => alt,
+            Some(target) => match self.pictures.get(&target) {
+                Some(picture) => format!(
+                    "<img alt=\"{alt}\" title=\"{title}\" src=\"data:image/{};base64,{}\">",
+                    picture.format,
+                    STANDARD.encode(&picture.bytes)
+                ),
+                None => format!("<a href=\"{}\">{alt}</a>", escape(&target)),
+            },
+        };
+        self.out.push(Event::InlineHtml(html.into()));
+    }
+}
+
+/// Where the picture ends that the events stand in.
+fn closing(events: &[Event<'_>]) -> usize {
+    let mut depth = 0usize;
+    for (at, event) in events.iter().enumerate() {
+        match event {
+            Event::Start(Tag::Image { .. }) => depth += 1,
+            Event::End(TagEnd::Image) if depth == 0 => return at,
+            Event::End(TagEnd::Image) => depth -= 1,
+            _ => {}
+        }
+    }
+    events.len()
+}
+
+fn escape(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+/// A character that stands for nothing is one that no value made.
+fn shown(c: char) -> String {
+    String::from(if is_token(c) { char::REPLACEMENT_CHARACTER } else { c })
+}

@@ -1,0 +1,197 @@
+//! What stands in the prose for a value until it is known where the value lands: one character of a private
+//! plane of Unicode. Values are cleansed of these characters before a template sees them, so none can forge one.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// Plane 15 is for private use as a whole; its last two characters are not.
+const FIRST: u32 = 0xF_0000;
+const LAST: u32 = 0xF_FFFD;
+
+/// How many items of a list prose shows, and how many a card.
+const IN_PROSE: usize = 40;
+const IN_CARD: usize = 5;
+/// Characters of a text that a card shows.
+const CARD_TEXT: usize = 160;
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "token", rename_all = "snake_case")]
+pub enum Token {
+    Value {
+        value: Value,
+    },
+    /// A value that isn't there: `deploy.endpoint_name: not run`.
+    Missing {
+        name: String,
+        why: String,
+    },
+    /// A reference to a figure.
+    Figure {
+        number: usize,
+    },
+    Table {
+        columns: Vec<String>,
+        rows: Vec<Vec<String>>,
+    },
+    /// Fenced code, as it stands in the runbook.
+    Literal {
+        source: String,
+    },
+    /// The place of a step, by its index.
+    Step {
+        index: usize,
+    },
+}
+
+impl Token {
+    /// The token in words, on one line.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Value { value } => words(value),
+            Self::Missing { name, why } => format!("{name}: {why}"),
+            Self::Figure { number } => format!("Figure {number}"),
+            Self::Table { rows, .. } => rows.iter().map(|row| row.join(" ")).collect::<Vec<_>>().join("; "),
+            Self::Literal { source } => one_line(source),
+            Self::Step { .. } => String::new(),
+        }
+    }
+
+    /// Whether it makes a block of its own where it stands alone.
+    pub fn is_block(&self) -> bool {
+        matches!(self, Self::Table { .. } | Self::Literal { .. } | Self::Step { .. })
+    }
+}
+
+/// The tokens of a document; a character is an index into it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Tokens(Vec<Token>);
+
+impl Tokens {
+    /// The character for a token; `None` once the plane is full, after 65,534 of them.
+    pub fn add(&mut self, token: Token) -> Option<char> {
+        let number = u32::try_from(self.0.len()).ok()?.checked_add(FIRST).filter(|number| *number <= LAST)?;
+        self.0.push(token);
+        char::from_u32(number)
+    }
+
+    pub fn get(&self, c: char) -> Option<&Token> {
+        self.0.get(u32::from(c).checked_sub(FIRST)? as usize)
+    }
+
+    /// Text with each token replaced.
+    pub fn fill(&self, text: &str, mut show: impl FnMut(&Token) -> String) -> String {
+        let mut filled = String::with_capacity(text.len());
+        for c in text.chars() {
+            match self.get(c) {
+                Some(token) => filled.push_str(&show(token)),
+                None if is_token(c) => filled.push(char::REPLACEMENT_CHARACTER),
+                None => filled.push(c),
+            }
+        }
+        filled
+    }
+}
+
+pub fn is_token(c: char) -> bool {
+    (FIRST..=LAST).contains(&u32::from(c))
+}
+
+/// Text in which no character is a token.
+pub fn cleansed(text: &str) -> String {
+    text.replace(is_token, "\u{fffd}")
+}
+
+/// A value in words, as prose shows it.
+pub fn words(value: &Value) -> String {
+    match value {
+        Value::Null => "none".into(),
+        Value::Bool(yes) => yes.to_string(),
+        Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
+            Some(float) => decimal(float),
+            None => number.to_string(),
+        },
+        Value::String(text) => one_line(text),
+        Value::Array(items) => listed(items, IN_PROSE, IN_PROSE),
+        Value::Object(_) => value.to_string(),
+    }
+}
+
+/// A value as a card shows it: long ones are cut, and say how long they are.
+pub fn short(value: &Value) -> String {
+    let text = match value {
+        Value::Array(items) => listed(items, IN_CARD + 3, IN_CARD),
+        other => words(other),
+    };
+    match text.chars().count() {
+        count if count > CARD_TEXT + 20 => {
+            let cut: String = text.chars().take(CARD_TEXT).collect();
+            format!("{cut} … ({count} characters)")
+        }
+        _ => text,
+    }
+}
+
+fn listed(items: &[Value], all: usize, some: usize) -> String {
+    let shown = if items.len() <= all { items.len() } else { some };
+    let text = items[..shown].iter().map(words).collect::<Vec<_>>().join(", ");
+    if shown == items.len() { text } else { format!("{text}, … ({} in all)", items.len()) }
+}
+
+/// Four decimals, or four significant digits below 0.1: 0.8421, 12.5, 0.001234, 1.2e-9.
+pub fn decimal(value: f64) -> String {
+    let size = value.abs();
+    if !value.is_finite() || size >= 1e15 || (size > 0.0 && size < 1e-6) {
+        let (digits, exponent) = match format!("{value:.3e}").split_once('e') {
+            Some((digits, exponent)) => (digits.to_owned(), format!("e{exponent}")),
+            None => return value.to_string(),
+        };
+        return format!("{}{exponent}", trimmed(&digits));
+    }
+    let below = if size > 0.0 { (-size.log10().floor()).max(1.0) as usize } else { 1 };
+    trimmed(&format!("{value:.*}", below + 3)).to_owned()
+}
+
+fn trimmed(digits: &str) -> &str {
+    if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
+}
+
+/// Text on one line: white space of any kind becomes one space, and other control characters are shown.
+pub fn one_line(text: &str) -> String {
+    let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown = crate::diagnostic::printable(&joined);
+    // Marks that reorder what follows them could make text read as what it is not.
+    shown.replace(
+        |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'),
+        "\u{fffd}",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn numbers_read_well() {
+        for (value, shown) in [
+            (json!(0.842_099_999), "0.8421"),
+            (json!(0.001_234_567), "0.001235"),
+            (json!(12.5), "12.5"),
+            (json!(3.0), "3"),
+            (json!(0.0), "0"),
+            (json!(-1234.567_89), "-1234.5679"),
+            (json!(1.25e-9), "1.25e-9"),
+            (json!(9_007_199_254_740_993_u64), "9007199254740993"),
+        ] {
+            assert_eq!(words(&value), shown);
+        }
+    }
+
+    #[test]
+    fn cards_say_how_much_they_leave_out() {
+        let classes: Vec<String> = (0..133).map(|n| format!("c{n}")).collect();
+        assert_eq!(short(&json!(classes)), "c0, c1, c2, c3, c4, … (133 in all)");
+        assert!(short(&json!("x".repeat(500))).ends_with(" … (500 characters)"));
+    }
+}
