@@ -252,11 +252,14 @@ pub fn plan(
                     (decision, price)
                 }
             },
-            (names, None) => (Decision::Run(format!("new; upstream {}", names.join(", "))), None),
+            // The worst case must be known before the first call, when most steps still wait for others.
+            (names, None) => (Decision::Run(format!("new; upstream {}", names.join(", "))), foreseen_price(step, params)),
             (names, Some(row)) if row.status == StepStatus::Done => {
-                (Decision::Open(format!("upstream {}", names.join(", "))), None)
+                (Decision::Open(format!("upstream {}", names.join(", "))), foreseen_price(step, params))
             }
-            (_, Some(row)) => (decide(Some(row), &step.kind.name, &Value::Null, &BTreeMap::new()), None),
+            (_, Some(row)) => {
+                (decide(Some(row), &step.kind.name, &Value::Null, &BTreeMap::new()), foreseen_price(step, params))
+            }
         };
         planned.push(Planned { id: step.id.clone(), kind: step.kind.name.clone(), decision, price, leaves: Vec::new() });
     }
@@ -271,6 +274,11 @@ pub fn plan(
         });
     }
     Ok(planned)
+}
+
+/// What a step would cost at worst, as far as its own fields and the parameters tell.
+fn foreseen_price(step: &Declared, params: &Map<String, Value>) -> Option<(f64, String)> {
+    crate::step::Step::read(&step.kind.name, &runbook::foreseen(step, params)).ok()?.price()
 }
 
 #[cfg(test)]

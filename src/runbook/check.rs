@@ -90,6 +90,12 @@ fn at_path(node: &Node, path: &str) -> Option<Span> {
     span
 }
 
+/// A step's fields with the parameters filled in: what is known of them before anything has run.
+pub fn foreseen(step: &Declared, params: &Map<String, Value>) -> Value {
+    let context = Context::from_iter([("params".to_owned(), Value::Object(params.clone()))]);
+    partly_resolved(&step.fields, &context).unwrap_or_else(|_| step.fields.clone()).to_value()
+}
+
 /// Resolves the texts that refer to parameters alone, as far as those are known.
 fn partly_resolved(node: &Node, context: &Context) -> Result<Node, Diagnostic> {
     let params = context.get("params").and_then(Value::as_object);
@@ -204,7 +210,7 @@ fn step_templates(step: &Declared, scope: &Scope<'_>, problems: &mut Vec<Diagnos
             Some(NodeKind::List(items)) => items.get(index).map(|item| item.span.clone()),
             _ => None,
         };
-        unknown_root(name, span.unwrap_or(step.id_span.clone()), scope).into_iter().for_each(|p| problems.push(p));
+        problems.extend(unknown_root(name, span.unwrap_or(step.id_span.clone()), scope, &[]));
     }
     if let Some(timeout) = &step.common.timeout
         && let Err(message) = step::duration(timeout)
@@ -251,7 +257,7 @@ fn misreference(reference: &Reference, scope: &Scope<'_>) -> Option<Diagnostic> 
                 .then(|| Diagnostic::error(span, format!("`run` has no `{name}`")).suggest(name, known))
         }
         "table" | "figure" if scope.earlier.is_none() => None,
-        root => match unknown_root(root, span.clone(), scope) {
+        root => match unknown_root(root, span.clone(), scope, &beside(scope)) {
             Some(problem) => Some(problem),
             None => {
                 let path: Vec<&str> = reference.path.iter().map(String::as_str).collect();
@@ -261,7 +267,14 @@ fn misreference(reference: &Reference, scope: &Scope<'_>) -> Option<Diagnostic> 
     }
 }
 
-fn unknown_root(root: &str, span: Span, scope: &Scope<'_>) -> Option<Diagnostic> {
+/// What a template may begin with beside the ids of steps.
+fn beside(scope: &Scope<'_>) -> Vec<String> {
+    let outputs = scope.own.map(outputs_of);
+    let outputs = outputs.and_then(|outputs| shape::members(&outputs, &outputs)).unwrap_or_default();
+    outputs.into_iter().map(|(name, _)| name).chain(["params".to_owned(), "run".to_owned()]).collect()
+}
+
+fn unknown_root(root: &str, span: Span, scope: &Scope<'_>, beside: &[String]) -> Option<Diagnostic> {
     let steps = &scope.runbook.steps;
     let visible = scope.earlier.unwrap_or(steps.len());
     match steps.iter().position(|step| step.id == root) {
@@ -274,8 +287,12 @@ fn unknown_root(root: &str, span: Span, scope: &Scope<'_>) -> Option<Diagnostic>
                 .hint("steps run in document order: move its block above this one"),
         ),
         None => {
-            let known = steps[..visible].iter().map(|step| step.id.as_str()).chain(["params", "run"]);
-            let mut problem = Diagnostic::error(span, format!("there is no step `{root}`"));
+            let known = beside.iter().map(String::as_str).chain(steps[..visible].iter().map(|step| step.id.as_str()));
+            let message = match scope.own {
+                Some(own) if !beside.is_empty() => format!("`{}` has no output `{root}`, and there is no such step", own.id),
+                _ => format!("there is no step `{root}`"),
+            };
+            let mut problem = Diagnostic::error(span, message);
             if scope.runbook.front.params.contains_key(root) {
                 problem = problem.hint(format!("the parameter is `params.{root}`"));
             } else {

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-pub use check::{Context, Resolved, check, resolve, used_steps};
+pub use check::{Context, Resolved, check, foreseen, resolve, used_steps};
 pub use front::{FrontMatter, Param, ParamType, front_matter_schema};
 pub use document::options as markdown_options;
 pub use prose::Piece;

@@ -209,7 +209,8 @@ impl Checker<'_> {
         for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
             if node.get(name).is_none() {
                 let mut problem = Diagnostic::error(node.span.clone(), format!("{what} lacks `{name}`"));
-                if let Some(help) = properties.get(name).and_then(|p| resolve(self.root, p).get("description")?.as_str().or(p.get("description")?.as_str())) {
+                let described = |p| Value::get(p, "description").or_else(|| resolve(self.root, p).get("description"))?.as_str();
+                if let Some(help) = properties.get(name).and_then(described) {
                     problem = problem.hint(format!("`{name}`: {}", help.lines().next().unwrap_or_default()));
                 }
                 self.problems.push(problem);

@@ -1,5 +1,15 @@
 //! The program from outside: each test with a home, a folder and a local cloud of its own.
 
+mod check;
 mod cloud;
+mod crash;
+mod env;
+mod failure;
+mod hostile;
 mod judge;
+mod lifecycle;
+mod project;
 mod real_worker;
+mod small;
+mod structure;
+mod verbs;

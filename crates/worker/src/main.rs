@@ -22,6 +22,11 @@ fn main() -> ExitCode {
     {
         ["train"] => run_training,
         ["serve"] => |container| serve::serve(&container.model()),
+        // That it answers at all says that libtorch was found.
+        ["--version"] => {
+            println!("opsml-worker {}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
         _ => {
             eprintln!(
                 "usage: opsml-worker train|serve (the job or model is found under $SAGEMAKER_BASE_DIR, /opt/ml by default)"

@@ -1,0 +1,142 @@
+//! `opsml check`: every problem at its place, all at once; and no input that brings it down.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use opsml::diagnostic::Source;
+use opsml::runbook::{self, Runbook};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Map, Value};
+
+use crate::cloud::repository;
+use crate::env::Env;
+use crate::small::{RUNBOOK, small};
+
+/// A file with one mistake of each sort.
+const WRONG: &str = include_str!("golden/wrong.md");
+
+/// Holds `found` against a golden file. `OPSML_GOLDEN=write` writes it anew, to be reviewed like code.
+fn golden(name: &str, found: &str) {
+    let path = repository("tests/cli/golden").join(name);
+    if std::env::var("OPSML_GOLDEN").is_ok_and(|value| value == "write") {
+        std::fs::write(&path, found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == expected, "{} is another:\n{found}", path.display());
+}
+
+#[test]
+fn every_mistake_is_told_at_its_place() {
+    let env = Env::new();
+    env.write("wrong.md", WRONG);
+    golden("wrong.txt", &env.opsml(["check", "wrong.md"]).code(2).stdout);
+    let json: Value = serde_json::from_str(&env.opsml(["check", "wrong.md", "--format", "json"]).code(2).stdout).unwrap();
+    golden("wrong.json", &format!("{json:#}\n"));
+    // A run of it starts nothing.
+    env.opsml(["run", "wrong.md"]).code(2).complains("nothing was run");
+    assert!(!env.cloud().exists());
+}
+
+#[test]
+fn a_wrong_front_matter_and_an_open_fence() {
+    let env = Env::new();
+    for (name, text) in [
+        ("front", "---\ntitel: x\nbudget: 5 EUR\nparams:\n  a-b: {default: 1}\n  n: {type: integer, default: x}\n---\ntext\n"),
+        ("open", "text\n\n```opsml a\nbucket: {}\n"),
+        ("yaml", "---\ntitle: [\n---\n"),
+    ] {
+        env.write(&format!("{name}.md"), text);
+        golden(&format!("{name}.txt"), &env.opsml(["check", &format!("{name}.md")]).code(2).stdout);
+    }
+}
+
+/// CRLF, a byte order mark and both leave the problems where they are: in the same lines and columns.
+#[test]
+fn line_ends_and_a_byte_order_mark_change_no_place() {
+    let env = Env::new();
+    let places = |text: &str| {
+        env.write("wrong.md", text);
+        let json: Value = serde_json::from_str(&env.opsml(["check", "wrong.md", "--format", "json"]).code(2).stdout).unwrap();
+        let problems = json["diagnostics"].as_array().unwrap().clone();
+        problems.iter().map(|p| format!("{}:{} {}", p["line"], p["column"], p["message"])).collect::<Vec<_>>()
+    };
+    let plain = places(WRONG);
+    assert!(plain.len() > 15, "{plain:#?}");
+    assert_eq!(places(&WRONG.replace('\n', "\r\n")), plain);
+    assert_eq!(places(&format!("\u{feff}{WRONG}")), plain);
+    let env = small();
+    env.write("small.md", format!("\u{feff}{}", RUNBOOK.replace('\n', "\r\n")));
+    env.opsml(["check", "small.md"]).code(0).says("9 steps, no problems");
+}
+
+#[test]
+fn the_runbooks_of_the_house_pass_in_no_time() {
+    let env = Env::new();
+    let mut runbooks: Vec<_> = std::fs::read_dir(repository("runbooks")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    runbooks.retain(|path| path.extension().is_some_and(|ending| ending == "md"));
+    runbooks.push(repository("templates/new.md"));
+    assert!(runbooks.iter().any(|path| path.ends_with("runbooks/project.md")));
+    for path in &runbooks {
+        env.opsml([Path::new("check"), path]).code(0).says("no problems");
+    }
+    // The bound is 30 ms; the best of a few is the program's own time, whatever else the machine does.
+    let project = repository("runbooks/project.md");
+    let took = (0..20).map(|_| {
+        let start = Instant::now();
+        env.opsml([Path::new("check"), &project]).code(0);
+        start.elapsed()
+    });
+    let best = took.min().unwrap();
+    assert!(best < Duration::from_millis(30), "{best:?}");
+}
+
+/// Checks text as the program does; that it returns is the test.
+fn survives(text: &str) {
+    let (runbook, problems) = Runbook::parse(Source::new("fuzz.md", text));
+    let params = runbook.params(&Default::default()).unwrap_or_else(|_| Map::new());
+    let more = runbook::check(&runbook, &params);
+    for problem in problems.iter().chain(&more) {
+        assert!(!runbook.source.render(problem).is_empty());
+        assert!(runbook.source.to_json(problem)["line"].as_u64() >= Some(1));
+    }
+}
+
+#[test]
+fn no_text_brings_it_down() {
+    const PIECES: &[&str] = &[
+        "```opsml x\n", "```\n", "~~~\n", "---\n", "{{", "}}", "{%", "%}", "{#", "{{ data.", ": ", "- ", "> ", "\t", "\r\n", "\u{feff}",
+        "é", "𝄞", "\0", "&a ", "*a", "!!x ", "|", ">-", "\"", "'", "{", "[", "]", "}", "params:", "expect:\n  - ", "when: ", "99999999999999999999",
+        "{{ range(99999999) }}", "{% for a in range(9999) %}", "\u{202e}", "# ", "1. ", "    ", "<!--", "[^1]: ",
+    ];
+    let mut random = StdRng::seed_from_u64(7);
+    let seeds = [WRONG, RUNBOOK, include_str!("../../runbooks/project.md")];
+    for round in 0..400 {
+        let mut text = seeds[round % seeds.len()].to_owned();
+        // From one change, which most of the parser survives to meet, to a heap of rubble.
+        for _ in 0..1 << random.random_range(0..6) {
+            let mut at = random.random_range(0..=text.len());
+            while !text.is_char_boundary(at) {
+                at -= 1;
+            }
+            match random.random_range(0..3) {
+                0 => text.insert_str(at, PIECES[random.random_range(0..PIECES.len())]),
+                1 => drop(text.pop()),
+                _ => {
+                    let mut end = (at + random.random_range(0..40)).min(text.len());
+                    while !text.is_char_boundary(end) {
+                        end -= 1;
+                    }
+                    text.replace_range(at..end.max(at), "");
+                }
+            }
+        }
+        survives(&text);
+    }
+    for _ in 0..100 {
+        let bytes: Vec<u8> = (0..random.random_range(0..400)).map(|_| random.random()).collect();
+        survives(&String::from_utf8_lossy(&bytes));
+        let pieces: String = (0..40).map(|_| PIECES[random.random_range(0..PIECES.len())]).collect();
+        survives(&pieces);
+    }
+}

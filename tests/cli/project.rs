@@ -1,0 +1,51 @@
+//! The main job: `runbooks/project.md` from nothing to a live endpoint and its write-up, and down again.
+
+use serde_json::{Value, json};
+
+use crate::cloud::repository;
+use crate::env::{Env, cores};
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        // State that a run on this machine has left is none of the runbook's.
+        match entry.file_type().unwrap().is_dir() {
+            true if entry.file_name() == ".opsml" => {}
+            true => copy(&from, &to),
+            false => drop(std::fs::copy(&from, &to).unwrap()),
+        }
+    }
+}
+
+#[test]
+fn the_project_runs_from_start_to_end() {
+    let _cores = cores();
+    let env = Env::new();
+    copy(&repository("runbooks"), &env.path("runbooks"));
+    let ran = env.opsml(["run", "runbooks/project.md"]).code(0);
+
+    let account = env.account();
+    let endpoint = account["endpoints"][0].as_str().unwrap();
+    assert!(ran.stdout.contains(endpoint), "{}", ran.stdout);
+    let step = |id: &str| -> Value {
+        let shown = env.opsml(["show", "runbooks/project.md", id, "--format", "json"]).code(0).stdout;
+        serde_json::from_str::<Value>(&shown).unwrap()["step"]["outputs"].clone()
+    };
+    let accuracy = step("train")["metrics"]["test_accuracy"].as_f64().unwrap();
+    assert!(accuracy >= 0.75, "{accuracy}");
+    let class = step("predict")["class"].clone();
+    assert!(ran.stdout.contains(class.as_str().unwrap()), "{class}: {}", ran.stdout);
+    assert!(step("data")["classes"].as_array().unwrap().contains(&class), "{class}");
+    // The one job that failed is the one that had to.
+    assert!(step("denied")["error"]["message"].as_str().unwrap().contains("is not authorized to perform: s3:ListBucket"));
+    for written in ["reports/project/report.md", "reports/project/report.html"] {
+        assert!(env.read(written).contains(endpoint), "{written}");
+    }
+
+    env.opsml(["run", "runbooks/project.md"]).code(0).says("nothing to do");
+    env.opsml(["down", "runbooks/project.md"]).code(0);
+    for (kind, left) in env.account().as_object().unwrap() {
+        assert_eq!(*left, json!([]), "{kind}");
+    }
+}
