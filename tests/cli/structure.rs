@@ -38,10 +38,14 @@ struct Source {
 }
 
 impl Source {
-    /// Lines of code with their numbers: no comments, and nothing from the unit tests on, which may use anything.
+    /// Lines of code with their numbers: no comments, and no unit tests, which may use anything.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let lines = self.text.lines().enumerate().map(|(index, line)| (index + 1, line));
-        lines.take_while(|(_, line)| *line != "#[cfg(test)]").filter(|(_, line)| !line.trim_start().starts_with("//"))
+        let end = match self.path.ends_with("/tests.rs") {
+            true => 0,
+            false => self.text.find("\n#[cfg(test)]\nmod tests {").unwrap_or(self.text.len()),
+        };
+        let lines = self.text[..end].lines().enumerate().map(|(index, line)| (index + 1, line));
+        lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
     }
 
     fn place(&self, line: usize) -> String {
