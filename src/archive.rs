@@ -18,9 +18,8 @@ const SMALL: u64 = 1 << 20;
 
 /// Unpacks `archive` into the new folder `into`, which appears whole or not at all.
 pub fn unpack(archive: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -> Outcome<()> {
-    let refuse = |error: &dyn std::fmt::Display| {
-        Failure::new("BadArchive", format!("{}: {error}", archive.display()))
-    };
+    let refuse =
+        |error: &dyn std::fmt::Display| Failure::new("BadArchive", format!("{}: {error}", archive.display()));
     let file = File::open(archive).map_err(|error| Failure::file(archive, error))?;
     let mut zip = ZipArchive::new(file).map_err(|error| {
         refuse(&error).hint("a dataset is a zip or a folder with train/, valid/ and test/ in it")
@@ -58,10 +57,13 @@ pub fn unpack(archive: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -
         // The sizes in the archive's directory are claims: what is counted is what comes out.
         let allowed = (entry.compressed_size().saturating_mul(MAX_RATIO).max(SMALL)).min(MAX_BYTES - bytes);
         let mut out = File::create_new(&target).map_err(|error| Failure::file(&target, error))?;
-        let written = io::copy(&mut entry.by_ref().take(allowed + 1), &mut out)
-            .map_err(|error| Failure::new("BadArchive", format!("{}: `{name}`: {error}", archive.display())))?;
+        let written = io::copy(&mut entry.by_ref().take(allowed + 1), &mut out).map_err(|error| {
+            Failure::new("BadArchive", format!("{}: `{name}`: {error}", archive.display()))
+        })?;
         if written > allowed {
-            return Err(refuse(&format!("the entry `{name}` unpacks to far more than it should: an archive bomb")));
+            return Err(refuse(&format!(
+                "the entry `{name}` unpacks to far more than it should: an archive bomb"
+            )));
         }
         bytes += written;
         progress(index as u64 + 1, total);
@@ -110,9 +112,12 @@ mod tests {
     #[test]
     fn what_is_hostile_is_refused_and_leaves_nothing() {
         for (what, fill) in [
-            ("leads out", (|zip: &mut ZipWriter<File>| {
-                zip.start_file("../evil", SimpleFileOptions::default()).unwrap();
-            }) as fn(&mut ZipWriter<File>)),
+            (
+                "leads out",
+                (|zip: &mut ZipWriter<File>| {
+                    zip.start_file("../evil", SimpleFileOptions::default()).unwrap();
+                }) as fn(&mut ZipWriter<File>),
+            ),
             ("neither a file", |zip| {
                 zip.add_symlink("link", "/etc/passwd", SimpleFileOptions::default()).unwrap();
             }),

@@ -19,7 +19,11 @@ use crate::failure::{Failure, Outcome};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// The local cloud with this endpoint and these keys.
-    Local { url: String, access_key_id: String, secret_access_key: String },
+    Local {
+        url: String,
+        access_key_id: String,
+        secret_access_key: String,
+    },
     Aws,
     /// A server that speaks AWS's protocols, with credentials from the usual places.
     Url(String),
@@ -76,7 +80,8 @@ impl Aws {
         })?;
         let sts = aws_sdk_sts::Client::new(&config);
         let identity = sts.get_caller_identity().send().await.map_err(|error| {
-            failure("GetCallerIdentity", error).hint("credentials are needed: AWS_PROFILE, AWS_ACCESS_KEY_ID, or `aws sso login`")
+            failure("GetCallerIdentity", error)
+                .hint("credentials are needed: AWS_PROFILE, AWS_ACCESS_KEY_ID, or `aws sso login`")
         })?;
         let path_style = target != Target::Aws;
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style).build();
@@ -126,7 +131,9 @@ where
         // HEAD requests have no body to carry a code.
         (None, Some(404)) => Failure::new("NotFound", format!("{operation}: not found")),
         (None, Some(403)) => Failure::new("AccessDenied", format!("{operation}: access denied")),
-        (None, Some(status)) => Failure::new("Http", format!("{operation}: the service answered with status {status}")),
+        (None, Some(status)) => {
+            Failure::new("Http", format!("{operation}: the service answered with status {status}"))
+        }
         (None, None) => Failure::new("Connection", format!("{operation}: {}", DisplayErrorContext(&error))),
     }
 }
@@ -134,11 +141,15 @@ where
 /// Whether a failed describe or delete says that the thing isn't there.
 pub fn is_absent(failure: &Failure) -> bool {
     match failure.code.as_str() {
-        "NoSuchEntity" | "NoSuchBucket" | "NoSuchKey" | "NotFound" | "ResourceNotFound"
+        "NoSuchEntity"
+        | "NoSuchBucket"
+        | "NoSuchKey"
+        | "NotFound"
+        | "ResourceNotFound"
         | "ResourceNotFoundException" => true,
-        "ValidationException" => {
-            ["Could not find", "does not exist", "not found"].iter().any(|words| failure.message.contains(words))
-        }
+        "ValidationException" => ["Could not find", "does not exist", "not found"]
+            .iter()
+            .any(|words| failure.message.contains(words)),
         _ => false,
     }
 }

@@ -7,9 +7,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Run Markdown runbooks that take a machine-learning model to production on AWS, or on a local cloud.
 #[derive(Debug, Parser)]
 #[command(name = "opsml", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done; 1 a step failed; 2 usage or runbook error; 3 interrupted, run again to go \
+#[command(
+    after_help = "Exit codes: 0 done; 1 a step failed; 2 usage or runbook error; 3 interrupted, run again to go \
     on; 4 an expectation did not hold; 5 teardown left something; 6 over budget or declined; 7 another run holds the \
-    runbook; 70 a bug in opsml; 130 a second Ctrl-C.")]
+    runbook; 70 a bug in opsml; 130 a second Ctrl-C."
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub verb: Verb,

@@ -77,8 +77,12 @@ impl Observer for Text {
                 self.line(&format!("✗ {step}: {} ({})", printable(&failure.to_string()), took(step).1));
                 failure.hints.iter().for_each(|hint| self.line(&format!("  hint: {}", printable(hint))));
             }
-            Event::StepSkipped { step, reason, .. } => self.line(&format!("- {step}: skipped, {}", printable(reason))),
-            Event::Created { id, adopted: true } => self.line(&format!("  adopted {id}, which an earlier run made")),
+            Event::StepSkipped { step, reason, .. } => {
+                self.line(&format!("- {step}: skipped, {}", printable(reason)))
+            }
+            Event::Created { id, adopted: true } => {
+                self.line(&format!("  adopted {id}, which an earlier run made"))
+            }
             Event::Created { id, .. } => self.line(&format!("  created {id}")),
             Event::Deleted { id } => self.line(&format!("  deleted {id}")),
             Event::RunEnded { .. } => self.stop(),
@@ -93,7 +97,9 @@ impl Observer for Text {
         };
         if let Some(bar) = &self.bar {
             bar.set_message(message);
-        } else if progress.message != self.message || (progress.part.is_some() && self.last.elapsed() >= QUIET) {
+        } else if progress.message != self.message
+            || (progress.part.is_some() && self.last.elapsed() >= QUIET)
+        {
             println!("  {step}: {message}");
             self.last = Instant::now();
         }

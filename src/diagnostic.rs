@@ -115,14 +115,7 @@ impl Source {
             line.chars().take(start.column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
         let mut text = String::new();
         let _ = writeln!(text, "{severity}: {}", printable(&diagnostic.message));
-        let _ = writeln!(
-            text,
-            "{:gutter$}--> {}:{}:{}",
-            "",
-            self.path.display(),
-            start.line,
-            start.column
-        );
+        let _ = writeln!(text, "{:gutter$}--> {}:{}:{}", "", self.path.display(), start.line, start.column);
         let _ = writeln!(text, "{:gutter$} |", "");
         let _ = writeln!(text, "{} | {}", start.line, printable(line));
         let _ =
@@ -169,7 +162,10 @@ mod tests {
         let source = Source::new("a.md", "one\n\ttwo: thrée x\n");
         let start = source.text.find("thrée").unwrap();
         let shown = source.render(&Diagnostic::error(start..start + "thrée".len(), "no").hint("yes"));
-        assert_eq!(shown, "error: no\n --> a.md:2:7\n  |\n2 | \ttwo: thrée x\n  | \t     ^^^^^\n  = hint: yes\n");
+        assert_eq!(
+            shown,
+            "error: no\n --> a.md:2:7\n  |\n2 | \ttwo: thrée x\n  | \t     ^^^^^\n  = hint: yes\n"
+        );
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub fn files_below(folder: &Path) -> Outcome<Vec<LocalFile>> {
             let entry = entry.map_err(|error| Failure::file(&folder, error))?;
             let path = entry.path();
             let kind = entry.file_type().map_err(|error| Failure::file(&path, error))?;
-            let name = entry.file_name().into_string().map_err(|_| Failure::file(&path, "its name is not UTF-8"))?;
+            let name =
+                entry.file_name().into_string().map_err(|_| Failure::file(&path, "its name is not UTF-8"))?;
             let key = format!("{prefix}{name}");
             if kind.is_symlink() {
                 return Err(Failure::file(&path, "is a link, and links are not followed"));

@@ -42,7 +42,12 @@ pub enum Resolution {
 
 /// What templates see: the parameters, the run, and the outputs of the steps that are done. A skipped step has
 /// none, so `default()` can speak for it.
-pub fn context(params: &Map<String, Value>, run: &Map<String, Value>, state: &State, before: &[Declared]) -> Context {
+pub fn context(
+    params: &Map<String, Value>,
+    run: &Map<String, Value>,
+    state: &State,
+    before: &[Declared],
+) -> Context {
     let mut context = Context::new();
     context.insert("params".into(), Value::Object(params.clone()));
     context.insert("run".into(), Value::Object(run.clone()));
@@ -115,7 +120,12 @@ pub fn truthy(value: &Value) -> bool {
 }
 
 /// Whether a resolved step must run, by what the journal knows of it.
-pub fn decide(row: Option<&StepRow>, kind: &str, inputs: &Value, files: &BTreeMap<String, String>) -> Decision {
+pub fn decide(
+    row: Option<&StepRow>,
+    kind: &str,
+    inputs: &Value,
+    files: &BTreeMap<String, String>,
+) -> Decision {
     let Some(row) = row else { return Decision::Run("new".into()) };
     match row.status {
         StepStatus::Running => return Decision::Run("was interrupted".into()),
@@ -137,7 +147,11 @@ pub fn decide(row: Option<&StepRow>, kind: &str, inputs: &Value, files: &BTreeMa
             None => {}
         }
     }
-    if changes.is_empty() { Decision::Cached } else { Decision::Run(format!("changed: {}", changes.join(", "))) }
+    if changes.is_empty() {
+        Decision::Cached
+    } else {
+        Decision::Run(format!("changed: {}", changes.join(", ")))
+    }
 }
 
 /// What differs, as `instance_count 1 → 4`; the first three of it.
@@ -162,12 +176,18 @@ fn collect_changes(path: &str, old: &Value, new: &Value, found: &mut Vec<String>
             for name in names {
                 // The kind's own key says nothing that the step's name doesn't.
                 let below = if path.is_empty() { "".to_owned() } else { format!("{path}.") };
-                let path = if path.is_empty() && old.get(name).or(new.get(name)).is_some_and(Value::is_object) {
+                let path = if path.is_empty() && old.get(name).or(new.get(name)).is_some_and(Value::is_object)
+                {
                     " ".to_owned()
                 } else {
                     format!("{}{name}", below.trim_start_matches(" ."))
                 };
-                collect_changes(&path, old.get(name).unwrap_or(&Value::Null), new.get(name).unwrap_or(&Value::Null), found);
+                collect_changes(
+                    &path,
+                    old.get(name).unwrap_or(&Value::Null),
+                    new.get(name).unwrap_or(&Value::Null),
+                    found,
+                );
             }
         }
         _ => {
@@ -244,7 +264,9 @@ pub fn plan(
                     let files = files.filter_map(|path| Some((path.clone(), digest(&path)?))).collect();
                     let mut decision = decide(row, &step.kind.name, &ready.inputs, &files);
                     let outputs = row.and_then(|row| row.outputs.as_ref());
-                    if let (Decision::Cached, Some(why)) = (&decision, outputs.and_then(|o| missing(&step.kind.name, o))) {
+                    if let (Decision::Cached, Some(why)) =
+                        (&decision, outputs.and_then(|o| missing(&step.kind.name, o)))
+                    {
                         decision = Decision::Run(why);
                     }
                     // What is kept costs nothing anew.
@@ -253,15 +275,24 @@ pub fn plan(
                 }
             },
             // The worst case must be known before the first call, when most steps still wait for others.
-            (names, None) => (Decision::Run(format!("new; upstream {}", names.join(", "))), foreseen_price(step, params)),
+            (names, None) => {
+                (Decision::Run(format!("new; upstream {}", names.join(", "))), foreseen_price(step, params))
+            }
             (names, Some(row)) if row.status == StepStatus::Done => {
                 (Decision::Open(format!("upstream {}", names.join(", "))), foreseen_price(step, params))
             }
-            (_, Some(row)) => {
-                (decide(Some(row), &step.kind.name, &Value::Null, &BTreeMap::new()), foreseen_price(step, params))
-            }
+            (_, Some(row)) => (
+                decide(Some(row), &step.kind.name, &Value::Null, &BTreeMap::new()),
+                foreseen_price(step, params),
+            ),
         };
-        planned.push(Planned { id: step.id.clone(), kind: step.kind.name.clone(), decision, price, leaves: Vec::new() });
+        planned.push(Planned {
+            id: step.id.clone(),
+            kind: step.kind.name.clone(),
+            decision,
+            price,
+            leaves: Vec::new(),
+        });
     }
     for (id, row) in state.steps.iter().filter(|(id, _)| runbook.step(id).is_none()) {
         let of_step = state.resources.live().filter(|(_, resource)| resource.step == *id);

@@ -36,9 +36,15 @@ pub struct Options {
 /// How a run ended.
 #[derive(Debug)]
 pub enum Ended {
-    Done { ran: usize, cached: usize },
+    Done {
+        ran: usize,
+        cached: usize,
+    },
     /// The step, and why it failed.
-    Failed { step: String, failure: Failure },
+    Failed {
+        step: String,
+        failure: Failure,
+    },
     Interrupted,
 }
 
@@ -163,7 +169,12 @@ impl Runner<'_> {
             let failure = match self.attempt(step, &read).await {
                 Ok(done) => {
                     let Done { outputs, summary, figures } = done;
-                    self.journal.append([Event::StepDone { step: step.id.clone(), outputs, summary, figures }])?;
+                    self.journal.append([Event::StepDone {
+                        step: step.id.clone(),
+                        outputs,
+                        summary,
+                        figures,
+                    }])?;
                     return Ok(self.clean(&step.id).await);
                 }
                 Err(failure) => failure,
@@ -198,8 +209,10 @@ impl Runner<'_> {
             None => read.run(&mut context).await,
             Some(limit) => match tokio::time::timeout(limit, read.run(&mut context)).await {
                 Ok(result) => result,
-                Err(_) => Err(Failure::new("Timeout", format!("the step was not done after {} s", limit.as_secs()))
-                    .hint("run again to go on with it, or raise `timeout`")),
+                Err(_) => {
+                    Err(Failure::new("Timeout", format!("the step was not done after {} s", limit.as_secs()))
+                        .hint("run again to go on with it, or raise `timeout`"))
+                }
             },
         };
         let ensured = std::mem::take(&mut context.hands.ensured);
@@ -211,10 +224,14 @@ impl Runner<'_> {
             }
             (Some(_), Err(failure)) if failure.code == INTERRUPTED => return Err(failure),
             (Some(code), Err(failure)) => {
-                return Err(Failure::expectation(format!("the step must fail with {code}, and failed with {failure}")));
+                return Err(Failure::expectation(format!(
+                    "the step must fail with {code}, and failed with {failure}"
+                )));
             }
             (Some(code), Ok(_)) => {
-                return Err(Failure::expectation(format!("the step must fail with {code}, and it succeeded")));
+                return Err(Failure::expectation(format!(
+                    "the step must fail with {code}, and it succeeded"
+                )));
             }
         };
         self.expectations(step, &done.outputs)?;
@@ -250,7 +267,10 @@ impl Runner<'_> {
                     return Err(Failure::expectation(format!("`{expression}` does not hold{values}")));
                 }
                 Err(error) => {
-                    return Err(Failure::expectation(format!("`{expression}`: {}", template::message(&error))));
+                    return Err(Failure::expectation(format!(
+                        "`{expression}`: {}",
+                        template::message(&error)
+                    )));
                 }
             }
         }
@@ -284,7 +304,9 @@ impl Runner<'_> {
             }
         }
         let outputs = row.and_then(|row| row.outputs.as_ref());
-        let missing = step::kind(&step.kind.name).zip(outputs).and_then(|(kind, o)| (kind.missing)(o, &self.options.paths));
+        let missing = step::kind(&step.kind.name)
+            .zip(outputs)
+            .and_then(|(kind, o)| (kind.missing)(o, &self.options.paths));
         missing.map_or(Decision::Cached, Decision::Run)
     }
 
@@ -297,9 +319,13 @@ impl Runner<'_> {
                 && row.status == ResourceStatus::Ready
                 && live.facts != row.facts
             {
-                let changes = plan::changes(&Value::Object(row.facts.clone()), &Value::Object(live.facts.clone()));
+                let changes =
+                    plan::changes(&Value::Object(row.facts.clone()), &Value::Object(live.facts.clone()));
                 let changes = changes.join(", ");
-                drifted.push(format!("{id} was changed outside of opsml: {changes}; --force {} sets it back", step.id));
+                drifted.push(format!(
+                    "{id} was changed outside of opsml: {changes}; --force {} sets it back",
+                    step.id
+                ));
             }
         }
         drifted.iter().for_each(|message| self.journal.note(&step.id, message));
@@ -346,9 +372,13 @@ impl Runner<'_> {
         let steps: Vec<String> = self.journal.state().steps.keys().cloned().collect();
         for step in steps.into_iter().filter(|id| self.runbook.step(id).is_none()) {
             let live = self.journal.state().resources.live().rev();
-            let live: Vec<ResourceId> = live.filter(|(_, row)| row.step == step).map(|(id, _)| id.clone()).collect();
+            let live: Vec<ResourceId> =
+                live.filter(|(_, row)| row.step == step).map(|(id, _)| id.clone()).collect();
             if !live.is_empty() && !self.options.yes {
-                let message = format!("`{step}` is no longer in the file, and {} of its resources live: run with --yes to delete them", live.len());
+                let message = format!(
+                    "`{step}` is no longer in the file, and {} of its resources live: run with --yes to delete them",
+                    live.len()
+                );
                 self.journal.note(&step, &message);
                 continue;
             }
@@ -407,12 +437,15 @@ fn matches_code(failure: &Failure, code: &str) -> bool {
 
 /// The values of the names in an expression, for the message: ` (metrics.test_accuracy is 0.31)`.
 fn values_in(expression: &str, context: &Value) -> String {
-    let references = template::references(expression, template::Form::Expression, &|at| at).unwrap_or_default();
+    let references =
+        template::references(expression, template::Form::Expression, &|at| at).unwrap_or_default();
     let values: Vec<String> = references
         .iter()
         .filter_map(|reference| {
-            let pointer: String =
-                std::iter::once(&reference.root).chain(&reference.path).map(|name| format!("/{name}")).collect();
+            let pointer: String = std::iter::once(&reference.root)
+                .chain(&reference.path)
+                .map(|name| format!("/{name}"))
+                .collect();
             let name = pointer[1..].replace('/', ".");
             context.pointer(&pointer).map(|value| format!("{name} is {value}"))
         })

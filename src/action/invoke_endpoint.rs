@@ -15,7 +15,12 @@ pub struct Invocation {
 }
 
 /// Sends `body` and returns the answer as the model gave it.
-pub async fn invoke_endpoint(aws: &Aws, endpoint: &str, content_type: &str, body: Vec<u8>) -> Outcome<Invocation> {
+pub async fn invoke_endpoint(
+    aws: &Aws,
+    endpoint: &str,
+    content_type: &str,
+    body: Vec<u8>,
+) -> Outcome<Invocation> {
     let started = Instant::now();
     let answer = aws
         .sagemaker_runtime
@@ -29,14 +34,16 @@ pub async fn invoke_endpoint(aws: &Aws, endpoint: &str, content_type: &str, body
         .map_err(|error| {
             // What the model itself said stands behind the service's own message.
             let said = error.as_service_error().and_then(|error| match error {
-                aws_sdk_sagemakerruntime::operation::invoke_endpoint::InvokeEndpointError::ModelError(model) => {
-                    model.original_message().map(str::to_owned)
-                }
+                aws_sdk_sagemakerruntime::operation::invoke_endpoint::InvokeEndpointError::ModelError(
+                    model,
+                ) => model.original_message().map(str::to_owned),
                 _ => None,
             });
             let failure: Failure = failure("InvokeEndpoint", error);
             match said {
-                Some(said) if !failure.message.contains(&said) => failure.hint(format!("the model said: {said}")),
+                Some(said) if !failure.message.contains(&said) => {
+                    failure.hint(format!("the model said: {said}"))
+                }
                 _ => failure,
             }
         })?;

@@ -28,8 +28,13 @@ pub async fn training_output(aws: &Aws, output_path: &str, job: &str) -> Outcome
     let Some(object) = present(object.map_err(|error| failure("GetObject", error)))? else {
         return Ok(TrainingOutput::default());
     };
-    let body = object.body.collect().await.map_err(|error| Failure::new("Connection", format!("s3://{bucket}/{key}: {error}")))?;
-    read(&body.into_bytes()).map_err(|error| Failure::new("InvalidOutput", format!("s3://{bucket}/{key}: {error}")))
+    let body = object
+        .body
+        .collect()
+        .await
+        .map_err(|error| Failure::new("Connection", format!("s3://{bucket}/{key}: {error}")))?;
+    read(&body.into_bytes())
+        .map_err(|error| Failure::new("InvalidOutput", format!("s3://{bucket}/{key}: {error}")))
 }
 
 fn read(archive: &[u8]) -> std::io::Result<TrainingOutput> {

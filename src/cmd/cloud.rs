@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use local_cloud::lifecycle::{self, Running};
 use local_cloud::Settings;
+use local_cloud::lifecycle::{self, Running};
 use serde_json::json;
 
 use super::{Stop, Verdict};
@@ -73,7 +73,8 @@ pub fn folder() -> Result<PathBuf, Stop> {
     let state = std::env::var_os("XDG_STATE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
     state.or_else(home).map(|state| state.join("opsml/cloud")).ok_or_else(|| {
-        Stop::usage("there is no HOME to keep the local cloud's state in").hint("set OPSML_CLOUD_DIR to a folder")
+        Stop::usage("there is no HOME to keep the local cloud's state in")
+            .hint("set OPSML_CLOUD_DIR to a folder")
     })
 }
 

@@ -24,7 +24,9 @@ pub fn run(arguments: &Doctor) -> Verdict {
                 .iter()
                 .map(|one| match &one.found {
                     Ok(found) => json!({"what": one.what, "ok": true, "found": found}),
-                    Err(wrong) => json!({"what": one.what, "ok": false, "found": wrong, "way_out": one.way_out}),
+                    Err(wrong) => {
+                        json!({"what": one.what, "ok": false, "found": wrong, "way_out": one.way_out})
+                    }
                 })
                 .collect();
             println!("{}", json!(shown));
@@ -46,12 +48,20 @@ fn worker() -> Finding {
     let found = match cloud::worker() {
         None => Err("opsml-worker is not beside opsml".to_owned()),
         Some(path) => match Command::new(&path).arg("--version").stdin(Stdio::null()).output() {
-            Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
-            Ok(output) => Err(format!("{}: {}", path.display(), String::from_utf8_lossy(&output.stderr).trim())),
+            Ok(output) if output.status.success() => {
+                Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+            }
+            Ok(output) => {
+                Err(format!("{}: {}", path.display(), String::from_utf8_lossy(&output.stderr).trim()))
+            }
             Err(error) => Err(format!("{}: {error}", path.display())),
         },
     };
-    Finding { what: "worker and libtorch", found, way_out: "`make build` fetches libtorch and builds it; LIBTORCH names another libtorch" }
+    Finding {
+        what: "worker and libtorch",
+        found,
+        way_out: "`make build` fetches libtorch and builds it; LIBTORCH names another libtorch",
+    }
 }
 
 fn local_cloud() -> Finding {
@@ -67,7 +77,9 @@ fn local_cloud() -> Finding {
 
 fn python() -> Finding {
     let found = match Command::new("python3").arg("--version").stdin(Stdio::null()).output() {
-        Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+        Ok(output) if output.status.success() => {
+            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        }
         Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
         Err(error) => Err(error.to_string()),
     };

@@ -47,8 +47,11 @@ pub fn run(arguments: &Down) -> Verdict {
             }
         }
         if !left.is_empty() {
-            return Err(Stop::new(exit::LEFT_OVER, format!("{} resources are left:\n{}", left.len(), left.join("\n")))
-                .hint("run `opsml down` again when the cause is mended"));
+            return Err(Stop::new(
+                exit::LEFT_OVER,
+                format!("{} resources are left:\n{}", left.len(), left.join("\n")),
+            )
+            .hint("run `opsml down` again when the cause is mended"));
         }
         if journaled.format == Format::Text {
             println!("deleted {} resources; nothing of {} is left", live.len(), journaled.file.display());

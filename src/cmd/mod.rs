@@ -50,8 +50,10 @@ impl Stop {
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
         // Without credentials nothing can go on, and nothing is lost: it is a pause.
-        let paused = ["ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId"];
-        let code = if paused.contains(&failure.code.as_str()) { exit::INTERRUPTED } else { exit::STEP_FAILED };
+        let paused =
+            ["ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId"];
+        let code =
+            if paused.contains(&failure.code.as_str()) { exit::INTERRUPTED } else { exit::STEP_FAILED };
         Self { code, message: failure.to_string(), hints: failure.hints }
     }
 }
@@ -59,7 +61,9 @@ impl From<Failure> for Stop {
 impl From<JournalError> for Stop {
     fn from(error: JournalError) -> Self {
         match error {
-            JournalError::Locked { .. } => Self::new(exit::LOCKED, error.to_string()).hint("wait for it, or stop it with Ctrl-C"),
+            JournalError::Locked { .. } => {
+                Self::new(exit::LOCKED, error.to_string()).hint("wait for it, or stop it with Ctrl-C")
+            }
             JournalError::Storage { .. } => Self::new(exit::STEP_FAILED, error.to_string())
                 .hint("what was done is kept: make room or mend the disk, and run again"),
             other => Self::new(exit::STEP_FAILED, other.to_string()),

@@ -20,7 +20,9 @@ pub fn run(arguments: &Plan) -> Verdict {
     let state = journal.as_ref().map_or(&empty, |journal| journal.state());
     let paths = session::paths(runbook, &checked.given);
     let digest = |path: &str| files::digest(&paths.resolve(path).ok()?).ok();
-    let missing = |kind: &str, outputs: &serde_json::Value| step::kind(kind).and_then(|kind| (kind.missing)(outputs, &paths));
+    let missing = |kind: &str, outputs: &serde_json::Value| {
+        step::kind(kind).and_then(|kind| (kind.missing)(outputs, &paths))
+    };
     let planned = plan::plan(runbook, &checked.params, state, &digest, &missing).map_err(|problems| {
         let shown: Vec<String> = problems.iter().map(|problem| runbook.source.render(problem)).collect();
         Stop::usage(shown.join("\n"))
@@ -33,7 +35,9 @@ pub fn run(arguments: &Plan) -> Verdict {
     let width = planned.iter().map(|step| step.id.len()).max().unwrap_or_default();
     for step in &planned {
         let (verb, reason) = match &step.decision {
-            Decision::Run(reason) if !step.leaves.is_empty() || reason.starts_with("delete") => ("delete", reason.as_str()),
+            Decision::Run(reason) if !step.leaves.is_empty() || reason.starts_with("delete") => {
+                ("delete", reason.as_str())
+            }
             Decision::Run(reason) => ("run", reason.as_str()),
             Decision::Cached => ("keep", "done, and nothing has changed"),
             Decision::Skip(reason) => ("skip", reason.as_str()),

@@ -20,15 +20,23 @@ pub fn run(arguments: &Report) -> Verdict {
 /// Renders the write-up into its folder.
 pub fn write(runbook: &Runbook, state: &State, folder: Option<&Path>) -> Result<Written, Stop> {
     let folder = folder.map_or_else(|| default_folder(runbook), Path::to_owned);
-    report::write(runbook, state, &folder)
-        .map_err(|error| Stop::new(exit::STEP_FAILED, format!("the write-up in {}: {error}", folder.display())))
+    report::write(runbook, state, &folder).map_err(|error| {
+        Stop::new(exit::STEP_FAILED, format!("the write-up in {}: {error}", folder.display()))
+    })
 }
 
 /// `runbooks/project.md` is written up in `reports/project`; a runbook elsewhere, in `reports/NAME` beside it.
 fn default_folder(runbook: &Runbook) -> PathBuf {
-    let beside = runbook.source.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = runbook
+        .source
+        .path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let house = match beside.file_name() {
-        Some(name) if name == "runbooks" => beside.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+        Some(name) if name == "runbooks" => {
+            beside.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+        }
         _ => beside,
     };
     house.join("reports").join(runbook.stem())

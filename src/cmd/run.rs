@@ -119,8 +119,11 @@ fn ask(arguments: &Run, checked: &Checked, journal: &Journal, aws: &Aws) -> Resu
     eprintln!("at worst {worst:.2} USD, by prices of {}", crate::price::DATE);
     let budget = runbook.front.budget.as_deref().and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
     if let Some(budget) = budget.filter(|budget| worst > *budget) {
-        return Err(Stop::new(exit::DECLINED, format!("that is over the runbook's budget of {budget:.2} USD"))
-            .hint("raise `budget` in the front matter, or lower `max_run`, `instance_count` or `hours`"));
+        return Err(Stop::new(
+            exit::DECLINED,
+            format!("that is over the runbook's budget of {budget:.2} USD"),
+        )
+        .hint("raise `budget` in the front matter, or lower `max_run`, `instance_count` or `hours`"));
     }
     if arguments.yes {
         return Ok(());

@@ -16,7 +16,9 @@ pub fn run(arguments: &Schema) -> Verdict {
                 let stop = Stop::usage(format!("there is no kind of step `{name}`"));
                 match closest(name, step::kind_names()) {
                     Some(close) => stop.hint(format!("did you mean `{close}`?")),
-                    None => stop.hint(format!("there is: {}", step::kind_names().collect::<Vec<_>>().join(", "))),
+                    None => {
+                        stop.hint(format!("there is: {}", step::kind_names().collect::<Vec<_>>().join(", ")))
+                    }
                 }
             })?;
             block(kind)

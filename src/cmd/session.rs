@@ -27,7 +27,8 @@ pub fn read_source(file: &Path) -> Result<Source, Stop> {
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Source::new(file, text)),
         Err(error) => {
-            let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).into_owned();
+            let valid =
+                String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).into_owned();
             let line = valid.matches('\n').count() + 1;
             Err(Stop::usage(format!("{}:{line}: a runbook is UTF-8 text, and this is not", file.display())))
         }
@@ -59,7 +60,9 @@ pub fn check(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
         // What has no value yet is only missed by a run; the rest is checked without it.
         Err(wrong) => {
             let known = runbook.front.params.iter();
-            let known = known.filter_map(|(name, param)| Some((name.clone(), given.get(name).or(param.default.as_ref())?.clone())));
+            let known = known.filter_map(|(name, param)| {
+                Some((name.clone(), given.get(name).or(param.default.as_ref())?.clone()))
+            });
             (known.collect(), wrong)
         }
     };
@@ -99,7 +102,8 @@ fn given(params: &cli::Params) -> Result<BTreeMap<String, Value>, Stop> {
     }
     for one in &params.param {
         let (name, value) = one.split_once('=').ok_or_else(|| {
-            Stop::usage(format!("`{one}` is not NAME=VALUE")).hint("for example: -p instance_type=ml.m5.large")
+            Stop::usage(format!("`{one}` is not NAME=VALUE"))
+                .hint("for example: -p instance_type=ml.m5.large")
         })?;
         given.insert(name.to_owned(), Value::String(value.to_owned()));
     }
@@ -109,7 +113,8 @@ fn given(params: &cli::Params) -> Result<BTreeMap<String, Value>, Stop> {
 /// The folders of a run of this runbook.
 pub fn paths(runbook: &Runbook, given: &BTreeMap<String, Value>) -> Paths {
     let base = base(runbook);
-    let allowed = given.values().filter_map(Value::as_str).map(PathBuf::from).filter(|path| path.exists()).collect();
+    let allowed =
+        given.values().filter_map(Value::as_str).map(PathBuf::from).filter(|path| path.exists()).collect();
     Paths { base, cache: PathBuf::from(".opsml/cache"), allowed }
 }
 
@@ -145,10 +150,17 @@ pub async fn connect(target: &cli::Target) -> Result<Aws, Stop> {
             Aws::connect(at, None, Some(&running.record.region)).await?
         }
         url if url.starts_with("http://") || url.starts_with("https://") => {
-            Aws::connect(aws::Target::Url(url.to_owned()), target.profile.as_deref(), target.region.as_deref()).await?
+            Aws::connect(
+                aws::Target::Url(url.to_owned()),
+                target.profile.as_deref(),
+                target.region.as_deref(),
+            )
+            .await?
         }
         other => {
-            return Err(Stop::usage(format!("there is no target `{other}`")).hint("it is local, aws, or a URL"));
+            return Err(
+                Stop::usage(format!("there is no target `{other}`")).hint("it is local, aws, or a URL")
+            );
         }
     };
     Ok(aws)

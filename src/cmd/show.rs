@@ -19,7 +19,13 @@ pub fn run(arguments: &Show) -> Verdict {
         println!("{}", json!({"id": id, "step": step, "resources": resources}));
         return Ok(exit::DONE);
     }
-    println!("{id} ({}): {}, attempt {}, because: {}", step.kind, status_word(step.status), step.attempts, step.reason);
+    println!(
+        "{id} ({}): {}, attempt {}, because: {}",
+        step.kind,
+        status_word(step.status),
+        step.attempts,
+        step.reason
+    );
     if let Some(failure) = &step.failure {
         println!("{}", printable(&failure.to_string()));
         failure.hints.iter().for_each(|hint| println!("  hint: {}", printable(hint)));

@@ -21,13 +21,25 @@ pub fn run(arguments: &Journaled) -> Verdict {
     for (id, step) in &state.steps {
         let took = step.ended.map(|ended| duration_words(ended - step.started)).unwrap_or_default();
         let said = step.failure.as_ref().map_or(step.summary.clone(), |failure| failure.to_string());
-        println!("{id:width$}  {:8} {:8} {took:>8}  {}", step.kind, status_word(step.status), printable(&said));
+        println!(
+            "{id:width$}  {:8} {:8} {took:>8}  {}",
+            step.kind,
+            status_word(step.status),
+            printable(&said)
+        );
     }
     let live: Vec<_> = state.resources.live().collect();
     println!("{} live resources", live.len());
     for (id, row) in live {
-        let instance = row.spec.get("instance_type").and_then(|name| name.as_str()).filter(|_| id.kind == "endpoint-config");
-        let bills = instance.and_then(price::hourly).map(|usd| format!(": {usd} USD an hour on AWS, each instance")).unwrap_or_default();
+        let instance = row
+            .spec
+            .get("instance_type")
+            .and_then(|name| name.as_str())
+            .filter(|_| id.kind == "endpoint-config");
+        let bills = instance
+            .and_then(price::hourly)
+            .map(|usd| format!(": {usd} USD an hour on AWS, each instance"))
+            .unwrap_or_default();
         println!("  {id}{bills}");
     }
     Ok(exit::DONE)

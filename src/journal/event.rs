@@ -29,30 +29,82 @@ impl fmt::Display for ResourceId {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The first event: whose journal this is.
-    Opened { stack: String, target: String, account: String, region: String },
-    RunStarted { run: u64, params: Map<String, Value>, version: String },
-    RunEnded { run: u64, outcome: RunOutcome },
+    Opened {
+        stack: String,
+        target: String,
+        account: String,
+        region: String,
+    },
+    RunStarted {
+        run: u64,
+        params: Map<String, Value>,
+        version: String,
+    },
+    RunEnded {
+        run: u64,
+        outcome: RunOutcome,
+    },
 
     /// A step's work begins; what it was given is what decides later whether it is stale.
-    StepStarted { step: String, kind: String, inputs: Value, files: BTreeMap<String, String>, reason: String },
-    StepDone { step: String, outputs: Value, summary: String, figures: Vec<Figure> },
-    StepFailed { step: String, failure: Failure },
-    StepSkipped { step: String, kind: String, reason: String },
+    StepStarted {
+        step: String,
+        kind: String,
+        inputs: Value,
+        files: BTreeMap<String, String>,
+        reason: String,
+    },
+    StepDone {
+        step: String,
+        outputs: Value,
+        summary: String,
+        figures: Vec<Figure>,
+    },
+    StepFailed {
+        step: String,
+        failure: Failure,
+    },
+    StepSkipped {
+        step: String,
+        kind: String,
+        reason: String,
+    },
     /// The step is no longer in the file, and nothing of it is left.
-    StepForgotten { step: String },
+    StepForgotten {
+        step: String,
+    },
 
     /// Committed before the create call leaves.
-    Intended { id: ResourceId, step: String, slot: String, spec: Value },
+    Intended {
+        id: ResourceId,
+        step: String,
+        slot: String,
+        spec: Value,
+    },
     /// Committed before the wait: the resource exists and is ours.
-    Created { id: ResourceId, adopted: bool },
+    Created {
+        id: ResourceId,
+        adopted: bool,
+    },
     /// An update to another spec is about to be called.
-    Updating { id: ResourceId, spec: Value },
-    Ready { id: ResourceId, facts: Map<String, Value> },
+    Updating {
+        id: ResourceId,
+        spec: Value,
+    },
+    Ready {
+        id: ResourceId,
+        facts: Map<String, Value>,
+    },
     /// Another resource has its slot now; it goes once the step is done.
-    Superseded { id: ResourceId },
-    Deleting { id: ResourceId },
+    Superseded {
+        id: ResourceId,
+    },
+    Deleting {
+        id: ResourceId,
+    },
     /// It is gone: by us, or found gone.
-    Deleted { id: ResourceId },
+    Deleted {
+        id: ResourceId,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

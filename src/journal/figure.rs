@@ -6,8 +6,17 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "figure", rename_all = "snake_case")]
 pub enum Figure {
     /// Lines over a common x axis.
-    Curve { caption: String, x: String, y: String, series: Vec<Series> },
-    Table { caption: String, columns: Vec<String>, rows: Vec<Vec<String>> },
+    Curve {
+        caption: String,
+        x: String,
+        y: String,
+        series: Vec<Series>,
+    },
+    Table {
+        caption: String,
+        columns: Vec<String>,
+        rows: Vec<Vec<String>>,
+    },
 }
 
 /// One line of a curve: points (x, y) in the order of x.

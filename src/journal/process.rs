@@ -11,8 +11,9 @@ pub fn start_time(pid: u32) -> Option<u64> {
 
 /// Whether the process that had this number and start time still runs.
 pub fn is_alive(pid: u32, started: Option<u64>) -> bool {
-    let exists = i32::try_from(pid).ok().and_then(Pid::from_raw).is_some_and(|pid| {
-        !matches!(test_kill_process(pid), Err(rustix::io::Errno::SRCH))
-    });
+    let exists = i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .is_some_and(|pid| !matches!(test_kill_process(pid), Err(rustix::io::Errno::SRCH)));
     exists && (started.is_none() || start_time(pid) == started)
 }

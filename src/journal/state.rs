@@ -102,7 +102,10 @@ impl ResourceRow {
 #[serde(transparent)]
 pub struct Ledger(#[serde(serialize_with = "rows")] IndexMap<ResourceId, ResourceRow>);
 
-fn rows<S: serde::Serializer>(rows: &IndexMap<ResourceId, ResourceRow>, serializer: S) -> Result<S::Ok, S::Error> {
+fn rows<S: serde::Serializer>(
+    rows: &IndexMap<ResourceId, ResourceRow>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Entry<'a> {
         #[serde(flatten)]
@@ -160,10 +163,15 @@ impl State {
                 self.account.clone_from(account);
                 self.region.clone_from(region);
             }
-            _ if self.stack.is_empty() => return Err(Illegal("the journal does not begin with its opening".into())),
+            _ if self.stack.is_empty() => {
+                return Err(Illegal("the journal does not begin with its opening".into()));
+            }
 
             Event::RunStarted { run, params, version } => {
-                expect(self.runs.last().is_none_or(|last| last.run < *run), "a run's number is not above the last")?;
+                expect(
+                    self.runs.last().is_none_or(|last| last.run < *run),
+                    "a run's number is not above the last",
+                )?;
                 self.runs.push(RunRow {
                     run: *run,
                     params: params.clone(),

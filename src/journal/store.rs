@@ -72,7 +72,9 @@ impl Journal {
             std::fs::create_dir_all(folder)
                 .map_err(|error| JournalError::Storage { path: path.to_owned(), why: error.to_string() })?;
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut journal = Self::open(path, flags)?;
         journal.lock()?;
         // What another run wrote between our reading and our lock belongs to the state.
@@ -81,10 +83,12 @@ impl Journal {
     }
 
     fn open(path: &Path, flags: OpenFlags) -> Result<Self, JournalError> {
-        let storage = |error: rusqlite::Error| JournalError::Storage { path: path.to_owned(), why: error.to_string() };
+        let storage =
+            |error: rusqlite::Error| JournalError::Storage { path: path.to_owned(), why: error.to_string() };
         let connection = Connection::open_with_flags(path, flags).map_err(storage)?;
         connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(storage)?;
-        let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(storage)?;
+        let found: i64 =
+            connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(storage)?;
         if found > FORMAT {
             return Err(JournalError::Newer { path: path.to_owned(), found });
         }
@@ -146,9 +150,14 @@ impl Journal {
         let mut last = self.last.clone();
         let mut records = Vec::new();
         let epoch = self.epoch.ok_or(JournalError::Fenced)?;
-        let storage = |error: rusqlite::Error| JournalError::Storage { path: self.path.clone(), why: error.to_string() };
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage)?;
-        let now: i64 = transaction.query_row("SELECT epoch FROM lock", [], |row| row.get(0)).map_err(storage)?;
+        let storage = |error: rusqlite::Error| JournalError::Storage {
+            path: self.path.clone(),
+            why: error.to_string(),
+        };
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage)?;
+        let now: i64 =
+            transaction.query_row("SELECT epoch FROM lock", [], |row| row.get(0)).map_err(storage)?;
         if now != epoch {
             return Err(JournalError::Fenced);
         }
@@ -163,7 +172,10 @@ impl Journal {
             })?;
             last = (record.seq, chain(&last.1, at, &body));
             transaction
-                .execute("INSERT INTO events VALUES (?, ?, ?, ?)", params![record.seq as i64, at, body, last.1])
+                .execute(
+                    "INSERT INTO events VALUES (?, ?, ?, ?)",
+                    params![record.seq as i64, at, body, last.1],
+                )
                 .map_err(storage)?;
             records.push(record);
         }
@@ -199,12 +211,25 @@ impl Journal {
 
     /// Reads the events in order and verifies the chain.
     fn each(&self, mut visit: impl FnMut(Record, Vec<u8>) -> Result<(), String>) -> Result<(), JournalError> {
-        let storage = |error: rusqlite::Error| JournalError::Storage { path: self.path.clone(), why: error.to_string() };
-        let mut query = self.connection.prepare("SELECT seq, at, body, hash FROM events ORDER BY seq").map_err(storage)?;
+        let storage = |error: rusqlite::Error| JournalError::Storage {
+            path: self.path.clone(),
+            why: error.to_string(),
+        };
+        let mut query = self
+            .connection
+            .prepare("SELECT seq, at, body, hash FROM events ORDER BY seq")
+            .map_err(storage)?;
         let mut rows = query.query([]).map_err(storage)?;
         let (mut previous, mut expected) = (Vec::new(), 1);
         while let Some(row) = rows.next().map_err(storage)? {
-            let read = || Ok::<_, rusqlite::Error>((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?, row.get::<_, Vec<u8>>(3)?));
+            let read = || {
+                Ok::<_, rusqlite::Error>((
+                    row.get::<_, i64>(0)?,
+                    row.get::<_, i64>(1)?,
+                    row.get::<_, String>(2)?,
+                    row.get::<_, Vec<u8>>(3)?,
+                ))
+            };
             let (seq, at, body, hash) = read().map_err(storage)?;
             let damaged = |why: String| JournalError::Damaged { path: self.path.clone(), seq: expected, why };
             if seq as u64 != expected {
@@ -221,8 +246,12 @@ impl Journal {
     }
 
     fn lock(&mut self) -> Result<(), JournalError> {
-        let storage = |error: rusqlite::Error| JournalError::Storage { path: self.path.clone(), why: error.to_string() };
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage)?;
+        let storage = |error: rusqlite::Error| JournalError::Storage {
+            path: self.path.clone(),
+            why: error.to_string(),
+        };
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage)?;
         let (epoch, holder): (i64, Option<(u32, Option<u64>)>) = transaction
             .query_row("SELECT epoch, pid, started FROM lock", [], |row| {
                 let pid: Option<u32> = row.get(1)?;
@@ -253,7 +282,9 @@ impl Drop for Journal {
     fn drop(&mut self) {
         if let Some(epoch) = self.epoch {
             // A lock that stays is found dead by the next run, so a failure here costs nothing.
-            let _ = self.connection.execute("UPDATE lock SET pid = NULL, started = NULL WHERE epoch = ?", [epoch]);
+            let _ = self
+                .connection
+                .execute("UPDATE lock SET pid = NULL, started = NULL WHERE epoch = ?", [epoch]);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! S3 bucket: public access blocked, encrypted, versioned. Deleting it deletes every version of every object.
 
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Delete,
-    ObjectIdentifier, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Delete, ObjectIdentifier,
+    PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
 };
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,9 @@ impl Resource for Bucket {
 
     async fn describe(&self, aws: &Aws, name: &str) -> Outcome<Option<Live>> {
         let head = aws.s3.head_bucket().bucket(name).send().await;
-        let Some(head) = present(head.map_err(|error| failure("HeadBucket", error)))? else { return Ok(None) };
+        let Some(head) = present(head.map_err(|error| failure("HeadBucket", error)))? else {
+            return Ok(None);
+        };
         let versioning = aws.s3.get_bucket_versioning().bucket(name).send().await;
         let versioning = versioning.map_err(|error| failure("GetBucketVersioning", error))?;
         let region = head.bucket_region().unwrap_or(&aws.region).to_owned();
@@ -54,7 +56,9 @@ impl Resource for Bucket {
     async fn tags(&self, aws: &Aws, name: &str) -> Outcome<Tags> {
         let tags = aws.s3.get_bucket_tagging().bucket(name).send().await;
         match tags.map_err(|error| failure("GetBucketTagging", error)) {
-            Ok(tags) => Ok(tags.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect()),
+            Ok(tags) => {
+                Ok(tags.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
+            }
             Err(none) if none.code == "NoSuchTagSet" => Ok(Tags::new()),
             // Another account's bucket: its name is taken, and that is all we may know.
             Err(denied) if denied.code == "AccessDenied" => Ok(Tags::new()),
@@ -62,13 +66,7 @@ impl Resource for Bucket {
         }
     }
 
-    async fn create(
-        &self,
-        aws: &Aws,
-        name: &str,
-        tags: &Tags,
-        progress: Report<'_>,
-    ) -> Outcome<()> {
+    async fn create(&self, aws: &Aws, name: &str, tags: &Tags, progress: Report<'_>) -> Outcome<()> {
         let mut request = aws.s3.create_bucket().bucket(name);
         // us-east-1 is the one region that may not be named.
         if aws.region != "us-east-1" {
@@ -84,13 +82,7 @@ impl Resource for Bucket {
         self.update(aws, name, tags, progress).await
     }
 
-    async fn update(
-        &self,
-        aws: &Aws,
-        name: &str,
-        tags: &Tags,
-        _progress: Report<'_>,
-    ) -> Outcome<()> {
+    async fn update(&self, aws: &Aws, name: &str, tags: &Tags, _progress: Report<'_>) -> Outcome<()> {
         let tagging = Tagging::builder().set_tag_set(Some(sdk_tags(tags)?)).build().map_err(invalid)?;
         let tagged = aws.s3.put_bucket_tagging().bucket(name).tagging(tagging).send().await;
         tagged.map_err(|error| failure("PutBucketTagging", error))?;
@@ -101,7 +93,13 @@ impl Resource for Bucket {
             .block_public_policy(true)
             .restrict_public_buckets(true)
             .build();
-        let blocked = aws.s3.put_public_access_block().bucket(name).public_access_block_configuration(block).send().await;
+        let blocked = aws
+            .s3
+            .put_public_access_block()
+            .bucket(name)
+            .public_access_block_configuration(block)
+            .send()
+            .await;
         blocked.map_err(|error| failure("PutPublicAccessBlock", error))?;
 
         let default = ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::Aes256);
@@ -109,18 +107,27 @@ impl Resource for Bucket {
             .apply_server_side_encryption_by_default(default.build().map_err(invalid)?)
             .build();
         let encryption = ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(invalid)?;
-        let encrypted =
-            aws.s3.put_bucket_encryption().bucket(name).server_side_encryption_configuration(encryption).send().await;
+        let encrypted = aws
+            .s3
+            .put_bucket_encryption()
+            .bucket(name)
+            .server_side_encryption_configuration(encryption)
+            .send()
+            .await;
         encrypted.map_err(|error| failure("PutBucketEncryption", error))?;
 
         let current = aws.s3.get_bucket_versioning().bucket(name).send().await;
         let current = current.map_err(|error| failure("GetBucketVersioning", error))?;
         let enabled = current.status() == Some(&BucketVersioningStatus::Enabled);
         if enabled != self.versioning {
-            let status =
-                if self.versioning { BucketVersioningStatus::Enabled } else { BucketVersioningStatus::Suspended };
+            let status = if self.versioning {
+                BucketVersioningStatus::Enabled
+            } else {
+                BucketVersioningStatus::Suspended
+            };
             let versioning = VersioningConfiguration::builder().status(status).build();
-            let set = aws.s3.put_bucket_versioning().bucket(name).versioning_configuration(versioning).send().await;
+            let set =
+                aws.s3.put_bucket_versioning().bucket(name).versioning_configuration(versioning).send().await;
             set.map_err(|error| failure("PutBucketVersioning", error))?;
         }
         Ok(())
@@ -141,7 +148,9 @@ fn sdk_tags(tags: &Tags) -> Outcome<Vec<Tag>> {
 pub(super) async fn empty(aws: &Aws, bucket: &str, prefix: &str) -> Outcome<()> {
     loop {
         let page = aws.s3.list_object_versions().bucket(bucket).prefix(prefix).send().await;
-        let Some(page) = present(page.map_err(|error| failure("ListObjectVersions", error)))? else { return Ok(()) };
+        let Some(page) = present(page.map_err(|error| failure("ListObjectVersions", error)))? else {
+            return Ok(());
+        };
         let versions = page.versions().iter().map(|v| (v.key(), v.version_id()));
         let markers = page.delete_markers().iter().map(|m| (m.key(), m.version_id()));
         let objects: Vec<ObjectIdentifier> = versions

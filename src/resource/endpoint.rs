@@ -36,7 +36,9 @@ impl Resource for Endpoint {
         let Some(endpoint) = endpoint else { return Ok(None) };
         let status = match endpoint.endpoint_status() {
             Some(EndpointStatus::InService) => Status::Ready,
-            Some(EndpointStatus::Failed | EndpointStatus::OutOfService | EndpointStatus::UpdateRollbackFailed) => {
+            Some(
+                EndpointStatus::Failed | EndpointStatus::OutOfService | EndpointStatus::UpdateRollbackFailed,
+            ) => {
                 Status::Failed(endpoint.failure_reason().unwrap_or("the service gives no reason").to_owned())
             }
             Some(other) => Status::Pending(other.as_str().to_owned()),
@@ -58,13 +60,7 @@ impl Resource for Endpoint {
         sagemaker_tags(aws, "endpoint", name).await
     }
 
-    async fn create(
-        &self,
-        aws: &Aws,
-        name: &str,
-        tags: &Tags,
-        _progress: Report<'_>,
-    ) -> Outcome<()> {
+    async fn create(&self, aws: &Aws, name: &str, tags: &Tags, _progress: Report<'_>) -> Outcome<()> {
         let created = aws
             .sagemaker
             .create_endpoint()
@@ -76,20 +72,19 @@ impl Resource for Endpoint {
         created.map(|_| ()).map_err(|error| failure("CreateEndpoint", error))
     }
 
-    async fn update(
-        &self,
-        aws: &Aws,
-        name: &str,
-        _tags: &Tags,
-        _progress: Report<'_>,
-    ) -> Outcome<()> {
+    async fn update(&self, aws: &Aws, name: &str, _tags: &Tags, _progress: Report<'_>) -> Outcome<()> {
         let now = aws.sagemaker.describe_endpoint().endpoint_name(name).send().await;
         let now = now.map_err(|error| failure("DescribeEndpoint", error))?;
         if now.endpoint_config_name() == Some(&self.config) {
             return Ok(());
         }
-        let updated =
-            aws.sagemaker.update_endpoint().endpoint_name(name).endpoint_config_name(&self.config).send().await;
+        let updated = aws
+            .sagemaker
+            .update_endpoint()
+            .endpoint_name(name)
+            .endpoint_config_name(&self.config)
+            .send()
+            .await;
         updated.map(|_| ()).map_err(|error| failure("UpdateEndpoint", error))
     }
 

@@ -51,13 +51,7 @@ impl Resource for EndpointConfig {
         sagemaker_tags(aws, "endpoint-config", name).await
     }
 
-    async fn create(
-        &self,
-        aws: &Aws,
-        name: &str,
-        tags: &Tags,
-        _progress: Report<'_>,
-    ) -> Outcome<()> {
+    async fn create(&self, aws: &Aws, name: &str, tags: &Tags, _progress: Report<'_>) -> Outcome<()> {
         let variant = ProductionVariant::builder()
             .variant_name(VARIANT)
             .model_name(&self.model)

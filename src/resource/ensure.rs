@@ -67,7 +67,11 @@ impl Hands<'_> {
             Settled::Need => {
                 let there = self.is_there(&wanted).await?;
                 let id = self.intend(slot, &wanted)?;
-                if there { self.adopt(&id, &wanted).await? } else { self.create(&id, &wanted).await? }
+                if there {
+                    self.adopt(&id, &wanted).await?
+                } else {
+                    self.create(&id, &wanted).await?
+                }
                 id
             }
         };
@@ -218,7 +222,9 @@ impl Hands<'_> {
 
     /// Deletes a resource and waits until Describe finds it no more.
     pub async fn delete_and_wait(&mut self, id: &ResourceId) -> Outcome<()> {
-        let Some(row) = self.journal.state().resources.get(id).filter(|row| row.is_live()) else { return Ok(()) };
+        let Some(row) = self.journal.state().resources.get(id).filter(|row| row.is_live()) else {
+            return Ok(());
+        };
         let resource = AnyResource::read(&id.kind, &row.spec)?;
         if row.status != ResourceStatus::Deleting {
             self.commit([Event::Deleting { id: id.clone() }])?;
@@ -258,8 +264,10 @@ fn failed(id: &ResourceId, reason: &str) -> Failure {
 /// The name that goes into the intent.
 fn generate(naming: &Naming, stack: &str) -> String {
     let join = |base: &str, tail: &str, max: usize| {
-        let base: String =
-            base.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+        let base: String = base
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+            .collect();
         let room = max.saturating_sub(tail.len() + 1);
         let base = base[..base.len().min(room)].trim_matches('-').to_owned();
         if base.is_empty() { format!("opsml-{tail}") } else { format!("{base}-{tail}") }
@@ -267,9 +275,14 @@ fn generate(naming: &Naming, stack: &str) -> String {
     match naming {
         Naming::Fixed(name) => name.clone(),
         Naming::Stack { base, max } => join(base, stack, *max),
-        Naming::Timestamp { base, max } => {
-            join(base, &jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d-%H-%M-%S-%3f").to_string(), *max)
-        }
+        Naming::Timestamp { base, max } => join(
+            base,
+            &jiff::Zoned::now()
+                .with_time_zone(jiff::tz::TimeZone::UTC)
+                .strftime("%Y-%m-%d-%H-%M-%S-%3f")
+                .to_string(),
+            *max,
+        ),
     }
 }
 

@@ -140,5 +140,9 @@ any_resource!(Bucket, Endpoint, EndpointConfig, Model, Objects, Role, TrainingJo
 
 /// A map of facts, without those that are null.
 pub fn facts<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
-    pairs.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.to_owned(), value)).collect()
+    pairs
+        .into_iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }

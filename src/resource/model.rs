@@ -34,7 +34,9 @@ impl Resource for Model {
 
     async fn describe(&self, aws: &Aws, name: &str) -> Outcome<Option<Live>> {
         let model = aws.sagemaker.describe_model().model_name(name).send().await;
-        let Some(model) = present(model.map_err(|error| failure("DescribeModel", error)))? else { return Ok(None) };
+        let Some(model) = present(model.map_err(|error| failure("DescribeModel", error)))? else {
+            return Ok(None);
+        };
         let container = model.primary_container();
         Ok(Some(Live {
             status: Status::Ready,
@@ -51,13 +53,7 @@ impl Resource for Model {
         sagemaker_tags(aws, "model", name).await
     }
 
-    async fn create(
-        &self,
-        aws: &Aws,
-        name: &str,
-        tags: &Tags,
-        progress: Report<'_>,
-    ) -> Outcome<()> {
+    async fn create(&self, aws: &Aws, name: &str, tags: &Tags, progress: Report<'_>) -> Outcome<()> {
         let container = ContainerDefinition::builder()
             .image(&self.image)
             .model_data_url(&self.model_data)

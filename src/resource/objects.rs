@@ -47,7 +47,8 @@ impl Resource for Objects {
     }
 
     async fn describe(&self, aws: &Aws, _name: &str) -> Outcome<Option<Live>> {
-        let page = aws.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix).max_keys(1).send().await;
+        let page =
+            aws.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix).max_keys(1).send().await;
         let page = present(page.map_err(|error| failure("ListObjectsV2", error)))?;
         if page.is_none_or(|page| page.contents().is_empty()) {
             return Ok(None);
@@ -55,32 +56,37 @@ impl Resource for Objects {
         let uri = format!("s3://{}/{}", self.bucket, self.prefix);
         Ok(Some(Live {
             status: Status::Ready,
-            facts: facts([("uri", json!(uri)), ("files", json!(self.files)), ("bytes", json!(self.bytes)), ("revision", json!(self.digest))]),
+            facts: facts([
+                ("uri", json!(uri)),
+                ("files", json!(self.files)),
+                ("bytes", json!(self.bytes)),
+                ("revision", json!(self.digest)),
+            ]),
         }))
     }
 
     /// Whose objects they are stands in their metadata.
     async fn tags(&self, aws: &Aws, _name: &str) -> Outcome<Tags> {
-        let page = aws.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix).max_keys(1).send().await;
+        let page =
+            aws.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix).max_keys(1).send().await;
         let page = page.map_err(|error| failure("ListObjectsV2", error))?;
-        let Some(key) = page.contents().first().and_then(|object| object.key()) else { return Ok(Tags::new()) };
+        let Some(key) = page.contents().first().and_then(|object| object.key()) else {
+            return Ok(Tags::new());
+        };
         let head = aws.s3.head_object().bucket(&self.bucket).key(key).send().await;
         let head = head.map_err(|error| failure("HeadObject", error))?;
         let stack = head.metadata().and_then(|metadata| metadata.get("opsml-stack"));
         Ok(stack.map(|stack| ("opsml:stack".to_owned(), stack.clone())).into_iter().collect())
     }
 
-    async fn create(
-        &self,
-        aws: &Aws,
-        _name: &str,
-        tags: &Tags,
-        progress: Report<'_>,
-    ) -> Outcome<()> {
+    async fn create(&self, aws: &Aws, _name: &str, tags: &Tags, progress: Report<'_>) -> Outcome<()> {
         let files = files_below(&self.folder)?;
         let mut there = self.list(aws).await?;
         let total = files.len() as u64;
-        progress(format!("comparing {total} files with s3://{}/{}", self.bucket, self.prefix), Some((0, total)));
+        progress(
+            format!("comparing {total} files with s3://{}/{}", self.bucket, self.prefix),
+            Some((0, total)),
+        );
         let stack = tags.get("opsml:stack").cloned().unwrap_or_default();
         let jobs: Vec<(LocalFile, Option<String>)> = files
             .into_iter()
@@ -156,6 +162,7 @@ impl Objects {
 /// Bucket and key of `s3://bucket/key`.
 pub fn split_uri(uri: &str) -> Outcome<(String, String)> {
     let invalid = || Failure::new("InvalidUri", format!("`{uri}` is not an S3 URI: s3://BUCKET/KEY"));
-    let (bucket, key) = uri.strip_prefix("s3://").ok_or_else(invalid)?.split_once('/').unwrap_or((&uri[5..], ""));
+    let (bucket, key) =
+        uri.strip_prefix("s3://").ok_or_else(invalid)?.split_once('/').unwrap_or((&uri[5..], ""));
     if bucket.is_empty() { Err(invalid()) } else { Ok((bucket.to_owned(), key.to_owned())) }
 }

@@ -65,7 +65,9 @@ impl Role {
         let mut pages = aws.iam.list_attached_role_policies().role_name(name).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| failure("ListAttachedRolePolicies", error))?;
-            found.extend(page.attached_policies().iter().filter_map(|policy| policy.policy_arn()).map(str::to_owned));
+            found.extend(
+                page.attached_policies().iter().filter_map(|policy| policy.policy_arn()).map(str::to_owned),
+            );
         }
         Ok(found)
     }
@@ -119,14 +121,9 @@ impl Resource for Role {
         Ok(tags.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
     }
 
-    async fn create(
-        &self,
-        aws: &Aws,
-        name: &str,
-        tags: &Tags,
-        progress: Report<'_>,
-    ) -> Outcome<()> {
-        let set: Result<Vec<_>, _> = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+    async fn create(&self, aws: &Aws, name: &str, tags: &Tags, progress: Report<'_>) -> Outcome<()> {
+        let set: Result<Vec<_>, _> =
+            tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
         let created = aws
             .iam
             .create_role()
@@ -140,14 +137,9 @@ impl Resource for Role {
         self.update(aws, name, tags, progress).await
     }
 
-    async fn update(
-        &self,
-        aws: &Aws,
-        name: &str,
-        _tags: &Tags,
-        _progress: Report<'_>,
-    ) -> Outcome<()> {
-        let trust = aws.iam.update_assume_role_policy().role_name(name).policy_document(self.trust().to_string());
+    async fn update(&self, aws: &Aws, name: &str, _tags: &Tags, _progress: Report<'_>) -> Outcome<()> {
+        let trust =
+            aws.iam.update_assume_role_policy().role_name(name).policy_document(self.trust().to_string());
         trust.send().await.map_err(|error| failure("UpdateAssumeRolePolicy", error))?;
         let managed = self.managed_now(aws, name).await?;
         for arn in self.managed.difference(&managed) {
@@ -163,7 +155,9 @@ impl Resource for Role {
             let put = put.policy_document(document.to_string()).send().await;
             put.map_err(|error| failure("PutRolePolicy", error))?;
         }
-        for policy in self.inline_now(aws, name).await?.iter().filter(|policy| !self.inline.contains_key(*policy)) {
+        for policy in
+            self.inline_now(aws, name).await?.iter().filter(|policy| !self.inline.contains_key(*policy))
+        {
             let deleted = aws.iam.delete_role_policy().role_name(name).policy_name(policy).send().await;
             deleted.map_err(|error| failure("DeleteRolePolicy", error))?;
         }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_sagemaker::types::{
-    AlgorithmSpecification, Channel, CheckpointConfig, DataSource, MetricDefinition as SdkMetric, OutputDataConfig,
-    ResourceConfig, S3DataDistribution, S3DataSource, S3DataType, StoppingCondition, Tag, TrainingInputMode,
-    TrainingInstanceType, TrainingJobStatus,
+    AlgorithmSpecification, Channel, CheckpointConfig, DataSource, MetricDefinition as SdkMetric,
+    OutputDataConfig, ResourceConfig, S3DataDistribution, S3DataSource, S3DataType, StoppingCondition, Tag,
+    TrainingInputMode, TrainingInstanceType, TrainingJobStatus,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -56,7 +56,9 @@ impl Resource for TrainingJob {
 
     async fn describe(&self, aws: &Aws, name: &str) -> Outcome<Option<Live>> {
         let job = aws.sagemaker.describe_training_job().training_job_name(name).send().await;
-        let Some(job) = present(job.map_err(|error| failure("DescribeTrainingJob", error)))? else { return Ok(None) };
+        let Some(job) = present(job.map_err(|error| failure("DescribeTrainingJob", error)))? else {
+            return Ok(None);
+        };
         let reason = || job.failure_reason().unwrap_or("the service gives no reason").to_owned();
         let secondary = job.secondary_status().map_or("InProgress", |status| status.as_str());
         let metrics: BTreeMap<&str, f32> = job
@@ -100,13 +102,7 @@ impl Resource for TrainingJob {
         sagemaker_tags(aws, "training-job", name).await
     }
 
-    async fn create(
-        &self,
-        aws: &Aws,
-        name: &str,
-        tags: &Tags,
-        progress: Report<'_>,
-    ) -> Outcome<()> {
+    async fn create(&self, aws: &Aws, name: &str, tags: &Tags, progress: Report<'_>) -> Outcome<()> {
         let mut channels = Vec::new();
         for (channel, uri) in &self.inputs {
             let source = S3DataSource::builder()
@@ -122,8 +118,10 @@ impl Resource for TrainingJob {
                     .build(),
             );
         }
-        let metrics =
-            self.metrics.iter().map(|metric| SdkMetric::builder().name(&metric.name).regex(&metric.regex).build());
+        let metrics = self
+            .metrics
+            .iter()
+            .map(|metric| SdkMetric::builder().name(&metric.name).regex(&metric.regex).build());
         let mut asked = 0;
         loop {
             let checkpoint =
@@ -205,12 +203,17 @@ pub(super) async fn sagemaker_tags(aws: &Aws, kind: &str, name: &str) -> Outcome
     let arn = format!("arn:aws:sagemaker:{}:{}:{kind}/{name}", aws.region, aws.account);
     let tags = aws.sagemaker.list_tags().resource_arn(arn).send().await;
     let tags = tags.map_err(|error| failure("ListTags", error))?;
-    Ok(tags.tags().iter().map(|t| (t.key().unwrap_or_default().into(), t.value().unwrap_or_default().into())).collect())
+    Ok(tags
+        .tags()
+        .iter()
+        .map(|t| (t.key().unwrap_or_default().into(), t.value().unwrap_or_default().into()))
+        .collect())
 }
 
 /// Deletes what a job or endpoint has logged: streams of a shared group whose names begin with its name.
 pub(super) async fn delete_log_streams(aws: &Aws, group: &str, prefix: &str) -> Outcome<()> {
-    let streams = aws.logs.describe_log_streams().log_group_name(group).log_stream_name_prefix(format!("{prefix}/"));
+    let streams =
+        aws.logs.describe_log_streams().log_group_name(group).log_stream_name_prefix(format!("{prefix}/"));
     let streams = streams.send().await.map_err(|error| failure("DescribeLogStreams", error));
     for stream in present(streams)?.iter().flat_map(|page| page.log_streams()) {
         let name = stream.log_stream_name().unwrap_or_default();
@@ -225,7 +228,9 @@ pub(super) async fn delete_log_streams(aws: &Aws, group: &str, prefix: &str) -> 
     }
     let groups = aws.logs.describe_log_groups().log_group_name_prefix(group).send().await;
     let groups = groups.map_err(|error| failure("DescribeLogGroups", error))?;
-    let plain = |one: &aws_sdk_cloudwatchlogs::types::LogGroup| one.retention_in_days().is_none() && one.kms_key_id().is_none();
+    let plain = |one: &aws_sdk_cloudwatchlogs::types::LogGroup| {
+        one.retention_in_days().is_none() && one.kms_key_id().is_none()
+    };
     if groups.log_groups().iter().any(|one| one.log_group_name() == Some(group) && plain(one)) {
         let deleted = aws.logs.delete_log_group().log_group_name(group).send().await;
         present(deleted.map_err(|error| failure("DeleteLogGroup", error)))?;

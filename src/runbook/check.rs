@@ -65,7 +65,11 @@ fn misfits(step: &Declared, node: &Node) -> Vec<Diagnostic> {
     // A kind's own rules speak about whole values: they wait until no template is left.
     if problems.is_empty() && !any_text(node, &template::has_template) {
         for problem in (kind.problems)(node.to_value()) {
-            let span = problem.field.as_deref().and_then(|path| at_path(node, path)).unwrap_or(step.kind.span.clone());
+            let span = problem
+                .field
+                .as_deref()
+                .and_then(|path| at_path(node, path))
+                .unwrap_or(step.kind.span.clone());
             let mut diagnostic = Diagnostic::error(span, problem.message);
             diagnostic.hints = problem.hints;
             problems.push(diagnostic);
@@ -103,7 +107,10 @@ fn partly_resolved(node: &Node, context: &Context) -> Result<Node, Diagnostic> {
     let node = map_texts(node, &mut |node, text| {
         let known = |reference: &Reference| {
             reference.root == "params"
-                && reference.path.first().is_some_and(|name| params.is_some_and(|params| params.contains_key(name)))
+                && reference
+                    .path
+                    .first()
+                    .is_some_and(|name| params.is_some_and(|params| params.contains_key(name)))
         };
         let references = template::references(text, Form::Template, &|at| at);
         if !template::has_template(text) || !references.is_ok_and(|all| all.iter().all(known)) {
@@ -125,9 +132,9 @@ fn map_texts(node: &Node, change: &mut dyn FnMut(&Node, &str) -> Node) -> Node {
         NodeKind::Text(text) => return change(node, text),
         NodeKind::Plain(value) => NodeKind::Plain(value.clone()),
         NodeKind::List(items) => NodeKind::List(items.iter().map(|item| map_texts(item, change)).collect()),
-        NodeKind::Map(entries) => {
-            NodeKind::Map(entries.iter().map(|(key, value)| (key.clone(), map_texts(value, change))).collect())
-        }
+        NodeKind::Map(entries) => NodeKind::Map(
+            entries.iter().map(|(key, value)| (key.clone(), map_texts(value, change))).collect(),
+        ),
     };
     Node { span: node.span.clone(), kind }
 }
@@ -196,7 +203,8 @@ fn step_templates(step: &Declared, scope: &Scope<'_>, problems: &mut Vec<Diagnos
             _ => vec![node],
         }) {
             let Some(text) = node.text() else { continue };
-            let start = node.span.start + scope.runbook.source.text[node.span.clone()].find(text).unwrap_or(0);
+            let start =
+                node.span.start + scope.runbook.source.text[node.span.clone()].find(text).unwrap_or(0);
             if template::has_template(text) {
                 let message = format!("`{key}` is an expression, without braces");
                 problems.push(Diagnostic::error(node.span.clone(), message));
@@ -225,10 +233,18 @@ fn prose(runbook: &Runbook, problems: &mut Vec<Diagnostic>) {
     refer(&text, Form::Template, &|at| at, &Scope { runbook, earlier: None, own: None }, problems);
 }
 
-fn refer(text: &str, form: Form, at: &dyn Fn(usize) -> usize, scope: &Scope<'_>, problems: &mut Vec<Diagnostic>) {
+fn refer(
+    text: &str,
+    form: Form,
+    at: &dyn Fn(usize) -> usize,
+    scope: &Scope<'_>,
+    problems: &mut Vec<Diagnostic>,
+) {
     match template::references(text, form, at) {
         Err(problem) => problems.push(problem),
-        Ok(references) => problems.extend(references.iter().filter_map(|reference| misreference(reference, scope))),
+        Ok(references) => {
+            problems.extend(references.iter().filter_map(|reference| misreference(reference, scope)))
+        }
     }
 }
 
@@ -237,7 +253,8 @@ fn misreference(reference: &Reference, scope: &Scope<'_>) -> Option<Diagnostic> 
     if let Some(own) = scope.own {
         let outputs = outputs_of(own);
         if shape::members(&outputs, &outputs).is_none_or(|members| members.contains_key(&reference.root)) {
-            let path: Vec<&str> = std::iter::once(&reference.root).chain(&reference.path).map(String::as_str).collect();
+            let path: Vec<&str> =
+                std::iter::once(&reference.root).chain(&reference.path).map(String::as_str).collect();
             return missing_output(own, &path, span);
         }
     }
@@ -248,7 +265,10 @@ fn misreference(reference: &Reference, scope: &Scope<'_>) -> Option<Diagnostic> 
                 return None;
             }
             let known = scope.runbook.front.params.keys().map(String::as_str);
-            Some(Diagnostic::error(span, format!("the runbook has no parameter `{name}`")).suggest(name, known))
+            Some(
+                Diagnostic::error(span, format!("the runbook has no parameter `{name}`"))
+                    .suggest(name, known),
+            )
         }
         "run" => {
             let name = reference.path.first()?;
@@ -287,9 +307,12 @@ fn unknown_root(root: &str, span: Span, scope: &Scope<'_>, beside: &[String]) ->
                 .hint("steps run in document order: move its block above this one"),
         ),
         None => {
-            let known = beside.iter().map(String::as_str).chain(steps[..visible].iter().map(|step| step.id.as_str()));
+            let known =
+                beside.iter().map(String::as_str).chain(steps[..visible].iter().map(|step| step.id.as_str()));
             let message = match scope.own {
-                Some(own) if !beside.is_empty() => format!("`{}` has no output `{root}`, and there is no such step", own.id),
+                Some(own) if !beside.is_empty() => {
+                    format!("`{}` has no output `{root}`, and there is no such step", own.id)
+                }
                 _ => format!("there is no step `{root}`"),
             };
             let mut problem = Diagnostic::error(span, message);

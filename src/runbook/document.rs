@@ -64,7 +64,9 @@ struct Fence {
 enum FenceKind {
     FrontMatter,
     /// What stands behind the opening fence.
-    Opsml { info: Span },
+    Opsml {
+        info: Span,
+    },
     Other,
 }
 
@@ -97,11 +99,19 @@ fn fences(text: &str, problems: &mut Vec<Diagnostic>) -> Vec<Fence> {
                     found.push(Fence { span, body: 0..0, kind: FenceKind::Other });
                 } else if opsml {
                     let body = inner_lines(text, &span);
-                    found.push(Fence { span: whole_lines(text, span), body, kind: FenceKind::Opsml { info: at } });
+                    found.push(Fence {
+                        span: whole_lines(text, span),
+                        body,
+                        kind: FenceKind::Opsml { info: at },
+                    });
                 }
             }
-            Event::Start(Tag::BlockQuote(_) | Tag::List(_) | Tag::Item | Tag::FootnoteDefinition(_)) => depth += 1,
-            Event::End(TagEnd::BlockQuote(_) | TagEnd::List(_) | TagEnd::Item | TagEnd::FootnoteDefinition) => {
+            Event::Start(Tag::BlockQuote(_) | Tag::List(_) | Tag::Item | Tag::FootnoteDefinition(_)) => {
+                depth += 1
+            }
+            Event::End(
+                TagEnd::BlockQuote(_) | TagEnd::List(_) | TagEnd::Item | TagEnd::FootnoteDefinition,
+            ) => {
                 depth = depth.saturating_sub(1);
             }
             _ => {}
@@ -167,7 +177,9 @@ fn declared(
     let id = match words.as_slice() {
         [_, id] => (*id).to_owned(),
         [_] => {
-            problems.push(Diagnostic::error(info, "this `opsml` block has no id").hint("name the step: ```opsml train"));
+            problems.push(
+                Diagnostic::error(info, "this `opsml` block has no id").hint("name the step: ```opsml train"),
+            );
             return None;
         }
         _ => {
@@ -184,12 +196,16 @@ fn declared(
         return None;
     }
     if template::RESERVED.contains(&id.as_str()) {
-        problems.push(Diagnostic::error(id_span, format!("`{id}` means something in templates and cannot be a step's id")));
+        problems.push(Diagnostic::error(
+            id_span,
+            format!("`{id}` means something in templates and cannot be a step's id"),
+        ));
         return None;
     }
     if let Some(first) = earlier.iter().find(|step| step.id == id) {
         let line = text[..first.id_span.start].matches('\n').count() + 1;
-        problems.push(Diagnostic::error(id_span, format!("the id `{id}` is taken by the step in line {line}")));
+        problems
+            .push(Diagnostic::error(id_span, format!("the id `{id}` is taken by the step in line {line}")));
         return None;
     }
     let body = yaml::parse(text, fence.body.clone(), problems)?;
@@ -208,13 +224,16 @@ fn kind_of(body: &Node, id_span: &Span, problems: &mut Vec<Diagnostic>) -> Optio
         return None;
     }
     let common = step::common_keys();
-    let others: Vec<&(Key, Node)> = body.entries().iter().filter(|(key, _)| !common.contains(&key.name)).collect();
-    let known: Vec<&&(Key, Node)> = others.iter().filter(|(key, _)| step::kind_names().any(|name| name == key.name)).collect();
+    let others: Vec<&(Key, Node)> =
+        body.entries().iter().filter(|(key, _)| !common.contains(&key.name)).collect();
+    let known: Vec<&&(Key, Node)> =
+        others.iter().filter(|(key, _)| step::kind_names().any(|name| name == key.name)).collect();
     match (known.as_slice(), others.as_slice()) {
         ([(kind, fields)], _) => {
             for (key, _) in others.iter().filter(|(key, _)| key != kind) {
                 let names: Vec<&str> = common.iter().map(String::as_str).collect();
-                let mut problem = Diagnostic::error(key.span.clone(), format!("a step has no key `{}`", key.name));
+                let mut problem =
+                    Diagnostic::error(key.span.clone(), format!("a step has no key `{}`", key.name));
                 problem = match fields_of(&kind.name).contains(&key.name) {
                     true => problem.hint(format!("`{}` belongs below `{}`: indent it", key.name, kind.name)),
                     false => problem.suggest(&key.name, names),
@@ -223,19 +242,23 @@ fn kind_of(body: &Node, id_span: &Span, problems: &mut Vec<Diagnostic>) -> Optio
             }
             // `bucket:` with nothing below it takes every default.
             let fields = match &fields.kind {
-                NodeKind::Plain(serde_json::Value::Null) => Node { span: kind.span.clone(), kind: NodeKind::Map(Vec::new()) },
+                NodeKind::Plain(serde_json::Value::Null) => {
+                    Node { span: kind.span.clone(), kind: NodeKind::Map(Vec::new()) }
+                }
                 _ => fields.clone(),
             };
             Some((kind.clone(), fields))
         }
         ([_, second, ..], _) => {
             let message = format!("a step has one kind, and `{}` is a second one", second.0.name);
-            problems.push(Diagnostic::error(second.0.span.clone(), message).hint("make it a block of its own"));
+            problems
+                .push(Diagnostic::error(second.0.span.clone(), message).hint("make it a block of its own"));
             None
         }
         ([], [(key, _), ..]) => {
             let message = format!("there is no kind of step `{}`", key.name);
-            problems.push(Diagnostic::error(key.span.clone(), message).suggest(&key.name, step::kind_names()));
+            problems
+                .push(Diagnostic::error(key.span.clone(), message).suggest(&key.name, step::kind_names()));
             None
         }
         ([], []) => {
@@ -254,7 +277,8 @@ fn fields_of(kind: &str) -> Vec<String> {
 }
 
 fn common(body: &Node, kind: &Key, problems: &mut Vec<Diagnostic>) -> Common {
-    let entries = body.entries().iter().filter(|(key, _)| step::common_keys().contains(&key.name)).cloned().collect();
+    let entries =
+        body.entries().iter().filter(|(key, _)| step::common_keys().contains(&key.name)).cloned().collect();
     let node = Node { span: kind.span.clone(), kind: NodeKind::Map(entries) };
     let misfits = shape::check(&node, step::common_schema(), "a step");
     if misfits.is_empty()

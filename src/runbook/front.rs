@@ -62,7 +62,9 @@ impl Param {
     pub fn accept(&self, value: &Value) -> Result<Value, String> {
         let Some(expected) = self.expected() else { return Ok(value.clone()) };
         let read = match value {
-            Value::String(text) if expected != ParamType::String => serde_json::from_str(text).unwrap_or_else(|_| value.clone()),
+            Value::String(text) if expected != ParamType::String => {
+                serde_json::from_str(text).unwrap_or_else(|_| value.clone())
+            }
             other => other.clone(),
         };
         let (fits, words) = match expected {
@@ -91,7 +93,10 @@ pub fn read(node: &Node, problems: &mut Vec<Diagnostic>) -> FrontMatter {
     problems.extend(shape::check(node, &front_matter_schema(), "the front matter"));
     for (key, value) in node.get("params").into_iter().flat_map(Node::entries) {
         if !super::document::is_identifier(&key.name) || template::RESERVED.contains(&key.name.as_str()) {
-            problems.push(Diagnostic::error(key.span.clone(), format!("`{}` cannot name a parameter", key.name)).hint("a name is letters, digits and _, and no word of the template language"));
+            problems.push(
+                Diagnostic::error(key.span.clone(), format!("`{}` cannot name a parameter", key.name))
+                    .hint("a name is letters, digits and _, and no word of the template language"),
+            );
         }
         if value.entries().is_empty() && value.text().is_none() {
             continue;
@@ -110,7 +115,10 @@ pub fn read(node: &Node, problems: &mut Vec<Diagnostic>) -> FrontMatter {
     match serde_json::from_value(node.to_value()) {
         Ok(front) => front,
         Err(error) => {
-            problems.push(Diagnostic::error(node.span.clone(), format!("the front matter cannot be read: {error}")));
+            problems.push(Diagnostic::error(
+                node.span.clone(),
+                format!("the front matter cannot be read: {error}"),
+            ));
             FrontMatter::default()
         }
     }

@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 pub use check::{Context, Resolved, check, foreseen, resolve, used_steps};
-pub use front::{FrontMatter, Param, ParamType, front_matter_schema};
 pub use document::options as markdown_options;
+pub use front::{FrontMatter, Param, ParamType, front_matter_schema};
 pub use prose::Piece;
 
 use crate::diagnostic::{Diagnostic, Source, Span};
@@ -91,7 +91,8 @@ impl Runbook {
                 Some(Err(message)) => problems.push(format!("parameter `{name}`: {message}")),
                 None => {
                     let help = param.help.as_deref().map(|help| format!(" ({help})")).unwrap_or_default();
-                    problems.push(format!("parameter `{name}`{help} has no default: give it with -p {name}=…"));
+                    problems
+                        .push(format!("parameter `{name}`{help} has no default: give it with -p {name}=…"));
                 }
             }
         }

@@ -33,7 +33,9 @@ pub fn type_name(value: &Value) -> &'static str {
 
 /// Follows `$ref`s within `root`.
 pub fn resolve<'a>(root: &'a Value, mut schema: &'a Value) -> &'a Value {
-    while let Some(target) = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#')) {
+    while let Some(target) =
+        schema.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'))
+    {
         match root.pointer(target) {
             Some(found) => schema = found,
             None => break,
@@ -46,7 +48,9 @@ pub fn resolve<'a>(root: &'a Value, mut schema: &'a Value) -> &'a Value {
 fn alternatives<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
     let schema = resolve(root, schema);
     match schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array) {
-        Some(several) => several.iter().flat_map(|one| alternatives(root, one)).filter(|one| !is_null(one)).collect(),
+        Some(several) => {
+            several.iter().flat_map(|one| alternatives(root, one)).filter(|one| !is_null(one)).collect()
+        }
         None => vec![schema],
     }
 }
@@ -73,8 +77,13 @@ pub fn members<'a>(root: &'a Value, schema: &'a Value) -> Option<Map<String, Val
 fn allows(schema: &Value, name: &str) -> bool {
     match schema.get("type") {
         Some(Value::String(one)) => one == name || (one == "number" && name == "integer"),
-        Some(Value::Array(several)) => several.iter().any(|one| one == name || (one == "number" && name == "integer")),
-        _ => schema.get("const").or_else(|| schema.get("enum").and_then(|e| e.get(0))).is_none_or(|v| json_type(v) == name),
+        Some(Value::Array(several)) => {
+            several.iter().any(|one| one == name || (one == "number" && name == "integer"))
+        }
+        _ => schema
+            .get("const")
+            .or_else(|| schema.get("enum").and_then(|e| e.get(0)))
+            .is_none_or(|v| json_type(v) == name),
     }
 }
 
@@ -103,7 +112,8 @@ fn in_words(schema: &Value) -> String {
     match schema.get("type") {
         Some(Value::String(name)) => word(name).to_owned(),
         Some(Value::Array(names)) => {
-            let words: Vec<_> = names.iter().filter_map(Value::as_str).filter(|n| *n != "null").map(word).collect();
+            let words: Vec<_> =
+                names.iter().filter_map(Value::as_str).filter(|n| *n != "null").map(word).collect();
             words.join(" or ")
         }
         _ => "another value".to_owned(),
@@ -129,18 +139,25 @@ impl Checker<'_> {
         }
         let constants: Vec<&Value> = choices
             .iter()
-            .filter_map(|one| one.get("const").map(|c| vec![c]).or_else(|| Some(one.get("enum")?.as_array()?.iter().collect())))
+            .filter_map(|one| {
+                one.get("const")
+                    .map(|c| vec![c])
+                    .or_else(|| Some(one.get("enum")?.as_array()?.iter().collect()))
+            })
             .flatten()
             .collect();
         let value_type = json_type(&node.to_value());
-        if !constants.is_empty() && choices.iter().all(|one| one.get("const").is_some() || one.get("enum").is_some()) {
+        if !constants.is_empty()
+            && choices.iter().all(|one| one.get("const").is_some() || one.get("enum").is_some())
+        {
             return self.constant(node, &constants, what);
         }
         let fitting: Vec<&Value> = choices.iter().copied().filter(|one| allows(one, value_type)).collect();
         match fitting.as_slice() {
             [] => {
                 let expected: Vec<String> = choices.iter().map(|one| in_words(one)).collect();
-                let message = format!("{what} must be {}, and this is {}", expected.join(" or "), node.describe());
+                let message =
+                    format!("{what} must be {}, and this is {}", expected.join(" or "), node.describe());
                 self.problems.push(Diagnostic::error(node.span.clone(), message));
             }
             [one] => self.one(node, one, what),
@@ -174,14 +191,17 @@ impl Checker<'_> {
 
     fn one(&mut self, node: &Node, schema: &Value, what: &str) {
         match &node.kind {
-            NodeKind::Plain(Value::Number(number)) => self.number(&node.span, number.as_f64().unwrap_or(f64::NAN), schema, what),
+            NodeKind::Plain(Value::Number(number)) => {
+                self.number(&node.span, number.as_f64().unwrap_or(f64::NAN), schema, what)
+            }
             NodeKind::Plain(_) => {}
             NodeKind::Text(text) if template::has_template(text) => {}
             NodeKind::Text(text) => self.text(&node.span, text, schema, what),
             NodeKind::List(items) => {
                 let bound = |key: &str| schema.get(key).and_then(Value::as_u64);
                 if bound("minItems").is_some_and(|least| (items.len() as u64) < least) {
-                    self.problems.push(Diagnostic::error(node.span.clone(), format!("{what} must not be empty")));
+                    self.problems
+                        .push(Diagnostic::error(node.span.clone(), format!("{what} must not be empty")));
                 }
                 if let Some(each) = schema.get("items") {
                     items.iter().for_each(|item| self.node(item, each, &format!("an item of {what}")));
@@ -200,16 +220,23 @@ impl Checker<'_> {
                 (None, Some(Value::Bool(false))) => {
                     let message = format!("{what} has no key `{}`", key.name);
                     let known = properties.keys().map(String::as_str);
-                    self.problems.push(Diagnostic::error(key.span.clone(), message).suggest(&key.name, known));
+                    self.problems
+                        .push(Diagnostic::error(key.span.clone(), message).suggest(&key.name, known));
                 }
                 (None, Some(each)) => self.node(value, each, &format!("`{}`", key.name)),
                 (None, None) => {}
             }
         }
-        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        for name in
+            schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+        {
             if node.get(name).is_none() {
                 let mut problem = Diagnostic::error(node.span.clone(), format!("{what} lacks `{name}`"));
-                let described = |p| Value::get(p, "description").or_else(|| resolve(self.root, p).get("description"))?.as_str();
+                let described = |p| {
+                    Value::get(p, "description")
+                        .or_else(|| resolve(self.root, p).get("description"))?
+                        .as_str()
+                };
                 if let Some(help) = properties.get(name).and_then(described) {
                     problem = problem.hint(format!("`{name}`: {}", help.lines().next().unwrap_or_default()));
                 }
@@ -233,7 +260,8 @@ impl Checker<'_> {
         let Some(pattern) = schema.get("pattern").and_then(Value::as_str) else { return };
         // A pattern is ours, from a type's schema; the test over all kinds compiles each.
         if regex::Regex::new(pattern).is_ok_and(|regex| !regex.is_match(text)) {
-            let mut problem = Diagnostic::error(span.clone(), format!("`{text}` is not a value that {what} can have"));
+            let mut problem =
+                Diagnostic::error(span.clone(), format!("`{text}` is not a value that {what} can have"));
             if let Some(rule) = schema.get("x-rule").and_then(Value::as_str) {
                 problem = problem.hint(rule);
             }

@@ -14,10 +14,57 @@ const FUEL: u64 = 1_000_000;
 
 /// Words that mean something in a template, and so cannot be a step's id or a parameter's name.
 pub const RESERVED: &[&str] = &[
-    "params", "run", "true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "elif", "else",
-    "endif", "for", "endfor", "set", "endset", "block", "endblock", "macro", "endmacro", "call", "endcall", "filter",
-    "endfilter", "with", "endwith", "raw", "endraw", "include", "import", "from", "extends", "loop", "recursive", "self",
-    "super", "caller", "range", "dict", "namespace", "debug", "lipsum", "cycler", "joiner", "table", "figure",
+    "params",
+    "run",
+    "true",
+    "false",
+    "none",
+    "True",
+    "False",
+    "None",
+    "and",
+    "or",
+    "not",
+    "in",
+    "is",
+    "if",
+    "elif",
+    "else",
+    "endif",
+    "for",
+    "endfor",
+    "set",
+    "endset",
+    "block",
+    "endblock",
+    "macro",
+    "endmacro",
+    "call",
+    "endcall",
+    "filter",
+    "endfilter",
+    "with",
+    "endwith",
+    "raw",
+    "endraw",
+    "include",
+    "import",
+    "from",
+    "extends",
+    "loop",
+    "recursive",
+    "self",
+    "super",
+    "caller",
+    "range",
+    "dict",
+    "namespace",
+    "debug",
+    "lipsum",
+    "cycler",
+    "joiner",
+    "table",
+    "figure",
 ];
 
 /// A new environment for steps. A value that isn't there is an error.
@@ -77,9 +124,11 @@ pub fn references(text: &str, form: Form, at: &dyn Fn(usize) -> usize) -> Result
             let mut parts = dotted.split('.').map(str::to_owned);
             let root = parts.next().unwrap_or_default();
             let path: Vec<String> = parts.collect();
-            occurrences(text, &root, &path)
-                .into_iter()
-                .map(move |span| Reference { root: root.clone(), path: path.clone(), span: at(span.start)..at(span.end) })
+            occurrences(text, &root, &path).into_iter().map(move |span| Reference {
+                root: root.clone(),
+                path: path.clone(),
+                span: at(span.start)..at(span.end),
+            })
         })
         .collect();
     references.sort_by_key(|reference| (reference.span.start, reference.path.len()));
@@ -99,7 +148,8 @@ fn occurrences(text: &str, root: &str, path: &[String]) -> Vec<Span> {
     };
     let in_tag = |span: &Span| {
         let before = &text[..span.start];
-        let (opened, closed) = (before.rfind("{{").max(before.rfind("{%")), before.rfind("}}").max(before.rfind("%}")));
+        let (opened, closed) =
+            (before.rfind("{{").max(before.rfind("{%")), before.rfind("}}").max(before.rfind("%}")));
         !has_template(text) || opened > closed
     };
     let spans: Vec<Span> = text
@@ -147,7 +197,8 @@ pub fn resolve(text: &str, context: &Value) -> Result<Value, minijinja::Error> {
 }
 
 fn to_json(value: minijinja::Value) -> Result<Value, minijinja::Error> {
-    serde_json::to_value(&value).map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, error.to_string()))
+    serde_json::to_value(&value)
+        .map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, error.to_string()))
 }
 
 #[cfg(test)]

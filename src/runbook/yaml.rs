@@ -57,9 +57,11 @@ impl Node {
             NodeKind::Plain(value) => value.clone(),
             NodeKind::Text(text) => Value::String(text.clone()),
             NodeKind::List(items) => items.iter().map(Node::to_value).collect(),
-            NodeKind::Map(entries) => {
-                entries.iter().map(|(key, node)| (key.name.clone(), node.to_value())).collect::<Map<_, _>>().into()
-            }
+            NodeKind::Map(entries) => entries
+                .iter()
+                .map(|(key, node)| (key.name.clone(), node.to_value()))
+                .collect::<Map<_, _>>()
+                .into(),
         }
     }
 
@@ -78,7 +80,12 @@ impl Node {
 pub fn parse(document: &str, span: Span, problems: &mut Vec<Diagnostic>) -> Option<Node> {
     let text = &document[span.clone()];
     let before = problems.len();
-    let mut reader = Reader { parser: Parser::new_from_str(text), offsets: Offsets::new(text, span.start), document, problems };
+    let mut reader = Reader {
+        parser: Parser::new_from_str(text),
+        offsets: Offsets::new(text, span.start),
+        document,
+        problems,
+    };
     match reader.document() {
         Ok(None) => Some(Node { span: span.clone(), kind: NodeKind::Map(Vec::new()) }),
         Ok(Some(node)) => (problems.len() == before).then_some(node),
@@ -158,7 +165,10 @@ impl<'a> Reader<'a> {
                 loop {
                     match self.next()? {
                         (Event::SequenceEnd, end) => {
-                            return Ok(Node { span: span.start..self.trim(span.start, end.end), kind: NodeKind::List(items) });
+                            return Ok(Node {
+                                span: span.start..self.trim(span.start, end.end),
+                                kind: NodeKind::List(items),
+                            });
                         }
                         (event, at) => items.push(self.node(event, at, depth + 1)?),
                     }
@@ -169,7 +179,8 @@ impl<'a> Reader<'a> {
                 self.mapping(span, depth)
             }
             Event::Alias(_) => {
-                self.problems.push(Diagnostic::error(span.clone(), "YAML aliases are not supported in a runbook"));
+                self.problems
+                    .push(Diagnostic::error(span.clone(), "YAML aliases are not supported in a runbook"));
                 Ok(Node { span, kind: NodeKind::Plain(Value::Null) })
             }
             _ => Ok(Node { span, kind: NodeKind::Plain(Value::Null) }),
@@ -199,14 +210,18 @@ impl<'a> Reader<'a> {
                 }
             };
             if entries.iter().any(|(earlier, _)| earlier.name == name) {
-                self.problems.push(Diagnostic::error(key.span, format!("the key `{name}` stands here twice")));
+                self.problems
+                    .push(Diagnostic::error(key.span, format!("the key `{name}` stands here twice")));
                 continue;
             }
             entries.push((Key { span: key.span, name }, value));
         };
         let span = span.start..self.trim(span.start, end);
         if bare {
-            self.problems.push(Diagnostic::error(span.clone(), "an expression without quotes is a YAML mapping").hint(QUOTE_HINT));
+            self.problems.push(
+                Diagnostic::error(span.clone(), "an expression without quotes is a YAML mapping")
+                    .hint(QUOTE_HINT),
+            );
         }
         Ok(Node { span, kind: NodeKind::Map(entries) })
     }
@@ -218,7 +233,8 @@ impl<'a> Reader<'a> {
 
     fn refuse_extras(&mut self, span: &Span, anchor: usize, tagged: bool) {
         if anchor > 0 {
-            self.problems.push(Diagnostic::error(span.clone(), "YAML anchors are not supported in a runbook"));
+            self.problems
+                .push(Diagnostic::error(span.clone(), "YAML anchors are not supported in a runbook"));
         }
         if tagged {
             self.problems.push(Diagnostic::error(span.clone(), "YAML tags are not supported in a runbook"));
@@ -247,7 +263,11 @@ fn plain_value(text: &str, style: ScalarStyle) -> Option<Value> {
         if digits.len() > 1 && digits.starts_with('0') {
             return None;
         }
-        return unsigned.parse::<i64>().ok().map(Value::from).or_else(|| unsigned.parse::<u64>().ok().map(Value::from));
+        return unsigned
+            .parse::<i64>()
+            .ok()
+            .map(Value::from)
+            .or_else(|| unsigned.parse::<u64>().ok().map(Value::from));
     }
     if digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-')) {
         return unsigned.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map(Value::Number);
@@ -308,7 +328,10 @@ mod tests {
         let (node, problems) = read(text);
         let node = node.unwrap();
         assert_eq!(problems, []);
-        assert_eq!(node.to_value(), json!({"é": 1, "train": {"rate": 0.001, "id": "0123", "on": ["yes", true]}}));
+        assert_eq!(
+            node.to_value(),
+            json!({"é": 1, "train": {"rate": 0.001, "id": "0123", "on": ["yes", true]}})
+        );
         let rate = node.get("train").unwrap().get("rate").unwrap();
         assert_eq!(&text[rate.span.clone()], "1e-3");
     }

@@ -38,7 +38,9 @@ impl Kind for Bucket {
 
     fn problems(&self) -> Vec<Problem> {
         match (&self.existing, self.name.is_some() || self.versioning) {
-            (Some(_), true) => vec![Problem::at("existing", "an existing bucket is used as it is: it takes no other key")],
+            (Some(_), true) => {
+                vec![Problem::at("existing", "an existing bucket is used as it is: it takes no other key")]
+            }
             _ => Vec::new(),
         }
     }
@@ -54,12 +56,8 @@ impl Kind for Bucket {
             None => context.ensure("bucket", wanted).await?,
         };
         let uri = format!("s3://{}", held.name);
-        let outputs = Outputs {
-            arn: held.text("arn"),
-            uri: uri.clone(),
-            region: held.text("region"),
-            name: held.name,
-        };
+        let outputs =
+            Outputs { arn: held.text("arn"), uri: uri.clone(), region: held.text("region"), name: held.name };
         Ok(Done::new(outputs, uri))
     }
 }

@@ -54,7 +54,8 @@ impl Kind for Command {
     }
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
-        let (program, arguments) = self.run.split_first().ok_or_else(|| Failure::new("Command", "`run` names no program"))?;
+        let (program, arguments) =
+            self.run.split_first().ok_or_else(|| Failure::new("Command", "`run` names no program"))?;
         let mut command = tokio::process::Command::new(program);
         command.args(arguments).envs(&self.env).current_dir(&context.paths.base);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -65,7 +66,8 @@ impl Kind for Command {
         let failed = |error: std::io::Error| Failure::new("Command", format!("`{program}`: {error}"));
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let mut said = |line: &str| context.progress(line.to_owned(), None);
-        let (stdout, stderr) = tokio::try_join!(collect(stdout, Some(&mut said)), collect(stderr, None)).map_err(failed)?;
+        let (stdout, stderr) =
+            tokio::try_join!(collect(stdout, Some(&mut said)), collect(stderr, None)).map_err(failed)?;
         let status = child.wait().await.map_err(failed)?;
         let exit_code = status.code().unwrap_or(-1);
         if !status.success() {

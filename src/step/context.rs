@@ -56,7 +56,9 @@ impl Context<'_> {
     pub async fn existing<R: Resource>(&mut self, kind: &R, name: &str) -> Outcome<Held> {
         match kind.describe(self.hands.aws, name).await? {
             Some(live) => Ok(Held { name: name.to_owned(), facts: live.facts }),
-            None => Err(Failure::new("NotFound", format!("there is no {} {name}", R::TYPE.replace('-', " ")))),
+            None => {
+                Err(Failure::new("NotFound", format!("there is no {} {name}", R::TYPE.replace('-', " "))))
+            }
         }
     }
 

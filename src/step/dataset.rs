@@ -64,7 +64,10 @@ impl Kind for Dataset {
             return vec![Problem::at("source", "only http and https URLs are fetched")];
         }
         if self.sha256.is_some() && is_url(&self.source).is_none() {
-            return vec![Problem::at("sha256", "`sha256` goes with a URL; a file's changes are seen without it")];
+            return vec![Problem::at(
+                "sha256",
+                "`sha256` goes with a URL; a file's changes are seen without it",
+            )];
         }
         Vec::new()
     }
@@ -125,7 +128,11 @@ impl Dataset {
             train: count("train"),
             valid: count("valid"),
             test: count("test"),
-            samples: found.samples.iter().map(|(class, image)| (class.clone(), format!("{path}/{image}"))).collect(),
+            samples: found
+                .samples
+                .iter()
+                .map(|(class, image)| (class.clone(), format!("{path}/{image}")))
+                .collect(),
             classes: found.classes,
             bytes: found.bytes,
             ignored: found.ignored,
@@ -145,7 +152,8 @@ impl Dataset {
     /// Downloads into the cache, under the name of its content.
     fn fetch(&self, url: &str, cache: &Path, context: &mut Context<'_>) -> Outcome<PathBuf> {
         let failed = |error: &dyn std::fmt::Display| {
-            Failure::new("Download", format!("{url}: {error}")).hint("check the address and the network, and run again")
+            Failure::new("Download", format!("{url}: {error}"))
+                .hint("check the address and the network, and run again")
         };
         std::fs::create_dir_all(cache).map_err(|error| Failure::file(cache, error))?;
         let mut answer = ureq::get(url).call().map_err(|error| failed(&error))?;
@@ -167,7 +175,10 @@ impl Dataset {
         if let Some(expected) = &self.sha256
             && !expected.eq_ignore_ascii_case(&found)
         {
-            return Err(Failure::new("Checksum", format!("{url} has the SHA-256 {found}, and the runbook says {expected}")));
+            return Err(Failure::new(
+                "Checksum",
+                format!("{url} has the SHA-256 {found}, and the runbook says {expected}"),
+            ));
         }
         let path = cache.join(format!("download-{}.zip", &found[..16]));
         file.persist(&path).map_err(|error| Failure::file(&path, error))?;

@@ -64,7 +64,8 @@ pub struct Outputs {
 
 impl Kind for Deploy {
     const NAME: &'static str = "deploy";
-    const ABOUT: &'static str = "makes a model, an endpoint config and an endpoint, and waits until it is in service";
+    const ABOUT: &'static str =
+        "makes a model, an endpoint config and an endpoint, and waits until it is in service";
     const OWNS: bool = true;
     type Outputs = Outputs;
 
@@ -73,7 +74,10 @@ impl Kind for Deploy {
         let hours = self.hours.unwrap_or(PLANNED_HOURS);
         let (count, instance) = (self.initial_instance_count, &self.instance_type.0);
         let planned = hourly * f64::from(count) * hours;
-        Some((planned, format!("{count} × {instance} at {hourly} USD an hour until `down`; {hours} h planned")))
+        Some((
+            planned,
+            format!("{count} × {instance} at {hourly} USD an hour until `down`; {hours} h planned"),
+        ))
     }
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {

@@ -84,7 +84,10 @@ pub fn inspect(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Outcome<Ima
             }
         }
         wrong.extend(
-            counts.iter().filter(|(_, n)| **n == 0).map(|(class, _)| format!("the class {split}/{class} has no image")),
+            counts
+                .iter()
+                .filter(|(_, n)| **n == 0)
+                .map(|(class, _)| format!("the class {split}/{class} has no image")),
         );
         classes.insert(split, counts.into_keys().collect());
     }
@@ -119,7 +122,10 @@ fn class_folders(split: &Path) -> Outcome<BTreeMap<String, u64>> {
     let mut classes = BTreeMap::new();
     for entry in std::fs::read_dir(split).map_err(|error| Failure::file(split, error))? {
         let entry = entry.map_err(|error| Failure::file(split, error))?;
-        let name = entry.file_name().into_string().map_err(|_| Failure::file(&entry.path(), "its name is not UTF-8"))?;
+        let name = entry
+            .file_name()
+            .into_string()
+            .map_err(|_| Failure::file(&entry.path(), "its name is not UTF-8"))?;
         if entry.path().is_dir() && !name.starts_with('.') {
             classes.insert(name, 0);
         }
@@ -147,7 +153,10 @@ fn broken(images: &[LocalFile], progress: &mut dyn FnMut(u64, u64)) -> Vec<Strin
                     if let Err(error) = decode(&file.path)
                         && let Ok(mut wrong) = wrong.lock()
                     {
-                        wrong.push(format!("{} is not an image that can be read: {error}", file.path.display()));
+                        wrong.push(format!(
+                            "{} is not an image that can be read: {error}",
+                            file.path.display()
+                        ));
                     }
                     // The receiver outlives the scope.
                     let _ = done.send(());

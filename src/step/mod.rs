@@ -221,7 +221,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         _ => return Err(error()),
     };
     let number: u64 = text.trim().trim_end_matches(unit).trim().parse().map_err(|_| error())?;
-    number.checked_mul(seconds).filter(|all| (1..=30 * 24 * 3600).contains(all)).map(Duration::from_secs).ok_or_else(error)
+    number
+        .checked_mul(seconds)
+        .filter(|all| (1..=30 * 24 * 3600).contains(all))
+        .map(Duration::from_secs)
+        .ok_or_else(error)
 }
 
 /// A path that a runbook names, below its folder. What would lead out of it is refused.

@@ -68,7 +68,10 @@ impl Kind for Predict {
         let path = context.paths.resolve(&self.image)?;
         let size = std::fs::metadata(&path).map_err(|error| Failure::file(&path, error))?.len();
         if size > MAX_BODY {
-            return Err(Failure::file(&path, format!("is {size} bytes, and an endpoint takes {MAX_BODY} at most")));
+            return Err(Failure::file(
+                &path,
+                format!("is {size} bytes, and an endpoint takes {MAX_BODY} at most"),
+            ));
         }
         let body = tokio::fs::read(&path).await.map_err(|error| Failure::file(&path, error))?;
         let content_type = match image::guess_format(&body) {
@@ -79,14 +82,20 @@ impl Kind for Predict {
         let answer = invoke_endpoint(context.aws(), &self.endpoint.0, content_type, body).await?;
         let vector = read(&answer.body)?;
         if !self.classes.is_empty() && self.classes.len() != vector.len() {
-            let message = format!("the endpoint answered {} logits for {} classes", vector.len(), self.classes.len());
-            return Err(Failure::new("BadPrediction", message).hint("are `classes` those of the model that it serves?"));
+            let message =
+                format!("the endpoint answered {} logits for {} classes", vector.len(), self.classes.len());
+            return Err(Failure::new("BadPrediction", message)
+                .hint("are `classes` those of the model that it serves?"));
         }
         let top = likeliest(&vector, &self.classes, self.top_k);
-        let likeliest = top.first().cloned().ok_or_else(|| Failure::new("BadPrediction", "the endpoint answered no logits"))?;
+        let likeliest = top
+            .first()
+            .cloned()
+            .ok_or_else(|| Failure::new("BadPrediction", "the endpoint answered no logits"))?;
         let rows = top.iter().map(|one| vec![one.class.clone(), format!("{:.4}", one.probability)]).collect();
         let columns = vec!["class".to_owned(), "probability".to_owned()];
-        let figures = vec![Figure::Table { caption: format!("Prediction of {}", self.endpoint.0), columns, rows }];
+        let figures =
+            vec![Figure::Table { caption: format!("Prediction of {}", self.endpoint.0), columns, rows }];
         let told: Vec<String> =
             top.iter().map(|one| format!("{} {:.1} %", one.class, one.probability * 100.0)).collect();
         let (class, probability) = (likeliest.class, likeliest.probability);

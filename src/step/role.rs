@@ -51,12 +51,22 @@ impl Kind for Role {
 
     fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if self.existing.is_some() && (self.name.is_some() || !self.allow.is_empty() || !self.managed_policies.is_empty()) {
-            problems.push(Problem::at("existing", "an existing role is used as it is: it takes no other key"));
+        if self.existing.is_some()
+            && (self.name.is_some() || !self.allow.is_empty() || !self.managed_policies.is_empty())
+        {
+            problems
+                .push(Problem::at("existing", "an existing role is used as it is: it takes no other key"));
         }
         for action in self.allow.iter().flat_map(|statement| &statement.actions) {
-            if action != "*" && !action.split_once(':').is_some_and(|(service, name)| !service.is_empty() && !name.is_empty()) {
-                problems.push(Problem::at("allow", format!("`{action}` is not an action: SERVICE:ACTION, as s3:GetObject")));
+            if action != "*"
+                && !action
+                    .split_once(':')
+                    .is_some_and(|(service, name)| !service.is_empty() && !name.is_empty())
+            {
+                problems.push(Problem::at(
+                    "allow",
+                    format!("`{action}` is not an action: SERVICE:ACTION, as s3:GetObject"),
+                ));
             }
         }
         for resource in self.allow.iter().flat_map(|statement| &statement.resources) {
@@ -74,7 +84,10 @@ impl Kind for Role {
             base: context.base(),
             service: self.service.clone(),
             managed: self.managed_policies.iter().map(|name| managed_policy_arn(name)).collect(),
-            inline: policy.iter().map(|document| ("opsml".to_owned(), document.clone())).collect::<BTreeMap<_, _>>(),
+            inline: policy
+                .iter()
+                .map(|document| ("opsml".to_owned(), document.clone()))
+                .collect::<BTreeMap<_, _>>(),
         };
         let held = match &self.existing {
             Some(existing) => context.existing(&wanted, &existing.0).await?,

@@ -102,11 +102,17 @@ impl Kind for Train {
         let mut problems = Vec::new();
         if self.is_worker() {
             if let Err(error) = Hyperparameters::from_values(self.hyperparameters.clone()) {
-                let field = error.name.iter().fold("hyperparameters".to_owned(), |path, name| format!("{path}.{name}"));
+                let field = error
+                    .name
+                    .iter()
+                    .fold("hyperparameters".to_owned(), |path, name| format!("{path}.{name}"));
                 problems.push(Problem::at(field, error.to_string()));
             }
             if !self.inputs.contains_key(opsml_contract::TRAINING_CHANNEL) {
-                problems.push(Problem::at("inputs", "`opsml-worker` trains on the channel `training`, and it is not here"));
+                problems.push(Problem::at(
+                    "inputs",
+                    "`opsml-worker` trains on the channel `training`, and it is not here",
+                ));
             }
         }
         if self.inputs.is_empty() || self.inputs.len() > 20 {
@@ -114,7 +120,10 @@ impl Kind for Train {
         }
         for metric in &self.metric_definitions {
             if let Err(error) = regex::Regex::new(&metric.regex) {
-                problems.push(Problem::at("metric_definitions", format!("the regex of `{}`: {error}", metric.name)));
+                problems.push(Problem::at(
+                    "metric_definitions",
+                    format!("the regex of `{}`: {error}", metric.name),
+                ));
             }
         }
         problems
@@ -130,7 +139,8 @@ impl Kind for Train {
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
         let mut metrics = self.metric_definitions.clone();
         if metrics.is_empty() && self.is_worker() {
-            metrics = METRICS.map(|name| MetricDefinition { name: name.into(), regex: metric_regex(name) }).into();
+            metrics =
+                METRICS.map(|name| MetricDefinition { name: name.into(), regex: metric_regex(name) }).into();
         }
         let wanted = TrainingJob {
             base: context.base(),
@@ -143,7 +153,11 @@ impl Kind for Train {
             inputs: self.inputs.iter().map(|(channel, uri)| (channel.clone(), uri.0.clone())).collect(),
             output_path: self.output_path.0.clone(),
             checkpoint_path: self.checkpoint_s3_uri.as_ref().map(|uri| uri.0.clone()),
-            hyperparameters: self.hyperparameters.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
+            hyperparameters: self
+                .hyperparameters
+                .iter()
+                .map(|(name, value)| (name.clone(), plain(value)))
+                .collect(),
             metrics,
             environment: self.environment.clone(),
         };
@@ -177,8 +191,12 @@ impl Kind for Train {
             model_uri: held.text("model_uri"),
             job_name: held.name,
         };
-        let metrics: Vec<String> =
-            outputs.metrics.iter().filter(|(name, _)| name.contains("accuracy")).map(|(name, value)| format!("{name} {value:.4}")).collect();
+        let metrics: Vec<String> = outputs
+            .metrics
+            .iter()
+            .filter(|(name, _)| name.contains("accuracy"))
+            .map(|(name, value)| format!("{name} {value:.4}"))
+            .collect();
         let summary = format!("{} {}", outputs.job_name, metrics.join(", "));
         Ok(Done::new(outputs, summary).figures(figures))
     }
