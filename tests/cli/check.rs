@@ -31,7 +31,8 @@ fn every_mistake_is_told_at_its_place() {
     let env = Env::new();
     env.write("wrong.md", WRONG);
     golden("wrong.txt", &env.opsml(["check", "wrong.md"]).code(2).stdout);
-    let json: Value = serde_json::from_str(&env.opsml(["check", "wrong.md", "--format", "json"]).code(2).stdout).unwrap();
+    let json: Value =
+        serde_json::from_str(&env.opsml(["check", "wrong.md", "--format", "json"]).code(2).stdout).unwrap();
     golden("wrong.json", &format!("{json:#}\n"));
     // A run of it starts nothing.
     env.opsml(["run", "wrong.md"]).code(2).complains("nothing was run");
@@ -42,7 +43,10 @@ fn every_mistake_is_told_at_its_place() {
 fn a_wrong_front_matter_and_an_open_fence() {
     let env = Env::new();
     for (name, text) in [
-        ("front", "---\ntitel: x\nbudget: 5 EUR\nparams:\n  a-b: {default: 1}\n  n: {type: integer, default: x}\n---\ntext\n"),
+        (
+            "front",
+            "---\ntitel: x\nbudget: 5 EUR\nparams:\n  a-b: {default: 1}\n  n: {type: integer, default: x}\n---\ntext\n",
+        ),
         ("open", "text\n\n```opsml a\nbucket: {}\n"),
         ("yaml", "---\ntitle: [\n---\n"),
     ] {
@@ -57,7 +61,9 @@ fn line_ends_and_a_byte_order_mark_change_no_place() {
     let env = Env::new();
     let places = |text: &str| {
         env.write("wrong.md", text);
-        let json: Value = serde_json::from_str(&env.opsml(["check", "wrong.md", "--format", "json"]).code(2).stdout).unwrap();
+        let json: Value =
+            serde_json::from_str(&env.opsml(["check", "wrong.md", "--format", "json"]).code(2).stdout)
+                .unwrap();
         let problems = json["diagnostics"].as_array().unwrap().clone();
         problems.iter().map(|p| format!("{}:{} {}", p["line"], p["column"], p["message"])).collect::<Vec<_>>()
     };
@@ -73,7 +79,8 @@ fn line_ends_and_a_byte_order_mark_change_no_place() {
 #[test]
 fn the_runbooks_of_the_house_pass_in_no_time() {
     let env = Env::new();
-    let mut runbooks: Vec<_> = std::fs::read_dir(repository("runbooks")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut runbooks: Vec<_> =
+        std::fs::read_dir(repository("runbooks")).unwrap().map(|entry| entry.unwrap().path()).collect();
     runbooks.retain(|path| path.extension().is_some_and(|ending| ending == "md"));
     runbooks.push(repository("templates/new.md"));
     assert!(runbooks.iter().any(|path| path.ends_with("runbooks/project.md")));
@@ -105,9 +112,48 @@ fn survives(text: &str) {
 #[test]
 fn no_text_brings_it_down() {
     const PIECES: &[&str] = &[
-        "```opsml x\n", "```\n", "~~~\n", "---\n", "{{", "}}", "{%", "%}", "{#", "{{ data.", ": ", "- ", "> ", "\t", "\r\n", "\u{feff}",
-        "é", "𝄞", "\0", "&a ", "*a", "!!x ", "|", ">-", "\"", "'", "{", "[", "]", "}", "params:", "expect:\n  - ", "when: ", "99999999999999999999",
-        "{{ range(99999999) }}", "{% for a in range(9999) %}", "\u{202e}", "# ", "1. ", "    ", "<!--", "[^1]: ",
+        "```opsml x\n",
+        "```\n",
+        "~~~\n",
+        "---\n",
+        "{{",
+        "}}",
+        "{%",
+        "%}",
+        "{#",
+        "{{ data.",
+        ": ",
+        "- ",
+        "> ",
+        "\t",
+        "\r\n",
+        "\u{feff}",
+        "é",
+        "𝄞",
+        "\0",
+        "&a ",
+        "*a",
+        "!!x ",
+        "|",
+        ">-",
+        "\"",
+        "'",
+        "{",
+        "[",
+        "]",
+        "}",
+        "params:",
+        "expect:\n  - ",
+        "when: ",
+        "99999999999999999999",
+        "{{ range(99999999) }}",
+        "{% for a in range(9999) %}",
+        "\u{202e}",
+        "# ",
+        "1. ",
+        "    ",
+        "<!--",
+        "[^1]: ",
     ];
     let mut random = StdRng::seed_from_u64(7);
     let seeds = [WRONG, RUNBOOK, include_str!("../../runbooks/project.md")];

@@ -36,7 +36,14 @@ fn killed_at_any_moment_it_goes_on() {
         wait_for("the moment", || (start.elapsed() >= moment || run.ended().is_some()).then_some(()));
         run.kill();
         let said = env.opsml(["run", "small.md"]);
-        assert_eq!(said.code, 0, "killed at {moment:?} after\n{}\nthen\n{}\n{}", run.said(), said.stdout, said.stderr);
+        assert_eq!(
+            said.code,
+            0,
+            "killed at {moment:?} after\n{}\nthen\n{}\n{}",
+            run.said(),
+            said.stdout,
+            said.stderr
+        );
         one_of_each(&env);
     }
     env.opsml(["run", "small.md"]).code(0).says("nothing to do");
@@ -61,7 +68,9 @@ fn killed_after_each_thing_it_made() {
 
 /// A worker that trains as long as the file `hold` is there; `/proc/self/cwd` would be the job's folder.
 fn holding() -> (Env, std::path::PathBuf) {
-    let env = small_with(&through("train").replace("expect:\n  - metrics.test_accuracy >= 0\n  - classes | length == 2\n", ""));
+    let env = small_with(
+        &through("train").replace("expect:\n  - metrics.test_accuracy >= 0\n  - classes | length == 2\n", ""),
+    );
     let hold = env.write("hold", "");
     let script = format!("#!/bin/sh\necho holding\nwhile [ -e {} ]; do sleep 0.02; done\n", hold.display());
     let worker = env.write("worker.sh", script);

@@ -45,14 +45,24 @@ impl Ran {
     /// Panics unless standard output has this text.
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
-        assert!(self.stdout.contains(text), "no `{text}` in\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
+        assert!(
+            self.stdout.contains(text),
+            "no `{text}` in\n--- stdout\n{}\n--- stderr\n{}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
     /// Panics unless standard error has this text.
     #[track_caller]
     pub fn complains(self, text: &str) -> Self {
-        assert!(self.stderr.contains(text), "no `{text}` in\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
+        assert!(
+            self.stderr.contains(text),
+            "no `{text}` in\n--- stdout\n{}\n--- stderr\n{}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 }
@@ -64,7 +74,11 @@ impl Env {
         std::fs::create_dir_all(&aws).unwrap();
         let keys = format!("[default]\naws_access_key_id = {CANARY}\naws_secret_access_key = canary\n");
         std::fs::write(aws.join("credentials"), keys).unwrap();
-        std::fs::write(aws.join("config"), "[default]\nregion = eu-north-1\nendpoint_url = http://127.0.0.1:9\n").unwrap();
+        std::fs::write(
+            aws.join("config"),
+            "[default]\nregion = eu-north-1\nendpoint_url = http://127.0.0.1:9\n",
+        )
+        .unwrap();
         std::fs::create_dir(root.path().join("work")).unwrap();
         Self { root, vars: Vec::new() }
     }
@@ -103,7 +117,11 @@ impl Env {
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let program = env!("CARGO_BIN_EXE_opsml");
         let worker = Path::new(program).with_file_name("opsml-worker");
-        assert!(worker.is_file(), "{} is not built: `make test` builds it, or cargo build --workspace", worker.display());
+        assert!(
+            worker.is_file(),
+            "{} is not built: `make test` builds it, or cargo build --workspace",
+            worker.display()
+        );
         let mut command = Command::new(program);
         command.args(arguments).current_dir(self.work()).stdin(Stdio::null());
         self.environment(&mut command);

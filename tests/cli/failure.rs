@@ -23,9 +23,14 @@ fn a_role_that_may_not_read_the_bucket() {
     let runbook = through("train");
     let start = runbook.find("  allow:\n").unwrap();
     let end = start + runbook[start..].find("```").unwrap();
-    let env = small_with(&format!("{}  service: sagemaker.amazonaws.com\n{}", &runbook[..start], &runbook[end..]));
+    let env =
+        small_with(&format!("{}  service: sagemaker.amazonaws.com\n{}", &runbook[..start], &runbook[end..]));
     let denied = "is not authorized to perform: s3:ListBucket on resource";
-    env.opsml(["run", "small.md"]).code(1).says(denied).complains(denied).complains("step `train` (small.md:");
+    env.opsml(["run", "small.md"])
+        .code(1)
+        .says(denied)
+        .complains(denied)
+        .complains("step `train` (small.md:");
     env.opsml(["status", "small.md"]).code(0).says(denied);
     // With the rights, the next run goes on where this one stopped.
     env.write("small.md", through("role"));
@@ -54,7 +59,9 @@ fn expectations() {
 fn a_dataset_that_is_wrong_is_refused_by_name() {
     type Spoil = fn(&Env);
     let cases: [(&str, Spoil); 6] = [
-        ("images/train/dark/1.png is not an image that can be read", |env| drop(env.write("images/train/dark/1.png", "no image"))),
+        ("images/train/dark/1.png is not an image that can be read", |env| {
+            drop(env.write("images/train/dark/1.png", "no image"))
+        }),
         ("images/test/bright/0.png is not an image", |env| {
             let whole = std::fs::read(env.path("images/test/bright/0.png")).unwrap();
             env.write("images/test/bright/0.png", &whole[..whole.len() / 2]);
@@ -65,7 +72,9 @@ fn a_dataset_that_is_wrong_is_refused_by_name() {
             }
         }),
         ("there is no test/", |env| std::fs::remove_dir_all(env.path("images/test")).unwrap()),
-        ("the class `dark` is in train/ and not in valid/", |env| std::fs::remove_dir_all(env.path("images/valid/dark")).unwrap()),
+        ("the class `dark` is in train/ and not in valid/", |env| {
+            std::fs::remove_dir_all(env.path("images/valid/dark")).unwrap()
+        }),
         ("link.png: is a link", |env| {
             std::os::unix::fs::symlink("/etc/passwd", env.path("images/train/dark/link.png")).unwrap();
         }),
@@ -75,7 +84,7 @@ fn a_dataset_that_is_wrong_is_refused_by_name() {
         spoil(&env);
         env.opsml(["run", "small.md"]).code(1).complains(message);
         let (_, calls) = env.calls(0);
-        assert_eq!(mutating(&calls), ["sts:GetCallerIdentity *"; 0]);
+        assert_eq!(mutating(&calls), [""; 0]);
     }
     let env = small_with(&through("data").replace("source: images", "source: ../secret"));
     env.opsml(["run", "small.md"]).code(1).complains("leads out of the runbook's folder");
@@ -86,8 +95,12 @@ fn a_hostile_archive_is_refused_and_leaves_nothing() {
     let plain = SimpleFileOptions::default();
     type Fill = fn(&mut ZipWriter<File>, SimpleFileOptions);
     let cases: [(&str, Fill); 4] = [
-        ("the entry `../evil.png` leads out of the archive", |zip, plain| zip.start_file("../evil.png", plain).unwrap()),
-        ("the entry `/evil.png` leads out of the archive", |zip, plain| zip.start_file("/evil.png", plain).unwrap()),
+        ("the entry `../evil.png` leads out of the archive", |zip, plain| {
+            zip.start_file("../evil.png", plain).unwrap()
+        }),
+        ("the entry `/evil.png` leads out of the archive", |zip, plain| {
+            zip.start_file("/evil.png", plain).unwrap()
+        }),
         ("the entry `train/a/link` is neither a file nor a folder", |zip, plain| {
             zip.add_symlink("train/a/link", "/etc/passwd", plain).unwrap();
         }),
@@ -104,7 +117,10 @@ fn a_hostile_archive_is_refused_and_leaves_nothing() {
         env.opsml(["run", "small.md"]).code(1).complains(message).complains("images.zip");
         let cache = env.path(".opsml/cache");
         let left: Vec<_> = std::fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert!(left.is_empty() && !env.path("evil.png").exists() && !Path::new("/evil.png").exists(), "{left:?}");
+        assert!(
+            left.is_empty() && !env.path("evil.png").exists() && !Path::new("/evil.png").exists(),
+            "{left:?}"
+        );
     }
 }
 
@@ -130,7 +146,10 @@ fn a_worker_that_dies() {
     );
     ran.complains("libtorch_cpu.so").complains("run `make`, or set LIBTORCH");
     let env = small_with(&through("train")).with("OPSML_WORKER", "/nonexistent/worker");
-    env.opsml(["run", "small.md"]).code(1).complains("/nonexistent/worker could not be started").complains("make");
+    env.opsml(["run", "small.md"])
+        .code(1)
+        .complains("/nonexistent/worker could not be started")
+        .complains("make");
 }
 
 #[test]
@@ -160,10 +179,15 @@ impl Drop for Mounted {
 #[test]
 fn a_full_disk_stops_the_run_before_its_next_call() {
     let fill = "[ -e full ] || head -c 2000000 /dev/zero > .opsml/fill; touch full; true";
-    let env = small_with(&(command("fills", fill, "") + &command("then", "echo then >> then", "") + "```opsml last\nbucket: {}\n```\n"));
+    let env = small_with(
+        &(command("fills", fill, "")
+            + &command("then", "echo then >> then", "")
+            + "```opsml last\nbucket: {}\n```\n"),
+    );
     let state = env.path(".opsml");
     std::fs::create_dir(&state).unwrap();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&state).output().unwrap();
+    let mounted =
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&state).output().unwrap();
     if !mounted.status.success() {
         eprintln!("SKIPPED: a full disk needs a small tmpfs: {}", String::from_utf8_lossy(&mounted.stderr));
         return;
@@ -172,7 +196,7 @@ fn a_full_disk_stops_the_run_before_its_next_call() {
     env.opsml(["run", "small.md"]).code(1).complains("full").complains("make room");
     assert!(env.path("full").exists() && !env.path("then").exists());
     let (_, calls) = env.calls(0);
-    assert_eq!(mutating(&calls), ["s3:CreateBucket"; 0]);
+    assert_eq!(mutating(&calls), [""; 0]);
     // Nor does a run begin that could not say how it ended.
     env.opsml(["run", "small.md"]).code(1).complains("make room");
     std::fs::remove_file(env.path(".opsml/fill")).unwrap();

@@ -25,9 +25,14 @@ fn written_up_as_text(env: &Env) {
     let page = env.read("reports/small/report.html");
     let markdown = env.read("reports/small/report.md");
     let mut rendered = String::new();
-    pulldown_cmark::html::push_html(&mut rendered, pulldown_cmark::Parser::new_ext(&markdown, pulldown_cmark::Options::all()));
+    pulldown_cmark::html::push_html(
+        &mut rendered,
+        pulldown_cmark::Parser::new_ext(&markdown, pulldown_cmark::Options::all()),
+    );
     for body in [&page[page.find("<body").unwrap_or(0)..], &rendered] {
-        let told = body.lines().filter(|line| ["alert", "15853", "bold", "javascript"].iter().any(|word| line.contains(word)));
+        let told = body
+            .lines()
+            .filter(|line| ["alert", "15853", "bold", "javascript"].iter().any(|word| line.contains(word)));
         let told: Vec<&str> = told.collect();
         assert!(!told.is_empty(), "it says nothing of what came from outside:\n{body}");
         inert(&told.join("\n"));
@@ -38,7 +43,10 @@ fn written_up_as_text(env: &Env) {
 fn class_names_are_text_from_the_folder_to_the_page() {
     let _cores = cores();
     let env = Env::new();
-    env.write("small.md", format!("{RUNBOOK}\nIt is {{{{ predict.class }}}}: *{{{{ data.classes | join(', ') }}}}*.\n"));
+    env.write(
+        "small.md",
+        format!("{RUNBOOK}\nIt is {{{{ predict.class }}}}: *{{{{ data.classes | join(', ') }}}}*.\n"),
+    );
     env.images("images", CLASSES, 4);
     let ran = env.opsml(["run", "small.md"]).code(0);
     assert!(CLASSES.iter().any(|class| ran.stdout.contains(class)), "{}", ran.stdout);
@@ -59,7 +67,10 @@ fn output_is_text_on_the_terminal_and_on_the_page() {
 #[test]
 fn a_failure_reason_is_text() {
     let env = small_with(&through("train"));
-    let worker = env.write("worker.sh", "#!/bin/sh\nprintf '<script>alert(1)</script> {{ 7*15853 }} *a* <b>bold</b> \\033[31m\\n'\nexit 3\n");
+    let worker = env.write(
+        "worker.sh",
+        "#!/bin/sh\nprintf '<script>alert(1)</script> {{ 7*15853 }} *a* <b>bold</b> \\033[31m\\n'\nexit 3\n",
+    );
     executable(Path::new(&worker));
     let env = env.with("OPSML_WORKER", worker);
     let ran = env.opsml(["run", "small.md"]).code(1).complains("<script>alert(1)</script>");

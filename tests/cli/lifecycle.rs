@@ -11,13 +11,26 @@ use crate::small::{RUNBOOK, small, started};
 fn a_run_is_done_once_and_torn_down_whole() {
     let _cores = cores();
     let env = small();
-    let ran = env.opsml(["run", "small.md"]).code(0).says("- never: skipped").says("created training job small-train-");
-    assert_eq!(started(&ran.stdout), ["data", "bucket", "images", "role", "train", "deploy", "predict", "told"]);
+    let ran = env
+        .opsml(["run", "small.md"])
+        .code(0)
+        .says("- never: skipped")
+        .says("created training job small-train-");
+    assert_eq!(
+        started(&ran.stdout),
+        ["data", "bucket", "images", "role", "train", "deploy", "predict", "told"]
+    );
     assert!(!env.path("never").exists());
     let account = env.account();
-    for (kind, count) in
-        [("buckets", 1), ("roles", 1), ("jobs", 1), ("live_jobs", 1), ("models", 1), ("configs", 1), ("endpoints", 1)]
-    {
+    for (kind, count) in [
+        ("buckets", 1),
+        ("roles", 1),
+        ("jobs", 1),
+        ("live_jobs", 1),
+        ("models", 1),
+        ("configs", 1),
+        ("endpoints", 1),
+    ] {
         assert_eq!(account[kind].as_array().unwrap().len(), count, "{kind}: {account}");
     }
     let endpoint = account["endpoints"][0].as_str().unwrap();
@@ -49,14 +62,18 @@ fn nothing_to_do(env: &crate::env::Env) {
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     assert_eq!(started(&again.stdout), [""; 0]);
     let (_, calls) = env.calls(before);
-    assert!(calls.iter().any(|call| call.starts_with("sagemaker:DescribeEndpoint ")), "it must look: {calls:?}");
+    assert!(
+        calls.iter().any(|call| call.starts_with("sagemaker:DescribeEndpoint ")),
+        "it must look: {calls:?}"
+    );
     assert_eq!(mutating(&calls), [""; 0], "{calls:?}");
 }
 
 /// The verbs that only read say what the run said.
 fn reads_agree(env: &crate::env::Env, endpoint: &str) {
     env.opsml(["status", "small.md"]).code(0).says(endpoint).says("skipped").says("USD an hour");
-    let state: Value = serde_json::from_str(&env.opsml(["status", "small.md", "--format", "json"]).code(0).stdout).unwrap();
+    let state: Value =
+        serde_json::from_str(&env.opsml(["status", "small.md", "--format", "json"]).code(0).stdout).unwrap();
     assert_eq!(state["steps"]["train"]["status"], "done");
     env.opsml(["show", "small.md", "deploy"]).code(0).says(endpoint).says("InService");
     env.opsml(["show", "small.md", "deplyo"]).code(2).complains("did you mean `deploy`?");
@@ -85,7 +102,10 @@ fn a_change_reruns_what_depends_on_it(env: &crate::env::Env) {
     }
 
     let before = env.account();
-    let ran = env.opsml(["run"].iter().chain(&changed)).code(0).says("▶ train (train): changed: hyperparameters.seed 1 → 2");
+    let ran = env
+        .opsml(["run"].iter().chain(&changed))
+        .code(0)
+        .says("▶ train (train): changed: hyperparameters.seed 1 → 2");
     assert_eq!(started(&ran.stdout), ["train", "deploy", "predict", "told"]);
     let after = env.account();
     assert_eq!(after["endpoints"], before["endpoints"], "the endpoint is updated in place");

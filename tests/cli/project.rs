@@ -38,7 +38,12 @@ fn the_project_runs_from_start_to_end() {
     assert!(ran.stdout.contains(class.as_str().unwrap()), "{class}: {}", ran.stdout);
     assert!(step("data")["classes"].as_array().unwrap().contains(&class), "{class}");
     // The one job that failed is the one that had to.
-    assert!(step("denied")["error"]["message"].as_str().unwrap().contains("is not authorized to perform: s3:ListBucket"));
+    assert!(
+        step("denied")["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("is not authorized to perform: s3:ListBucket")
+    );
     for written in ["reports/project/report.md", "reports/project/report.html"] {
         assert!(env.read(written).contains(endpoint), "{written}");
     }

@@ -6,7 +6,21 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("cmd", &["*"]),
     ("runner", &["aws", "failure", "files", "journal", "plan", "resource", "runbook", "step"]),
-    ("step", &["action", "archive", "aws", "diagnostic", "failure", "files", "journal", "price", "resource", "runbook"]),
+    (
+        "step",
+        &[
+            "action",
+            "archive",
+            "aws",
+            "diagnostic",
+            "failure",
+            "files",
+            "journal",
+            "price",
+            "resource",
+            "runbook",
+        ],
+    ),
     ("resource", &["aws", "failure", "files", "journal", "plan"]),
     // `s3://…` is read in one place.
     ("action", &["aws", "failure", "resource"]),
@@ -26,8 +40,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// What `runbook` and `plan` may know of `step`: descriptions, and nothing that runs.
-const TYPES_OF_STEP: &[&str] =
-    &["Common", "Step::read", "KindInfo", "common_keys", "common_schema", "duration", "kind", "kind_names", "kinds"];
+const TYPES_OF_STEP: &[&str] = &[
+    "Common",
+    "Step::read",
+    "KindInfo",
+    "common_keys",
+    "common_schema",
+    "duration",
+    "kind",
+    "kind_names",
+    "kinds",
+];
 
 struct Source {
     /// From the repository's root.
@@ -111,8 +134,12 @@ fn every_file_says_its_subject_and_has_only_one() {
     let all = sources(&["src", "crates", "tests"]);
     let silent = all.iter().filter(|source| !source.text.starts_with("//! "));
     none("these files don't open with //!", silent.map(|source| source.path.clone()).collect());
-    let long = all.iter().map(|source| (source, source.text.lines().count())).filter(|(_, lines)| *lines > 600);
-    none("these files have more than 600 lines", long.map(|(source, n)| format!("{}: {n}", source.path)).collect());
+    let long =
+        all.iter().map(|source| (source, source.text.lines().count())).filter(|(_, lines)| *lines > 600);
+    none(
+        "these files have more than 600 lines",
+        long.map(|(source, n)| format!("{}: {n}", source.path)).collect(),
+    );
 }
 
 #[test]
@@ -133,15 +160,24 @@ fn each_room_uses_what_it_may() {
 
 #[test]
 fn runbook_and_plan_do_no_io() {
-    const IO: &[&str] = &["std::fs", "std::net", "std::process", "std::env", "tokio", "ureq", "rusqlite", "File::"];
+    const IO: &[&str] =
+        &["std::fs", "std::net", "std::process", "std::env", "tokio", "ureq", "rusqlite", "File::"];
     let mut wrong = Vec::new();
-    for source in sources(&["src/runbook", "src"]).iter().filter(|s| ["runbook", "plan", "diagnostic"].contains(&s.room.as_str())) {
+    for source in sources(&["src/runbook", "src"])
+        .iter()
+        .filter(|s| ["runbook", "plan", "diagnostic"].contains(&s.room.as_str()))
+    {
         for (line, text) in source.code() {
-            wrong.extend(IO.iter().filter(|io| text.contains(**io)).map(|io| format!("{}: {io}", source.place(line))));
-            let step = text.match_indices("step::").filter(|(at, _)| !text[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_'));
+            wrong.extend(
+                IO.iter().filter(|io| text.contains(**io)).map(|io| format!("{}: {io}", source.place(line))),
+            );
+            let step = text
+                .match_indices("step::")
+                .filter(|(at, _)| !text[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_'));
             for (at, _) in step {
                 let rest = &text[at + "step::".len()..];
-                let end = rest.find(|c: char| !c.is_alphanumeric() && !"_:".contains(c)).unwrap_or(rest.len());
+                let end =
+                    rest.find(|c: char| !c.is_alphanumeric() && !"_:".contains(c)).unwrap_or(rest.len());
                 if !rest.starts_with('{') && !TYPES_OF_STEP.contains(&rest[..end].trim_end_matches(':')) {
                     wrong.push(format!("{}: step::{}", source.place(line), &rest[..end]));
                 }
@@ -172,7 +208,9 @@ fn only_resources_and_actions_call_aws() {
 fn the_other_crates_do_not_know_the_engine() {
     for name in ["contract", "local-cloud", "worker"] {
         let manifest = std::fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).unwrap();
-        let engine = manifest.lines().find(|line| line.starts_with("opsml ") || line.starts_with("opsml=") || line.starts_with("opsml."));
+        let engine = manifest.lines().find(|line| {
+            line.starts_with("opsml ") || line.starts_with("opsml=") || line.starts_with("opsml.")
+        });
         assert_eq!(engine, None, "{name} depends on the engine");
         if name != "local-cloud" {
             assert!(!manifest.contains("\nlocal-cloud"), "{name} depends on the local cloud");
@@ -183,7 +221,10 @@ fn the_other_crates_do_not_know_the_engine() {
         let named = text.contains("opsml::").then(|| source.place(line));
         named.filter(|_| !text.contains("_opsml::"))
     };
-    none("these name the engine", outside.iter().flat_map(|s| s.code().filter_map(|line| names(s, line))).collect());
+    none(
+        "these name the engine",
+        outside.iter().flat_map(|s| s.code().filter_map(|line| names(s, line))).collect(),
+    );
     // The engine starts and stops the local cloud as `opsml cloud`; all else goes over the wire.
     let inside = sources(&["src"]);
     let knows = inside.iter().filter(|source| source.code().any(|(_, text)| text.contains("local_cloud::")));

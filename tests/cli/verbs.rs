@@ -58,8 +58,13 @@ fn doctor_names_what_is_missing_and_the_way_out() {
 fn plan_calls_nothing() {
     let env = small();
     let plan = env.opsml(["plan", "small.md"]).code(0).says("up to").says("USD on AWS");
-    assert!(plan.stdout.lines().any(|line| line.starts_with("train ") && line.contains("new")), "{}", plan.stdout);
-    let plan: Value = serde_json::from_str(&env.opsml(["plan", "small.md", "--format", "json"]).code(0).stdout).unwrap();
+    assert!(
+        plan.stdout.lines().any(|line| line.starts_with("train ") && line.contains("new")),
+        "{}",
+        plan.stdout
+    );
+    let plan: Value =
+        serde_json::from_str(&env.opsml(["plan", "small.md", "--format", "json"]).code(0).stdout).unwrap();
     assert_eq!(plan["steps"].as_array().unwrap().len(), 9);
     assert!(!env.cloud().exists() && !env.path(".opsml").exists(), "a plan starts and leaves nothing");
     for verb in ["status", "down", "report"] {
@@ -70,8 +75,12 @@ fn plan_calls_nothing() {
 #[test]
 fn usage_errors_say_what_was_meant() {
     let env = small();
-    env.opsml(["run", "small.md", "-p", "epohcs=2"]).code(2).complains("no parameter `epohcs`; did you mean `epochs`?");
-    env.opsml(["run", "small.md", "-p", "epochs=many"]).code(2).complains("parameter `epochs`: must be an integer");
+    env.opsml(["run", "small.md", "-p", "epohcs=2"])
+        .code(2)
+        .complains("no parameter `epohcs`; did you mean `epochs`?");
+    env.opsml(["run", "small.md", "-p", "epochs=many"])
+        .code(2)
+        .complains("parameter `epochs`: must be an integer");
     env.opsml(["run", "small.md", "-p", "epochs"]).code(2).complains("is not NAME=VALUE");
     env.write("wrong.yaml", "epochs: [1\n");
     env.opsml(["run", "small.md", "-f", "wrong.yaml"]).code(2).complains("this is not YAML");
