@@ -84,7 +84,7 @@ fn a_dataset_that_is_wrong_is_refused_by_name() {
         spoil(&env);
         env.opsml(["run", "small.md"]).code(1).complains(message);
         let (_, calls) = env.calls(0);
-        assert_eq!(mutating(&calls), ["sts:GetCallerIdentity *"; 0]);
+        assert_eq!(mutating(&calls), [""; 0]);
     }
     let env = small_with(&through("data").replace("source: images", "source: ../secret"));
     env.opsml(["run", "small.md"]).code(1).complains("leads out of the runbook's folder");
@@ -196,7 +196,7 @@ fn a_full_disk_stops_the_run_before_its_next_call() {
     env.opsml(["run", "small.md"]).code(1).complains("full").complains("make room");
     assert!(env.path("full").exists() && !env.path("then").exists());
     let (_, calls) = env.calls(0);
-    assert_eq!(mutating(&calls), ["s3:CreateBucket"; 0]);
+    assert_eq!(mutating(&calls), [""; 0]);
     // Nor does a run begin that could not say how it ended.
     env.opsml(["run", "small.md"]).code(1).complains("make room");
     std::fs::remove_file(env.path(".opsml/fill")).unwrap();
