@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+/// Characters that are shown of a line.
+const SHOWN: usize = 200;
+
 /// Bytes of the document.
 pub type Span = Range<usize>;
 
@@ -99,7 +102,8 @@ impl Source {
         self.text[self.line_starts[line - 1]..end].trim_end_matches(['\n', '\r'])
     }
 
-    /// `error: message`, the place, the runbook's own line with carets below it, and the hints.
+    /// `error: message`, the place, the runbook's own line with carets below it, and the hints. Of a long line, what
+    /// is around the span.
     pub fn render(&self, diagnostic: &Diagnostic) -> String {
         let start = self.position(diagnostic.span.start);
         let end = self.position(diagnostic.span.end.max(diagnostic.span.start));
@@ -110,16 +114,34 @@ impl Source {
         let gutter = start.line.to_string().len();
         let line = self.line_text(start.line);
         let last = if end.line == start.line { end.column } else { line.chars().count() + 1 };
-        // Tabs stay tabs, so that the carets stand below what they mean on any terminal.
-        let pad: String =
-            line.chars().take(start.column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let carets = last.saturating_sub(start.column).clamp(1, SHOWN / 2);
+        let skipped = match line.chars().count() > SHOWN {
+            true => (start.column - 1).saturating_sub((SHOWN - carets) / 2),
+            false => 0,
+        };
+        let (mut shown, mut pad) = (String::new(), String::new());
+        for (index, c) in line.chars().enumerate().skip(skipped).take(SHOWN) {
+            let safe = printable_line(c.encode_utf8(&mut [0; 4]));
+            // Tabs stay tabs, so that the carets stand below what they mean on any terminal.
+            let safe = if c == '\t' { "\t".to_owned() } else { safe };
+            if index < start.column - 1 {
+                pad.extend(safe.chars().map(|c| if c == '\t' { '\t' } else { ' ' }));
+            }
+            shown.push_str(&safe);
+        }
+        if skipped > 0 {
+            (shown, pad) = (format!("…{shown}"), format!(" {pad}"));
+        }
+        if line.chars().nth(skipped + SHOWN).is_some() {
+            shown.push('…');
+        }
+        let place = printable_line(&self.path.display().to_string());
         let mut text = String::new();
         let _ = writeln!(text, "{severity}: {}", printable(&diagnostic.message));
-        let _ = writeln!(text, "{:gutter$}--> {}:{}:{}", "", self.path.display(), start.line, start.column);
+        let _ = writeln!(text, "{:gutter$}--> {place}:{}:{}", "", start.line, start.column);
         let _ = writeln!(text, "{:gutter$} |", "");
-        let _ = writeln!(text, "{} | {}", start.line, printable(line));
-        let _ =
-            writeln!(text, "{:gutter$} | {pad}{}", "", "^".repeat(last.saturating_sub(start.column).max(1)));
+        let _ = writeln!(text, "{} | {shown}", start.line);
+        let _ = writeln!(text, "{:gutter$} | {pad}{}", "", "^".repeat(carets));
         for hint in &diagnostic.hints {
             let _ = writeln!(text, "{:gutter$} = hint: {}", "", printable(hint));
         }
@@ -140,11 +162,23 @@ impl Source {
     }
 }
 
-/// Text from anywhere, safe to print: control characters, which could drive a terminal, are shown escaped.
+/// Text from anywhere, safe to print: control characters, which could drive a terminal, and those that are not seen
+/// or turn the order of what is, are shown escaped. Line breaks and tabs stay.
 pub fn printable(text: &str) -> String {
+    escaped(text, |c| c == '\n' || c == '\t')
+}
+
+/// As [`printable`], where the text is to stay on its line.
+pub fn printable_line(text: &str) -> String {
+    escaped(text, |_| false)
+}
+
+fn escaped(text: &str, stays: fn(char) -> bool) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() && c != '\n' && c != '\t' {
+        let unseen = matches!(c,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        if (c.is_control() && !stays(c)) || unseen {
             safe.extend(c.escape_default());
         } else {
             safe.push(c);
@@ -166,6 +200,25 @@ mod tests {
             shown,
             "error: no\n --> a.md:2:7\n  |\n2 | \ttwo: thrée x\n  | \t     ^^^^^\n  = hint: yes\n"
         );
+    }
+
+    #[test]
+    fn of_a_long_line_what_is_around_the_span_is_shown() {
+        let text = format!("{}wrong{}", "x".repeat(100_000), "y".repeat(100_000));
+        let source = Source::new("a\nb\u{202e}.md", text);
+        let shown = source.render(&Diagnostic::error(100_000..100_005, "no"));
+        assert!(shown.len() < 1000 && shown.contains("wrong"), "{shown}");
+        assert!(shown.contains("--> a\\nb\\u{202e}.md:1:100001\n"), "{shown}");
+        let lines: Vec<&str> = shown.lines().collect();
+        let column = |line: &str, what: &str| line.find(what).map(|at| line[..at].chars().count());
+        assert_eq!(column(lines[3], "wrong"), column(lines[4], "^^^^^"));
+    }
+
+    #[test]
+    fn what_is_not_seen_is_escaped() {
+        let text = "a\u{1b}[1m\n\tb\u{200b}\u{2066}\u{feff}é";
+        assert_eq!(printable(text), "a\\u{1b}[1m\n\tb\\u{200b}\\u{2066}\\u{feff}é");
+        assert_eq!(printable_line("a\n\tb"), "a\\n\\tb");
     }
 
     #[test]

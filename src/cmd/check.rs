@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Verdict, session};
 use crate::cli::{File, Format};
-use crate::diagnostic::printable;
+use crate::diagnostic::{printable, printable_line};
 use crate::exit;
 
 pub fn run(arguments: &File) -> Verdict {
@@ -12,26 +12,31 @@ pub fn run(arguments: &File) -> Verdict {
     let runbook = &checked.runbook;
     match arguments.format {
         Format::Json => {
-            let diagnostics: Vec<_> = checked.diagnostics.iter().map(|p| runbook.source.to_json(p)).collect();
+            let shown = checked.diagnostics.iter().take(10 * session::MAX_SHOWN);
+            let diagnostics: Vec<_> = shown.map(|problem| runbook.source.to_json(problem)).collect();
+            let more = checked.diagnostics.len() - diagnostics.len();
             println!(
                 "{}",
                 json!({
                     "file": runbook.source.path, "title": runbook.title(), "diagnostics": diagnostics,
+                    "more": more,
                     "params": checked.wrong_params,
                     "steps": runbook.steps.iter().map(|s| json!({"id": s.id, "kind": s.kind.name})).collect::<Vec<_>>(),
                 })
             );
         }
         Format::Text => {
-            for problem in &checked.diagnostics {
-                print!("{}", runbook.source.render(problem));
-                println!();
+            for problem in checked.diagnostics.iter().take(session::MAX_SHOWN) {
+                println!("{}", runbook.source.render(problem));
+            }
+            if let Some(more) = checked.diagnostics.len().checked_sub(session::MAX_SHOWN + 1) {
+                println!("and {} more\n", more + 1);
             }
             for wrong in &checked.wrong_params {
                 println!("error: {}", printable(wrong));
             }
             let count = checked.diagnostics.len() + checked.wrong_params.len();
-            let shown = runbook.source.path.display();
+            let shown = printable_line(&runbook.source.path.display().to_string());
             match count {
                 0 => println!("{shown}: {} steps, no problems", runbook.steps.len()),
                 1 => println!("{shown}: 1 problem"),

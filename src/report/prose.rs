@@ -15,6 +15,8 @@ use crate::runbook::{Piece, Runbook};
 
 /// How many expressions without a value are marked before the rest of the prose is given up on.
 const MARKED: usize = 200;
+/// Bytes that the prose may come to: ten times the largest runbook.
+const MAX_PROSE: usize = 80 << 20;
 
 /// What the templates may refer to; no text in it holds a token.
 pub struct Known {
@@ -33,7 +35,7 @@ pub fn render(runbook: &Runbook, known: &Known) -> (String, Tokens) {
     let context = minijinja::Value::from(Serde(context(known)));
     for _ in 0..MARKED {
         let environment = environment(&tokens, known);
-        match environment.render_str(&source, &context) {
+        match template::render(&environment, &source, &context, MAX_PROSE) {
             Ok(text) => return (text, take(&tokens)),
             Err(error) => match marked(&source, &error, known, &tokens) {
                 Some(next) => source = next,

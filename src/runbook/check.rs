@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use super::tag::{FUNCTIONS, Tags};
 use super::template::{self, Form, Reference};
 use super::yaml::{Node, NodeKind};
 use super::{Declared, Runbook, shape};
@@ -62,6 +63,14 @@ pub fn resolve(step: &Declared, context: &Context) -> Result<Resolved, Vec<Diagn
 fn misfits(step: &Declared, node: &Node) -> Vec<Diagnostic> {
     let Some(kind) = step::kind(&step.kind.name) else { return Vec::new() };
     let mut problems = shape::check(node, (kind.fields)(), &format!("`{}`", kind.name));
+    // What is wrong with the fields as a whole, as that one is missing, is shown at the kind's key.
+    for problem in problems.iter_mut() {
+        if problem.span == node.span {
+            problem.span = step.kind.span.clone();
+        } else if problem.message.contains("must be text") && is_template(&step.fields, &problem.span) {
+            problem.hints.push("`| string` at the expression's end makes text of it".into());
+        }
+    }
     // A kind's own rules speak about whole values: they wait until no template is left.
     if problems.is_empty() && !any_text(node, &template::has_template) {
         for problem in (kind.problems)(node.to_value()) {
@@ -137,6 +146,16 @@ fn map_texts(node: &Node, change: &mut dyn FnMut(&Node, &str) -> Node) -> Node {
         ),
     };
     Node { span: node.span.clone(), kind }
+}
+
+/// Whether a template stands at this place.
+fn is_template(node: &Node, span: &Span) -> bool {
+    match &node.kind {
+        NodeKind::Text(text) => node.span == *span && template::has_template(text),
+        NodeKind::Plain(_) => false,
+        NodeKind::List(items) => items.iter().any(|item| is_template(item, span)),
+        NodeKind::Map(entries) => entries.iter().any(|(_, value)| is_template(value, span)),
+    }
 }
 
 fn any_text(node: &Node, test: &dyn Fn(&str) -> bool) -> bool {
@@ -243,7 +262,14 @@ fn refer(
     match template::references(text, form, at) {
         Err(problem) => problems.push(problem),
         Ok(references) => {
-            problems.extend(references.iter().filter_map(|reference| misreference(reference, scope)))
+            problems.extend(references.iter().filter_map(|reference| misreference(reference, scope)));
+            let tags = Tags::new(text, form);
+            problems.extend(tags.unknown(at));
+            let figures = tags.figures().into_iter();
+            problems.extend(
+                figures
+                    .filter_map(|(step, span)| unknown_root(step, at(span.start)..at(span.end), scope, &[])),
+            );
         }
     }
 }
@@ -261,7 +287,7 @@ fn misreference(reference: &Reference, scope: &Scope<'_>) -> Option<Diagnostic> 
     match reference.root.as_str() {
         "params" => {
             let name = reference.path.first()?;
-            if scope.runbook.front.params.contains_key(name) {
+            if scope.runbook.front_unread || scope.runbook.front.params.contains_key(name) {
                 return None;
             }
             let known = scope.runbook.front.params.keys().map(String::as_str);
@@ -277,6 +303,15 @@ fn misreference(reference: &Reference, scope: &Scope<'_>) -> Option<Diagnostic> 
                 .then(|| Diagnostic::error(span, format!("`run` has no `{name}`")).suggest(name, known))
         }
         "table" | "figure" if scope.earlier.is_none() => None,
+        name if is_called(scope, &span) && scope.runbook.step(name).is_none() => {
+            let functions = FUNCTIONS
+                .iter()
+                .filter(|name| scope.earlier.is_none() || !["table", "figure"].contains(name));
+            Some(
+                Diagnostic::error(span, format!("there is no function `{name}` here"))
+                    .suggest(name, functions.copied()),
+            )
+        }
         root => match unknown_root(root, span.clone(), scope, &beside(scope)) {
             Some(problem) => Some(problem),
             None => {
@@ -285,6 +320,10 @@ fn misreference(reference: &Reference, scope: &Scope<'_>) -> Option<Diagnostic> 
             }
         },
     }
+}
+
+fn is_called(scope: &Scope<'_>, span: &Span) -> bool {
+    scope.runbook.source.text.get(span.end..).is_some_and(|rest| rest.trim_start().starts_with('('))
 }
 
 /// What a template may begin with beside the ids of steps.
@@ -298,6 +337,8 @@ fn unknown_root(root: &str, span: Span, scope: &Scope<'_>, beside: &[String]) ->
     let steps = &scope.runbook.steps;
     let visible = scope.earlier.unwrap_or(steps.len());
     match steps.iter().position(|step| step.id == root) {
+        // Its block has mistakes, which are told there.
+        None if scope.runbook.unread.iter().any(|id| id == root) => None,
         Some(index) if index < visible => None,
         Some(index) if Some(index) == scope.earlier => {
             Some(Diagnostic::error(span, format!("the step `{root}` refers to itself")))

@@ -3,7 +3,7 @@
 use pulldown_cmark::{CodeBlockKind, Event, MetadataBlockKind, Options, Parser, Tag, TagEnd};
 
 use super::{Declared, FrontMatter, Piece, Runbook, front, shape, template, yaml};
-use crate::diagnostic::{Diagnostic, Source, Span};
+use crate::diagnostic::{Diagnostic, Severity, Source, Span};
 use crate::step::{self, Common};
 use yaml::{Key, Node, NodeKind};
 
@@ -26,6 +26,7 @@ pub fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
     let mut front = FrontMatter::default();
     let mut steps: Vec<Declared> = Vec::new();
     let mut pieces = Vec::new();
+    let (mut front_unread, mut unread) = (false, Vec::new());
     let mut at = 0;
     for fence in &fences {
         if at < fence.span.start {
@@ -34,9 +35,15 @@ pub fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
         at = fence.span.end;
         match &fence.kind {
             FenceKind::FrontMatter => {
+                let before = problems.len();
                 if let Some(node) = yaml::parse(&source.text, fence.body.clone(), &mut problems) {
                     front = front::read(&node, &mut problems);
                 }
+                front_unread = problems[before..].iter().any(|p| p.severity == Severity::Error);
+            }
+            FenceKind::Unclosed { info } => {
+                unread.extend(source.text[info.clone()].split_whitespace().nth(1).map(str::to_owned));
+                pieces.push(Piece::Literal(fence.span.clone()));
             }
             FenceKind::Other => pieces.push(Piece::Literal(fence.span.clone())),
             FenceKind::Opsml { info } => {
@@ -44,6 +51,7 @@ pub fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
                     pieces.push(Piece::Step(steps.len(), fence.span.clone()));
                     steps.push(step);
                 } else {
+                    unread.extend(source.text[info.clone()].split_whitespace().nth(1).map(str::to_owned));
                     pieces.push(Piece::Literal(fence.span.clone()));
                 }
             }
@@ -52,7 +60,7 @@ pub fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
     if at < source.text.len() {
         pieces.push(Piece::Prose(at..source.text.len()));
     }
-    (Runbook { source, front, steps, pieces }, problems)
+    (Runbook { source, front, steps, pieces, front_unread, unread }, problems)
 }
 
 struct Fence {
@@ -65,6 +73,10 @@ enum FenceKind {
     FrontMatter,
     /// What stands behind the opening fence.
     Opsml {
+        info: Span,
+    },
+    /// An `opsml` fence that nothing closes.
+    Unclosed {
         info: Span,
     },
     Other,
@@ -92,11 +104,11 @@ fn fences(text: &str, problems: &mut Vec<Diagnostic>) -> Vec<Fence> {
                     );
                 } else if opsml && !is_closed(text, &span) {
                     problems.push(
-                        Diagnostic::error(at, "this `opsml` block is never closed")
+                        Diagnostic::error(at.clone(), "this `opsml` block is never closed")
                             .hint("close it with the same fence on a line of its own"),
                     );
                     // Everything to the end of the file is in it: what it holds would only confuse.
-                    found.push(Fence { span, body: 0..0, kind: FenceKind::Other });
+                    found.push(Fence { span, body: 0..0, kind: FenceKind::Unclosed { info: at } });
                 } else if opsml {
                     let body = inner_lines(text, &span);
                     found.push(Fence {

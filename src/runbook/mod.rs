@@ -7,6 +7,7 @@ mod document;
 mod front;
 mod prose;
 pub mod shape;
+mod tag;
 pub mod template;
 pub mod yaml;
 
@@ -32,6 +33,10 @@ pub struct Runbook {
     pub steps: Vec<Declared>,
     /// The document in order: prose, fenced code that stays literal, and the places of the steps.
     pub pieces: Vec<Piece>,
+    /// The front matter has mistakes: what it declares is not known.
+    pub front_unread: bool,
+    /// Ids of blocks that have mistakes, and so are not among `steps`.
+    pub unread: Vec<String>,
 }
 
 /// One step as it is written, before its templates are resolved.
@@ -96,6 +101,6 @@ impl Runbook {
                 }
             }
         }
-        if problems.is_empty() { Ok(values) } else { Err(problems) }
+        if problems.is_empty() || self.front_unread { Ok(values) } else { Err(problems) }
     }
 }

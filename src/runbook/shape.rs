@@ -215,6 +215,7 @@ impl Checker<'_> {
         let empty = Map::new();
         let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
         for (key, value) in node.entries() {
+            let before = self.problems.len();
             match (properties.get(&key.name), schema.get("additionalProperties")) {
                 (Some(property), _) => self.node(value, property, &format!("`{}`", key.name)),
                 (None, Some(Value::Bool(false))) => {
@@ -225,6 +226,11 @@ impl Checker<'_> {
                 }
                 (None, Some(each)) => self.node(value, each, &format!("`{}`", key.name)),
                 (None, None) => {}
+            }
+            // A mapping begins at its first key, which is not what is wrong with it.
+            let whole = self.problems[before..].iter_mut().filter(|problem| problem.span == value.span);
+            if matches!(value.kind, NodeKind::Map(_)) {
+                whole.for_each(|problem| problem.span = key.span.clone());
             }
         }
         for name in

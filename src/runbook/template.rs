@@ -2,12 +2,17 @@
 //! without anything that reads files, clocks or randomness.
 
 use std::collections::BTreeSet;
+use std::io;
 
-use minijinja::value::Serde;
-use minijinja::{Environment, ErrorKind, UndefinedBehavior};
+use minijinja::value::{Rest, Serde, ValueOrKwargs};
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior};
 use serde_json::Value;
 
+use super::tag::Tags;
 use crate::diagnostic::{Diagnostic, Span};
+
+/// Bytes of a text that a filter makes, or a field's template.
+const MAX_TEXT: usize = 1 << 20;
 
 /// Instructions that one template may take; a loop over a thousand rows takes about 20,000.
 const FUEL: u64 = 1_000_000;
@@ -74,8 +79,94 @@ pub fn environment() -> Environment<'static> {
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(64);
     environment.set_debug(true);
-    environment.remove_global("debug");
+    // A namespace outlives its loop: what it holds could grow with every turn.
+    ["debug", "namespace"].iter().for_each(|name| environment.remove_global(name));
+    ["batch", "indent", "pprint", "slice"].iter().for_each(|name| environment.remove_filter(name));
+    environment.add_filter("join", join);
+    environment.add_filter("replace", replace);
+    environment.add_filter("format", format);
+    environment.add_filter("tojson", |value: &minijinja::Value| {
+        serde_json::to_string(value)
+            .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
+    });
     environment
+}
+
+fn too_large() -> Error {
+    Error::new(ErrorKind::InvalidOperation, format!("that makes a text of more than {MAX_TEXT} bytes"))
+}
+
+fn join(items: &minijinja::Value, between: Option<&str>) -> Result<String, Error> {
+    let mut text = String::new();
+    for (index, item) in items.try_iter()?.enumerate() {
+        if item.is_undefined() {
+            return Err(Error::from(ErrorKind::UndefinedError));
+        }
+        text.push_str(if index == 0 { "" } else { between.unwrap_or_default() });
+        match item.as_str() {
+            Some(item) => text.push_str(item),
+            None => text.push_str(&item.to_string()),
+        }
+        if text.len() > MAX_TEXT {
+            return Err(too_large());
+        }
+    }
+    Ok(text)
+}
+
+fn replace(text: &str, from: &str, to: &str) -> Result<String, Error> {
+    let grown = text.matches(from).count().saturating_mul(to.len());
+    if grown.saturating_add(text.len()) > MAX_TEXT { Err(too_large()) } else { Ok(text.replace(from, to)) }
+}
+
+/// minijinja's own, without widths that no table has.
+fn format(
+    state: &mut State<'_, '_>,
+    text: &minijinja::Value,
+    values: Rest<ValueOrKwargs>,
+) -> Result<minijinja::Value, Error> {
+    let pattern = text.as_str().unwrap_or_default();
+    let wide = pattern.as_bytes().windows(4).any(|four| four.iter().all(u8::is_ascii_digit));
+    if wide || pattern.contains('*') {
+        return Err(too_large());
+    }
+    minijinja::filters::format(state, text, values)
+}
+
+/// Output that ends where a limit is reached.
+struct Capped {
+    bytes: Vec<u8>,
+    limit: usize,
+}
+
+impl io::Write for Capped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > self.limit {
+            return Err(io::Error::other(format!("the template makes more than {} bytes", self.limit)));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Renders a template to `limit` bytes at most.
+pub fn render(
+    environment: &Environment<'_>,
+    text: &str,
+    context: &minijinja::Value,
+    limit: usize,
+) -> Result<String, Error> {
+    if let Err((_, message)) = Tags::new(text, Form::Template).bounded() {
+        return Err(Error::new(ErrorKind::SyntaxError, message));
+    }
+    let mut output = Capped { bytes: Vec::new(), limit };
+    environment.template_from_str(text)?.render_captured_to(context, &mut output)?;
+    String::from_utf8(output.bytes)
+        .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
 }
 
 pub fn has_template(text: &str) -> bool {
@@ -112,62 +203,42 @@ pub enum Form {
 
 /// What `text` refers to. `at` says where a byte of `text` stands in the document.
 pub fn references(text: &str, form: Form, at: &dyn Fn(usize) -> usize) -> Result<Vec<Reference>, Diagnostic> {
+    let tags = Tags::new(text, form);
+    tags.bounded().map_err(|(span, message)| Diagnostic::error(at(span.start)..at(span.end), message))?;
     let environment = environment();
     let found = match form {
         Form::Template => environment.template_from_str(text).map(|t| t.undeclared_variables(true)),
         Form::Expression => environment.compile_expression(text).map(|e| e.undeclared_variables(true)),
     };
     let found: BTreeSet<String> = found.map_err(|error| diagnostic(text, &error, at))?.into_iter().collect();
-    let mut references: Vec<Reference> = found
-        .iter()
-        .flat_map(|dotted| {
-            let mut parts = dotted.split('.').map(str::to_owned);
-            let root = parts.next().unwrap_or_default();
-            let path: Vec<String> = parts.collect();
-            occurrences(text, &root, &path).into_iter().map(move |span| Reference {
-                root: root.clone(),
-                path: path.clone(),
-                span: at(span.start)..at(span.end),
-            })
-        })
-        .collect();
+    let names = tags.names();
+    let mut references = Vec::new();
+    for dotted in &found {
+        let mut parts = dotted.split('.').map(str::to_owned);
+        let root = parts.next().unwrap_or_default();
+        let path: Vec<String> = parts.collect();
+        // What is not there word for word, as in `x["y"]`, is shown where it begins.
+        let spans = names.get(dotted.as_str()).or_else(|| names.get(root.as_str()));
+        let everywhere = vec![0..text.len()];
+        references.extend(spans.unwrap_or(&everywhere).iter().map(|span| Reference {
+            root: root.clone(),
+            path: path.clone(),
+            span: at(span.start)..at(span.end),
+        }));
+    }
     references.sort_by_key(|reference| (reference.span.start, reference.path.len()));
-    references.dedup_by(|a, b| a == b);
+    references.dedup();
     Ok(references)
 }
 
-/// Where `root.path…` stands in the tags of a template; the whole text where it is not found word for word, as in
-/// `x["y"]`.
-fn occurrences(text: &str, root: &str, path: &[String]) -> Vec<Span> {
-    let dotted = std::iter::once(root).chain(path.iter().map(String::as_str)).collect::<Vec<_>>().join(".");
-    let is_name = |c: char| c.is_alphanumeric() || c == '_';
-    let alone = |span: &Span| {
-        let before = text[..span.start].chars().next_back();
-        let after = text[span.end..].chars().next();
-        before.is_none_or(|c| !is_name(c) && c != '.') && after.is_none_or(|c| !is_name(c))
-    };
-    let in_tag = |span: &Span| {
-        let before = &text[..span.start];
-        let (opened, closed) =
-            (before.rfind("{{").max(before.rfind("{%")), before.rfind("}}").max(before.rfind("%}")));
-        !has_template(text) || opened > closed
-    };
-    let spans: Vec<Span> = text
-        .match_indices(&dotted)
-        .map(|(start, _)| start..start + dotted.len())
-        .filter(|span| alone(span) && in_tag(span))
-        .collect();
-    if spans.is_empty() { vec![0..text.len()] } else { spans }
-}
-
 /// A template's error at its place.
-pub fn diagnostic(text: &str, error: &minijinja::Error, at: &dyn Fn(usize) -> usize) -> Diagnostic {
+pub fn diagnostic(text: &str, error: &Error, at: &dyn Fn(usize) -> usize) -> Diagnostic {
     let range = error.range().filter(|r| r.end <= text.len()).unwrap_or(0..text.len());
     Diagnostic::error(at(range.start)..at(range.end), message(error))
 }
 
 /// What went wrong, without the template's name and line: the diagnostic says where.
-pub fn message(error: &minijinja::Error) -> String {
+pub fn message(error: &Error) -> String {
     match (error.kind(), error.detail()) {
         (ErrorKind::OutOfFuel, _) => format!("the template takes more than {FUEL} instructions"),
         (kind, Some(detail)) => format!("{kind}: {detail}"),
@@ -176,33 +247,37 @@ pub fn message(error: &minijinja::Error) -> String {
 }
 
 /// Evaluates a bare expression, as in `when` and `expect`.
-pub fn evaluate(expression: &str, context: &Value) -> Result<Value, minijinja::Error> {
+pub fn evaluate(expression: &str, context: &Value) -> Result<Value, Error> {
+    if let Err((_, message)) = Tags::new(expression, Form::Expression).bounded() {
+        return Err(Error::new(ErrorKind::SyntaxError, message));
+    }
     let environment = environment();
     let value = environment.compile_expression(expression)?.eval(minijinja::Value::from(Serde(context)))?;
     if value.is_undefined() {
-        return Err(minijinja::Error::new(ErrorKind::UndefinedError, format!("`{expression}` has no value")));
+        return Err(Error::new(ErrorKind::UndefinedError, format!("`{expression}` has no value")));
     }
     to_json(value)
 }
 
 /// Resolves text: one whole expression keeps its value's type, anything else becomes text.
-pub fn resolve(text: &str, context: &Value) -> Result<Value, minijinja::Error> {
+pub fn resolve(text: &str, context: &Value) -> Result<Value, Error> {
     match whole_expression(text) {
         Some(expression) => evaluate(expression, context),
         None if has_template(text) => {
-            environment().render_str(text, minijinja::Value::from(Serde(context))).map(Value::String)
+            let context = minijinja::Value::from(Serde(context));
+            render(&environment(), text, &context, MAX_TEXT).map(Value::String)
         }
         None => Ok(Value::String(text.to_owned())),
     }
 }
 
-fn to_json(value: minijinja::Value) -> Result<Value, minijinja::Error> {
-    serde_json::to_value(&value)
-        .map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, error.to_string()))
+fn to_json(value: minijinja::Value) -> Result<Value, Error> {
+    serde_json::to_value(&value).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::tag::{FILTERS, MAX_TAG, TESTS};
     use super::*;
     use serde_json::json;
 
@@ -227,7 +302,93 @@ mod tests {
 
     #[test]
     fn endless_templates_stop() {
-        let text = "{% for a in range(100000) %}{% for b in range(100000) %}x{% endfor %}{% endfor %}";
-        assert!(resolve(text, &json!({})).is_err());
+        for text in [
+            "{% for a in range(100000) %}{% for b in range(100000) %}x{% endfor %}{% endfor %}",
+            "{% for a in range(100000) %}a text of some length{% endfor %}",
+            "{{ [1]|tojson(indent=3000000000) }}",
+            "{{ 'a\nb'|indent(100000000000) }}",
+            "{{ [1]|batch(10**10, 1) }}",
+            "{{ [1]|slice(10**10) }}",
+            "{{ ('a'*1000000)|replace('a', 'a'*1000000) }}",
+            "{{ '%0999999999d'|format(1) }}",
+            "{{ '%*d'|format(999999999, 1) }}",
+            "{{ range(100000)|join('a text of some length') }}",
+        ] {
+            assert!(resolve(text, &json!({})).is_err(), "{text}");
+        }
+        for (text, shown) in [
+            ("{{ '%.2f'|format(1.234) }} ", "1.23 "),
+            ("{{ [1, 'a']|join(', ') }} ", "1, a "),
+            ("{{ 'aba'|replace('a', 'x') }} ", "xbx "),
+            ("{{ [1]|tojson }} ", "[1] "),
+        ] {
+            assert_eq!(resolve(text, &json!({})).unwrap(), json!(shown), "{text}");
+        }
+    }
+
+    /// What the parser makes of these nests one level deeper with each operator. A thread has 2 MB.
+    #[test]
+    fn nesting_does_not_exhaust_the_stack() {
+        for (open, unit, close) in [
+            ("", "1+", "1"),
+            ("", "not ", "1"),
+            ("", "-", "1"),
+            ("a", ".a", ""),
+            ("a", "|string", ""),
+            ("a", "(1)", ""),
+            ("a", "[1]", ""),
+            ("a", " is defined", ""),
+            ("", "1 if 1 else ", "1"),
+            ("", "[", ""),
+            ("", "a==", "a"),
+            ("", "a and ", "a"),
+            ("", "2**", "2"),
+        ] {
+            let expression = |count: usize| format!("{open}{}{close}", unit.repeat(count));
+            let long = format!("{{{{ {} }}}}", expression(200_000));
+            assert!(references(&long, Form::Template, &|at| at).is_err());
+            let longest = expression((MAX_TAG - 16) / unit.len());
+            std::thread::Builder::new()
+                .stack_size(2 << 20)
+                .spawn(move || {
+                    let template = format!("{{{{ {longest} }}}}");
+                    // What matters is that there is an answer.
+                    let _ = references(&template, Form::Template, &|at| at);
+                    let _ = references(&longest, Form::Expression, &|at| at);
+                    let _ = resolve(&template, &json!({"a": "a"}));
+                    let _ = resolve(&format!("{template} "), &json!({"a": "a"}));
+                })
+                .unwrap()
+                .join()
+                .unwrap();
+        }
+        let chain = format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(200_000));
+        assert!(references(&chain, Form::Template, &|at| at).is_err());
+        let chain = format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(256));
+        assert!(references(&chain, Form::Template, &|at| at).is_ok());
+    }
+
+    #[test]
+    fn filters_and_tests_are_those_that_are_known() {
+        let there = |what: &str, name: &&str| {
+            evaluate(&format!("'{name}' is {what}"), &json!({})).unwrap() == json!(true)
+        };
+        assert_eq!(FILTERS.iter().find(|name| !there("filter", name)), None);
+        assert_eq!(TESTS.iter().find(|name| !there("test", name)), None);
+        let text = "{{ a | lenght }} {{ a is evn }} {{ a is not dfined }} {{ a.is | length is odd }} {{ 'x | y is z' }}";
+        let shown: Vec<_> = Tags::new(text, Form::Template).unknown(&|at| at);
+        let shown: Vec<_> = shown.iter().map(|p| &text[p.span.clone()]).collect();
+        assert_eq!(shown, ["lenght", "evn", "dfined"]);
+    }
+
+    #[test]
+    fn what_is_raw_or_a_comment_is_text() {
+        let text = "{% raw %} {{ a | b {% endraw %} {# {{ a | b #} {{ x.y['}}'] }} {{ figure(\"a\") }}";
+        let tags = Tags::new(text, Form::Template);
+        assert!(tags.unknown(&|at| at).is_empty());
+        let found = references(text, Form::Template, &|at| at).unwrap();
+        let shown: Vec<_> = found.iter().map(|r| &text[r.span.clone()]).collect();
+        assert_eq!(shown, ["x.y", "figure"]);
+        assert_eq!(tags.figures().iter().map(|(step, _)| *step).collect::<Vec<_>>(), ["a"]);
     }
 }

@@ -3,6 +3,8 @@
 //! The tree is JSON's data model and no more: anchors, aliases and tags are refused, so a small text cannot
 //! become a large tree, and no value means two things.
 
+use std::collections::HashSet;
+
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
 use serde_json::{Map, Value};
 
@@ -190,6 +192,7 @@ impl<'a> Reader<'a> {
     fn mapping(&mut self, span: Span, depth: usize) -> Result<Node, ScanError> {
         let bare = self.document[span.start..].starts_with("{{");
         let mut entries: Vec<(Key, Node)> = Vec::new();
+        let mut names = HashSet::new();
         let end = loop {
             let (event, at) = self.next()?;
             if event == Event::MappingEnd {
@@ -209,7 +212,7 @@ impl<'a> Reader<'a> {
                     continue;
                 }
             };
-            if entries.iter().any(|(earlier, _)| earlier.name == name) {
+            if !names.insert(name.clone()) {
                 self.problems
                     .push(Diagnostic::error(key.span, format!("the key `{name}` stands here twice")));
                 continue;

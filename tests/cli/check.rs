@@ -186,3 +186,73 @@ fn no_text_brings_it_down() {
         survives(&pieces);
     }
 }
+
+/// Each of these took all the stack, all the memory or minutes of a checker that trusts its input.
+#[test]
+fn no_text_exhausts_it() {
+    let env = Env::new();
+    let step = |fields: &str| format!("```opsml a\ncommand:\n  run: [echo]\n{fields}\n```\n");
+    let sums = "1+".repeat(200_000) + "1";
+    let keys: String = (0..60_000).map(|n| format!("    k{n}: x\n")).collect();
+    let mut cases = vec![
+        ("keys", step(&format!("  env:\n{keys}")), 0),
+        ("line", "{{ x }}".repeat(3000), 2),
+        ("far", format!("{}\n", "{{ x }} ".repeat(400_000)), 2),
+        ("names", (0..100_000).map(|n| format!("{{{{ x{n} }}}}\n")).collect(), 2),
+        ("elif", format!("{{% if 1 %}}{}{{% endif %}}", "{% elif 1 %}".repeat(200_000)), 2),
+        ("field", step(&format!("  env: {{A: \"{{{{ {sums} }}}}\"}}")), 2),
+        ("when", step(&format!("when: {sums}")), 2),
+        ("prose", format!("{{{{ {sums} }}}}"), 2),
+    ];
+    for unit in [".a", "|string"] {
+        cases.push(("behind", format!("{{{{ params{} }}}}", unit.repeat(200_000)), 2));
+    }
+    for unit in ["not ", "-"] {
+        cases.push(("before", format!("{{{{ {}1 }}}}", unit.repeat(200_000)), 2));
+    }
+    for growing in [
+        "[1]|tojson(indent=3000000000)",
+        "'a b'|indent(100000000000)",
+        "[1]|batch(10**10,1)",
+        "[1]|slice(10**10)",
+        "('a'*1000000)|replace('a','a'*1000000)",
+        "'%0999999999d'|format(1)",
+    ] {
+        cases.push(("growing", step(&format!("  env: {{A: \"{{{{ {growing} }}}}\"}}")), 2));
+    }
+    for (name, text, code) in cases {
+        env.write("hard.md", text);
+        let start = Instant::now();
+        let ran = env.opsml(["check", "hard.md"]);
+        assert_eq!(ran.code, code, "{name}: {}", &ran.stderr[..ran.stderr.len().min(2000)]);
+        assert!(ran.stdout.len() < 200_000, "{name} says {} bytes", ran.stdout.len());
+        assert!(start.elapsed() < Duration::from_secs(20), "{name}: {:?}", start.elapsed());
+    }
+}
+
+/// One mistake is one message: what depends on it is not a second one.
+#[test]
+fn a_mistake_does_not_cascade() {
+    let env = Env::new();
+    let block = |id: &str, body: &str| format!("```opsml {id}\n{body}\n```\n");
+    let echo = |text: &str| format!("command:\n  run: [echo, \"{text}\"]");
+    let uses = block("b", &echo("{{ params.rate }} {{ params.rat }}"));
+    for (text, told) in [
+        (format!("---\ntitle: x\nparms:\n  rate: {{default: 1}}\n---\n{uses}"), "has no key `parms`"),
+        (format!("---\ntitle: [\n---\n{uses}"), "not YAML"),
+        (
+            block("a", "comand:\n  run: [x]") + &block("b", &echo("{{ a.stdout }}")),
+            "no kind of step `comand`",
+        ),
+        (block("a", "command: [") + &block("b", &echo("{{ a.stdout }}")) + "{{ a.stdout }}", "not YAML"),
+        (block("b", &echo("x")) + "{{ b.stdout }} {{ figure('c') }}", "there is no step `c`"),
+        (block("b", &echo("x")) + "{{ b.stdout | uper }}", "did you mean `upper`?"),
+        (block("b", &echo("x")) + "{{ b.stdout is defned }}", "did you mean `defined`?"),
+        (block("b", &echo("x")) + "{{ tabel(b) }}", "did you mean `table`?"),
+    ] {
+        env.write("one.md", text);
+        env.opsml(["check", "one.md"]).code(2).says(told).says("1 problem\n");
+    }
+    env.write("lacks.md", block("b", "command:\n  env: {}"));
+    env.opsml(["check", "lacks.md"]).code(2).says("lacks `run`").says("lacks.md:2:1\n");
+}

@@ -1,0 +1,306 @@
+//! What stands in a template's tags, as words: enough to find names in the document, and to refuse, before it is
+//! parsed, what would nest without end.
+
+use std::collections::HashMap;
+
+use super::template::Form;
+use crate::diagnostic::{Diagnostic, Span, closest};
+
+/// Bytes of one tag. Each operator of a tag may nest one level deeper, in the parser as in what it makes, and the
+/// longest expression of a write-up has 200; a test parses the worst on a thread's stack of 2 MB.
+pub const MAX_TAG: usize = 2048;
+/// `elif`s and `set`s of one template: each of them nests within the one before.
+const MAX_CHAIN: usize = 256;
+
+/// Every filter that a template has. Those of minijinja that make much of little (`indent`, `batch`, `slice`) are
+/// left out.
+pub const FILTERS: &[&str] = &[
+    "abs",
+    "attr",
+    "bool",
+    "capitalize",
+    "chain",
+    "count",
+    "d",
+    "default",
+    "dictsort",
+    "e",
+    "escape",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "safe",
+    "select",
+    "selectattr",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "unique",
+    "upper",
+    "zip",
+];
+
+/// Every word that may follow `is`.
+pub const TESTS: &[&str] = &[
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "escaped",
+    "even",
+    "false",
+    "filter",
+    "float",
+    "ge",
+    "greaterthan",
+    "gt",
+    "in",
+    "int",
+    "integer",
+    "iterable",
+    "le",
+    "lessthan",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "safe",
+    "sameas",
+    "sequence",
+    "startingwith",
+    "string",
+    "test",
+    "true",
+    "undefined",
+    "upper",
+];
+
+/// What a template may call.
+pub const FUNCTIONS: &[&str] = &["dict", "range", "table", "figure"];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Piece<'a> {
+    Word(&'a str),
+    /// A literal text, without its quotes.
+    Text(&'a str),
+    Mark(u8),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Token<'a> {
+    piece: Piece<'a>,
+    start: usize,
+    end: usize,
+}
+
+/// The tags of a text.
+#[derive(Debug)]
+pub struct Tags<'a> {
+    text: &'a str,
+    tags: Vec<(Span, Vec<Token<'a>>)>,
+}
+
+impl<'a> Tags<'a> {
+    pub fn new(text: &'a str, form: Form) -> Self {
+        let mut tags = Vec::new();
+        if form == Form::Expression {
+            let (tokens, _) = tokens(text, 0, None);
+            tags.push((0..text.len(), tokens));
+            return Self { text, tags };
+        }
+        let mut at = 0;
+        while let Some(start) = text[at..].find('{').map(|found| at + found) {
+            let end = match text.as_bytes().get(start + 1) {
+                Some(b'{') => b'}',
+                Some(b'%') => b'%',
+                Some(b'#') => {
+                    at = text[start..].find("#}").map_or(text.len(), |found| start + found + 2);
+                    continue;
+                }
+                _ => {
+                    at = start + 1;
+                    continue;
+                }
+            };
+            let (tokens, after) = tokens(text, start + 2, Some(end));
+            let raw = tokens.iter().find(|token| matches!(token.piece, Piece::Word(_)));
+            at = match raw {
+                // What is raw is text up to its end.
+                Some(Token { piece: Piece::Word("raw"), .. }) if end == b'%' => {
+                    text[after..].find("endraw").map_or(text.len(), |found| after + found)
+                }
+                _ => after,
+            };
+            tags.push((start..after, tokens));
+        }
+        Self { text, tags }
+    }
+
+    /// Refuses what no template needs and no stack holds.
+    pub fn bounded(&self) -> Result<(), (Span, String)> {
+        if let Some((span, _)) = self.tags.iter().find(|(span, _)| span.len() > MAX_TAG) {
+            let opening = span.start..(span.start + 2).min(self.text.len());
+            let opening = if self.text.is_char_boundary(opening.end) { opening } else { span.clone() };
+            return Err((opening, format!("an expression of more than {MAX_TAG} bytes")));
+        }
+        for word in ["elif", "set"] {
+            let mut chain =
+                self.tags.iter().filter(|(_, tokens)| tokens.iter().find_map(word_of) == Some(word));
+            if let Some((span, _)) = chain.nth(MAX_CHAIN) {
+                return Err((span.clone(), format!("a template with more than {MAX_CHAIN} `{word}`")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where each dotted name, and each beginning of one, stands: `a.b.c` is there as `a`, `a.b` and `a.b.c`.
+    pub fn names(&self) -> HashMap<&'a str, Vec<Span>> {
+        let mut names: HashMap<&str, Vec<Span>> = HashMap::new();
+        for (_, tokens) in &self.tags {
+            let mut at = 0;
+            while let Some(first) = tokens.get(at) {
+                at += 1;
+                if word_of(first).is_none() || behind(tokens, at - 1, b'.') {
+                    continue;
+                }
+                let mut end = first.end;
+                names.entry(&self.text[first.start..end]).or_default().push(first.start..end);
+                while let (Some(Token { piece: Piece::Mark(b'.'), start, .. }), Some(next)) =
+                    (tokens.get(at), tokens.get(at + 1))
+                    && *start == end
+                    && next.start == end + 1
+                    && word_of(next).is_some()
+                {
+                    end = next.end;
+                    names.entry(&self.text[first.start..end]).or_default().push(first.start..end);
+                    at += 2;
+                }
+            }
+        }
+        names
+    }
+
+    /// Filters and tests that there aren't, which the template's parser lets through.
+    pub fn unknown(&self, at: &dyn Fn(usize) -> usize) -> Vec<Diagnostic> {
+        let mut problems = Vec::new();
+        for (_, tokens) in &self.tags {
+            for (index, token) in tokens.iter().enumerate() {
+                let Some(word) = word_of(token) else { continue };
+                let negated = index >= 2
+                    && word_of(&tokens[index - 1]) == Some("not")
+                    && word_of(&tokens[index - 2]) == Some("is");
+                let tested = index >= 1 && word_of(&tokens[index - 1]) == Some("is") && word != "not";
+                let (what, known) = match () {
+                    () if behind(tokens, index, b'|') => ("filter", FILTERS),
+                    () if (tested || negated) && !behind(tokens, index - 1, b'.') => ("test", TESTS),
+                    () => continue,
+                };
+                if !known.contains(&word) && word.starts_with(|c: char| c.is_alphabetic()) {
+                    let span = at(token.start)..at(token.end);
+                    let mut problem = Diagnostic::error(span, format!("there is no {what} `{word}`"));
+                    if let Some(close) = closest(word, known.iter().copied()) {
+                        problem = problem.hint(format!("did you mean `{close}`?"));
+                    }
+                    problems.push(problem);
+                }
+            }
+        }
+        problems
+    }
+
+    /// The steps that `figure("…")` names.
+    pub fn figures(&self) -> Vec<(&'a str, Span)> {
+        let calls = self.tags.iter().flat_map(|(_, tokens)| tokens.windows(3));
+        calls
+            .filter_map(|call| match (call[0].piece, call[1].piece, call[2].piece) {
+                (Piece::Word("figure"), Piece::Mark(b'('), Piece::Text(step)) => {
+                    Some((step, call[2].start + 1..call[2].end - 1))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+fn word_of<'a>(token: &Token<'a>) -> Option<&'a str> {
+    match token.piece {
+        Piece::Word(word) => Some(word),
+        _ => None,
+    }
+}
+
+fn behind(tokens: &[Token<'_>], index: usize, mark: u8) -> bool {
+    index > 0 && tokens[index - 1].piece == Piece::Mark(mark)
+}
+
+/// The tokens from `at` to the end of a tag that ends with `end` and `}`, and where it has ended. As for minijinja,
+/// what ends a tag does so outside of quotes and brackets alone.
+fn tokens(text: &str, mut at: usize, end: Option<u8>) -> (Vec<Token<'_>>, usize) {
+    let bytes = text.as_bytes();
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80;
+    let mut tokens = Vec::new();
+    let mut open = 0isize;
+    while let Some(&byte) = bytes.get(at) {
+        if open == 0 && end == Some(byte) && bytes.get(at + 1) == Some(&b'}') {
+            return (tokens, at + 2);
+        }
+        let start = at;
+        at += 1;
+        let piece = match byte {
+            b'"' | b'\'' => {
+                while bytes.get(at).is_some_and(|next| *next != byte) {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+                at = (at + 1).min(bytes.len());
+                // Without a closing quote, the text ends anywhere.
+                match text.get(start + 1..at - 1) {
+                    Some(inner) => Piece::Text(inner),
+                    None => continue,
+                }
+            }
+            _ if is_word(byte) => {
+                while bytes.get(at).is_some_and(|next| is_word(*next)) {
+                    at += 1;
+                }
+                Piece::Word(&text[start..at])
+            }
+            _ if byte.is_ascii_whitespace() => continue,
+            _ => {
+                match byte {
+                    b'(' | b'[' | b'{' => open += 1,
+                    b')' | b']' | b'}' => open -= 1,
+                    _ => {}
+                }
+                Piece::Mark(byte)
+            }
+        };
+        tokens.push(Token { piece, start, end: at });
+    }
+    (tokens, bytes.len())
+}
