@@ -10,7 +10,7 @@ use flate2::{Compression, GzBuilder};
 use zip::ZipArchive;
 
 use crate::failure::{Failure, Outcome};
-use crate::files::files_below;
+use crate::files::{self, files_below};
 
 /// Entries that an archive may have. ImageNet has 1.3 million images and comes as no zip.
 const MAX_ENTRIES: usize = 500_000;
@@ -19,6 +19,8 @@ const MAX_BYTES: u64 = 64 << 30;
 /// How many bytes a byte may become, once an entry is larger than a page of text: images don't compress.
 const MAX_RATIO: u64 = 200;
 const SMALL: u64 = 1 << 20;
+/// The same for the archive as a whole, in which every entry may be small.
+const SMALL_ARCHIVE: u64 = 64 << 20;
 
 /// Packs the files below `folder` as the `tar.gz` file `into`: the same content gives the same bytes.
 pub fn pack(folder: &Path, into: &Path) -> Outcome<()> {
@@ -33,7 +35,7 @@ pub fn pack(folder: &Path, into: &Path) -> Outcome<()> {
         header.set_size(file.bytes);
         header.set_mode(0o644);
         header.set_cksum();
-        let content = File::open(&file.path).map_err(|error| Failure::file(&file.path, error))?;
+        let content = files::open(&file.path).map_err(|error| Failure::file(&file.path, error))?;
         // A file that grows meanwhile must not break the archive.
         archive.append_data(&mut header, &file.key, content.take(file.bytes)).map_err(failed)?;
     }
@@ -46,7 +48,9 @@ pub fn pack(folder: &Path, into: &Path) -> Outcome<()> {
 pub fn unpack(archive: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -> Outcome<()> {
     let refuse =
         |error: &dyn std::fmt::Display| Failure::new("BadArchive", format!("{}: {error}", archive.display()));
-    let file = File::open(archive).map_err(|error| Failure::file(archive, error))?;
+    let file = files::open(archive).map_err(|error| Failure::file(archive, error))?;
+    let packed = file.metadata().map_err(|error| Failure::file(archive, error))?.len();
+    let most = packed.saturating_mul(MAX_RATIO).clamp(SMALL_ARCHIVE, MAX_BYTES);
     let mut zip = ZipArchive::new(file).map_err(|error| {
         refuse(&error).hint("a dataset is a zip or a folder with train/, valid/ and test/ in it")
     })?;
@@ -64,6 +68,9 @@ pub fn unpack(archive: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -
         let mut entry = zip.by_index(index).map_err(|error| refuse(&error))?;
         let raw = entry.name().map_err(|error| refuse(&error))?.into_owned();
         let name = crate::diagnostic::printable(&raw);
+        if raw.chars().any(char::is_control) {
+            return Err(refuse(&format!("the entry `{name}` has a control character in its name")));
+        }
         let Some(path) = entry.enclosed_name().filter(|_| is_plain(&raw)) else {
             return Err(refuse(&format!("the entry `{name}` leads out of the archive")));
         };
@@ -81,7 +88,7 @@ pub fn unpack(archive: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -
             std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, error))?;
         }
         // The sizes in the archive's directory are claims: what is counted is what comes out.
-        let allowed = (entry.compressed_size().saturating_mul(MAX_RATIO).max(SMALL)).min(MAX_BYTES - bytes);
+        let allowed = (entry.compressed_size().saturating_mul(MAX_RATIO).max(SMALL)).min(most - bytes);
         let mut out = File::create_new(&target).map_err(|error| Failure::file(&target, error))?;
         let written = io::copy(&mut entry.by_ref().take(allowed + 1), &mut out).map_err(|error| {
             Failure::new("BadArchive", format!("{}: `{name}`: {error}", archive.display()))
@@ -150,6 +157,15 @@ mod tests {
             ("bomb", |zip| {
                 zip.start_file("bomb", SimpleFileOptions::default()).unwrap();
                 zip.write_all(&vec![0; 32 << 20]).unwrap();
+            }),
+            ("bomb", |zip| {
+                for index in 0..80 {
+                    zip.start_file(format!("{index}"), SimpleFileOptions::default()).unwrap();
+                    zip.write_all(&vec![0; 1 << 20]).unwrap();
+                }
+            }),
+            ("control character", |zip| {
+                zip.start_file("a\nb", SimpleFileOptions::default()).unwrap();
             }),
         ] {
             let folder = tempfile::tempdir().unwrap();

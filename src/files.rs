@@ -1,6 +1,8 @@
 //! Local files and folders, and digests of them: what a step read, so that a change is seen and a touch is not.
 
-use std::io::Read;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -16,7 +18,17 @@ pub struct LocalFile {
     pub bytes: u64,
 }
 
-/// Every regular file below a folder, by key. Links are refused: they could lead out of it.
+/// Opens a regular file to read it. A pipe or device, which could keep a reader waiting for ever, is refused.
+pub fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("is not a regular file")),
+    }
+}
+
+/// Every regular file below a folder, by key. Links are refused: they could lead out of it; so are pipes and devices,
+/// which have no end, and names with control characters.
 pub fn files_below(folder: &Path) -> Outcome<Vec<LocalFile>> {
     let mut files = Vec::new();
     let mut folders = vec![(folder.to_owned(), String::new())];
@@ -27,11 +39,16 @@ pub fn files_below(folder: &Path) -> Outcome<Vec<LocalFile>> {
             let kind = entry.file_type().map_err(|error| Failure::file(&path, error))?;
             let name =
                 entry.file_name().into_string().map_err(|_| Failure::file(&path, "its name is not UTF-8"))?;
+            if name.chars().any(char::is_control) {
+                return Err(Failure::file(&path, "its name has a control character"));
+            }
             let key = format!("{prefix}{name}");
             if kind.is_symlink() {
                 return Err(Failure::file(&path, "is a link, and links are not followed"));
             } else if kind.is_dir() {
                 folders.push((path, format!("{key}/")));
+            } else if !kind.is_file() {
+                return Err(Failure::file(&path, "is not a regular file"));
             } else {
                 let bytes = entry.metadata().map_err(|error| Failure::file(&path, error))?.len();
                 files.push(LocalFile { key, path, bytes });
@@ -61,7 +78,7 @@ pub fn digest(path: &Path) -> Outcome<String> {
 }
 
 fn file(path: &Path) -> Outcome<Vec<u8>> {
-    let mut reader = std::fs::File::open(path).map_err(|error| Failure::file(path, error))?;
+    let mut reader = open(path).map_err(|error| Failure::file(path, error))?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -69,5 +86,23 @@ fn file(path: &Path) -> Outcome<Vec<u8>> {
             0 => return Ok(hash.finalize().to_vec()),
             read => hash.update(&buffer[..read]),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        assert!(digest(&pipe).unwrap_err().message.contains("not a regular file"));
+        assert!(digest(folder.path()).unwrap_err().message.contains("not a regular file"));
+        std::fs::remove_file(&pipe).unwrap();
+        std::fs::write(folder.path().join("a\nb"), "").unwrap();
+        assert!(digest(folder.path()).unwrap_err().message.contains("control character"));
     }
 }

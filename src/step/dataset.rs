@@ -3,19 +3,25 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
 
 use super::{Context, Done, Kind, Paths, Problem, images};
 use crate::archive;
 use crate::failure::{Failure, Outcome};
 use crate::files::{digest, hex};
+use crate::resource::ensure::INTERRUPTED;
 
 /// Bytes that are fetched from a URL at most.
 const MAX_DOWNLOAD: u64 = 16 << 30;
+/// How long a connection may take to be made, and how long nothing may come over it.
+const CONNECT: Duration = Duration::from_secs(20);
+const STALLED: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -85,7 +91,11 @@ impl Kind for Dataset {
     }
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
-        tokio::task::block_in_place(|| self.look(context))
+        let source = match is_url(&self.source) {
+            Some(url) => self.fetch(url, context).await?,
+            None => context.paths.resolve(&self.source)?,
+        };
+        tokio::task::block_in_place(|| self.look(&source, context))
     }
 }
 
@@ -94,19 +104,15 @@ fn is_url(source: &str) -> Option<&str> {
 }
 
 impl Dataset {
-    fn look(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
+    fn look(&self, source: &Path, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
         let paths = context.paths;
-        let source = match is_url(&self.source) {
-            Some(url) => self.fetch(url, &paths.base.join(&paths.cache), context)?,
-            None => paths.resolve(&self.source)?,
-        };
         let shown = match source.is_dir() {
             true => self.source.clone(),
             false => {
-                let name = format!("dataset-{}", &digest(&source)?[..16]);
+                let name = format!("dataset-{}", &digest(source)?[..16]);
                 let folder = paths.base.join(&paths.cache).join(&name);
                 if !folder.is_dir() {
-                    archive::unpack(&source, &folder, &mut |done, total| {
+                    archive::unpack(source, &folder, &mut |done, total| {
                         context.progress("unpacking", Some((done, total)));
                     })?;
                 }
@@ -116,7 +122,12 @@ impl Dataset {
         let folder = paths.resolve(&shown)?;
         let found = images::inspect(&folder, &mut |done, total| {
             context.progress("verifying images", Some((done, total)));
-        })?;
+        });
+        if found.is_err() && !source.is_dir() {
+            // What an archive came to is of no use, and could fill the disk; it can be unpacked again.
+            let _ = std::fs::remove_dir_all(&folder);
+        }
+        let found = found?;
         let below = found.root.strip_prefix(&folder).unwrap_or(Path::new(""));
         let path = match below.as_os_str().is_empty() {
             true => shown,
@@ -149,27 +160,41 @@ impl Dataset {
         Ok(Done::new(outputs, summary))
     }
 
-    /// Downloads into the cache, under the name of its content.
-    fn fetch(&self, url: &str, cache: &Path, context: &mut Context<'_>) -> Outcome<PathBuf> {
+    /// Downloads into the cache, under the name of its content. Ends with a time-out of the step, with Ctrl-C, and
+    /// where nothing comes any more.
+    async fn fetch(&self, url: &str, context: &mut Context<'_>) -> Outcome<PathBuf> {
         let failed = |error: &dyn std::fmt::Display| {
             Failure::new("Download", format!("{url}: {error}"))
                 .hint("check the address and the network, and run again")
         };
-        std::fs::create_dir_all(cache).map_err(|error| Failure::file(cache, error))?;
-        let mut answer = ureq::get(url).call().map_err(|error| failed(&error))?;
-        let total = answer.body().content_length();
-        let mut reader = answer.body_mut().with_config().limit(MAX_DOWNLOAD).reader();
-        let mut file = tempfile::NamedTempFile::new_in(cache).map_err(|error| Failure::file(cache, error))?;
-        let (mut hash, mut done, mut buffer) = (Sha256::new(), 0u64, vec![0; 1 << 16]);
+        let cache = context.paths.base.join(&context.paths.cache);
+        std::fs::create_dir_all(&cache).map_err(|error| Failure::file(&cache, error))?;
+        let mut file =
+            tempfile::NamedTempFile::new_in(&cache).map_err(|error| Failure::file(&cache, error))?;
+        let (mut hash, mut done, mut total) = (Sha256::new(), 0u64, None);
+        let mut chunks = download(url.to_owned());
+        let mut interrupted = context.hands.interrupted.clone();
         loop {
-            let read = reader.read(&mut buffer).map_err(|error| failed(&error))?;
-            if read == 0 {
-                break;
+            let chunk = tokio::select! {
+                chunk = tokio::time::timeout(STALLED, chunks.recv()) => {
+                    chunk.map_err(|_| failed(&format!("nothing came for {} s", STALLED.as_secs())))?
+                }
+                // A sender that is gone has nobody left to ask.
+                Ok(_) = interrupted.wait_for(|asked| *asked) => {
+                    return Err(Failure::new(INTERRUPTED, "stopped by Ctrl-C while downloading"));
+                }
+            };
+            match chunk {
+                None => break,
+                Some(Err(error)) => return Err(failed(&error)),
+                Some(Ok(Part::Length(length))) => total = Some(length),
+                Some(Ok(Part::Bytes(bytes))) => {
+                    hash.update(&bytes);
+                    file.write_all(&bytes).map_err(|error| Failure::file(file.path(), error))?;
+                    done += bytes.len() as u64;
+                    context.progress(format!("downloading {url}"), total.map(|total| (done, total)));
+                }
             }
-            hash.update(&buffer[..read]);
-            file.write_all(&buffer[..read]).map_err(|error| Failure::file(file.path(), error))?;
-            done += read as u64;
-            context.progress(format!("downloading {url}"), total.map(|total| (done, total)));
         }
         let found = hex(&hash.finalize());
         if let Some(expected) = &self.sha256
@@ -184,4 +209,41 @@ impl Dataset {
         file.persist(&path).map_err(|error| Failure::file(&path, error))?;
         Ok(path)
     }
+}
+
+/// What a download brings.
+enum Part {
+    /// Bytes that will come, as the server says.
+    Length(u64),
+    Bytes(Vec<u8>),
+}
+
+/// Downloads on a thread of its own, which blocks; it ends once nobody takes what it brings.
+fn download(url: String) -> mpsc::Receiver<Result<Part, String>> {
+    let (sender, receiver) = mpsc::channel(16);
+    std::thread::spawn(move || {
+        let bring = || -> Result<(), String> {
+            let agent = ureq::Agent::config_builder()
+                .timeout_connect(Some(CONNECT))
+                .timeout_recv_response(Some(STALLED))
+                .build()
+                .new_agent();
+            let mut answer = agent.get(&url).call().map_err(|error| error.to_string())?;
+            if let Some(length) = answer.body().content_length() {
+                let _ = sender.blocking_send(Ok(Part::Length(length)));
+            }
+            let mut reader = answer.body_mut().with_config().limit(MAX_DOWNLOAD).reader();
+            let mut buffer = vec![0; 1 << 16];
+            loop {
+                let read = reader.read(&mut buffer).map_err(|error| error.to_string())?;
+                if read == 0 || sender.blocking_send(Ok(Part::Bytes(buffer[..read].to_vec()))).is_err() {
+                    return Ok(());
+                }
+            }
+        };
+        if let Err(error) = bring() {
+            let _ = sender.blocking_send(Err(error));
+        }
+    });
+    receiver
 }

@@ -1,6 +1,7 @@
 //! ImageFolder layout, as torchvision reads it: `train/CLASS/IMAGE`, `valid/…`, `test/…`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
@@ -14,6 +15,9 @@ pub const SPLITS: [&str; 3] = ["train", "valid", "test"];
 
 /// Pixels along a side, above which an image is an attack or a mistake.
 const MAX_SIDE: u32 = 16_384;
+/// Bytes that one image may take in memory: 80 megapixels. Those who decode at once take 2 GB at most.
+const MAX_DECODED: u64 = 256 << 20;
+const MAX_THREADS: usize = 8;
 
 /// A dataset that was looked through.
 #[derive(Debug)]
@@ -126,6 +130,9 @@ fn class_folders(split: &Path) -> Outcome<BTreeMap<String, u64>> {
             .file_name()
             .into_string()
             .map_err(|_| Failure::file(&entry.path(), "its name is not UTF-8"))?;
+        if name.chars().any(char::is_control) {
+            return Err(Failure::file(&entry.path(), "its name has a control character"));
+        }
         if entry.path().is_dir() && !name.starts_with('.') {
             classes.insert(name, 0);
         }
@@ -143,7 +150,7 @@ fn is_image(key: &str) -> bool {
 fn broken(images: &[LocalFile], progress: &mut dyn FnMut(u64, u64)) -> Vec<String> {
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(MAX_THREADS);
     let (done, finished) = mpsc::channel();
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -175,12 +182,13 @@ fn broken(images: &[LocalFile], progress: &mut dyn FnMut(u64, u64)) -> Vec<Strin
 
 /// Reads an image whole, by its content and not its name.
 pub fn decode(path: &Path) -> Result<(), String> {
-    let mut reader = ImageReader::open(path)
-        .and_then(ImageReader::with_guessed_format)
+    let mut reader = crate::files::open(path)
+        .and_then(|file| ImageReader::new(BufReader::new(file)).with_guessed_format())
         .map_err(|error| error.to_string())?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_DECODED);
     reader.limits(limits);
     reader.decode().map(|_| ()).map_err(|error| error.to_string())
 }
