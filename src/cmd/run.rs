@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::session::{self, Checked};
@@ -20,7 +21,9 @@ pub fn run(arguments: &Run) -> Verdict {
     let checked = session::checked(&arguments.file.file, &arguments.file.params)?;
     for step in arguments.until.iter().chain(&arguments.force) {
         if checked.runbook.step(step).is_none() {
-            return Err(Stop::usage(format!("the runbook has no step `{step}`")));
+            let known: Vec<&str> = checked.runbook.steps.iter().map(|step| step.id.as_str()).collect();
+            let stop = Stop::usage(format!("the runbook has no step `{step}`"));
+            return Err(stop.suggest(step, &known));
         }
     }
     session::block_on(run_checked(arguments, checked))
@@ -93,16 +96,23 @@ pub fn observer(format: Format) -> Box<dyn Observer> {
     }
 }
 
-/// The first Ctrl-C asks to stop; a second one stops at once.
+/// The first Ctrl-C or SIGTERM asks to stop; a second one stops at once.
 pub fn watch_interrupt() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return receiver };
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_err() {
+        let mut asked = async || {
+            tokio::select! {
+                asked = tokio::signal::ctrl_c() => asked.is_ok(),
+                asked = terminate.recv() => asked.is_some(),
+            }
+        };
+        if !asked().await {
             return;
         }
         eprintln!("stopping after the call under way; Ctrl-C again stops at once");
         sender.send_replace(true);
-        if tokio::signal::ctrl_c().await.is_ok() {
+        if asked().await {
             std::process::exit(i32::from(exit::KILLED));
         }
     });

@@ -1,17 +1,26 @@
 //! `command`: a local command, the way out where no kind serves. `run` is as trusted as `make`.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
+use std::pin::pin;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::{Context, Done, Kind, Problem};
 use crate::failure::{Failure, Outcome};
+use crate::resource::ensure::INTERRUPTED;
 
-/// Bytes of output that are kept of each stream.
+/// Bytes of output that are kept of each stream, and those that are shown of a line.
 const MAX_OUTPUT: usize = 1 << 20;
+const MAX_LINE: usize = 4096;
+/// How long output is read for once the command has ended.
+const LINGER: Duration = Duration::from_secs(1);
+/// How long a command that is told to end may take to.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -59,44 +68,148 @@ impl Kind for Command {
         let mut command = tokio::process::Command::new(program);
         command.args(arguments).envs(&self.env).current_dir(&context.paths.base);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        // A group of its own, so that what it starts can be ended with it.
+        command.process_group(0);
+        // Safe: prctl(2) is one call into the kernel, which is all that may happen between fork and exec.
+        #[cfg(target_os = "linux")]
+        unsafe {
+            command.pre_exec(|| match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            });
+        }
         let mut child = command.spawn().map_err(|error| {
             Failure::new("Command", format!("`{program}` cannot be started: {error}"))
                 .hint("no shell stands between: for a pipeline, run: [sh, -c, \"…\"]")
         })?;
+        let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
         let failed = |error: std::io::Error| Failure::new("Command", format!("`{program}`: {error}"));
+        let mut interrupted = context.hands.interrupted.clone();
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let (mut out, mut err) = (Output::default(), Output::default());
         let mut said = |line: &str| context.progress(line.to_owned(), None);
-        let (stdout, stderr) =
-            tokio::try_join!(collect(stdout, Some(&mut said)), collect(stderr, None)).map_err(failed)?;
-        let status = child.wait().await.map_err(failed)?;
-        let exit_code = status.code().unwrap_or(-1);
+        let ended = {
+            let mut reading = pin!(async {
+                tokio::try_join!(out.read(stdout, Some(&mut said)), err.read(stderr, None)).map(|_| ())
+            });
+            tokio::select! {
+                read = &mut reading => match read {
+                    Ok(()) => End::Read,
+                    Err(error) => return Err(failed(error)),
+                },
+                status = child.wait() => {
+                    // What it has left in the background may hold its output open for as long as that runs.
+                    let _ = tokio::time::timeout(LINGER, &mut reading).await;
+                    End::Exited(status.map_err(failed)?)
+                }
+                Ok(_) = interrupted.wait_for(|asked| *asked) => End::Interrupted,
+            }
+        };
+        let status = match ended {
+            End::Exited(status) => Some(status),
+            // Its output is closed, and it may go on without.
+            End::Read => tokio::select! {
+                status = child.wait() => Some(status.map_err(failed)?),
+                Ok(_) = interrupted.wait_for(|asked| *asked) => None,
+            },
+            End::Interrupted => None,
+        };
+        let broken_off = || Failure::new(INTERRUPTED, format!("`{program}` was stopped by Ctrl-C"));
+        let Some(status) = status else {
+            group.signal(Signal::TERM);
+            // One that doesn't end by itself is killed with its group.
+            let _ = tokio::time::timeout(PATIENCE, child.wait()).await;
+            return Err(broken_off());
+        };
         if !status.success() {
-            let last = stderr.lines().last().or(stdout.lines().last()).unwrap_or("it wrote nothing");
+            if *interrupted.borrow() {
+                return Err(broken_off());
+            }
+            let last = [&err.last, &out.last].into_iter().find(|line| !line.is_empty());
+            let last = last.map_or("it wrote nothing", String::as_str);
             return Err(Failure::new("Command", format!("`{program}` ended with {status}: {last}")));
         }
-        let summary = stdout.lines().last().unwrap_or_default().to_owned();
-        Ok(Done::new(Outputs { stdout, stderr, exit_code }, summary))
+        // What it means to leave behind stays.
+        group.leave();
+        let exit_code = status.code().unwrap_or(-1);
+        Ok(Done::new(Outputs { stdout: out.text(), stderr: err.text(), exit_code }, out.last))
     }
 }
 
-/// Reads a stream to its end; what is beyond the limit is read and dropped, so that the command doesn't block.
-async fn collect(
-    stream: Option<impl AsyncRead + Unpin>,
-    mut line_seen: Option<&mut (dyn FnMut(&str) + Send)>,
-) -> std::io::Result<String> {
-    let mut text = String::new();
-    let Some(stream) = stream else { return Ok(text) };
-    let mut lines = BufReader::new(stream).split(b'\n');
-    while let Some(line) = lines.next_segment().await? {
-        let line = String::from_utf8_lossy(&line);
-        if let Some(seen) = &mut line_seen {
-            seen(&line);
-        }
-        if text.len() + line.len() < MAX_OUTPUT {
-            text.push_str(&line);
-            text.push('\n');
+/// Why there is nothing more to wait for.
+enum End {
+    Read,
+    Exited(ExitStatus),
+    Interrupted,
+}
+
+/// The processes of a command; those that are left are killed when this is dropped, as by the step's time-out.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            // A group that is gone needs no signal.
+            let _ = rustix::process::kill_process_group(group, signal);
         }
     }
-    text.truncate(text.trim_end().len());
-    Ok(text)
+
+    fn leave(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+/// What is kept of a stream.
+#[derive(Default)]
+struct Output {
+    bytes: Vec<u8>,
+    /// The last line that was not empty.
+    last: String,
+}
+
+impl Output {
+    /// Reads a stream to its end; what is beyond the limit is read and dropped, so that the command doesn't block.
+    async fn read(
+        &mut self,
+        stream: Option<impl AsyncRead + Unpin>,
+        mut line_seen: Option<&mut (dyn FnMut(&str) + Send)>,
+    ) -> std::io::Result<()> {
+        let Some(mut stream) = stream else { return Ok(()) };
+        let (mut buffer, mut line) = (vec![0; 1 << 16], Vec::new());
+        loop {
+            let read = stream.read(&mut buffer).await?;
+            let chunk = &buffer[..read];
+            self.bytes.extend_from_slice(&chunk[..read.min(MAX_OUTPUT - self.bytes.len())]);
+            // The end of the stream ends its last line.
+            let lines = if read == 0 { &b"\n"[..] } else { chunk };
+            for part in lines.split_inclusive(|byte| *byte == b'\n') {
+                let text = part.strip_suffix(b"\n").unwrap_or(part);
+                line.extend_from_slice(&text[..text.len().min(MAX_LINE - line.len())]);
+                if part.len() == text.len() || (read == 0 && line.is_empty()) {
+                    continue;
+                }
+                let whole = String::from_utf8_lossy(&line).into_owned();
+                if let Some(seen) = &mut line_seen {
+                    seen(&whole);
+                }
+                if !whole.trim().is_empty() {
+                    self.last = whole;
+                }
+                line.clear();
+            }
+            if read == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).trim_end().to_owned()
+    }
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod cloud;
+mod command;
 mod crash;
 mod env;
 mod failure;
