@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use crate::diagnostic::printable;
+use crate::diagnostic::{printable, printable_line};
 use crate::journal::{Event, Observer, Progress, Record, State, StepStatus};
+use crate::report::{redacted, redacted_value};
 
 /// How often a plain log tells how far a count is.
 const QUIET: Duration = Duration::from_secs(5);
@@ -65,26 +66,33 @@ impl Observer for Text {
         match &record.event {
             Event::StepStarted { step, kind, reason, .. } => {
                 self.stop();
-                self.line(&format!("▶ {step} ({kind}): {}", printable(reason)));
+                self.line(&format!("▶ {step} ({kind}): {}", line(reason)));
                 self.start(step);
             }
             Event::StepDone { step, summary, .. } => {
                 self.stop();
-                self.line(&format!("✓ {step}: {} ({})", printable(summary), took(step).1));
+                self.line(&format!("✓ {step}: {} ({})", line(summary), took(step).1));
             }
             Event::StepFailed { step, failure } => {
                 self.stop();
-                self.line(&format!("✗ {step}: {} ({})", printable(&failure.to_string()), took(step).1));
-                failure.hints.iter().for_each(|hint| self.line(&format!("  hint: {}", printable(hint))));
+                self.line(&format!(
+                    "✗ {step}: {} ({})",
+                    printable(&redacted(&failure.to_string())),
+                    took(step).1
+                ));
+                failure
+                    .hints
+                    .iter()
+                    .for_each(|hint| self.line(&format!("  hint: {}", printable(&redacted(hint)))));
             }
             Event::StepSkipped { step, reason, .. } => {
-                self.line(&format!("- {step}: skipped, {}", printable(reason)))
+                self.line(&format!("- {step}: skipped, {}", line(reason)))
             }
             Event::Created { id, adopted: true } => {
-                self.line(&format!("  adopted {id}, which an earlier run made"))
+                self.line(&format!("  adopted {}, which an earlier run made", line(&id.to_string())))
             }
-            Event::Created { id, .. } => self.line(&format!("  created {id}")),
-            Event::Deleted { id } => self.line(&format!("  deleted {id}")),
+            Event::Created { id, .. } => self.line(&format!("  created {}", line(&id.to_string()))),
+            Event::Deleted { id } => self.line(&format!("  deleted {}", line(&id.to_string()))),
             Event::RunEnded { .. } => self.stop(),
             _ => {}
         }
@@ -92,8 +100,8 @@ impl Observer for Text {
 
     fn progress(&mut self, step: &str, progress: &Progress) {
         let message = match progress.part {
-            Some((done, total)) => format!("{} {done}/{total}", printable(&progress.message)),
-            None => printable(&progress.message),
+            Some((done, total)) => format!("{} {done}/{total}", line(&progress.message)),
+            None => line(&progress.message),
         };
         if let Some(bar) = &self.bar {
             bar.set_message(message);
@@ -107,8 +115,13 @@ impl Observer for Text {
     }
 
     fn note(&mut self, step: &str, text: &str) {
-        self.line(&format!("= {step}: {}", printable(text)));
+        self.line(&format!("= {step}: {}", line(text)));
     }
+}
+
+/// Text from anywhere as a part of a line.
+fn line(text: &str) -> String {
+    printable_line(&redacted(text))
 }
 
 /// The console for machines: each event a line.
@@ -117,7 +130,7 @@ pub struct Json;
 impl Json {
     fn line(value: &serde_json::Value) {
         // A reader that is gone stops the output, not the run.
-        let _ = writeln!(std::io::stdout(), "{value}");
+        let _ = writeln!(std::io::stdout(), "{}", redacted_value(value));
     }
 }
 

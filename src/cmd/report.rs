@@ -25,19 +25,17 @@ pub fn write(runbook: &Runbook, state: &State, folder: Option<&Path>) -> Result<
     })
 }
 
-/// `runbooks/project.md` is written up in `reports/project`; a runbook elsewhere, in `reports/NAME` beside it.
+/// `runbooks/project.md` is written up in `reports/project`, wherever it is called from; a runbook elsewhere, in
+/// `reports/NAME` beside it.
 fn default_folder(runbook: &Runbook) -> PathBuf {
-    let beside = runbook
-        .source
-        .path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let house = match beside.file_name() {
-        Some(name) if name == "runbooks" => {
-            beside.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
-        }
-        _ => beside,
+    let beside = runbook.source.path.parent().unwrap_or(Path::new(""));
+    let house = match beside.join(".").canonicalize().ok().as_deref().and_then(Path::file_name) {
+        Some(name) if name == "runbooks" => match beside.file_name() {
+            Some(_) => beside.parent().unwrap_or(Path::new("")).to_owned(),
+            // Named without its folder, as in `cd runbooks; opsml run project.md`.
+            None => beside.join(".."),
+        },
+        _ => beside.to_owned(),
     };
     house.join("reports").join(runbook.stem())
 }

@@ -5,8 +5,9 @@ use serde_json::json;
 use super::{Stop, Verdict, session};
 use crate::cli::{Format, Show};
 use crate::console::status_word;
-use crate::diagnostic::{closest, printable};
+use crate::diagnostic::{printable, printable_line};
 use crate::exit;
+use crate::report::redacted;
 
 pub fn run(arguments: &Show) -> Verdict {
     let journal = session::must_read(&arguments.journaled)?;
@@ -24,27 +25,24 @@ pub fn run(arguments: &Show) -> Verdict {
         step.kind,
         status_word(step.status),
         step.attempts,
-        step.reason
+        printable_line(&redacted(&step.reason))
     );
     if let Some(failure) = &step.failure {
-        println!("{}", printable(&failure.to_string()));
-        failure.hints.iter().for_each(|hint| println!("  hint: {}", printable(hint)));
+        println!("{}", printable(&redacted(&failure.to_string())));
+        failure.hints.iter().for_each(|hint| println!("  hint: {}", printable(&redacted(hint))));
     }
     println!("inputs {}", printable(&format!("{:#}", step.inputs)));
     if let Some(outputs) = &step.outputs {
         println!("outputs {}", printable(&format!("{outputs:#}")));
     }
     for (id, row) in resources {
-        println!("{id}: {:?} {}", row.status, printable(&json!(row.facts).to_string()));
+        let id = printable_line(&id.to_string());
+        println!("{id}: {:?} {}", row.status, printable_line(&json!(row.facts).to_string()));
     }
     Ok(exit::DONE)
 }
 
 pub fn unknown<'a>(id: &str, known: impl Iterator<Item = &'a str>) -> Stop {
     let known: Vec<&str> = known.collect();
-    let stop = Stop::usage(format!("no step `{id}` has run"));
-    match closest(id, known.iter().copied()) {
-        Some(close) => stop.hint(format!("did you mean `{close}`?")),
-        None => stop.hint(format!("there is: {}", known.join(", "))),
-    }
+    Stop::usage(format!("no step `{id}` has run")).suggest(id, &known)
 }

@@ -5,9 +5,10 @@ use serde_json::json;
 use super::{Verdict, session};
 use crate::cli::{Format, Journaled};
 use crate::console::{duration_words, status_word};
-use crate::diagnostic::printable;
+use crate::diagnostic::printable_line;
 use crate::exit;
 use crate::price;
+use crate::report::redacted;
 use crate::resource::AnyResource;
 
 pub fn run(arguments: &Journaled) -> Verdict {
@@ -26,7 +27,7 @@ pub fn run(arguments: &Journaled) -> Verdict {
             "{id:width$}  {:8} {:8} {took:>8}  {}",
             step.kind,
             status_word(step.status),
-            printable(&said)
+            printable_line(&redacted(&said))
         );
     }
     let live: Vec<_> = state.resources.live().collect();
@@ -38,7 +39,7 @@ pub fn run(arguments: &Journaled) -> Verdict {
             None => format!(": bills by the hour on AWS, each {instance}"),
         });
         let bills = bills.unwrap_or_default();
-        println!("  {id}{bills}");
+        println!("  {}{bills}", printable_line(&id.to_string()));
     }
     Ok(exit::DONE)
 }

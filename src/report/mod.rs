@@ -17,14 +17,27 @@ mod redact;
 mod tests;
 mod token;
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use pulldown_cmark::Options;
+use regex::Regex;
+use serde_json::Value;
 
 use self::data::ReportData;
 use crate::journal::State;
 use crate::runbook::Runbook;
+
+/// Text for the terminal, without the secrets that a write-up hides.
+pub fn redacted(text: &str) -> String {
+    redact::Redactor::default().text(text)
+}
+
+/// As [`redacted`], every text of a value.
+pub fn redacted_value(value: &Value) -> Value {
+    redact::Redactor::default().value(value)
+}
 
 /// What was written.
 #[derive(Clone, Debug)]
@@ -35,14 +48,27 @@ pub struct Written {
 
 /// Renders the write-up into `folder`: `report.md`, `report.html`, and `figures/` for the Markdown. The same
 /// runbook and state give the same bytes.
+///
+/// # Errors
+/// The folder has a `report.md` or `report.html` that is not a write-up.
 pub fn write(runbook: &Runbook, state: &State, folder: &Path) -> std::io::Result<Written> {
     let data = ReportData::new(runbook, state);
     let beside = runbook.source.path.parent().filter(|beside| !beside.as_os_str().is_empty());
     let pictures = link::pictures(&data, beside.unwrap_or(Path::new(".")));
     let markdown = markdown::render(&data, &pictures).map_err(std::io::Error::other)?;
     let html = html::render(&data, &pictures).map_err(std::io::Error::other)?;
+    let written = Written { markdown: folder.join("report.md"), html: folder.join("report.html") };
+    let ours = is_ours(&written.html)?;
+    if let Some(other) = [&written.html, &written.markdown].into_iter().find(|path| !ours && path.exists()) {
+        let shown = other.display();
+        return Err(std::io::Error::other(format!(
+            "{shown} is not a write-up of opsml, and stays: name another folder with --report"
+        )));
+    }
     let figures = folder.join("figures");
     std::fs::create_dir_all(folder)?;
+    // The page comes first: by it, all that is here is known to be ours.
+    replace(&written.html, redact::secrets(&html).as_bytes())?;
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     files.extend(markdown::drawings(&data).into_iter().map(|(path, svg)| (path, svg.into_bytes())));
     files.extend(pictures.into_values().map(|picture| (picture.path, picture.bytes)));
@@ -52,11 +78,22 @@ pub fn write(runbook: &Runbook, state: &State, folder: &Path) -> std::io::Result
     for (path, bytes) in &files {
         replace(&folder.join(path), bytes)?;
     }
-    leave_only(&figures, &files)?;
-    let written = Written { markdown: folder.join("report.md"), html: folder.join("report.html") };
+    if ours {
+        leave_only(&figures, &files)?;
+    }
     replace(&written.markdown, redact::secrets(&markdown).as_bytes())?;
-    replace(&written.html, redact::secrets(&html).as_bytes())?;
     Ok(written)
+}
+
+/// Whether a page was written here: it says so in its head.
+fn is_ours(page: &Path) -> std::io::Result<bool> {
+    let mut head = Vec::new();
+    match std::fs::File::open(page) {
+        Ok(file) => file.take(4096).read_to_end(&mut head)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    Ok(String::from_utf8_lossy(&head).contains(r#"<meta name="generator" content="opsml">"#))
 }
 
 /// How prose is read: as a runbook is, but for front matter, of which none is left.
@@ -79,6 +116,10 @@ fn readable() -> std::fs::Permissions {
     std::fs::Permissions::from_mode(0o644)
 }
 
+static FIGURE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^(figure|picture)-\d+\.(svg|png|jpeg|jpg)$").expect("the pattern is a constant")
+});
+
 /// Takes away the figures of an earlier rendering, and no file that we did not write.
 fn leave_only(figures: &Path, files: &[(String, Vec<u8>)]) -> std::io::Result<()> {
     if !figures.is_dir() {
@@ -87,8 +128,7 @@ fn leave_only(figures: &Path, files: &[(String, Vec<u8>)]) -> std::io::Result<()
     for entry in std::fs::read_dir(figures)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let ours = ["figure-", "picture-"].iter().any(|ours| name.starts_with(ours));
-        if ours && !files.iter().any(|(path, _)| *path == format!("figures/{name}")) {
+        if FIGURE.is_match(&name) && !files.iter().any(|(path, _)| *path == format!("figures/{name}")) {
             std::fs::remove_file(entry.path())?;
         }
     }

@@ -10,25 +10,32 @@ use super::token::cleansed;
 /// What stands where a secret stood. Plain text in Markdown and in HTML.
 const REDACTED: &str = "[redacted]";
 
-/// Patterns whose second group is the secret; the first stays.
+/// Patterns whose second group is the secret; what is around it stays.
 static SECRETS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     [
-        r#"(?i)((?:secret_?access_?key|session_?token|security_?token|api_?key|password)["'\\]*\s*[:=]\s*["'\\]*)([^\s"'\\,;&}]{8,})"#,
+        r#"(?i)((?:secret|token|secret_?access_?key|secret_?key|private_?key|api_?key|passwd|password)["'\\]*\s*[:=]\s*["'\\]*)([^\s"'\\,;&}]{6,})"#,
         r"(?i)(X-Amz-(?:Signature|Security-Token|Credential)=)([^&\s]+)",
         r"(?i)(Signature=)([0-9a-f]{64})",
         r"()(-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----|[\s\S]*))",
         // What STS gives out begins so: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp.html.
         r"()((?:IQoJ|FwoG|FQoG)[A-Za-z0-9/+=]{60,})",
+        // Access key ids: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html.
+        r"()(\b(?:AKIA|ASIA)[A-Z0-9]{16}\b)",
+        r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]*:)([^\s/]+)(@)",
+        r#"(?i)(\bauthorization["'\\]*\s*[:=]\s*["'\\]*(?:basic|bearer|token)\s+)([^\s"'\\,;]+)"#,
+        r"(?i)(\bbearer\s+)([A-Za-z0-9._~+/=-]{16,})",
+        // Tokens of GitHub, Slack and Hugging Face say what they are.
+        r"()(\b(?:gh[opusr]_|github_pat_|hf_)[A-Za-z0-9_]{16,})",
+        r"()(\bxox[a-z]-[A-Za-z0-9-]{10,})",
     ]
     .iter()
     .map(|pattern| Regex::new(pattern).expect("the pattern is a constant, and a test compiles it"))
     .collect()
 });
 
-/// A word of the form of a secret access key: 40 characters of base64.
-static KEY: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"(^|[\s"'=:,;(\[])([A-Za-z0-9/+]{40})($|[\s"',;)\]&])"#)
-        .expect("the pattern is a constant, and a test compiles it")
+/// A word that may have the form of a secret access key: 40 characters of base64.
+static WORD: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new("[A-Za-z0-9/+_=-]+").expect("the pattern is a constant, and a test compiles it")
 });
 
 static ARN: LazyLock<Regex> = LazyLock::new(|| {
@@ -51,10 +58,12 @@ impl Redactor {
 
     pub fn text(&self, text: &str) -> String {
         let mut text = secrets(&cleansed(text));
-        text = KEY
-            .replace_all(&text, |found: &Captures<'_>| match is_key(&found[2]) {
-                true => format!("{}{REDACTED}{}", &found[1], &found[3]),
-                false => found[0].to_owned(),
+        text = WORD
+            .replace_all(&text, |found: &Captures<'_>| {
+                // `KEY=…` is a word too.
+                let start = found[0].rfind('=').map_or(0, |at| at + 1);
+                let (name, word) = found[0].split_at(start);
+                if is_key(word) { format!("{name}{REDACTED}") } else { found[0].to_owned() }
             })
             .into_owned();
         if let Some(account) = &self.account {
@@ -85,22 +94,33 @@ impl Redactor {
 /// The secrets that are known by what stands around them; safe on whole documents.
 pub fn secrets(text: &str) -> String {
     SECRETS.iter().fold(text.to_owned(), |text, pattern| {
-        pattern.replace_all(&text, |found: &Captures<'_>| format!("{}{REDACTED}", &found[1])).into_owned()
+        pattern
+            .replace_all(&text, |found: &Captures<'_>| {
+                format!("{}{REDACTED}{}", &found[1], found.get(3).map_or("", |behind| behind.as_str()))
+            })
+            .into_owned()
     })
 }
 
 fn is_secret_name(name: &str) -> bool {
     let name: String =
         name.chars().filter(|c| c.is_ascii_alphanumeric()).collect::<String>().to_ascii_lowercase();
-    ["secretaccesskey", "sessiontoken", "securitytoken", "privatekey", "password", "apikey"]
-        .iter()
-        .any(|secret| name.ends_with(secret))
+    name.contains("secret")
+        || ["token", "privatekey", "password", "passwd", "apikey"].iter().any(|secret| name.ends_with(secret))
 }
 
-/// Keys mix all kinds of characters; a SHA-1 in hex does not.
+/// Keys change between kinds of characters all the time; a SHA-1 in hex has no capitals, and a path few.
 fn is_key(word: &str) -> bool {
-    let any = |test: fn(&u8) -> bool| word.as_bytes().iter().any(|byte| test(byte));
-    any(u8::is_ascii_uppercase) && any(u8::is_ascii_lowercase) && any(u8::is_ascii_digit)
+    let kind = |byte: u8| match byte {
+        b'a'..=b'z' => 0,
+        b'A'..=b'Z' => 1,
+        b'0'..=b'9' => 2,
+        b'/' | b'+' => 3,
+        _ => 4,
+    };
+    let kinds: Vec<u8> = word.bytes().map(kind).collect();
+    let changes = kinds.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    word.len() == 40 && changes >= 12 && (0..=2).all(|kind| kinds.contains(&kind)) && !kinds.contains(&4)
 }
 
 #[cfg(test)]
@@ -123,6 +143,16 @@ mod tests {
             (format!("token {token}."), "token [redacted]."),
             ("https://b/k?X-Amz-Signature=abc123&x=1".into(), "https://b/k?X-Amz-Signature=[redacted]&x=1"),
             (format!("a {pem} b"), "a [redacted] b"),
+            (format!("{KEY} {KEY}"), "[redacted] [redacted]"),
+            (format!("it is {KEY}. <b>{KEY}</b>"), "it is [redacted]. <b>[redacted]</b>"),
+            ("at https://user:pa:ss@host/x".into(), "at https://user:[redacted]@host/x"),
+            ("Authorization: Bearer abc.def".into(), "Authorization: Bearer [redacted]"),
+            (format!("-u ghp_{0} xoxb-{0} hf_{0}", "a1".repeat(16)), "-u [redacted] [redacted] [redacted]"),
+            ("AKIAIOSFODNN7EXAMPLE, ASIAIOSFODNN7EXAMPLE".into(), "[redacted], [redacted]"),
+            (
+                "secret=hunter22 client_secret: 'hunter22'".into(),
+                "secret=[redacted] client_secret: '[redacted]'",
+            ),
             (
                 "arn:aws:iam::111122223333:role/r in 111122223333".into(),
                 "arn:aws:iam::<account>:role/r in <account>",
@@ -134,6 +164,10 @@ mod tests {
             redactor.value(&json!({"SecretAccessKey": "short"})),
             json!({"SecretAccessKey": "[redacted]"})
         );
+        assert_eq!(
+            redactor.value(&json!({"hub_token": "x", "the_secret": "x", "tokenizer": "x", "tokens": 7})),
+            json!({"hub_token": "[redacted]", "the_secret": "[redacted]", "tokenizer": "x", "tokens": 7})
+        );
     }
 
     #[test]
@@ -143,7 +177,9 @@ mod tests {
             "arn:aws:iam::123456789012:role/r",
             "da39a3ee5e6b4b0d3255bfef95601890afd80709",
             "s3://dogs-2026/models/Train/2026/output/model.tar.gz",
-            "tokenizer: word",
+            "tokenizer: word-pieces",
+            "http://127.0.0.1:8080/path@x",
+            "runs/Fashion2026/Train/model/output/data",
         ] {
             assert_eq!(redactor.text(text), text);
         }

@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["diagnostic", "journal", "runbook", "step"]),
     ("journal", &["failure"]),
     ("report", &["diagnostic", "failure", "journal", "runbook"]),
-    ("console", &["diagnostic", "journal"]),
+    ("console", &["diagnostic", "journal", "report"]),
     ("archive", &["diagnostic", "failure", "files"]),
     ("files", &["failure"]),
     ("script", &["failure"]),
