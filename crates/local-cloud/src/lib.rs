@@ -15,6 +15,7 @@ pub mod child;
 pub mod cloud;
 pub mod iam;
 pub mod lifecycle;
+mod listen;
 pub mod logs;
 pub mod process;
 pub mod protocol;

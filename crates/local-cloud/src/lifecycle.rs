@@ -11,9 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::body::Body;
-use axum::serve::ListenerExt;
 use http::Request;
 use rustix::process::Signal;
 use tokio::net::TcpListener;
@@ -23,6 +21,7 @@ use tokio::sync::watch;
 use crate::call::AwsError;
 use crate::cloud::{Cloud, Settings};
 use crate::iam::AccessKey;
+use crate::listen;
 use crate::process::{self, Record};
 use crate::server::Server;
 use crate::store::OpenError;
@@ -104,7 +103,7 @@ pub async fn serve_until(
     let Some(lock) = process::try_lock(&dir).map_err(io(&dir))? else { return Err(Error::Held(dir)) };
     // What a killed server left behind.
     Record::remove(&dir);
-    let served = serve_held(settings, told, listening).await;
+    let served = serve_held(settings, &lock, told, listening).await;
     Record::remove(&dir);
     drop(lock);
     served
@@ -112,6 +111,7 @@ pub async fn serve_until(
 
 async fn serve_held(
     settings: Settings,
+    lock: &File,
     told: impl Future<Output = ()>,
     listening: impl FnOnce(&Record),
 ) -> Result<(), Error> {
@@ -129,7 +129,7 @@ async fn serve_held(
     let activity = Activity::new();
     let server = Arc::new(Server::new(cloud.clone()));
     let counted = activity.clone();
-    let app = Router::new().fallback(move |request: Request<Body>| {
+    let answer = move |request: Request<Body>| {
         let (server, activity) = (server.clone(), counted.clone());
         async move {
             activity.touch();
@@ -137,17 +137,9 @@ async fn serve_held(
             activity.touch();
             response
         }
-    });
-    let (stop, mut stopping) = watch::channel(false);
-    // Small answers must not wait for the client's acknowledgement.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
-        // The sender outlives the server, so this ends only when told.
-        let _ = stopping.wait_for(|stop| *stop).await;
-    });
-    let mut serving = tokio::spawn(serving.into_future());
+    };
+    let (stop, stopping) = watch::channel(false);
+    let mut serving = tokio::spawn(listen::serve(listener, answer, stopping));
 
     let pid = std::process::id().cast_signed();
     let build = process::build_id().map_err(io(&dir))?;
@@ -159,6 +151,7 @@ async fn serve_held(
     tokio::select! {
         () = told => {}
         () = activity.idle(&cloud, idle_stop) => {}
+        () = deleted(&dir, lock) => {}
         _ = &mut serving => {}
     }
     // Whoever looks for a server from now on is to wait for the next one.
@@ -168,6 +161,15 @@ async fn serve_held(
     let _ = tokio::time::timeout(DRAIN, &mut serving).await;
     sagemaker::stop(&cloud).await;
     Ok(())
+}
+
+/// Ends once the folder is not there any more, or is another: nobody can find this server then, and what it does would
+/// be lost.
+async fn deleted(dir: &Path, lock: &File) {
+    while process::is_same(dir, lock) {
+        // Polled, since the kernel tells nobody that asks so little.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// Whoever started the server may be gone already, so that nobody reads the line.

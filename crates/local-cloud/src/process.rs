@@ -65,13 +65,29 @@ impl Record {
 }
 
 /// Makes the folder, for its owner alone.
+///
+/// # Errors
+/// It holds files, and none that a server makes: it is somebody else's.
 pub fn ensure_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let ours = [LOCK, START_LOCK, RECORD].iter().any(|name| dir.join(name).exists());
+    if !ours && std::fs::read_dir(dir)?.next().is_some() {
+        return Err(io::Error::other("the folder holds other files: name an empty one, or a new one"));
+    }
     let metadata = std::fs::metadata(dir)?;
     if metadata.permissions().mode() & 0o077 != 0 {
         std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))?;
     }
     Ok(())
+}
+
+/// Whether `lock` is still the folder's: it was not deleted, with or without another in its place.
+pub fn is_same(dir: &Path, lock: &File) -> bool {
+    match (std::fs::metadata(dir.join(LOCK)), lock.metadata()) {
+        (Ok(there), Ok(held)) => there.ino() == held.ino() && there.dev() == held.dev(),
+        (Err(error), _) => error.kind() != ErrorKind::NotFound,
+        _ => true,
+    }
 }
 
 /// The server's lock. None: another process has it.
