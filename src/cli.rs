@@ -76,10 +76,20 @@ pub struct Params {
     pub params_file: Option<PathBuf>,
 }
 
+fn target(text: &str) -> Result<String, &'static str> {
+    let url =
+        ["http://", "https://"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme));
+    if url || ["local", "aws"].contains(&text) {
+        Ok(text.to_owned())
+    } else {
+        Err("it is local, aws, or a URL")
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct Target {
     /// Where to: `local`, `aws`, or the URL of a server that speaks AWS's protocols.
-    #[arg(long, default_value = "local", value_name = "local|aws|URL")]
+    #[arg(long, default_value = "local", value_name = "local|aws|URL", value_parser = target)]
     pub target: String,
     /// A profile of the AWS configuration.
     #[arg(long, env = "AWS_PROFILE")]
@@ -112,7 +122,7 @@ pub struct Run {
     /// Don't ask: not for the price on AWS, nor before deleting what is no longer in the file.
     #[arg(long)]
     pub yes: bool,
-    /// Folder of the write-up; `reports/NAME` beside the runbook's folder where it is not given.
+    /// Folder of the write-up; else reports/NAME in the runbook's folder, or beside it where that is `runbooks`.
     #[arg(long, value_name = "FOLDER")]
     pub report: Option<PathBuf>,
 }
@@ -150,7 +160,7 @@ pub struct Logs {
 pub struct Report {
     #[command(flatten)]
     pub journaled: Journaled,
-    /// Folder of the write-up; `reports/NAME` beside the runbook's folder where it is not given.
+    /// Folder of the write-up; else reports/NAME in the runbook's folder, or beside it where that is `runbooks`.
     #[arg(long, value_name = "FOLDER")]
     pub report: Option<PathBuf>,
 }

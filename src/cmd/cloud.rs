@@ -69,7 +69,8 @@ fn status(format: Format) -> Result<(), Stop> {
 /// `OPSML_CLOUD_DIR`, or a folder in the user's state directory.
 pub fn folder() -> Result<PathBuf, Stop> {
     if let Some(folder) = std::env::var_os("OPSML_CLOUD_DIR").filter(|folder| !folder.is_empty()) {
-        return Ok(PathBuf::from(folder));
+        // The server works in a folder of its own.
+        return Ok(std::path::absolute(folder)?);
     }
     let state = std::env::var_os("XDG_STATE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));

@@ -20,10 +20,11 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Verb};
-use crate::diagnostic::printable;
+use crate::diagnostic::{closest, printable};
 use crate::exit;
 use crate::failure::Failure;
 use crate::journal::JournalError;
+use crate::report::redacted;
 
 /// Why a verb ended early: an exit code and what to say.
 #[derive(Debug)]
@@ -46,6 +47,14 @@ impl Stop {
         self.hints.push(hint.into());
         self
     }
+
+    /// Adds what was probably meant, or else what there is.
+    pub fn suggest(self, given: &str, known: &[&str]) -> Self {
+        match closest(given, known.iter().copied()) {
+            Some(close) => self.hint(format!("did you mean `{close}`?")),
+            None => self.hint(format!("there is: {}", known.join(", "))),
+        }
+    }
 }
 
 impl From<Failure> for Stop {
@@ -53,8 +62,11 @@ impl From<Failure> for Stop {
         // Without credentials nothing can go on, and nothing is lost: it is a pause.
         let paused =
             ["ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId"];
-        let code =
-            if paused.contains(&failure.code.as_str()) { exit::INTERRUPTED } else { exit::STEP_FAILED };
+        let code = match failure.code.as_str() {
+            code if paused.contains(&code) => exit::INTERRUPTED,
+            "NoRegion" => exit::USAGE,
+            _ => exit::STEP_FAILED,
+        };
         Self { code, message: failure.to_string(), hints: failure.hints }
     }
 }
@@ -84,6 +96,15 @@ pub type Verdict = Result<u8, Stop>;
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     let verb = Cli::parse().verb;
+    // The local cloud survives a request that it cannot take.
+    if !matches!(verb, Verb::Cloud(_)) {
+        let told = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            told(panic);
+            eprintln!("error: this is a bug in opsml");
+            std::process::exit(i32::from(exit::BUG));
+        }));
+    }
     if matches!(verb, Verb::Check(_) | Verb::Plan(_) | Verb::Status(_) | Verb::Show(_) | Verb::Schema(_)) {
         reset_sigpipe();
     }
@@ -108,9 +129,9 @@ pub fn main() -> ExitCode {
     match verdict {
         Ok(code) => ExitCode::from(code),
         Err(stop) => {
-            eprintln!("error: {}", printable(&stop.message));
+            eprintln!("error: {}", printable(&redacted(&stop.message)));
             for hint in &stop.hints {
-                eprintln!("  hint: {}", printable(hint));
+                eprintln!("  hint: {}", printable(&redacted(hint)));
             }
             ExitCode::from(stop.code)
         }

@@ -18,6 +18,6 @@ pub fn run(arguments: &New) -> Verdict {
         _ => Stop::usage(format!("{}: {error}", path.display())),
     })?;
     file.write_all(STARTER.as_bytes())?;
-    println!("wrote {0}\n  opsml check {0}\n  opsml run {0}", path.display());
+    println!("wrote {0}\n  opsml check {0}\n  opsml run {0} -p dataset=FOLDER_OR_ZIP", path.display());
     Ok(exit::DONE)
 }

@@ -1,6 +1,9 @@
 //! What several verbs open first: the runbook, its parameters, the target and the journal.
 
 use std::collections::BTreeMap;
+use std::fs::{DirBuilder, OpenOptions, Permissions};
+use std::io::Read;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -11,19 +14,25 @@ use crate::cli;
 use crate::diagnostic::{Diagnostic, Severity, Source};
 use crate::exit;
 use crate::failure::Failure;
+use crate::files;
 use crate::journal::Journal;
+use crate::runbook::yaml::NodeKind;
 use crate::runbook::{self, Runbook};
 use crate::step::Paths;
 
 /// The largest runbook that is read: a hundred times the longest write-up known.
 const MAX_RUNBOOK: u64 = 8 << 20;
 
+/// Problems that are shown of one runbook.
+pub const MAX_SHOWN: usize = 100;
+
 pub fn read_source(file: &Path) -> Result<Source, Stop> {
     let failed = |error: std::io::Error| Stop::usage(format!("{}: {error}", file.display()));
-    if std::fs::metadata(file).map_err(failed)?.len() > MAX_RUNBOOK {
+    let mut bytes = Vec::new();
+    files::open(file).map_err(failed)?.take(MAX_RUNBOOK + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_RUNBOOK {
         return Err(Stop::usage(format!("{} is larger than {MAX_RUNBOOK} bytes", file.display())));
     }
-    let bytes = std::fs::read(file).map_err(failed)?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Source::new(file, text)),
         Err(error) => {
@@ -74,8 +83,16 @@ pub fn check(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
 /// As [`check`], but errors end the verb, told with their places.
 pub fn checked(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
     let checked = check(file, params)?;
-    for problem in &checked.diagnostics {
+    // A mistake comes before a warning, should not all of them be shown.
+    let mut shown: Vec<&Diagnostic> = checked.diagnostics.iter().collect();
+    if shown.len() > MAX_SHOWN {
+        shown.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
+    }
+    for problem in shown.iter().take(MAX_SHOWN) {
         eprintln!("{}", checked.runbook.source.render(problem));
+    }
+    if shown.len() > MAX_SHOWN {
+        eprintln!("and {} more\n", shown.len() - MAX_SHOWN);
     }
     if checked.has_errors() {
         let errors = checked.diagnostics.iter().filter(|p| p.severity == Severity::Error).count();
@@ -96,6 +113,11 @@ fn given(params: &cli::Params) -> Result<BTreeMap<String, Value>, Stop> {
         let node = runbook::yaml::parse(&source.text, 0..source.text.len(), &mut problems);
         if let Some(problem) = problems.first() {
             return Err(Stop::usage(source.render(problem)));
+        }
+        if let Some(other) = node.as_ref().filter(|node| !matches!(node.kind, NodeKind::Map(_))) {
+            let message =
+                format!("parameters are a mapping of names to values, and this is {}", other.describe());
+            return Err(Stop::usage(source.render(&Diagnostic::error(other.span.clone(), message))));
         }
         let entries = node.iter().flat_map(|node| node.entries());
         given.extend(entries.map(|(key, value)| (key.name.clone(), value.to_value())));
@@ -125,8 +147,12 @@ fn base(runbook: &Runbook) -> PathBuf {
     }
 }
 
+/// `.opsml/k` for `k.md`, and `.opsml/k.markdown` for what else has that name.
 fn state_folder(file: &Path) -> PathBuf {
-    let stem = file.file_stem().unwrap_or_default();
+    let stem = match file.extension() {
+        Some(ending) if ending != "md" => file.file_name().unwrap_or_default(),
+        _ => file.file_stem().unwrap_or_default(),
+    };
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     folder.join(".opsml").join(stem)
 }
@@ -157,19 +183,31 @@ pub async fn connect(target: &cli::Target) -> Result<Aws, Stop> {
             )
             .await?
         }
-        other => {
-            return Err(
-                Stop::usage(format!("there is no target `{other}`")).hint("it is local, aws, or a URL")
-            );
-        }
+        // The command line takes no other.
+        other => return Err(Stop::usage(format!("there is no target `{other}`"))),
     };
     Ok(aws)
+}
+
+/// Makes the journal's file and folders for their owner alone: outputs and parameters may be secrets.
+fn private(journal: &Path) -> std::io::Result<()> {
+    if let Some(folder) = journal.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        for ours in folder.parent().into_iter().chain([folder]) {
+            std::fs::set_permissions(ours, Permissions::from_mode(0o700))?;
+        }
+    }
+    let mut open = OpenOptions::new();
+    let file = open.append(true).create(true).truncate(false).mode(0o600).open(journal)?;
+    file.set_permissions(Permissions::from_mode(0o600))
 }
 
 /// Opens the journal of a runbook on a target to write it, and its stack where there is none yet.
 pub fn open(file: &Path, target: &cli::Target, aws: &Aws) -> Result<Journal, Stop> {
     let name = format!("{}-{}-{}.db", target_name(&target.target), aws.account, aws.region);
-    let mut journal = Journal::write(&state_folder(file).join(name))?;
+    let path = state_folder(file).join(name);
+    private(&path).map_err(|error| Stop::new(exit::STEP_FAILED, format!("{}: {error}", path.display())))?;
+    let mut journal = Journal::write(&path)?;
     if journal.state().stack.is_empty() {
         journal.append([crate::journal::Event::Opened {
             stack: crate::resource::ensure::new_stack_id(),

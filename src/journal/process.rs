@@ -2,11 +2,22 @@
 
 use rustix::process::{Pid, test_kill_process};
 
+/// What /proc tells of a process: the fields of proc(5) from the third on.
+fn fields(pid: u32) -> Option<Vec<String>> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may hold anything; the fields that follow it don't.
+    Some(stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
+}
+
 /// When a process started, in clock ticks since boot; `None` where the system doesn't tell.
 pub fn start_time(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may hold anything; the fields that follow it don't. This is field 22 of proc(5).
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    fields(pid)?.get(19)?.parse().ok()
+}
+
+/// Whether a process has ended, and only waits for its parent to ask how.
+fn is_dead(pid: u32) -> bool {
+    fields(pid)
+        .is_some_and(|fields| ["Z", "X"].iter().any(|dead| fields.first().is_some_and(|state| state == dead)))
 }
 
 /// Whether the process that had this number and start time still runs.
@@ -15,5 +26,27 @@ pub fn is_alive(pid: u32, started: Option<u64>) -> bool {
         .ok()
         .and_then(Pid::from_raw)
         .is_some_and(|pid| !matches!(test_kill_process(pid), Err(rustix::io::Errno::SRCH)));
-    exists && (started.is_none() || start_time(pid) == started)
+    exists && !is_dead(pid) && (started.is_none() || start_time(pid) == started)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_ended_is_dead_before_anybody_asks_how() {
+        let own = std::process::id();
+        assert!(is_alive(own, start_time(own)));
+        let mut child =
+            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let (pid, started) = (child.id(), start_time(child.id()));
+        assert!(is_alive(pid, started));
+        drop(child.stdin.take());
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while is_alive(pid, started) {
+            assert!(std::time::Instant::now() < deadline, "a zombie is taken for alive");
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+    }
 }

@@ -1,6 +1,6 @@
 //! The verbs that need no run: new, schema, completions, doctor, plan before a run, and usage errors.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::env::Env;
 use crate::small::small;
@@ -8,7 +8,7 @@ use crate::small::small;
 #[test]
 fn new_writes_a_runbook_that_passes_and_never_overwrites() {
     let env = Env::new();
-    env.opsml(["new", "mine"]).code(0).says("opsml run mine.md");
+    env.opsml(["new", "mine"]).code(0).says("opsml run mine.md -p dataset=");
     env.opsml(["check", "mine.md"]).code(0).says("no problems");
     env.write("mine.md", "my own");
     for name in ["mine", "mine.md"] {
@@ -18,20 +18,57 @@ fn new_writes_a_runbook_that_passes_and_never_overwrites() {
     env.opsml(["new", "no/such/folder"]).code(2).complains("no/such/folder.md");
 }
 
+/// What an editor needs: one schema for any block, in which every reference leads somewhere.
 #[test]
 fn schema_has_every_kind() {
     let env = Env::new();
     let schema: Value = serde_json::from_str(&env.opsml(["schema"]).code(0).stdout).unwrap();
-    for kind in opsml::step::kinds() {
-        let block = &schema["blocks"][kind.name];
-        assert_eq!(block["body"]["properties"][kind.name]["type"], "object", "{}", kind.name);
-        assert_eq!(block["outputs"]["type"], "object", "{}", kind.name);
-        assert!(block["body"]["properties"]["expect"].is_object());
-        let one: Value = serde_json::from_str(&env.opsml(["schema", kind.name]).code(0).stdout).unwrap();
-        assert_eq!(one, *block);
+    let bodies = schema["oneOf"].as_array().unwrap();
+    assert!(references_resolve(&schema, &schema) > 20);
+    for (kind, body) in opsml::step::kinds().iter().zip(bodies) {
+        let name = kind.name;
+        assert_eq!(body["required"], json!([name]));
+        assert_eq!(body["additionalProperties"], false, "{name}");
+        assert!(body["properties"]["expect"].is_object() && body["properties"][name].is_object());
+        let one: Value = serde_json::from_str(&env.opsml(["schema", name]).code(0).stdout).unwrap();
+        references_resolve(&one, &one);
+        assert_eq!(one["properties"], body["properties"]);
+        assert_eq!(one["outputs"], schema["outputs"][name]);
+        for (output, described) in one["outputs"]["properties"].as_object().unwrap() {
+            let target = described["$ref"].as_str().and_then(|path| one.pointer(&path[1..]));
+            let said = |value: &Value| value["description"].is_string();
+            assert!(said(described) || target.is_some_and(said), "{name}.{output} has no documentation");
+        }
     }
+    assert_eq!(bodies.len(), opsml::step::kinds().len());
+    // A number may come from a template, and a list as a whole or in part.
+    let template = json!({"$ref": "#/$defs/template"});
+    let dataset = &bodies.iter().find(|body| body["title"] == "dataset").unwrap()["properties"]["dataset"];
+    assert_eq!(dataset["properties"]["source"]["anyOf"][1], template);
+    let command = &bodies.iter().find(|body| body["title"] == "command").unwrap()["properties"]["command"];
+    assert_eq!(command["properties"]["run"]["anyOf"][1], template);
+    assert_eq!(command["properties"]["run"]["anyOf"][0]["items"]["anyOf"][1], template);
     assert!(schema["front_matter"]["properties"]["params"].is_object());
     env.opsml(["schema", "trian"]).code(2).complains("did you mean `train`?");
+}
+
+/// Panics where a reference leads nowhere; returns how many there are.
+#[track_caller]
+fn references_resolve(root: &Value, schema: &Value) -> usize {
+    match schema {
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| match value.as_str() {
+                Some(target) if name == "$ref" => {
+                    assert!(root.pointer(target.strip_prefix('#').unwrap()).is_some(), "{target}");
+                    1
+                }
+                _ => references_resolve(root, value),
+            })
+            .sum(),
+        Value::Array(items) => items.iter().map(|item| references_resolve(root, item)).sum(),
+        _ => 0,
+    }
 }
 
 #[test]
@@ -84,11 +121,61 @@ fn usage_errors_say_what_was_meant() {
     env.opsml(["run", "small.md", "-p", "epochs"]).code(2).complains("is not NAME=VALUE");
     env.write("wrong.yaml", "epochs: [1\n");
     env.opsml(["run", "small.md", "-f", "wrong.yaml"]).code(2).complains("this is not YAML");
-    env.opsml(["run", "small.md", "--until", "trian"]).code(2).complains("no step `trian`");
+    env.write("list.yaml", "# values\n- epochs: 1\n");
+    env.opsml(["run", "small.md", "-f", "list.yaml"])
+        .code(2)
+        .complains("list.yaml:2:1")
+        .complains("is a list");
+    env.write("number.md", "---\nparams:\n  n: {default: 3}\n---\n```opsml a\ncommand:\n  run: [echo, \"{{ params.n }}\"]\n```\n");
+    env.opsml(["check", "number.md"]).code(2).says("must be text").says("`| string`");
+    env.opsml(["run", "small.md", "--until", "trian"]).code(2).complains("did you mean `train`?");
+    env.opsml(["run", "small.md", "--force", "trian"]).code(2).complains("did you mean `train`?");
     env.opsml(["run", "none.md"]).code(2).complains("none.md: No such file");
-    env.opsml(["run", "small.md", "--target", "mars"]).code(2).complains("there is no target `mars`");
+    env.opsml(["run", "small.md", "--target", "mars"]).code(2).complains("it is local, aws, or a URL");
     env.opsml(["check"]).code(2);
     env.write("latin1.md", b"# caf\xe9\n");
     env.opsml(["check", "latin1.md"]).code(2).complains("latin1.md:1: a runbook is UTF-8 text");
     assert!(!env.cloud().exists());
+}
+
+/// A write-up goes where it went, from whichever folder it is called; and over nothing that is not a write-up.
+#[test]
+fn a_write_up_keeps_its_place_and_leaves_other_files() {
+    let env = Env::new();
+    env.write("runbooks/k.md", "```opsml a\ncommand:\n  run: [echo, one]\n```\nIt said {{ a.stdout }}.\n");
+    env.opsml(["run", "runbooks/k.md"]).code(0);
+    assert!(env.read("reports/k/report.md").contains("one"));
+    std::fs::remove_dir_all(env.path("reports")).unwrap();
+    let output = env.command(["report", "k.md"]).current_dir(env.path("runbooks")).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(env.read("reports/k/report.md").contains("one") && !env.path("runbooks/reports").exists());
+    // Not ours: a file of the user's, and a page that another program made.
+    env.write("mine/report.md", "my own");
+    env.write("mine/figures/figure-1.svg", "my own");
+    env.opsml(["report", "runbooks/k.md", "--report", "mine"])
+        .code(1)
+        .complains("mine/report.md is not a write-up of opsml")
+        .complains("--report");
+    assert_eq!(env.read("mine/report.md"), "my own");
+    assert_eq!(env.read("mine/figures/figure-1.svg"), "my own");
+    env.write("reports/k/figures/figure-99.svg", "of an earlier rendering");
+    env.write("reports/k/figures/figure-of-mine.svg", "my own");
+    env.opsml(["report", "runbooks/k.md"]).code(0);
+    assert!(!env.path("reports/k/figures/figure-99.svg").exists());
+    assert!(env.path("reports/k/figures/figure-of-mine.svg").exists());
+}
+
+/// `k.md` and `k.markdown` are two runbooks; what a run keeps is for its user alone.
+#[test]
+fn each_runbook_has_a_journal_of_its_own_for_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let env = Env::new();
+    for (name, said) in [("k.md", "one"), ("k.markdown", "two")] {
+        env.write(name, format!("```opsml a\ncommand:\n  run: [echo, {said}]\n```\n"));
+        env.opsml(["run", name]).code(0).says("1 steps ran");
+        env.opsml(["show", name, "a"]).code(0).says(said);
+    }
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&env.path(".opsml")), 0o700);
+    assert_eq!(mode(&env.journal("k")), 0o600);
 }
