@@ -23,10 +23,13 @@ pub struct Bucket {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Outputs {
+    /// The bucket's name.
     pub name: String,
+    /// The bucket's ARN.
     pub arn: String,
     /// `s3://NAME`.
     pub uri: String,
+    /// The bucket's region.
     pub region: String,
 }
 

@@ -34,6 +34,7 @@ pub struct ChooseInstance {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Outputs {
+    /// The instance type that was chosen.
     pub instance_type: String,
     /// US dollars an hour.
     pub hourly: f64,

@@ -41,7 +41,9 @@ pub struct Command {
 pub struct Outputs {
     /// What it wrote, without the last line break.
     pub stdout: String,
+    /// What it wrote to standard error, without the last line break.
     pub stderr: String,
+    /// 0: any other fails the step.
     pub exit_code: i32,
 }
 

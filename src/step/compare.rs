@@ -34,6 +34,7 @@ pub struct Measured {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Outputs {
+    /// What is compared, a row each.
     pub rows: Vec<Row>,
     /// The row that would cost least in all; nothing where no price is known.
     pub cheapest: Option<String>,

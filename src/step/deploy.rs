@@ -52,13 +52,19 @@ fn one() -> i32 {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Outputs {
+    /// The endpoint's name, which `predict` takes.
     pub endpoint_name: String,
+    /// The endpoint's ARN.
     pub arn: String,
     /// `InService`.
     pub status: String,
+    /// The model's name.
     pub model_name: String,
+    /// The endpoint configuration's name.
     pub endpoint_config_name: String,
+    /// What it serves on.
     pub instance_type: String,
+    /// How many instances it serves on.
     pub initial_instance_count: i32,
 }
 

@@ -108,16 +108,21 @@ fn an_hour() -> u32 {
 pub struct Outputs {
     /// The instance's name, and the last part of the S3 prefix of what it left.
     pub job_name: String,
+    /// The instance's id; it is terminated by then.
     pub instance_id: String,
+    /// What it trained on.
     pub instance_type: String,
+    /// How many instances trained.
     pub instance_count: i32,
     /// `on demand` or `spot`.
     pub market: String,
+    /// The AMI that it started from.
     pub image_id: String,
     /// Seconds from its launch to its end; EC2 bills 60 at least.
     pub billable_seconds: i64,
     /// US dollars an hour on demand; nothing where the price table doesn't know the type.
     pub hourly: Option<f64>,
+    /// Seconds from the worker's start to its first epoch.
     pub setup_seconds: Option<f64>,
     /// Seconds of training an epoch, the mean.
     pub epoch_seconds: Option<f64>,

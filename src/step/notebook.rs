@@ -54,12 +54,15 @@ const PLANNED_HOURS: f64 = 8.0;
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Outputs {
+    /// The notebook instance's name.
     pub name: String,
+    /// The notebook instance's ARN.
     pub arn: String,
     /// `InService`.
     pub status: String,
     /// Where it is opened in a browser; not before somebody asks AWS for a signed address.
     pub url: String,
+    /// What it runs on.
     pub instance_type: String,
     /// US dollars an hour; nothing where the price table doesn't know the type.
     pub hourly: Option<f64>,

@@ -40,7 +40,9 @@ fn sagemaker() -> String {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Outputs {
+    /// The role's name.
     pub name: String,
+    /// The role's ARN.
     pub arn: String,
     /// The document of the inline policy; nothing where there is none.
     pub policy: Option<Value>,

@@ -80,9 +80,13 @@ fn an_hour() -> i32 {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Outputs {
+    /// The training job's name.
     pub job_name: String,
+    /// The training job's ARN.
     pub arn: String,
+    /// What it trained on.
     pub instance_type: String,
+    /// How many instances trained.
     pub instance_count: i32,
     /// Seconds that AWS would bill, on each instance.
     pub billable_seconds: i64,

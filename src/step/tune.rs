@@ -99,10 +99,13 @@ fn one() -> i32 {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Outputs {
+    /// The tuning job's name.
     pub job_name: String,
+    /// The tuning job's ARN.
     pub arn: String,
     /// Hyperparameters of the best trial, the static ones included: what a `train` step takes.
     pub best: Map<String, Value>,
+    /// The name of the best training job.
     pub best_job_name: String,
     /// The objective of the best trial.
     pub best_value: f64,

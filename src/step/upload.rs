@@ -23,7 +23,9 @@ pub struct Upload {
 pub struct Outputs {
     /// `s3://BUCKET/PREFIX/`.
     pub uri: String,
+    /// How many files there are.
     pub files: u64,
+    /// Bytes of all files together.
     pub bytes: u64,
 }
 
