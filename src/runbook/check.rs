@@ -122,7 +122,11 @@ fn partly_resolved(node: &Node, context: &Context) -> Result<Node, Diagnostic> {
                     .is_some_and(|name| params.is_some_and(|params| params.contains_key(name)))
         };
         let references = template::references(text, Form::Template, &|at| at);
-        if !template::has_template(text) || !references.is_ok_and(|all| all.iter().all(known)) {
+        if !template::has_template(text)
+            || !references.is_ok_and(|all| all.iter().all(known))
+            // Told already, at its place.
+            || !Tags::new(text, Form::Template).unknown(&|at| at).is_empty()
+        {
             return node.clone();
         }
         match template::resolve(text, &Value::Object(context.clone())) {

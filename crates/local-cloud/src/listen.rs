@@ -59,13 +59,14 @@ where
                 .header_read_timeout(HEAD)
                 .serve_connection(TokioIo::new(stream), service);
             let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => Some(ended),
+                _ = stop.wait_for(|stop| *stop) => None,
+            };
             // A connection that breaks off is the client's affair.
-            tokio::select! {
-                _ = connection.as_mut() => {}
-                _ = stop.wait_for(|stop| *stop) => {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = connection.await;
-                }
+            if ended.is_none() {
+                connection.as_mut().graceful_shutdown();
+                let _ = connection.await;
             }
             drop(place);
         });
