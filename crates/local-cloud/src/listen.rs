@@ -34,17 +34,15 @@ where
     loop {
         // The semaphore is never closed.
         let Ok(place) = places.clone().acquire_owned().await else { return };
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                // The client is gone, or there are too many files open: the next one may do better.
-                Err(_) => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                    continue;
-                }
-            },
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             // A sender that is gone stops as well.
             _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let Ok((stream, _)) = accepted else {
+            // The client is gone, or there are too many files open: the next one may do better.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
         };
         // Small answers must not wait for the client's acknowledgement; where that can't be set, they do.
         let _ = stream.set_nodelay(true);
