@@ -11,6 +11,7 @@ mod judge;
 mod lifecycle;
 mod project;
 mod real_worker;
+mod serve;
 mod small;
 mod structure;
 mod verbs;
