@@ -109,6 +109,9 @@ fn is_secret_name(name: &str) -> bool {
         || ["token", "privatekey", "password", "passwd", "apikey"].iter().any(|secret| name.ends_with(secret))
 }
 
+/// Of 40 random characters 25 differ in kind from the one before; hardly ever fewer than this do.
+const MIN_CHANGES: usize = 16;
+
 /// Keys change between kinds of characters all the time; a SHA-1 in hex has no capitals, and a path few.
 fn is_key(word: &str) -> bool {
     let kind = |byte: u8| match byte {
@@ -120,7 +123,7 @@ fn is_key(word: &str) -> bool {
     };
     let kinds: Vec<u8> = word.bytes().map(kind).collect();
     let changes = kinds.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    word.len() == 40 && changes >= 12 && (0..=2).all(|kind| kinds.contains(&kind)) && !kinds.contains(&4)
+    word.len() == 40 && changes >= MIN_CHANGES && (0..=2).all(|kind| kinds.contains(&kind)) && !kinds.contains(&4)
 }
 
 #[cfg(test)]
