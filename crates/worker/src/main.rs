@@ -1,4 +1,5 @@
-//! The command line: `opsml-worker train` and `opsml-worker serve`, as SageMaker calls a container.
+//! The command line: `opsml-worker train` and `opsml-worker serve`, as SageMaker calls a container, and
+//! `opsml-worker files`.
 
 use std::any::Any;
 use std::fs;
@@ -9,7 +10,8 @@ use std::sync::atomic::AtomicBool;
 
 use opsml_worker::container::{Container, create_folder, write_bytes};
 use opsml_worker::error::{AtPath, Error, Result};
-use opsml_worker::{serve, train};
+use opsml_worker::usage::Recorder;
+use opsml_worker::{files, serve, train};
 
 /// What a shell reports of a process that SIGTERM ended: 128 + 15.
 const EXIT_STOPPED: u8 = 143;
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
     {
         ["train"] => run_training,
         ["serve"] => |container| serve::serve(&container.model()),
+        ["files"] => print_files,
         // That it answers at all says that libtorch was found.
         ["--version"] => {
             println!("opsml-worker {}", env!("CARGO_PKG_VERSION"));
@@ -29,7 +32,7 @@ fn main() -> ExitCode {
         }
         _ => {
             eprintln!(
-                "usage: opsml-worker train|serve (the job or model is found under $SAGEMAKER_BASE_DIR, /opt/ml by default)"
+                "usage: opsml-worker train|serve|files (the job or model is found under $SAGEMAKER_BASE_DIR, /opt/ml by default)"
             );
             return ExitCode::from(2);
         }
@@ -65,7 +68,16 @@ fn run_training(container: &Container) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGTERM, stop.clone())
         .map_err(|error| Error::new(format!("can't listen for SIGTERM: {error}")))?;
+    let _recorder = Recorder::start(&container.usage())?;
     train::train(container, &stop)
+}
+
+/// A path a line: the program, then the libraries that it needs in a folder `lib` beside it.
+fn print_files(_: &Container) -> Result<()> {
+    for file in files::files()? {
+        println!("{}", file.display());
+    }
+    Ok(())
 }
 
 fn write_failure(container: &Container, text: &str) -> Result<()> {

@@ -1,0 +1,51 @@
+//! `opsml-worker files`: what must be copied for the worker to run on another machine.
+
+use std::ffi::{CStr, OsStr, c_int, c_void};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::error::{AtPath, Result};
+
+/// The parts of glibc, which must be the machine's own, since they belong to its loader.
+const C_LIBRARY: [&str; 11] = [
+    "ld-linux",
+    "libanl.",
+    "libc.",
+    "libdl.",
+    "libm.",
+    "libmvec.",
+    "libnss_",
+    "libpthread.",
+    "libresolv.",
+    "librt.",
+    "libutil.",
+];
+
+/// This program, and the shared objects that it was started with, but for the C library. The program finds them in a
+/// folder `lib` beside it, under the file names that they have here.
+pub fn files() -> Result<Vec<PathBuf>> {
+    let mut files = vec![std::env::current_exe().at("find", Path::new("this program"))?];
+    let mut loaded: Vec<PathBuf> = Vec::new();
+    // SAFETY: the callback gets back the pointer to `loaded`, which lives longer than the call.
+    unsafe { libc::dl_iterate_phdr(Some(note), (&raw mut loaded).cast()) };
+    files.extend(loaded.into_iter().filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        !C_LIBRARY.iter().any(|part| name.starts_with(part))
+    }));
+    Ok(files)
+}
+
+unsafe extern "C" fn note(object: *mut libc::dl_phdr_info, _size: usize, loaded: *mut c_void) -> c_int {
+    // SAFETY: the loader gives an object whose name is a C string, or null; `loaded` is what `files` gave.
+    let (name, loaded) = unsafe { ((*object).dlpi_name, &mut *loaded.cast::<Vec<PathBuf>>()) };
+    if !name.is_null() {
+        // SAFETY: see above.
+        let name = unsafe { CStr::from_ptr(name) };
+        let path = Path::new(OsStr::from_bytes(name.to_bytes()));
+        // The program itself has no name, and the kernel's part (vDSO) no folder.
+        if path.is_absolute() {
+            loaded.push(path.to_owned());
+        }
+    }
+    0
+}
