@@ -6,22 +6,26 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{AtPath, Result};
 
-/// The parts of glibc, which must be the machine's own, since they belong to its loader.
-const C_LIBRARY: [&str; 11] = [
+/// What belongs to a machine: the parts of glibc, which go with its loader, and GCC's runtime, which goes with its
+/// glibc. Any Linux of glibc 2.34 and GCC 9 or newer has what libtorch and this program ask of them, where those of a
+/// newer build machine would not start.
+const OF_THE_SYSTEM: [&str; 13] = [
     "ld-linux",
     "libanl.",
     "libc.",
     "libdl.",
+    "libgcc_s.",
     "libm.",
     "libmvec.",
     "libnss_",
     "libpthread.",
     "libresolv.",
     "librt.",
+    "libstdc++.",
     "libutil.",
 ];
 
-/// This program, and the shared objects that it was started with, but for the C library. The program finds them in a
+/// This program, and the shared objects that it was started with, but for the system's. The program finds them in a
 /// folder `lib` beside it, under the file names that they have here.
 pub fn files() -> Result<Vec<PathBuf>> {
     let mut files = vec![std::env::current_exe().at("find", Path::new("this program"))?];
@@ -30,7 +34,7 @@ pub fn files() -> Result<Vec<PathBuf>> {
     unsafe { libc::dl_iterate_phdr(Some(note), (&raw mut loaded).cast()) };
     files.extend(loaded.into_iter().filter(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        !C_LIBRARY.iter().any(|part| name.starts_with(part))
+        !OF_THE_SYSTEM.iter().any(|part| name.starts_with(part))
     }));
     Ok(files)
 }

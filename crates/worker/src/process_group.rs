@@ -160,10 +160,13 @@ impl Why {
         Self([0; 1024])
     }
 
-    /// Its first line: what follows it is of use to libtorch's developers.
+    /// Its first line, without what is of use to libtorch's developers alone: `[file:line]`, and advice on bug reports.
     fn text(&self) -> String {
         // SAFETY: the array began as zeros, and C++ ends what it writes with one.
         let text = unsafe { CStr::from_ptr(self.0.as_ptr()) }.to_string_lossy();
-        text.lines().next().unwrap_or("no reason was given").to_owned()
+        let line = text.lines().next().unwrap_or("no reason was given");
+        let line =
+            line.strip_prefix('[').and_then(|rest| rest.split_once("] ")).map_or(line, |(_, rest)| rest);
+        line.split(". This is typically").next().unwrap_or(line).to_owned()
     }
 }
