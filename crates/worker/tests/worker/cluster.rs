@@ -66,8 +66,8 @@ impl Cluster {
         command.spawn().unwrap()
     }
 
-    pub fn spawn_all(&self) -> Vec<Child> {
-        (0..self.jobs.len()).map(|rank| self.spawn(rank)).collect()
+    pub fn spawn_all(&self) -> Processes {
+        Processes((0..self.jobs.len()).map(|rank| self.spawn(rank)).collect())
     }
 
     /// Trains, and fails the test where that fails; gives each one's log.
@@ -76,7 +76,7 @@ impl Cluster {
             assert!(output.status.success(), "{output:?}");
             String::from_utf8(output.stdout).unwrap()
         };
-        end(self.spawn_all()).into_iter().map(text).collect()
+        self.spawn_all().end().into_iter().map(text).collect()
     }
 
     pub fn failure(&self, rank: usize) -> Option<String> {
@@ -84,11 +84,24 @@ impl Cluster {
     }
 }
 
-/// Waits for all, a minute at most, so that one that hangs fails the test.
-pub fn end(mut children: Vec<Child>) -> Vec<Output> {
-    until("the end of all processes", || {
-        let ended = |child: &mut Child| child.try_wait().unwrap().is_some();
-        children.iter_mut().map(ended).fold(true, |all, one| all && one).then_some(())
-    });
-    children.into_iter().map(|child| child.wait_with_output().unwrap()).collect()
+/// Processes that don't outlive their test.
+pub struct Processes(pub Vec<Child>);
+
+impl Processes {
+    /// Waits for all, a minute at most, so that one that hangs fails the test.
+    pub fn end(mut self) -> Vec<Output> {
+        until("the end of all processes", || {
+            self.0.iter_mut().all(|child| child.try_wait().unwrap().is_some()).then_some(())
+        });
+        std::mem::take(&mut self.0).into_iter().map(|child| child.wait_with_output().unwrap()).collect()
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
 }

@@ -14,7 +14,7 @@ use opsml_worker::resnet::{Mode, ResNet};
 use opsml_worker::state_dict::{self, Array, StateDict};
 use tch::{Kind, Tensor};
 
-use crate::cluster::{Port, configure_rank, end, meet_at};
+use crate::cluster::{Port, Processes, configure_rank, meet_at};
 
 /// What a process of these tests does, and the folder in which it does it.
 const TASK: &str = "OPSML_TEST_TASK";
@@ -70,8 +70,8 @@ fn spawn_rank(task: &str, rank: usize, size: usize, port: &Port, folder: &Path) 
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-fn spawn_ranks(task: &str, size: usize, port: &Port, folder: &Path) -> Vec<Child> {
-    (0..size).map(|rank| spawn_rank(task, rank, size, port, folder)).collect()
+fn spawn_ranks(task: &str, size: usize, port: &Port, folder: &Path) -> Processes {
+    Processes((0..size).map(|rank| spawn_rank(task, rank, size, port, folder)).collect())
 }
 
 fn member(rank: usize, size: usize, port: u16, timeout: Duration) -> Membership {
@@ -92,6 +92,10 @@ fn a_process_of_these_tests() {
         group.barrier().unwrap();
         if rank == 1 {
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP).unwrap();
+            // The signal takes its time.
+            loop {
+                std::thread::park();
+            }
         }
         let why = group.sum(&[Tensor::ones([1000], tch::kind::FLOAT_CPU)]).unwrap_err();
         std::fs::write(folder.join("why"), why).unwrap();
@@ -142,8 +146,8 @@ fn the_gradients_of_several_processes_are_those_of_one() {
     for size in [2, 3] {
         let port = Port::reserve();
         let mut processes = spawn_ranks("gradients", size, &port, folder);
-        processes.push(spawn_rank("alone", 0, size, &port, folder));
-        for output in end(processes) {
+        processes.0.push(spawn_rank("alone", 0, size, &port, folder));
+        for output in processes.end() {
             assert!(output.status.success(), "{output:?}");
         }
         for mode in [Mode::TrainHead, Mode::Train] {
@@ -172,10 +176,8 @@ fn the_gradients_of_several_processes_are_those_of_one() {
 fn a_frozen_process_is_waited_for_as_long_as_was_said() {
     let folder = tempfile::tempdir().unwrap();
     let mut ranks = spawn_ranks("freeze", 2, &Port::reserve(), folder.path());
-    let mut frozen = ranks.pop().unwrap();
-    let output = end(ranks).remove(0);
-    frozen.kill().unwrap();
-    frozen.wait().unwrap();
+    let _frozen = Processes(ranks.0.split_off(1));
+    let output = ranks.end().remove(0);
     assert!(output.status.success(), "{output:?}");
     let why = std::fs::read_to_string(folder.path().join("why")).unwrap();
     assert!(why.contains("Timed out"), "{why}");

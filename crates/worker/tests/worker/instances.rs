@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use opsml_contract::MetricLine;
 use serde_json::json;
 
-use crate::cluster::{Cluster, end};
+use crate::cluster::{Cluster, Processes};
 use crate::job::{Job, terminate, until};
 
 /// The losses and accuracies of a job, in order.
@@ -86,10 +86,10 @@ fn a_job_of_two_resumes_from_the_first_ones_checkpoint() {
     let mut children = killed.spawn_all();
     let checkpoint = killed.jobs[0].path("checkpoints/epoch-000001.safetensors");
     until("the first checkpoint", || checkpoint.exists().then_some(()));
-    for child in &mut children {
+    for child in &mut children.0 {
         child.kill().unwrap();
     }
-    end(children);
+    children.end();
     assert!(!killed.jobs[0].path("model/classes.json").exists(), "it was killed too late to tell anything");
 
     killed.train();
@@ -102,7 +102,7 @@ fn a_job_of_two_resumes_from_the_first_ones_checkpoint() {
 }
 
 /// Starts an endless job, and gives its processes once an epoch is behind them.
-fn endless(cluster: &Cluster) -> Vec<std::process::Child> {
+fn endless(cluster: &Cluster) -> Processes {
     let children = cluster.spawn_all();
     let checkpoint = cluster.jobs[0].path("checkpoints/epoch-000001.safetensors");
     until("the first checkpoint", || checkpoint.exists().then_some(()));
@@ -114,9 +114,9 @@ fn a_killed_instance_ends_the_others_within_seconds() {
     for victim in [0, 2] {
         let three = Cluster::new(3, &json!({"epochs": 1000}));
         let mut children = endless(&three);
-        children[victim].kill().unwrap();
+        children.0[victim].kill().unwrap();
         let killed = Instant::now();
-        let outputs = end(children);
+        let outputs = children.end();
         assert!(killed.elapsed() < Duration::from_secs(10), "{:?}", killed.elapsed());
         for rank in (0..3).filter(|rank| *rank != victim) {
             assert_eq!(outputs[rank].status.code(), Some(1), "{:?}", outputs[rank]);
@@ -134,8 +134,8 @@ fn a_killed_instance_ends_the_others_within_seconds() {
 fn sigterm_for_one_stops_all() {
     let two = Cluster::new(2, &json!({"epochs": 1000}));
     let children = endless(&two);
-    terminate(&children[1]);
-    for (rank, output) in end(children).into_iter().enumerate() {
+    terminate(&children.0[1]);
+    for (rank, output) in children.end().into_iter().enumerate() {
         assert_eq!(output.status.code(), Some(143), "{output:?}");
         assert_eq!(two.failure(rank), None);
     }
@@ -145,12 +145,12 @@ fn sigterm_for_one_stops_all() {
 fn sigterm_ends_the_wait_for_an_instance_that_never_comes() {
     let two = Cluster::new(2, &json!({}));
     for rank in 0..2 {
-        let child = two.spawn(rank);
+        let child = Processes(vec![two.spawn(rank)]);
         // It waits once it has its first thread beside the recorder's.
-        let tasks = format!("/proc/{}/task", child.id());
+        let tasks = format!("/proc/{}/task", child.0[0].id());
         until("the wait", || (fs::read_dir(&tasks).unwrap().count() > 2).then_some(()));
-        terminate(&child);
-        let output = end(vec![child]).remove(0);
+        terminate(&child.0[0]);
+        let output = child.end().remove(0);
         assert_eq!(output.status.code(), Some(143), "{output:?}");
     }
 }
@@ -158,7 +158,7 @@ fn sigterm_ends_the_wait_for_an_instance_that_never_comes() {
 #[test]
 fn what_goes_wrong_on_one_ends_all_and_is_told() {
     let diverges = Cluster::new(2, &json!({"optimizer": "sgd", "learning_rate": 1e30}));
-    end(diverges.spawn_all());
+    diverges.spawn_all().end();
     for rank in 0..2 {
         let failure = diverges.failure(rank).unwrap();
         assert!(failure.contains("lower learning_rate"), "{failure}");
@@ -166,14 +166,14 @@ fn what_goes_wrong_on_one_ends_all_and_is_told() {
 
     let differ = Cluster::new(2, &json!({"epochs": 1}));
     fs::remove_file(differ.jobs[1].data().join("train/dark/00.png")).unwrap();
-    end(differ.spawn_all());
+    differ.spawn_all().end();
     let failure = differ.failure(1).unwrap();
     assert!(failure.contains("FullyReplicated") && failure.contains("rank 1 of 2 (algo-2)"), "{failure}");
     assert!(differ.failure(0).unwrap().contains("lost the other instances"));
 
     let broken = Cluster::new(2, &json!({"epochs": 1}));
     fs::write(broken.jobs[1].data().join("train/dark/00.png"), "no image").unwrap();
-    end(broken.spawn_all());
+    broken.spawn_all().end();
     assert!(broken.failure(1).unwrap().contains("neither a JPEG nor a PNG"));
     assert!(broken.failure(0).unwrap().contains("lost the other instances"));
 
