@@ -204,7 +204,7 @@ fn in_buckets(tensors: &[Tensor], act: impl Fn(&[Tensor]) -> Result<()>) -> Resu
     let mut buckets: Vec<(Kind, usize, Vec<Tensor>)> = Vec::new();
     for tensor in tensors {
         let (kind, bytes) = (tensor.f_kind()?, tensor.numel() * tensor.f_kind()?.elt_size_in_bytes());
-        let tensor = tensor.f_detach()?;
+        let tensor = memory_order(&tensor.f_detach()?)?;
         match buckets.iter_mut().rev().find(|(other, ..)| *other == kind) {
             Some((_, filled, bucket)) if *filled + bytes <= BUCKET_BYTES => {
                 *filled += bytes;
@@ -231,6 +231,18 @@ fn in_buckets(tensors: &[Tensor], act: impl Fn(&[Tensor]) -> Result<()>) -> Resu
         }
         Ok(())
     })
+}
+
+/// The same values in the order of their memory where that is channels last, so that flattening them copies nothing.
+/// All instances run the same program, so a tensor lies in memory the same way on each.
+fn memory_order(tensor: &Tensor) -> Result<Tensor> {
+    if tensor.dim() == 4 {
+        let inside_out = tensor.f_permute([0, 2, 3, 1])?;
+        if inside_out.is_contiguous() {
+            return Ok(inside_out);
+        }
+    }
+    Ok(tensor.shallow_clone())
 }
 
 #[cfg(test)]
