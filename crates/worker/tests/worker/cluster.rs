@@ -36,10 +36,9 @@ pub fn configure_rank(base: &Path, rank: usize, size: usize) {
     fs::write(base.join("input/config/resourceconfig.json"), config).unwrap();
 }
 
-/// Names the meeting place to a process, which computes on one core.
+/// Names the meeting place to a process.
 pub fn meet_at(command: &mut Command, port: &Port) {
     command.env("MASTER_ADDR", "127.0.0.1").env("MASTER_PORT", port.number().to_string());
-    command.env("OMP_NUM_THREADS", "1");
 }
 
 pub struct Cluster {

@@ -65,7 +65,7 @@ fn gradients(folder: &Path, images: [i64; 2], mode: Mode, instances: &Instances<
 fn spawn_rank(task: &str, rank: usize, size: usize, port: &Port, folder: &Path) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "group::a_process_of_these_tests", "--ignored", "--nocapture"]);
-    command.env(TASK, format!("{task} {rank} {size}")).env(FOLDER, folder);
+    command.env(TASK, format!("{task} {rank} {size}")).env(FOLDER, folder).env("OMP_NUM_THREADS", "1");
     meet_at(&mut command, port);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }

@@ -50,7 +50,8 @@ impl Job {
     pub fn command(&self, subcommand: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_opsml-worker"));
         command.arg(subcommand).env("SAGEMAKER_BASE_DIR", self.folder.path());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Tests run beside each other, and threads that wait for a core that another has wait for long.
+        command.env("OMP_NUM_THREADS", "1").stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
