@@ -4,6 +4,7 @@
 //! with `batch_size` B takes the steps of one with `batch_size` N × B (but for batch norm, whose statistics in
 //! training are those of the instance's own batch). On one instance nothing here does anything.
 
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
@@ -34,8 +35,9 @@ pub struct Instances<'a> {
     rank: usize,
     /// Their names; this one's is at `rank`.
     hosts: Vec<String>,
-    /// `None` for a single one.
-    group: Option<ProcessGroup>,
+    /// `None` for a single one. It isn't dropped where a job fails: the others must not see the connections close, and
+    /// end, before this instance has told its reason and ended itself.
+    group: Option<ManuallyDrop<ProcessGroup>>,
     stop: &'a AtomicBool,
 }
 
@@ -66,7 +68,7 @@ impl<'a> Instances<'a> {
         };
         let mut instances = Self { rank, hosts, group: None, stop };
         let group = instances.join_group(member)?;
-        instances.group = Some(group);
+        instances.group = Some(ManuallyDrop::new(group));
         Ok(instances)
     }
 
@@ -176,9 +178,12 @@ impl<'a> Instances<'a> {
         }
     }
 
-    /// Returns once every instance has come here.
-    pub fn meet(&self) -> Result<()> {
-        self.group.as_ref().map_or(Ok(()), |group| self.done(group.barrier()))
+    /// Ends the work in common, once every instance has come here.
+    pub fn leave(mut self) -> Result<()> {
+        let Some(group) = self.group.take() else { return Ok(()) };
+        self.done(group.barrier())?;
+        drop(ManuallyDrop::into_inner(group));
+        Ok(())
     }
 
     fn done(&self, result: std::result::Result<(), String>) -> Result<()> {

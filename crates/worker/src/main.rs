@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::fs;
+use std::io::Write as _;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use opsml_worker::usage::Recorder;
 use opsml_worker::{files, serve, train};
 
 /// What a shell reports of a process that SIGTERM ended: 128 + 15.
-const EXIT_STOPPED: u8 = 143;
+const EXIT_STOPPED: i32 = 143;
+const EXIT_FAILED: i32 = 1;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -46,17 +48,23 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
-            if matches!(error, Error::Stopped) {
-                return ExitCode::from(EXIT_STOPPED);
-            }
-            if arguments[0] == "train"
+            let stopped = matches!(error, Error::Stopped);
+            if !stopped
+                && arguments[0] == "train"
                 && let Err(unwritten) = write_failure(&container, &error.to_string())
             {
                 eprintln!("error: {unwritten}");
             }
-            ExitCode::FAILURE
+            end(if stopped { EXIT_STOPPED } else { EXIT_FAILED })
         }
     }
+}
+
+/// Ends without C++'s destructors of static objects: threads of libtorch's may still use them.
+fn end(code: i32) -> ! {
+    let _ = std::io::stdout().flush();
+    // SAFETY: it takes a number, and doesn't return.
+    unsafe { libc::_exit(code) }
 }
 
 fn run_training(container: &Container) -> Result<()> {

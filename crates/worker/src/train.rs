@@ -137,7 +137,7 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
         say(&format!("model saved to {}", container.model().display()));
     }
     // So that none succeeds where the model can't be saved.
-    instances.meet()
+    instances.leave()
 }
 
 /// What a job leaves but for its model: checkpoints, metrics and log lines. The first instance keeps it for all.

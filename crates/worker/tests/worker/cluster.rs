@@ -87,7 +87,7 @@ impl Cluster {
 pub struct Processes(pub Vec<Child>);
 
 impl Processes {
-    /// Waits for all, a minute at most, so that one that hangs fails the test.
+    /// Waits for all, as long as [`until`] does, so that one that hangs fails the test.
     pub fn end(mut self) -> Vec<Output> {
         until("the end of all processes", || {
             self.0.iter_mut().all(|child| child.try_wait().unwrap().is_some()).then_some(())

@@ -127,7 +127,7 @@ fn a_process_of_these_tests() {
         let averaged = gradients(folder, [rank as i64 * each, each], mode, &instances);
         write_all(&folder.join(format!("{mode:?}-{rank}-{size}")), averaged);
     }
-    instances.meet().unwrap();
+    instances.leave().unwrap();
 }
 
 /// Every process computes on one core: with more, sums come out in another order, and where that moves a value over

@@ -173,8 +173,11 @@ fn what_goes_wrong_on_one_ends_all_and_is_told() {
 
     let broken = Cluster::new(2, &json!({"epochs": 1}));
     fs::write(broken.jobs[1].data().join("train/dark/00.png"), "no image").unwrap();
-    broken.spawn_all().end();
+    let mut children = broken.spawn_all();
+    until("the end of the other", || children.0[0].try_wait().unwrap());
+    // The one whose fault it is has said so before the others end, since theirs is not the reason.
     assert!(broken.failure(1).unwrap().contains("neither a JPEG nor a PNG"));
+    children.end();
     assert!(broken.failure(0).unwrap().contains("lost the other instances"));
 
     let stranger = Cluster::new(2, &json!({"epochs": 1}));
