@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::error::{AtPath, Result};
 
 /// What belongs to a machine: the parts of glibc, which go with its loader, and GCC's runtime, which goes with its
-/// glibc. Any Linux of glibc 2.34 and GCC 9 or newer has what libtorch and this program ask of them, where those of a
-/// newer build machine would not start.
+/// glibc. Built on Debian 12, libtorch and this program ask for glibc 2.34 and the libstdc++ of GCC 9, while Debian's
+/// own libstdc++ asks for glibc 2.36, and so would not start on Amazon Linux 2023.
 const OF_THE_SYSTEM: [&str; 13] = [
     "ld-linux",
     "libanl.",
