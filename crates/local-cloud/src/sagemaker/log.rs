@@ -20,7 +20,7 @@ pub struct Metric {
 }
 
 /// What the pump has seen so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub metrics: Vec<Metric>,
     pub last_line: String,

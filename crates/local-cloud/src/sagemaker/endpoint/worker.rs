@@ -142,7 +142,7 @@ impl Worker {
     fn spawn(&self) -> std::io::Result<Started> {
         // The port may be taken in between; then the process ends, and is started with another one.
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        let threads = Hardware::threads(text(&self.deployment.variant, "InstanceType")).to_string();
+        let threads = Hardware::threads(text(&self.deployment.variant, "InstanceType"), 1).to_string();
         let (reader, writer) = std::io::pipe()?;
         let mut command = Command::new(self.image.program());
         command

@@ -1,18 +1,20 @@
 //! Training jobs: the operations, and what becomes of jobs when the cloud stops or starts.
 
+mod check;
+mod cluster;
+mod environment;
 mod layout;
+mod python;
 mod record;
 mod run;
 
 use std::sync::Arc;
 
-use regex::Regex;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::watch;
 
+use super::locked;
 use super::resource::{Entry, authorize, check_quota, check_role, delete_tags_of, list, put_tags, text};
-use super::transfer::S3Uri;
-use super::{locked, process};
 use crate::call::{AwsError, Call, Reply};
 use crate::cloud::Cloud;
 pub use record::JOB as STORE;
@@ -80,15 +82,17 @@ fn find(cloud: &Cloud, name: &str) -> Result<Job, AwsError> {
 
 fn create(cloud: &Arc<Cloud>, call: &Call, name: &str, arn: String) -> Reply {
     let input = &call.input;
-    check(input)?;
+    check::check(input)?;
     let session = check_role(cloud, &call.caller, text(input, "RoleArn"), "SageMaker")?;
     let kind = text(&input["ResourceConfig"], "InstanceType");
     let jobs: Vec<(String, Job)> = cloud.store.list(JOB)?;
     let used = jobs
         .iter()
         .filter(|(_, job)| !job.status.is_final() && job.input["ResourceConfig"]["InstanceType"] == kind)
-        .count();
-    check_quota(cloud, &format!("{kind} for training job usage"), QUOTA, used as u64, 1)?;
+        .map(|(_, job)| layout::instance_count(&job.input))
+        .sum();
+    let asked = layout::instance_count(input);
+    check_quota(cloud, &format!("{kind} for training job usage"), QUOTA, used, asked)?;
     let job = Job::new(input.clone(), arn.clone());
     if !cloud.store.insert(JOB, name, &job)? {
         let message = "Job name must be unique within an AWS account and region, and a training job with this name \
@@ -106,78 +110,6 @@ fn create(cloud: &Arc<Cloud>, call: &Call, name: &str, arn: String) -> Reply {
     });
     jobs.insert(name.to_owned(), Running { stop, task });
     Ok(json!({"TrainingJobArn": arn}))
-}
-
-/// What the model of AWS allows and this cloud cannot do, or what only sense forbids.
-fn check(input: &Value) -> Result<(), AwsError> {
-    let unsupported =
-        |what: &str| Err(AwsError::unsupported("SageMaker", &format!("{what} in CreateTrainingJob")));
-    for member in ["VpcConfig", "ServerlessJobConfig", "EnableManagedSpotTraining", "RetryStrategy"] {
-        if !matches!(input[member], Value::Null | Value::Bool(false)) {
-            return unsupported(member);
-        }
-    }
-    let resources = &input["ResourceConfig"];
-    if text(resources, "InstanceType").is_empty() {
-        return Err(AwsError::validation("ResourceConfig.InstanceType is required."));
-    }
-    match resources["InstanceCount"].as_u64().unwrap_or_default() {
-        0 => return Err(AwsError::validation("ResourceConfig.InstanceCount must be 1 or more.")),
-        1 => {}
-        _ => return unsupported("InstanceCount above 1"),
-    }
-    let algorithm = &input["AlgorithmSpecification"];
-    if text(algorithm, "TrainingImage").is_empty() {
-        return Err(AwsError::validation(
-            "AlgorithmSpecification requires either TrainingImage or AlgorithmName; the local cloud knows TrainingImage \
-             alone.",
-        ));
-    }
-    if text(algorithm, "TrainingInputMode") != "File" {
-        return unsupported("TrainingInputMode other than File");
-    }
-    for definition in algorithm["MetricDefinitions"].as_array().into_iter().flatten() {
-        let (name, pattern) = (text(definition, "Name"), text(definition, "Regex"));
-        let groups = Regex::new(pattern).map(|regex| regex.captures_len());
-        if !groups.is_ok_and(|groups| groups > 1) {
-            return Err(AwsError::validation(format!(
-                "The regex '{pattern}' of metric '{name}' is not valid: it must have a group that captures the value."
-            )));
-        }
-    }
-    let mut names = std::collections::HashSet::new();
-    for (name, channel) in layout::channels(input) {
-        if !names.insert(name) {
-            return Err(AwsError::validation(format!("Duplicate channel name '{name}'.")));
-        }
-        // They are names of folders.
-        if matches!(name, "." | "..") {
-            return Err(AwsError::validation(format!("Invalid channel name '{name}'.")));
-        }
-        let source = &channel["DataSource"]["S3DataSource"];
-        if text(source, "S3DataType") != "S3Prefix" {
-            return unsupported("a DataSource other than S3Prefix");
-        }
-        if text(source, "S3DataDistributionType") == "ShardedByS3Key" {
-            return unsupported("ShardedByS3Key");
-        }
-        if !matches!(channel["CompressionType"].as_str(), None | Some("None")) {
-            return unsupported("CompressionType");
-        }
-        if !matches!(channel["InputMode"].as_str(), None | Some("File")) {
-            return unsupported("InputMode other than File");
-        }
-        S3Uri::parse(text(source, "S3Uri"))?;
-    }
-    S3Uri::parse(text(&input["OutputDataConfig"], "S3OutputPath"))?;
-    if let Some(uri) = input["CheckpointConfig"]["S3Uri"].as_str() {
-        S3Uri::parse(uri)?;
-        let path = input["CheckpointConfig"]["LocalPath"].as_str().unwrap_or("/opt/ml/checkpoints");
-        if path.trim_end_matches('/') != "/opt/ml/checkpoints" {
-            return unsupported("CheckpointConfig.LocalPath other than /opt/ml/checkpoints");
-        }
-    }
-    Ok(())
 }
 
 fn stop(cloud: &Arc<Cloud>, name: &str) -> Reply {
@@ -235,9 +167,7 @@ pub async fn end_all(cloud: &Arc<Cloud>) {
 }
 
 async fn fail_lost(cloud: &Cloud, name: &str, why: &str) -> Result<(), AwsError> {
-    let layout = layout::of_job(&cloud.settings.dir, name);
-    process::end(None, &layout.base).await;
-    let _ = std::fs::remove_dir_all(&layout.base);
+    run::sweep(&layout::folder(&cloud.settings.dir, name)).await;
     let reason = format!("InternalServerError: {why}; start it again under another name");
     change(cloud, name, |job| {
         if !job.status.is_final() {

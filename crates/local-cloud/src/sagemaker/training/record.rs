@@ -128,6 +128,12 @@ impl Job {
         Ok(base.join(&format!("{}/output/{file}", text(&self.input, "TrainingJobName"))))
     }
 
+    /// Whether its containers run.
+    pub fn is_training(&self) -> bool {
+        !self.status.is_final()
+            && self.transitions.iter().any(|step| step.status == "Training" && step.end_ms.is_none())
+    }
+
     fn secondary(&self) -> &str {
         self.transitions.last().map_or("Starting", |last| &last.status)
     }
