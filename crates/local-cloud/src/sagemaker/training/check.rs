@@ -6,6 +6,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::layout::channels;
+use super::script::launcher;
 use crate::call::AwsError;
 use crate::sagemaker::resource::text;
 use crate::sagemaker::transfer::S3Uri;
@@ -37,6 +38,9 @@ pub fn check(input: &Value) -> Result<(), AwsError> {
             "AlgorithmSpecification requires either TrainingImage or AlgorithmName; the local cloud knows TrainingImage \
              alone.",
         ));
+    }
+    if let Some(launcher) = launcher(input) {
+        return unsupported(&format!("the launcher {launcher}"));
     }
     if text(algorithm, "TrainingInputMode") != "File" {
         return unsupported("TrainingInputMode other than File");

@@ -117,7 +117,6 @@ impl Container<'_> {
         }
         let mut told = self.toolkit();
         if self.script.is_some() {
-            set("CURRENT_HOST", &self.layout.host);
             let training = self.training_env(&told);
             told.insert("training_env".to_owned(), training);
         }
@@ -261,7 +260,7 @@ mod tests {
         let input = json!({
             "TrainingJobName": "job",
             "HyperParameters": {
-                "epochs": "3", "arch": "\"resnet18\"", "lr": "1e-5", "deep": "true", "sagemaker_region": "\"x\"",
+                "epochs": "3", "arch": "\"resnet18\"", "lr": "1e-5", "deep": "true", "b-s": "1", "sagemaker_region": "\"x\"",
             },
             "InputDataConfig": [{"ChannelName": "training", "DataSource": {}}],
             "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2},
@@ -280,11 +279,11 @@ mod tests {
         let container =
             Container { input: &input, arn: "arn", layout, threads: 1, port: Some(4000), script: None };
         let env = container.environment();
-        assert_eq!(env["SM_HP_ARCH"], "resnet18");
-        assert_eq!(env["SM_HPS"], r#"{"arch":"resnet18","deep":true,"epochs":3,"lr":1e-05}"#);
+        assert_eq!((&*env["SM_HP_ARCH"], &*env["SM_HP_B-S"]), ("resnet18", "1"));
+        assert_eq!(env["SM_HPS"], r#"{"arch":"resnet18","b-s":1,"deep":true,"epochs":3,"lr":1e-05}"#);
         assert_eq!(
             env["SM_USER_ARGS"],
-            r#"["--arch","resnet18","--deep","True","--epochs","3","--lr","1e-05"]"#
+            r#"["--arch","resnet18","--b-s","1","--deep","True","--epochs","3","--lr","1e-05"]"#
         );
         assert_eq!(env["SM_CHANNEL_TRAINING"], layout.channel("training").to_str().unwrap());
         assert_eq!((&*env["SM_CURRENT_HOST"], &*env["MASTER_PORT"]), ("algo-2", "4000"));

@@ -7,6 +7,7 @@ mod layout;
 mod python;
 mod record;
 mod run;
+mod script;
 
 use std::sync::Arc;
 

@@ -15,6 +15,7 @@ use super::cluster::{Cluster, Exit, Limits, Rendezvous};
 use super::environment::Container;
 use super::layout::{Layout, channels, distribution, folder, instance_count, of_hosts};
 use super::record::{End, Job, MODEL_FILE, change, keep_metrics};
+use super::script::{FRAMEWORK, Script};
 use crate::call::AwsError;
 use crate::child::child_env;
 use crate::cloud::Cloud;
@@ -44,6 +45,40 @@ struct Run {
     stop: watch::Receiver<bool>,
 }
 
+/// What every host runs.
+enum Program {
+    Worker(PathBuf),
+    Script(Script),
+}
+
+impl Program {
+    fn script(&self) -> Option<&Script> {
+        match self {
+            Self::Worker(_) => None,
+            Self::Script(script) => Some(script),
+        }
+    }
+
+    fn command(&self, layout: &Layout) -> Command {
+        match self {
+            Self::Worker(path) => {
+                let mut command = Command::new(path);
+                command.arg("train").current_dir(&layout.base);
+                command
+            }
+            Self::Script(script) => script.command(layout),
+        }
+    }
+
+    /// For messages, with the way out of its not being there.
+    fn missing(&self) -> String {
+        match self {
+            Self::Worker(path) => format!("the worker {} (build it with `make`)", path.display()),
+            Self::Script(script) => format!("the script {}", script.program),
+        }
+    }
+}
+
 /// Runs the job and keeps how it ended. Whatever happens, no process and no folder is left.
 pub async fn run(cloud: Arc<Cloud>, name: String, job: Job, session: Session, stop: watch::Receiver<bool>) {
     let folder = folder(&cloud.settings.dir, &name);
@@ -71,7 +106,7 @@ impl Run {
     async fn steps(&mut self, folder: &Path) -> Result<End, String> {
         let input = self.job.input.clone();
         let image = text(&input["AlgorithmSpecification"], "TrainingImage");
-        let image = Image::resolve(&self.cloud, image).map_err(|why| format!("ClientError: {why}"))?;
+        let image = Image::to_train(&self.cloud, image).map_err(|why| format!("ClientError: {why}"))?;
         for layout in &self.layouts {
             layout.create(&input).map_err(|error| internal(&disk(&error)))?;
         }
@@ -80,16 +115,23 @@ impl Run {
         }
         self.enter("Downloading", "Downloading input data", true)?;
         self.download(&input).await?;
+        let program = match image {
+            Image::Worker(path) => Program::Worker(path),
+            Image::PyTorch => {
+                let (cloud, session) = (&self.cloud, &self.session);
+                Program::Script(Script::prepare(cloud, &self.objects, session, &input, &self.layouts).await?)
+            }
+        };
         if *self.stop.borrow() {
             return Ok(End::Stopped);
         }
         self.enter("Training", "Training image download completed. Training in progress.", false)?;
         let mut cluster = Cluster::default();
-        let trained = self.train(&mut cluster, &image, &input).await;
+        let trained = self.train(&mut cluster, &program, &input).await;
         cluster.end(self.layouts.iter().map(|layout| layout.base.as_path())).await;
         let (exit, checkpoints) = trained?;
         keep_metrics(&self.cloud, &self.name, &cluster.metrics()).map_err(|error| internal(&error))?;
-        let (end, with_model) = match self.judge(&exit, &cluster) {
+        let (end, with_model) = match self.judge(&exit, &cluster, &program) {
             Err(reason) => (End::Failed(reason), false),
             Ok(end) => (end, true),
         };
@@ -150,10 +192,11 @@ impl Run {
     async fn train(
         &self,
         cluster: &mut Cluster,
-        image: &Image,
+        program: &Program,
         input: &Value,
     ) -> Result<(Exit, Result<(), AwsError>), String> {
-        let several = self.layouts.len() > 1;
+        let script = program.script();
+        let several = self.layouts.len() > 1 || script.is_some();
         let meeting = several.then(Rendezvous::new).transpose().map_err(|error| internal(&disk(&error)))?;
         let kind = text(&input["ResourceConfig"], "InstanceType");
         let threads = Instance::threads(kind, self.processes().map_err(|error| internal(&error))?);
@@ -165,15 +208,12 @@ impl Run {
                 layout,
                 threads,
                 port: meeting.as_ref().map(|meeting| meeting.port),
-                script: None,
+                script: script.map(|script| (script.program.as_str(), FRAMEWORK)),
             };
-            let mut command = Command::new(image.program());
-            command
-                .arg("train")
-                .env_clear()
-                .envs(child_env(&self.cloud, &layout.home(), &self.session))
-                .envs(container.environment())
-                .current_dir(&layout.base);
+            let mut command = program.command(layout);
+            command.env_clear().envs(child_env(&self.cloud, &layout.home(), &self.session));
+            command.envs(script.map(|script| script.environment(layout)).unwrap_or_default());
+            command.envs(container.environment());
             let pump = Pump {
                 cloud: Arc::clone(&self.cloud),
                 group: LOG_GROUP.to_owned(),
@@ -181,12 +221,9 @@ impl Run {
                 metrics: metrics.clone(),
                 seen: Arc::default(),
             };
-            cluster.start(command, pump).map_err(|error| {
-                format!(
-                    "ClientError: the worker {} could not be started: {error} (build it with `make`)",
-                    image.program().display()
-                )
-            })?;
+            cluster
+                .start(command, pump)
+                .map_err(|error| format!("ClientError: {error}: could not start {}", program.missing()))?;
         }
         let (done, ended) = watch::channel(false);
         // One host's checkpoints count: as many as there are hosts would overwrite each other's.
@@ -224,7 +261,7 @@ impl Run {
 
     /// # Errors
     /// Why it failed, as AWS words it: `AlgorithmError: …, exit code: N`; of several hosts, it names the one.
-    fn judge(&self, exit: &Exit, cluster: &Cluster) -> Result<End, String> {
+    fn judge(&self, exit: &Exit, cluster: &Cluster, program: &Program) -> Result<End, String> {
         let named = |host: usize| match self.layouts.get(host) {
             Some(layout) if self.layouts.len() > 1 => format!("{}: ", layout.host),
             _ => String::new(),
@@ -245,18 +282,28 @@ impl Run {
                 ))
             }
             Exit::Failed { host, status } => {
-                let last_line = cluster.seen(host).last_line;
-                let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
-                let failure = self.layouts.get(host).map(Layout::failure).unwrap_or_default();
-                let told = std::fs::read_to_string(failure).unwrap_or_default();
-                let why = match status.signal() {
-                    _ if let Some(why) = start_failure(code, &last_line) => why,
+                let Some(layout) = self.layouts.get(host) else {
+                    return Err("InternalServerError".to_owned());
+                };
+                let seen = cluster.seen(host);
+                let last_line = seen.last_line();
+                let signal = status.signal();
+                let mut code = status.code().unwrap_or_else(|| 128 + signal.unwrap_or_default());
+                let told = std::fs::read_to_string(layout.failure()).unwrap_or_default();
+                let why = match signal {
+                    None if !told.trim().is_empty() => told.trim().chars().take(900).collect(),
+                    _ if let Some(script) = program.script() => {
+                        // The toolkit tells Python's number for a signal, and ends with its own exit code.
+                        let inner = signal.map_or(code, |signal| -signal);
+                        code = 1;
+                        script.failure(layout, inner, &seen)
+                    }
+                    _ if let Some(why) = start_failure(code, last_line) => why,
                     Some(signal) => {
                         let hint = if signal == 9 { " (the machine may have run out of memory)" } else { "" };
                         format!("the container was killed by {}{hint}", process::signal_name(signal))
                     }
-                    None if !told.trim().is_empty() => told.trim().chars().take(900).collect(),
-                    None if !last_line.is_empty() => last_line,
+                    None if !last_line.is_empty() => last_line.to_owned(),
                     None => "See job logs for more information".to_owned(),
                 };
                 Err(format!("AlgorithmError: {}{why}, exit code: {code}", named(host)))
