@@ -3,9 +3,11 @@
 mod access;
 mod boto3;
 mod lifecycle;
+mod notebook;
 mod s3;
 mod sagemaker;
 mod script;
+mod tuning;
 
 use std::path::Path;
 use std::process::Command;

@@ -311,7 +311,7 @@ assert told["FailureReason"].startswith("InternalServerError: the local cloud wa
 }
 
 /// The processes that still have a folder of this server in their environment.
-fn children(server: &Server) -> String {
+pub fn children(server: &Server) -> String {
     let dir = server.dir.path().to_str().unwrap();
     let mut found = String::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {

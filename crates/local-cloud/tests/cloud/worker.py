@@ -27,6 +27,12 @@ def train():
     (base / "checkpoints/epoch").write_text("1")
     print(f"epoch: epoch=1; test_accuracy=0.5; resumed={resumed};", flush=True)
     print("epoch: epoch=2; test_accuracy=0.875;", flush=True)
+    kind = told.get("kind", "good")
+    if kind == "bad":
+        sys.exit(3)
+    print("threads", os.environ["OMP_NUM_THREADS"], flush=True)
+    if mode == "score" and kind != "silent":
+        print(f"score={told['x']};", *(["score=NaN;"] if kind == "nan" else []), sep="\n", flush=True)
     (pathlib.Path(os.environ["SM_OUTPUT_DATA_DIR"]) / "metrics.jsonl").write_text("{}\n")
     if mode == "fail":
         (base / "output/failure").write_text("the images are broken")

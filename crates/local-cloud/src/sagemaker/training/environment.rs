@@ -14,6 +14,8 @@ use super::python;
 use crate::sagemaker::process::{BASE_DIR, WAIT_POLICY};
 use crate::sagemaker::resource::text;
 
+/// The hyperparameter by which a tuning job tells its trials the name of its objective metric.
+pub const OBJECTIVE: &str = "_tuning_objective_metric";
 /// Hyperparameters that drive the toolkit, besides all with its prefix.
 const RESERVED: [&str; 9] = [
     "sagemaker_program",
@@ -23,7 +25,7 @@ const RESERVED: [&str; 9] = [
     "sagemaker_container_log_level",
     "sagemaker_job_name",
     "default_user_module_name",
-    "_tuning_objective_metric",
+    OBJECTIVE,
     "sagemaker_s3_output",
 ];
 const PREFIX: &str = "sagemaker_";

@@ -11,16 +11,18 @@ mod script;
 
 use std::sync::Arc;
 
-use serde_json::json;
-use tokio::sync::watch;
+use serde_json::{Value, json};
+use tokio::sync::{oneshot, watch};
 
 use super::locked;
 use super::resource::{Entry, authorize, check_quota, check_role, delete_tags_of, list, put_tags, text};
 use crate::call::{AwsError, Call, Reply};
 use crate::cloud::Cloud;
-pub use record::JOB as STORE;
-use record::JOB;
-use record::{End, Job, Status, change};
+use crate::iam::Session;
+pub use check::check;
+pub use environment::OBJECTIVE;
+use record::{End, JOB, change};
+pub use record::{JOB as STORE, Job, Status, TrialOf};
 
 /// A job under way.
 #[derive(Debug)]
@@ -30,7 +32,12 @@ pub struct Running {
 }
 
 /// AWS's default for most instance types on an account that has been used; settable.
-const QUOTA: u64 = 20;
+pub const QUOTA: u64 = 20;
+
+/// The quota's name.
+pub fn quota(instance_type: &str) -> String {
+    format!("{instance_type} for training job usage")
+}
 
 pub async fn call(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     if call.operation == "ListTrainingJobs" {
@@ -49,7 +56,12 @@ pub async fn call(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     let arn = arn(cloud, name);
     authorize(cloud, call, &arn)?;
     match call.operation.as_str() {
-        "CreateTrainingJob" => create(cloud, call, name, arn),
+        "CreateTrainingJob" => {
+            check(&call.input)?;
+            let session = check_role(cloud, &call.caller, text(&call.input, "RoleArn"), "SageMaker")?;
+            start(cloud, &call.input, session, None)?;
+            Ok(json!({"TrainingJobArn": arn}))
+        }
         "DescribeTrainingJob" => find(cloud, name)?.describe(),
         "StopTrainingJob" => stop(cloud, name),
         "DeleteTrainingJob" => {
@@ -81,10 +93,19 @@ fn find(cloud: &Cloud, name: &str) -> Result<Job, AwsError> {
     cloud.store.get(JOB, name)?.ok_or_else(|| AwsError::validation("Requested resource not found."))
 }
 
-fn create(cloud: &Arc<Cloud>, call: &Call, name: &str, arn: String) -> Reply {
-    let input = &call.input;
-    check::check(input)?;
-    let session = check_role(cloud, &call.caller, text(input, "RoleArn"), "SageMaker")?;
+/// Starts a job whose input was checked, which acts as the session's role. What is answered is dropped when the job
+/// has ended.
+///
+/// # Errors
+/// `ResourceLimitExceeded`, `ResourceInUse`, the store's.
+pub fn start(
+    cloud: &Arc<Cloud>,
+    input: &Value,
+    session: Session,
+    trial: Option<TrialOf>,
+) -> Result<oneshot::Receiver<()>, AwsError> {
+    let name = text(input, "TrainingJobName");
+    let arn = arn(cloud, name);
     let kind = text(&input["ResourceConfig"], "InstanceType");
     let jobs: Vec<(String, Job)> = cloud.store.list(JOB)?;
     let used = jobs
@@ -92,9 +113,8 @@ fn create(cloud: &Arc<Cloud>, call: &Call, name: &str, arn: String) -> Reply {
         .filter(|(_, job)| !job.status.is_final() && job.input["ResourceConfig"]["InstanceType"] == kind)
         .map(|(_, job)| layout::instance_count(&job.input))
         .sum();
-    let asked = layout::instance_count(input);
-    check_quota(cloud, &format!("{kind} for training job usage"), QUOTA, used, asked)?;
-    let job = Job::new(input.clone(), arn.clone());
+    check_quota(cloud, &quota(kind), QUOTA, used, layout::instance_count(input))?;
+    let job = Job::new(input.clone(), arn.clone(), trial);
     if !cloud.store.insert(JOB, name, &job)? {
         let message = "Job name must be unique within an AWS account and region, and a training job with this name \
                        already exists";
@@ -102,18 +122,21 @@ fn create(cloud: &Arc<Cloud>, call: &Call, name: &str, arn: String) -> Reply {
     }
     put_tags(cloud, &arn, input)?;
     let (stop, stopped) = watch::channel(false);
+    let (ends, ended) = oneshot::channel();
     let (cloud_of_task, name_of_task) = (Arc::clone(cloud), name.to_owned());
     // The lock is held until the job is registered, so that its end finds it there.
     let mut jobs = locked(&cloud.sagemaker.jobs);
     let task = tokio::spawn(async move {
         run::run(Arc::clone(&cloud_of_task), name_of_task.clone(), job, session, stopped).await;
         locked(&cloud_of_task.sagemaker.jobs).remove(&name_of_task);
+        drop(ends);
     });
     jobs.insert(name.to_owned(), Running { stop, task });
-    Ok(json!({"TrainingJobArn": arn}))
+    Ok(ended)
 }
 
-fn stop(cloud: &Arc<Cloud>, name: &str) -> Reply {
+/// StopTrainingJob.
+pub fn stop(cloud: &Arc<Cloud>, name: &str) -> Reply {
     let job = find(cloud, name)?;
     match job.status {
         Status::InProgress => {

@@ -251,12 +251,14 @@ impl Run {
         Ok((exit.map_err(|error| internal(&disk(&error)))?, synced))
     }
 
-    /// The processes that share the machine's cores with this job's, its own included.
+    /// The processes that share the machine's cores with this job's, its own included. A trial counts those that
+    /// run beside it even before they do, so that all trials compute alike.
     fn processes(&self) -> Result<usize, AwsError> {
         let jobs: Vec<(String, Job)> = self.cloud.store.list(super::STORE)?;
         let running = jobs.iter().filter(|(name, job)| *name == self.name || job.is_training());
         let count: u64 = running.map(|(_, job)| instance_count(&job.input)).sum();
-        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+        let planned = self.job.trial.as_ref().map_or(1, |trial| trial.parallel) * self.layouts.len();
+        Ok(usize::try_from(count).unwrap_or(usize::MAX).max(planned))
     }
 
     /// # Errors
