@@ -20,6 +20,8 @@ pub struct Settings {
     pub region: String,
     /// The `opsml-worker` binary that the image name `opsml-worker` stands for. None: none is installed.
     pub worker: Option<PathBuf>,
+    /// A command that runs a Python with PyTorch, for script mode. None: `python3` of the PATH.
+    pub pytorch: Option<PathBuf>,
     /// How long an emptied server waits for a request before it stops. None: for ever.
     pub idle_stop: Option<Duration>,
     /// Leave the terminal's session, so that neither Ctrl-C nor a closed terminal ends the server.
@@ -27,12 +29,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// us-east-1, five idle minutes, in the foreground, no worker.
+    /// us-east-1, five idle minutes, in the foreground, no worker, the Python that `OPSML_PYTORCH` names.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
             region: "us-east-1".to_owned(),
             worker: None,
+            pytorch: std::env::var_os("OPSML_PYTORCH").filter(|path| !path.is_empty()).map(PathBuf::from),
             idle_stop: Some(Duration::from_secs(300)),
             detached: false,
         }
