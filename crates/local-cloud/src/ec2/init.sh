@@ -1,0 +1,30 @@
+#!/bin/sh
+# The first process of an instance: init.sh FOLDER isolated|shared [USER_DATA]
+dir=$1
+if [ "$2" = isolated ]; then
+    # In namespaces of its own the instance has its own /var/log, and does not find the machine's programs by their
+    # full names either.
+    mount --bind "$dir/log" /var/log
+    for shadow in "$dir"/bin/*; do
+        name=${shadow##*/}
+        [ "$name" != aws ] || continue
+        for place in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do
+            [ ! -f "$place/$name" ] || mount --bind "$shadow" "$place/$name"
+        done
+    done
+fi
+if [ -n "$3" ]; then
+    "$3" </dev/null &
+    wait $!
+    status=$?
+    if [ "$status" != 0 ]; then
+        echo "cc_scripts_user.py[WARNING]: Failed to run module scripts-user (scripts in ${3%/*})"
+        echo "util.py[WARNING]: Failed running $3 [$status]"
+    fi
+    echo "Cloud-init finished: user data ended with exit status $status"
+fi
+# It stays for as long as the instance does, and takes in the processes that lost their parents.
+while :; do
+    sleep 86400 &
+    wait $!
+done
