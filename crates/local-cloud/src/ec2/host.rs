@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tokio::net::unix::pipe;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 
 use crate::cloud::Cloud;
 use crate::process::ensure_dir;
@@ -150,12 +150,22 @@ fn quoted(path: &Path) -> String {
 /// Whether instances can have namespaces of their own here.
 pub async fn namespaces() -> Result<(), String> {
     let mut command = Command::new("unshare");
-    command.args(NAMESPACES).args(["--", "mount", "--bind", "/", "/"]).stdin(Stdio::null());
+    command.args(NAMESPACES).args(["--", "mount", "--rbind", "/var/log", "/var/log"]).stdin(Stdio::null());
     let output = command.kill_on_drop(true).output().await.map_err(|error| format!("unshare: {error}"))?;
     match output.status.success() {
         true => Ok(()),
-        false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        false => {
+            Err(String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or("unshare fails").to_owned())
+        }
     }
+}
+
+/// An instance's first process.
+#[derive(Debug)]
+pub struct Started {
+    pub child: Child,
+    /// The instance lives for as long as this is open.
+    _lifeline: Option<ChildStdin>,
 }
 
 /// Starts the instance's first process, which runs `script` if there is one.
@@ -165,7 +175,7 @@ pub fn boot(
     metadata_port: u16,
     isolated: bool,
     script: Option<&Path>,
-) -> std::io::Result<Child> {
+) -> std::io::Result<Started> {
     let mut command = if isolated {
         let mut command = Command::new("unshare");
         command.args(NAMESPACES).args(["--", "/bin/sh"]);
@@ -182,12 +192,14 @@ pub fn boot(
         .env_clear()
         .envs(environment(cloud, folder, metadata_port))
         .current_dir(folder.path("root"))
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(log.try_clone()?)
         .stderr(log)
         .process_group(0)
         .kill_on_drop(true);
-    command.spawn()
+    let mut child = command.spawn()?;
+    let lifeline = child.stdin.take();
+    Ok(Started { child, _lifeline: lifeline })
 }
 
 /// Made from nothing, so that no instance ever reaches real AWS. Credentials come by the metadata only, and the region

@@ -14,17 +14,17 @@ if [ "$2" = isolated ]; then
     done
 fi
 if [ -n "$3" ]; then
-    "$3" </dev/null &
-    wait $!
-    status=$?
-    if [ "$status" != 0 ]; then
-        echo "cc_scripts_user.py[WARNING]: Failed to run module scripts-user (scripts in ${3%/*})"
-        echo "util.py[WARNING]: Failed running $3 [$status]"
-    fi
-    echo "Cloud-init finished: user data ended with exit status $status"
+    {
+        "$3" </dev/null
+        status=$?
+        if [ "$status" != 0 ]; then
+            echo "cc_scripts_user.py[WARNING]: Failed to run module scripts-user (scripts in ${3%/*})"
+            echo "util.py[WARNING]: Failed running $3 [$status]"
+        fi
+        echo "Cloud-init finished: user data ended with exit status $status"
+    } &
 fi
-# It stays for as long as the instance does, and takes in the processes that lost their parents.
-while :; do
-    sleep 86400 &
-    wait $!
-done
+# The cloud holds the other end for as long as the instance is to live, and lets go of it however the cloud ends. With
+# the first process of its own numbering all others of an instance end.
+while read -r _; do :; done
+[ "$2" = isolated ] || kill -KILL 0

@@ -6,12 +6,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::io::{AsyncBufReadExt, BufReader, Split};
 use tokio::net::unix::pipe;
-use tokio::process::Child;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant as Clock, sleep_until, timeout};
 
-use super::host::{self, Folder};
+use super::host::{self, Folder, Started};
 use super::instance::{self, Instance, Reason, Shutdown, State};
 use super::knobs::Knobs;
 use super::metadata::{Listener, Metadata};
@@ -111,7 +110,7 @@ struct Host {
     metadata: Arc<Metadata>,
     listener: Listener,
     power: Split<BufReader<pipe::Receiver>>,
-    child: Child,
+    first: Started,
 }
 
 /// What the instance's own shutdown will do, and when.
@@ -128,8 +127,8 @@ impl Host {
         let instance = instance::get(cloud, id).map_err(told)?;
         let folder = Folder::of(&cloud.settings.dir, id);
         // Scripts in user data run once in an instance's life.
-        let first = !folder.root().exists();
-        if first {
+        let fresh = !folder.root().exists();
+        if fresh {
             folder.create(cloud.settings.tools.as_deref()).map_err(disk)?;
         }
         let isolated = match Knobs::read(&cloud.store).map_err(told)?.namespaces {
@@ -147,11 +146,20 @@ impl Host {
         let metadata = Metadata::new(cloud.clone(), instance.clone());
         let listener = metadata.listen().await.map_err(disk)?;
         let power = BufReader::new(folder.power().map_err(disk)?).split(b'\n');
-        let script = if first { folder.unpack(instance.user_data.as_deref()).map_err(disk)? } else { None };
-        let child = host::boot(cloud, &folder, listener.port, isolated, script.as_deref()).map_err(disk)?;
+        let script = if fresh { folder.unpack(instance.user_data.as_deref()).map_err(disk)? } else { None };
+        let process = host::boot(cloud, &folder, listener.port, isolated, script.as_deref()).map_err(disk)?;
         let pending = |instance: &Instance| Ok(instance.state == State::Pending);
         instance::enter(cloud, id, State::Running, None, pending).map_err(told)?;
-        Ok(Self { cloud: cloud.clone(), instance, folder, isolated, metadata, listener, power, child })
+        Ok(Self {
+            cloud: cloud.clone(),
+            instance,
+            folder,
+            isolated,
+            metadata,
+            listener,
+            power,
+            first: process,
+        })
     }
 
     /// Until the instance is to end; its processes may still run then.
@@ -163,7 +171,7 @@ impl Host {
             let (at, interrupted) = (scheduled.map_or(never, |it| it.at), interruption.unwrap_or(never));
             tokio::select! {
                 order = orders.recv() => return order.unwrap_or(End::Terminate(Reason::Internal)),
-                _ = self.child.wait() => return End::Terminate(Reason::Internal),
+                _ = self.first.child.wait() => return End::Terminate(Reason::Internal),
                 line = self.power.next_segment() => match line {
                     Ok(Some(line)) => self.obey(&line, &mut scheduled, &mut interruption),
                     // Not while the instance's folder is there: it was deleted under it.
@@ -219,9 +227,9 @@ impl Host {
     }
 
     async fn reboot(&mut self) -> std::io::Result<()> {
-        process::end(self.child.id(), self.folder.root()).await;
-        let _ = self.child.wait().await;
-        self.child = host::boot(&self.cloud, &self.folder, self.listener.port, self.isolated, None)?;
+        process::end(self.first.child.id(), self.folder.root()).await;
+        let _ = self.first.child.wait().await;
+        self.first = host::boot(&self.cloud, &self.folder, self.listener.port, self.isolated, None)?;
         Ok(())
     }
 }
@@ -229,7 +237,7 @@ impl Host {
 impl Drop for Host {
     /// The group goes at once; those who left it are found by their folder afterwards.
     fn drop(&mut self) {
-        if let Some(leader) = self.child.id() {
+        if let Some(leader) = self.first.child.id() {
             process::signal_group(leader, rustix::process::Signal::KILL);
         }
     }

@@ -65,7 +65,6 @@ struct Launched {
 
 /// A request that was read and whose references are all there.
 struct Launch {
-    image: &'static Image,
     image_id: String,
     name: String,
     kind: Type,
@@ -168,7 +167,6 @@ impl Launch {
             *tags = tags::specified(request, kind, &TAGGED)?;
         }
         Ok(Self {
-            image,
             image_id: image.id(cloud),
             name,
             kind,

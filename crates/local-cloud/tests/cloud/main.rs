@@ -2,6 +2,7 @@
 
 mod access;
 mod boto3;
+mod ec2;
 mod lifecycle;
 mod s3;
 mod sagemaker;
