@@ -10,6 +10,7 @@ use std::process::Stdio;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStdin, Command};
 
@@ -110,9 +111,11 @@ impl Folder {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Where the instance's own words on its power arrive. Held open for writing too, so that it never ends.
-    pub fn power(&self) -> std::io::Result<pipe::Receiver> {
-        pipe::OpenOptions::new().read_write(true).open_receiver(self.path(POWER))
+    /// Where the instance's own words on its power arrive.
+    pub fn power(&self) -> std::io::Result<Power> {
+        // Open for writing too, so that it never ends.
+        let pipe = pipe::OpenOptions::new().read_write(true).open_receiver(self.path(POWER))?;
+        Ok(Power { pipe, held: Vec::new() })
     }
 
     /// Does to the user data what cloud-init does; answers the script to run, if there is one.
@@ -139,6 +142,32 @@ impl Folder {
         };
         self.say(&format!("__init__.py[WARNING]: {what}"))?;
         Ok(None)
+    }
+}
+
+/// What an instance says of its power.
+#[derive(Debug)]
+pub struct Power {
+    pipe: pipe::Receiver,
+    /// What came of a line so far.
+    held: Vec<u8>,
+}
+
+impl Power {
+    /// The next line. May be dropped while it waits.
+    pub async fn line(&mut self) -> std::io::Result<String> {
+        /// No word on power is as long.
+        const LONGEST: usize = 4096;
+        loop {
+            if let Some(end) = self.held.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.held.drain(..=end).collect();
+                return Ok(String::from_utf8_lossy(&line[..end]).into_owned());
+            }
+            if self.held.len() > LONGEST {
+                self.held.clear();
+            }
+            self.pipe.read_buf(&mut self.held).await?;
+        }
     }
 }
 
@@ -225,4 +254,53 @@ fn environment(cloud: &Cloud, folder: &Folder, metadata_port: u16) -> Vec<(OsStr
     ];
     env.extend(text.map(|(name, value)| (name.into(), value.into())));
     env
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a shadow says to the host, and how it exits.
+    fn said(command: &[&str]) -> (String, bool) {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::of(&dir.path().join("it's"), "i-0");
+        folder.create(None).unwrap();
+        // A plain file in the pipe's place.
+        std::fs::remove_file(folder.path(POWER)).unwrap();
+        let shadow = folder.path("bin").join(command[0]);
+        let status = std::process::Command::new(shadow)
+            .args(&command[1..])
+            .env("PATH", format!("{}:/usr/bin:/bin", folder.path("bin").display()))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        (std::fs::read_to_string(folder.path(POWER)).unwrap_or_default(), status.unwrap().success())
+    }
+
+    #[test]
+    fn shutdown_is_understood_as_systemd_does() {
+        for (command, expected) in [
+            (&["shutdown", "-h", "now"][..], "off 0\n"),
+            (&["shutdown", "-P", "+120", "dead man"], "off 7200\n"),
+            (&["shutdown"], "off 60\n"),
+            (&["shutdown", "5"], "off 300\n"),
+            (&["shutdown", "-r", "now"], "reboot 0\n"),
+            (&["shutdown", "-c"], "cancel\n"),
+            (&["shutdown", "-k", "now"], ""),
+            (&["poweroff"], "off 0\n"),
+            (&["systemctl", "--force", "reboot"], "reboot 0\n"),
+            (&["sudo", "-n", "--", "shutdown", "now"], "off 0\n"),
+            (&["sudo", "-E", "-u", "root", "A=1", "halt"], "off 0\n"),
+        ] {
+            assert_eq!(said(command), (expected.to_owned(), true), "{command:?}");
+        }
+        for command in
+            [&["shutdown", "soon"][..], &["shutdown", "+1h"], &["shutdown", "+99999999"], &["sudo"], &["yum"]]
+        {
+            assert_eq!(said(command), (String::new(), false), "{command:?}");
+        }
+        let (at, _) = said(&["shutdown", "23:59"]);
+        let seconds: u32 = at.trim().strip_prefix("off ").unwrap().parse().unwrap();
+        assert!(seconds <= 86_400, "{at}");
+    }
 }

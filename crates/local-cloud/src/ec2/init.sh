@@ -2,9 +2,13 @@
 # The first process of an instance: init.sh FOLDER isolated|shared [USER_DATA]
 dir=$1
 if [ "$2" = isolated ]; then
-    # In namespaces of its own the instance has its own /var/log, and does not find the machine's programs by their
-    # full names either.
+    # In namespaces of its own the instance has its own /var/log, does not find the machine's programs by their full
+    # names either, and sees nothing of the cloud's folder, where the keys are, but its own.
     mount --bind "$dir/log" /var/log
+    cloud=${dir%/*/*}
+    inner=$dir/tmp${dir#"$cloud"}
+    mount -t tmpfs none "$dir/tmp" && mkdir -p "$inner" && mount --bind "$dir" "$inner" &&
+        mount --rbind "$dir/tmp" "$cloud" && cd "$dir/root"
     for shadow in "$dir"/bin/*; do
         name=${shadow##*/}
         [ "$name" != aws ] || continue

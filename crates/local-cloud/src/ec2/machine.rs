@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::io::{AsyncBufReadExt, BufReader, Split};
-use tokio::net::unix::pipe;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant as Clock, sleep_until, timeout};
 
-use super::host::{self, Folder, Started};
+use super::host::{self, Folder, Power, Started};
 use super::instance::{self, Instance, Reason, Shutdown, State};
 use super::knobs::Knobs;
 use super::metadata::{Listener, Metadata};
@@ -21,6 +19,9 @@ use crate::sagemaker::process;
 
 /// A shutdown that is further away never comes.
 const FAR: u64 = 10 * 365 * 86_400;
+
+/// How long the server's stop waits for instances that are ending.
+const ENDING: Duration = Duration::from_secs(10);
 
 /// How an instance that runs is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +87,12 @@ pub async fn end_all(cloud: &Arc<Cloud>) {
         let _ = machine.orders.send(End::Terminate(Reason::Internal));
         let _ = machine.task.await;
     }
+    // Those whose end had begun before; what does not end now the next start ends.
+    let deadline = Clock::now() + ENDING;
+    let ends = |each: &Instance| matches!(each.state, State::ShuttingDown | State::Stopping);
+    while instance::all(cloud).is_ok_and(|all| all.iter().any(ends)) && Clock::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 async fn live(cloud: Arc<Cloud>, id: String, mut orders: UnboundedReceiver<End>) {
@@ -109,7 +116,7 @@ struct Host {
     isolated: bool,
     metadata: Arc<Metadata>,
     listener: Listener,
-    power: Split<BufReader<pipe::Receiver>>,
+    power: Power,
     first: Started,
 }
 
@@ -145,7 +152,7 @@ impl Host {
         let isolated = isolated.is_ok();
         let metadata = Metadata::new(cloud.clone(), instance.clone());
         let listener = metadata.listen().await.map_err(disk)?;
-        let power = BufReader::new(folder.power().map_err(disk)?).split(b'\n');
+        let power = folder.power().map_err(disk)?;
         let script = if fresh { folder.unpack(instance.user_data.as_deref()).map_err(disk)? } else { None };
         let process = host::boot(cloud, &folder, listener.port, isolated, script.as_deref()).map_err(disk)?;
         let pending = |instance: &Instance| Ok(instance.state == State::Pending);
@@ -172,10 +179,9 @@ impl Host {
             tokio::select! {
                 order = orders.recv() => return order.unwrap_or(End::Terminate(Reason::Internal)),
                 _ = self.first.child.wait() => return End::Terminate(Reason::Internal),
-                line = self.power.next_segment() => match line {
-                    Ok(Some(line)) => self.obey(&line, &mut scheduled, &mut interruption),
-                    // Not while the instance's folder is there: it was deleted under it.
-                    Ok(None) | Err(_) => return End::Terminate(Reason::Internal),
+                line = self.power.line() => match line {
+                    Ok(line) => self.obey(&line, &mut scheduled, &mut interruption),
+                    Err(_) => return End::Terminate(Reason::Internal),
                 },
                 () = sleep_until(at), if scheduled.is_some() => {
                     if !scheduled.take().is_some_and(|it| it.reboot) {
@@ -193,9 +199,8 @@ impl Host {
     }
 
     /// `off SECONDS`, `reboot SECONDS`, `cancel` from the shadows of shutdown, `interrupt` from the market.
-    fn obey(&self, line: &[u8], scheduled: &mut Option<Scheduled>, interruption: &mut Option<Clock>) {
-        let line = String::from_utf8_lossy(line);
-        let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
+    fn obey(&self, line: &str, scheduled: &mut Option<Scheduled>, interruption: &mut Option<Clock>) {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let after = |seconds: u64| Clock::now() + Duration::from_secs(seconds.min(FAR));
         match word {
             "off" | "reboot" => {
@@ -285,7 +290,13 @@ async fn clear(folder: &Folder) -> std::io::Result<String> {
     }
     let console = folder.console();
     let root = folder.root().to_owned();
-    let removing = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(root));
+    let removing = tokio::task::spawn_blocking(move || {
+        if std::fs::remove_dir_all(&root).is_err() {
+            // Folders that the instance made unwritable.
+            let _ = std::process::Command::new("chmod").args(["-R", "u+rwX"]).arg(&root).output();
+            let _ = std::fs::remove_dir_all(&root);
+        }
+    });
     let _ = timeout(Duration::from_secs(60), removing).await;
     console
 }

@@ -39,7 +39,8 @@ pub struct Metadata {
     instance: Instance,
     /// With their ends.
     tokens: Mutex<HashMap<String, Clock>>,
-    session: Mutex<Option<Session>>,
+    /// With the ARN of the role.
+    session: Mutex<Option<(String, Session)>>,
     /// When a spot instance will be interrupted.
     notice: Mutex<Option<Timestamp>>,
 }
@@ -262,19 +263,15 @@ impl Metadata {
     fn credentials(&self) -> Option<Session> {
         let role = self.role()?;
         let mut held = locked(&self.session);
-        let name = format!("/{}", self.instance.id);
-        let fresh = |session: &Session| {
-            session.caller.arn.ends_with(&name)
-                && session
-                    .caller
-                    .arn
-                    .contains(&format!(":assumed-role/{}/", role.rsplit('/').next().unwrap_or("")))
-                && !ends_soon(session.expiration, Timestamp::now())
-        };
-        if !held.as_ref().is_some_and(fresh) {
-            *held = self.cloud.assume_role(&role, SERVICE, &self.instance.id).ok();
+        if let Some((of, session)) = &*held
+            && *of == role
+            && !ends_soon(session.expiration, Timestamp::now())
+        {
+            return Some(session.clone());
         }
-        held.clone()
+        let session = self.cloud.assume_role(&role, SERVICE, &self.instance.id).ok()?;
+        *held = Some((role, session.clone()));
+        Some(session)
     }
 
     fn document(&self) -> String {

@@ -89,6 +89,7 @@ pub fn run(request: &Request) -> Reply {
     let cloud = request.cloud;
     let launch = Launch::read(request)?;
     launch.authorize(request)?;
+    request.dry_run()?;
     let digest = digest(request.input());
     // From here to the records nobody else may take the room, the addresses or the token.
     let admission = locked(&cloud.ec2.admission);
@@ -111,7 +112,6 @@ pub fn run(request: &Request) -> Reply {
     let (name, subnet) = (&*launch.name, &launch.subnet);
     let wanted = Wanted { name, kind: launch.kind, subnet, count: launch.count, spot: price };
     let count = admit(cloud, &wanted, &admission)?;
-    request.dry_run()?;
     let instances = launch.records(request, count)?;
     if let Some(token) = &launch.client_token {
         let launched = Launched { digest, reservation: instances[0].reservation.clone() };

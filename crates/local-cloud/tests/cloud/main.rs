@@ -3,6 +3,7 @@
 mod access;
 mod boto3;
 mod ec2;
+mod ec2_api;
 mod lifecycle;
 mod s3;
 mod sagemaker;
@@ -36,6 +37,7 @@ impl Server {
         let (stop, told) = oneshot::channel::<()>();
         let mut settings = Settings::new(dir.path());
         settings.worker = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cloud/worker.py"));
+        settings.tools = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cloud/tools.sh"));
         let (listens, listening) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
