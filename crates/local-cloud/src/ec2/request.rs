@@ -141,9 +141,15 @@ fn unauthorized(error: AwsError) -> AwsError {
     }
 }
 
+/// Characters of a filter's value.
+const VALUE: usize = 255;
+
 /// `*` is any text, `?` any character, and a backslash takes that meaning from the next.
 fn patterns(values: &[&str]) -> Result<Vec<Regex>, AwsError> {
     let pattern = |value: &&str| {
+        if value.chars().count() > VALUE {
+            return Err(invalid("Filter.Value", value, "Values have up to 255 characters."));
+        }
         let mut regex = String::from("(?s)^");
         let mut chars = value.chars();
         while let Some(c) = chars.next() {
@@ -154,8 +160,7 @@ fn patterns(values: &[&str]) -> Result<Vec<Regex>, AwsError> {
                 c => regex.push_str(&regex::escape(&c.to_string())),
             }
         }
-        // A very long value makes a regex that is too large to compile.
-        Regex::new(&(regex + "$")).map_err(|_| invalid("Filter.Value", value, "The value is too long."))
+        Regex::new(&(regex + "$")).map_err(|error| AwsError::internal(error.to_string()))
     };
     values.iter().map(pattern).collect()
 }
@@ -198,6 +203,7 @@ mod tests {
         assert!(matches("al2023-*-x86_64", "al2023-ami-x86_64"));
         assert!(matches("?.b", "a.b") && !matches("?.b", "a-b") && !matches("a", "ab"));
         assert!(matches("\\*", "*") && !matches("\\*", "a"));
-        assert!(patterns(&["*?".repeat(3_000_000).as_str()]).is_err());
+        assert!(patterns(&["*?".repeat(127).as_str()]).is_ok());
+        assert!(patterns(&["*?".repeat(128).as_str()]).is_err());
     }
 }

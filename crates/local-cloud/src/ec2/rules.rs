@@ -75,10 +75,11 @@ impl Rule {
 
 /// Rules as IpPermissions: one for each protocol and ports.
 pub fn permissions<'a>(cloud: &Cloud, rules: impl Iterator<Item = &'a Rule>) -> Vec<Value> {
-    let mut all: Vec<(&str, Option<(i64, i64)>, Value)> = Vec::new();
+    // With the first rule of each.
+    let mut all: Vec<(&Rule, Value)> = Vec::new();
     for rule in rules {
         let found =
-            all.iter().position(|(protocol, ports, _)| *protocol == rule.protocol && *ports == rule.ports);
+            all.iter().position(|(first, _)| first.protocol == rule.protocol && first.ports == rule.ports);
         let at = found.unwrap_or_else(|| {
             let mut permission = json!({
                 "IpProtocol": rule.protocol, "IpRanges": [], "Ipv6Ranges": [], "PrefixListIds": [],
@@ -88,7 +89,7 @@ pub fn permissions<'a>(cloud: &Cloud, rules: impl Iterator<Item = &'a Rule>) -> 
                 permission["FromPort"] = json!(from);
                 permission["ToPort"] = json!(to);
             }
-            all.push((&rule.protocol, rule.ports, permission));
+            all.push((rule, permission));
             all.len() - 1
         });
         let (list, mut peer) = match &rule.peer {
@@ -97,11 +98,11 @@ pub fn permissions<'a>(cloud: &Cloud, rules: impl Iterator<Item = &'a Rule>) -> 
             Peer::Group(id) => ("UserIdGroupPairs", json!({"GroupId": id, "UserId": cloud.account})),
         };
         peer["Description"] = json!(rule.description);
-        if let Some(list) = all[at].2[list].as_array_mut() {
+        if let Some(list) = all[at].1[list].as_array_mut() {
             list.push(peer);
         }
     }
-    all.into_iter().map(|(.., permission)| permission).collect()
+    all.into_iter().map(|(_, permission)| permission).collect()
 }
 
 /// The rules that a request names, by `IpPermissions` or by one permission spelled out in the request itself.

@@ -137,7 +137,7 @@ fn read_structure(model: &Model, shape: Option<&Shape>, path: &str, node: Node) 
             members.find(|(name, member)| member.wire(name) == wire).ok_or_else(|| unknown(&at))?;
         input.insert(name.clone(), read(model, member.shape(), &at, node)?);
     }
-    for name in shape.required.iter().filter(|name| !input.contains_key(*name)) {
+    if let Some(name) = shape.required.iter().find(|name| !input.contains_key(*name)) {
         let wire = shape.members.get(name).map_or(name.as_str(), |member| member.wire(name));
         return Err(missing(&join(wire)));
     }

@@ -355,13 +355,15 @@ assert all(i["State"]["Name"] == "terminated" for r in ec2.describe_instances()[
 #[test]
 fn a_spot_instance_is_interrupted_after_its_notice() {
     let server = Server::start();
-    knobs(&server, &Knobs { spot_notice_seconds: 3, ..Knobs::default() });
-    let spot = r##"
+    knobs(&server, &Knobs { spot_notice_seconds: 5, ..Knobs::default() });
+    let nobody = interrupt_spot(server.dir.path(), "i-00000000").unwrap_err();
+    assert_eq!(nobody.kind(), std::io::ErrorKind::NotFound);
+    let ready = server.dir.path().join("ready");
+    let code = r##"
+import re
 spot = {"MarketType": "spot", "SpotOptions": {"MaxPrice": "0.05"}}
 def request(instance):
     return ec2.describe_spot_instance_requests(SpotInstanceRequestIds=[told(instance)["SpotInstanceRequestId"]])["SpotInstanceRequests"][0]
-"##;
-    let ask = r##"
 script = """
 token=$(curl -sX PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $AWS_EC2_METADATA_SERVICE_ENDPOINT/latest/api/token)
 until curl -sfH "X-aws-ec2-metadata-token: $token" $AWS_EC2_METADATA_SERVICE_ENDPOINT/latest/meta-data/spot/instance-action; do sleep 0.1; done
@@ -371,15 +373,10 @@ now = request(i)
 assert (now["State"], now["Status"]["Code"], now["SpotPrice"], now["InstanceId"]) == ("active", "fulfilled", "0.05", i), now
 assert in_state(i, "running")["InstanceLifecycle"] == "spot"
 assert "one-time Spot Instance request" in refused("UnsupportedOperation", ec2.stop_instances, InstanceIds=[i])
-print(i)
-"##;
-    let instance = run(&server, &format!("{spot}\n{ask}"));
-    assert_eq!(
-        interrupt_spot(server.dir.path(), "i-00000000").unwrap_err().kind(),
-        std::io::ErrorKind::NotFound
-    );
-    interrupt_spot(server.dir.path(), instance.trim()).unwrap();
-    let after = r##"
+# The market takes it away now.
+with open("READY.new", "w") as file:
+    file.write(i)
+os.rename("READY.new", "READY")
 until(lambda: request(i)["Status"]["Code"] == "marked-for-termination")
 assert told(i)["State"]["Name"] == "running"
 end = in_state(i, "terminated")
@@ -404,7 +401,11 @@ refused("InvalidSpotInstanceRequestID.NotFound", ec2.cancel_spot_instance_reques
 refused("Unsupported", run, InstanceMarketOptions={"MarketType": "spot", "SpotOptions": {"SpotInstanceType": "persistent"}})
 refused("InvalidParameterValue", run, InstanceMarketOptions={"MarketType": "spot", "SpotOptions": {"MaxPrice": "-1"}})
 "##;
-    run(&server, &format!("import re\ni = {:?}\n{spot}\n{after}", instance.trim()));
+    std::thread::scope(|scope| {
+        scope.spawn(|| run(&server, &code.replace("READY", ready.to_str().unwrap())));
+        let instance = wait_for(|| std::fs::read_to_string(&ready).ok());
+        interrupt_spot(server.dir.path(), &instance).unwrap();
+    });
     nothing_is_left(&server);
 }
 
