@@ -10,7 +10,9 @@ use tokio::sync::watch;
 use crate::aws::Aws;
 use crate::failure::{EXPECTATION, Failure, Outcome};
 use crate::files;
-use crate::journal::{Event, Journal, JournalError, ResourceId, ResourceStatus, RunOutcome, StepStatus};
+use crate::journal::{
+    Event, Journal, JournalError, Lifetime, ResourceId, ResourceStatus, RunOutcome, StepStatus,
+};
 use crate::plan::{self, Decision, Ready, Resolution};
 use crate::resource::ensure::{Hands, INTERRUPTED};
 use crate::resource::{AnyResource, Live, Status};
@@ -88,6 +90,7 @@ struct Runner<'a> {
 
 impl Runner<'_> {
     async fn steps(&mut self, run: u64) -> Result<Ended, JournalError> {
+        self.pay_debts().await;
         self.look().await;
         self.remove_forgotten().await?;
         let facts = Map::from_iter([
@@ -175,7 +178,10 @@ impl Runner<'_> {
                         summary,
                         figures,
                     }])?;
-                    return Ok(self.clean(&step.id).await);
+                    return Ok(match self.pay(&step.id).await {
+                        Ok(()) => self.clean(&step.id).await,
+                        Err(unpaid) => Some(unpaid),
+                    });
                 }
                 Err(failure) => failure,
             };
@@ -184,6 +190,9 @@ impl Runner<'_> {
                 return Ok(Some(failure));
             }
             self.journal.append([Event::StepFailed { step: step.id.clone(), failure: failure.clone() }])?;
+            if let Err(unpaid) = self.pay(&step.id).await {
+                self.journal.note(&step.id, &unpaid.to_string());
+            }
             if attempt == step.common.retry {
                 return Ok(Some(failure));
             }
@@ -288,7 +297,8 @@ impl Runner<'_> {
             return Decision::Run("forced".into());
         }
         let expected_to_fail = step.common.expect_error.is_some();
-        for (id, resource) in state.resources.of_step(&step.id) {
+        let of_step = state.resources.of_step(&step.id).into_iter();
+        for (id, resource) in of_step.filter(|(_, resource)| resource.lifetime == Lifetime::Stack) {
             if !resource.is_live() {
                 return Decision::Run(format!("gone: {id}"));
             }
@@ -297,7 +307,9 @@ impl Runner<'_> {
             }
             match self.found.get(id) {
                 Some(Ok(None)) => return Decision::Run(format!("gone: {id}")),
-                Some(Ok(Some(Live { status: Status::Failed(reason), .. }))) if !expected_to_fail => {
+                Some(Ok(Some(Live { status: Status::Failed(reason) | Status::Ended(reason), .. })))
+                    if !expected_to_fail =>
+                {
                     return Decision::Run(format!("{id} has failed: {reason}"));
                 }
                 _ => {}
@@ -334,6 +346,24 @@ impl Runner<'_> {
             return Ok(Some(failure));
         }
         Ok(self.clean(&step.id).await)
+    }
+
+    /// Deletes what the step was to have only while it ran.
+    async fn pay(&mut self, step: &str) -> Outcome<()> {
+        let debts = self.journal.state().resources.debts(step);
+        self.delete(step, debts).await
+    }
+
+    /// Pays what an earlier run could not. A step that was interrupted goes on with what it has.
+    async fn pay_debts(&mut self) {
+        let steps = self.journal.state().steps.iter();
+        let ended: Vec<String> =
+            steps.filter(|(_, row)| row.status != StepStatus::Running).map(|(id, _)| id.clone()).collect();
+        for step in ended {
+            if let Err(unpaid) = self.pay(&step).await {
+                self.journal.note(&step, &unpaid.to_string());
+            }
+        }
     }
 
     /// Deletes what another form of the step has superseded.

@@ -7,7 +7,7 @@ use local_cloud::Settings;
 use local_cloud::lifecycle::{self, Running};
 use serde_json::json;
 
-use super::{Stop, Verdict};
+use super::{Stop, Verdict, aws_cli};
 use crate::cli::{Cloud, Format};
 use crate::exit;
 
@@ -35,6 +35,7 @@ pub fn run(arguments: &Cloud) -> Verdict {
             settings.detached = true;
             lifecycle::serve(settings).map_err(stopped)?;
         }
+        Cloud::Aws { arguments } => return aws_cli::run(arguments),
     }
     Ok(exit::DONE)
 }

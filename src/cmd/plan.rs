@@ -29,7 +29,7 @@ pub fn run(arguments: &Plan) -> Verdict {
     })?;
     let worst: f64 = planned.iter().filter_map(|step| Some(step.price.as_ref()?.0)).sum();
     if arguments.file.format == Format::Json {
-        println!("{}", json!({"steps": planned, "worst_case_usd": worst, "prices_of": price::DATE}));
+        println!("{}", json!({"steps": planned, "worst_case_usd": worst, "prices_of": price::DATES}));
         return Ok(exit::DONE);
     }
     let width = planned.iter().map(|step| step.id.len()).max().unwrap_or_default();
@@ -50,6 +50,6 @@ pub fn run(arguments: &Plan) -> Verdict {
         step.leaves.iter().for_each(|left| println!("{:width$}  {:17} {left}", "", ""));
     }
     let worst = worst + 0.0;
-    println!("At worst {worst:.2} USD on AWS, by prices of {}.", price::DATE);
+    println!("At worst {worst:.2} USD on AWS, by prices of {}.", price::DATES);
     Ok(exit::DONE)
 }

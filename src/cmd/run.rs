@@ -116,7 +116,7 @@ fn ask(arguments: &Run, checked: &Checked, journal: &Journal, aws: &Aws) -> Resu
     let planned = planned.map_err(|_| Stop::usage("the plan cannot be made"))?;
     let worst: f64 = planned.iter().filter_map(|step| Some(step.price.as_ref()?.0)).sum();
     eprintln!("account {}, region {}, as {}", aws.account, aws.region, aws.principal);
-    eprintln!("at worst {worst:.2} USD, by prices of {}", crate::price::DATE);
+    eprintln!("at worst {worst:.2} USD, by prices of {}", crate::price::DATES);
     let budget = runbook.front.budget.as_deref().and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
     if let Some(budget) = budget.filter(|budget| worst > *budget) {
         return Err(Stop::new(

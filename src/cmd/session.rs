@@ -115,7 +115,7 @@ pub fn paths(runbook: &Runbook, given: &BTreeMap<String, Value>) -> Paths {
     let base = base(runbook);
     let allowed =
         given.values().filter_map(Value::as_str).map(PathBuf::from).filter(|path| path.exists()).collect();
-    Paths { base, cache: PathBuf::from(".opsml/cache"), allowed }
+    Paths { base, cache: PathBuf::from(".opsml/cache"), allowed, worker: cloud::worker() }
 }
 
 fn base(runbook: &Runbook) -> PathBuf {

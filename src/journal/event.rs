@@ -25,6 +25,23 @@ impl fmt::Display for ResourceId {
     }
 }
 
+/// How long a resource is meant to live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lifetime {
+    /// Until `down`.
+    #[default]
+    Stack,
+    /// Until its step ends, however it ends: a debt that the runner, the next run and `down` all pay.
+    Step,
+}
+
+impl Lifetime {
+    fn is_stack(&self) -> bool {
+        *self == Self::Stack
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -79,6 +96,8 @@ pub enum Event {
         step: String,
         slot: String,
         spec: Value,
+        #[serde(default, skip_serializing_if = "Lifetime::is_stack")]
+        lifetime: Lifetime,
     },
     /// Committed before the wait: the resource exists and is ours.
     Created {

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::event::{Event, Record, ResourceId, RunOutcome};
+use super::event::{Event, Lifetime, Record, ResourceId, RunOutcome};
 use super::figure::Figure;
 use crate::failure::Failure;
 
@@ -82,6 +82,7 @@ pub struct ResourceRow {
     /// The request, as the resource's own type reads it.
     pub spec: Value,
     pub status: ResourceStatus,
+    pub lifetime: Lifetime,
     pub superseded: bool,
     pub adopted: bool,
     /// What Describe last said of it, without what changes by itself.
@@ -127,6 +128,12 @@ impl Ledger {
 
     pub fn get(&self, id: &ResourceId) -> Option<&ResourceRow> {
         self.0.get(id)
+    }
+
+    /// What a step must not leave behind, newest first.
+    pub fn debts(&self, step: &str) -> Vec<ResourceId> {
+        let debts = self.live().rev().filter(|(_, row)| row.step == step && row.lifetime == Lifetime::Step);
+        debts.map(|(id, _)| id.clone()).collect()
     }
 
     /// The last resource of each slot of a step that nothing has superseded; a deleted one was deleted by `down`
@@ -243,7 +250,7 @@ impl State {
                 self.steps.shift_remove(step);
             }
 
-            Event::Intended { id, step, slot, spec } => {
+            Event::Intended { id, step, slot, spec, lifetime } => {
                 expect(self.resources.get(id).is_none_or(|row| !row.is_live()), "a name is intended twice")?;
                 expect(self.resources.in_slot(step, slot).is_none(), "a slot is taken twice")?;
                 let row = ResourceRow {
@@ -251,6 +258,7 @@ impl State {
                     slot: slot.clone(),
                     spec: spec.clone(),
                     status: R::Intended,
+                    lifetime: *lifetime,
                     superseded: false,
                     adopted: false,
                     facts: Map::new(),

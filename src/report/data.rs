@@ -268,9 +268,7 @@ fn drawn(figure: &Figure, redactor: &Redactor) -> (String, Body) {
     let all = |texts: &[String]| texts.iter().map(|text| redactor.text(text)).collect();
     match figure {
         Figure::Curve { caption, x, y, series } => {
-            let series = series
-                .iter()
-                .map(|one| Series { name: redactor.text(&one.name), points: one.points.clone() });
+            let series = series.iter().map(|one| Series { name: redactor.text(&one.name), ..one.clone() });
             (
                 redactor.text(caption),
                 Body::Curve { x: redactor.text(x), y: redactor.text(y), series: series.collect() },

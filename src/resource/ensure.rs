@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::{AnyResource, Live, Naming, Resource, Status, Tags};
 use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
-use crate::journal::{Event, Journal, ResourceId, ResourceStatus};
+use crate::journal::{Event, Journal, Lifetime, ResourceId, ResourceStatus};
 
 /// The code of a wait that the user broke off.
 pub const INTERRUPTED: &str = "Interrupted";
@@ -61,12 +61,12 @@ impl Hands<'_> {
     }
 
     /// Makes sure that the step's slot holds a resource as `wanted`, and waits until it is ready.
-    pub async fn ensure<R: Resource>(&mut self, slot: &str, wanted: R) -> Outcome<Held> {
+    pub async fn ensure<R: Resource>(&mut self, slot: &str, wanted: R, lifetime: Lifetime) -> Outcome<Held> {
         let id = match self.settle(slot, &wanted).await? {
             Settled::Have(id) => id,
             Settled::Need => {
                 let there = self.is_there(&wanted).await?;
-                let id = self.intend(slot, &wanted)?;
+                let id = self.intend(slot, &wanted, lifetime)?;
                 if there {
                     self.adopt(&id, &wanted).await?
                 } else {
@@ -108,7 +108,7 @@ impl Hands<'_> {
                 Ok(Settled::Need)
             }
             Some(live)
-                if matches!(live.status, Status::Failed(_))
+                if matches!(live.status, Status::Failed(_) | Status::Ended(_))
                     || ((old != *wanted || self.force) && wanted.replaces(&old)) =>
             {
                 // Its logs and reason stay readable until the step has succeeded.
@@ -132,11 +132,12 @@ impl Hands<'_> {
         }
     }
 
-    fn intend<R: Resource>(&mut self, slot: &str, wanted: &R) -> Outcome<ResourceId> {
+    fn intend<R: Resource>(&mut self, slot: &str, wanted: &R, lifetime: Lifetime) -> Outcome<ResourceId> {
         let name = generate(&wanted.naming(), &self.journal.state().stack);
         let id = ResourceId { kind: R::TYPE.into(), name };
         let spec = serde_json::to_value(wanted).map_err(Failure::journal)?;
-        self.commit([Event::Intended { id: id.clone(), step: self.step.clone(), slot: slot.into(), spec }])?;
+        let (step, slot) = (self.step.clone(), slot.to_owned());
+        self.commit([Event::Intended { id: id.clone(), step, slot, spec, lifetime }])?;
         Ok(id)
     }
 
@@ -194,7 +195,7 @@ impl Hands<'_> {
             })?;
             match &live.status {
                 Status::Ready => return Ok(live),
-                Status::Failed(reason) => return Err(failed(id, reason)),
+                Status::Failed(reason) | Status::Ended(reason) => return Err(failed(id, reason)),
                 Status::Pending(status) => {
                     let (step, status) = (self.step.clone(), status.clone());
                     self.journal.progress(&step, format!("{id}: {status}"), None);
@@ -232,7 +233,9 @@ impl Hands<'_> {
         let step = self.step.clone();
         self.journal.progress(&step, format!("deleting {id}"), None);
         let mut asked = 0;
-        while resource.describe(self.aws, &id.name).await?.is_some() {
+        while let Some(live) = resource.describe(self.aws, &id.name).await?
+            && (asked == 0 || !matches!(live.status, Status::Ended(_)))
+        {
             if asked == 0 {
                 resource.delete(self.aws, &id.name).await?;
             } else {

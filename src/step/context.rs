@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
-use crate::journal::Figure;
+use crate::journal::{Figure, Lifetime};
 use crate::resource::Resource;
 use crate::resource::ensure::{Hands, Held};
 
@@ -20,6 +20,8 @@ pub struct Paths {
     pub cache: PathBuf,
     /// Paths that the command line gave, and that may lie anywhere.
     pub allowed: Vec<PathBuf>,
+    /// The worker that goes to EC2 instances.
+    pub worker: Option<PathBuf>,
 }
 
 impl Paths {
@@ -49,7 +51,12 @@ impl Context<'_> {
     }
 
     pub async fn ensure<R: Resource>(&mut self, slot: &str, wanted: R) -> Outcome<Held> {
-        self.hands.ensure(slot, wanted).await
+        self.hands.ensure(slot, wanted, Lifetime::Stack).await
+    }
+
+    /// As [`ensure`](Self::ensure), for what goes when the step ends, however it ends.
+    pub async fn ensure_meanwhile<R: Resource>(&mut self, slot: &str, wanted: R) -> Outcome<Held> {
+        self.hands.ensure(slot, wanted, Lifetime::Step).await
     }
 
     /// Describes what the user says is there: it is used, and never changed, tagged or deleted.

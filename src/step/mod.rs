@@ -4,15 +4,20 @@
 //! check at once. Adding one is a file here, and its line in [`kinds!`] below.
 
 mod bucket;
+mod choose_instance;
 mod command;
+mod compare;
 mod context;
 mod dataset;
 mod deploy;
+mod ec2_train;
 mod fields;
 mod images;
+mod notebook;
 mod predict;
 mod role;
 mod train;
+mod tune;
 mod upload;
 
 use std::collections::BTreeMap;
@@ -142,11 +147,16 @@ macro_rules! kinds {
 kinds!(
     dataset::Dataset,
     bucket::Bucket,
+    choose_instance::ChooseInstance,
     upload::Upload,
     role::Role,
+    notebook::Notebook,
     train::Train,
+    tune::Tune,
     deploy::Deploy,
     predict::Predict,
+    ec2_train::Ec2Train,
+    compare::Compare,
     command::Command,
 );
 

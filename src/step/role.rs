@@ -30,6 +30,9 @@ pub struct Role {
     pub existing: Option<RoleName>,
 }
 
+/// The service whose roles are handed out by instance profiles.
+const EC2: &str = "ec2.amazonaws.com";
+
 fn sagemaker() -> String {
     "sagemaker.amazonaws.com".to_owned()
 }
@@ -41,6 +44,8 @@ pub struct Outputs {
     pub arn: String,
     /// The document of the inline policy; nothing where there is none.
     pub policy: Option<Value>,
+    /// The instance profile that hands the role to EC2 instances; nothing for another service's role.
+    pub instance_profile: Option<String>,
 }
 
 impl Kind for Role {
@@ -94,6 +99,15 @@ impl Kind for Role {
             None => context.ensure("role", wanted).await?,
         };
         let arn = held.text("arn");
-        Ok(Done::new(Outputs { arn: arn.clone(), name: held.name, policy }, arn))
+        let instance_profile = match (self.service == EC2, self.existing.is_some()) {
+            (false, _) => None,
+            // The console gives a role of EC2 a profile of its name.
+            (true, true) => Some(held.name.clone()),
+            (true, false) => {
+                let profile = resource::InstanceProfile { role: held.name.clone() };
+                Some(context.ensure("instance-profile", profile).await?.name)
+            }
+        };
+        Ok(Done::new(Outputs { arn: arn.clone(), name: held.name, policy, instance_profile }, arn))
     }
 }
