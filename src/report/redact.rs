@@ -123,7 +123,10 @@ fn is_key(word: &str) -> bool {
     };
     let kinds: Vec<u8> = word.bytes().map(kind).collect();
     let changes = kinds.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    word.len() == 40 && changes >= MIN_CHANGES && (0..=2).all(|kind| kinds.contains(&kind)) && !kinds.contains(&4)
+    word.len() == 40
+        && changes >= MIN_CHANGES
+        && (0..=2).all(|kind| kinds.contains(&kind))
+        && !kinds.contains(&4)
 }
 
 #[cfg(test)]
