@@ -113,24 +113,28 @@ pub fn foreseen(step: &Declared, params: &Map<String, Value>) -> Value {
     partly_resolved(&step.fields, &context).unwrap_or_else(|_| step.fields.clone()).to_value()
 }
 
-/// Resolves the texts that refer to parameters alone, as far as those are known.
+/// Resolves the texts that refer to parameters alone, as far as those are known, and as far as a document that nobody
+/// has looked at may be trusted with it; a run resolves the rest.
 fn partly_resolved(node: &Node, context: &Context) -> Result<Node, Diagnostic> {
     let params = context.get("params").and_then(Value::as_object);
     let mut failed = None;
     let node = map_texts(node, &mut |node, text| {
-        let known = |reference: &Reference| {
-            reference.root == "params"
-                && reference
-                    .path
-                    .first()
-                    .is_some_and(|name| params.is_some_and(|params| params.contains_key(name)))
+        if !template::has_template(text) {
+            return node.clone();
+        }
+        let param = |reference: &Reference| match reference.root.as_str() {
+            "params" => params?.get(reference.path.first()?),
+            _ => None,
         };
-        let references = template::references(text, Form::Template, &|at| at);
-        if !template::has_template(text)
-            || !references.is_ok_and(|all| all.iter().all(known))
-            // Told already, at its place.
-            || !Tags::new(text, Form::Template).unknown(&|at| at).is_empty()
-        {
+        let Ok(references) = template::references(text, Form::Template, &|at| at) else {
+            return node.clone();
+        };
+        let Some(used) = references.iter().map(param).collect::<Option<Vec<_>>>() else {
+            return node.clone();
+        };
+        let tags = Tags::new(text, Form::Template);
+        // Filters that there aren't are told already, at their places.
+        if !tags.is_modest(used.iter().all(|value| value.is_number())) || !tags.unknown(&|at| at).is_empty() {
             return node.clone();
         }
         match template::resolve(text, &Value::Object(context.clone())) {

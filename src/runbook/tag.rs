@@ -179,6 +179,23 @@ impl<'a> Tags<'a> {
         Ok(())
     }
 
+    /// Whether evaluating it cannot make much of little: without statements, with few concatenations, and with products
+    /// of numbers alone (`numbers`: what it refers to are numbers). In others a text could double again and again.
+    pub fn is_modest(&self, numbers: bool) -> bool {
+        let tokens = || self.tags.iter().flat_map(|(_, tokens)| tokens);
+        let any = |test: fn(&Piece<'_>) -> bool| tokens().any(|token| test(&token.piece));
+        let joined = tokens().filter(|token| matches!(token.piece, Piece::Mark(b'~' | b'+'))).count();
+        let sequence = |piece: &Piece<'_>| {
+            matches!(
+                piece,
+                Piece::Text(_) | Piece::Mark(b'[' | b'{') | Piece::Word("range" | "dict" | "string")
+            )
+        };
+        !self.tags.iter().any(|(span, _)| self.text[span.clone()].starts_with("{%"))
+            && joined <= 16
+            && (!any(|piece| *piece == Piece::Mark(b'*')) || (numbers && !any(sequence)))
+    }
+
     /// Where each dotted name, and each beginning of one, stands: `a.b.c` is there as `a`, `a.b` and `a.b.c`.
     pub fn names(&self) -> HashMap<&'a str, Vec<Span>> {
         let mut names: HashMap<&str, Vec<Span>> = HashMap::new();

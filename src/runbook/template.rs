@@ -382,6 +382,25 @@ mod tests {
     }
 
     #[test]
+    fn what_could_double_again_and_again_is_not_modest() {
+        let modest = |text: &str| Tags::new(text, Form::Template).is_modest(true);
+        for text in ["{{ params.n * 2 + 1 }}", "{{ params.a ~ '/' ~ params.b }}", "{{ [1, 2] | join(',') }}"]
+        {
+            assert!(modest(text), "{text}");
+        }
+        for text in [
+            "{% set a = 'x' %}{% set b = a ~ a %}",
+            "{{ 'a' * 100000000 }}",
+            "{{ [1] * 100000000 }}",
+            "{{ range(100000) * 1000 }}",
+            &format!("{{{{ params.a{} }}}}", " ~ params.a".repeat(17)),
+        ] {
+            assert!(!modest(text), "{text}");
+        }
+        assert!(!Tags::new("{{ params.text * 2 }}", Form::Template).is_modest(false));
+    }
+
+    #[test]
     fn what_is_raw_or_a_comment_is_text() {
         let text = "{% raw %} {{ a | b {% endraw %} {# {{ a | b #} {{ x.y['}}'] }} {{ figure(\"a\") }}";
         let tags = Tags::new(text, Form::Template);
