@@ -148,7 +148,7 @@ fn a_worker_that_dies() {
     let env = small_with(&through("train")).with("OPSML_WORKER", "/nonexistent/worker");
     env.opsml(["run", "small.md"])
         .code(1)
-        .complains("/nonexistent/worker could not be started")
+        .complains("could not start the worker /nonexistent/worker")
         .complains("make");
 }
 
