@@ -296,6 +296,8 @@ fn misreference(reference: &Reference, scope: &Scope<'_>) -> Option<Diagnostic> 
                 .then(|| Diagnostic::error(span, format!("`run` has no `{name}`")).suggest(name, known))
         }
         "table" | "figure" if scope.earlier.is_none() => None,
+        // minijinja's own functions.
+        "dict" | "range" | "namespace" => None,
         root => match unknown_root(root, span.clone(), scope, &beside(scope)) {
             Some(problem) => Some(problem),
             None => {
