@@ -1,12 +1,16 @@
 //! Unpacks a zip that somebody else made: regular files and folders alone, nothing outside, nothing that blows up.
+//! Packs a folder of ours as `tar.gz`.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use flate2::{Compression, GzBuilder};
+
 use zip::ZipArchive;
 
 use crate::failure::{Failure, Outcome};
+use crate::files::files_below;
 
 /// Entries that an archive may have. ImageNet has 1.3 million images and comes as no zip.
 const MAX_ENTRIES: usize = 500_000;
@@ -15,6 +19,28 @@ const MAX_BYTES: u64 = 64 << 30;
 /// How many bytes a byte may become, once an entry is larger than a page of text: images don't compress.
 const MAX_RATIO: u64 = 200;
 const SMALL: u64 = 1 << 20;
+
+/// Packs the files below `folder` as the `tar.gz` file `into`: the same content gives the same bytes.
+pub fn pack(folder: &Path, into: &Path) -> Outcome<()> {
+    let parent = into.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent).map_err(|error| Failure::file(parent, error))?;
+    let staging = tempfile::NamedTempFile::new_in(parent).map_err(|error| Failure::file(parent, error))?;
+    let failed = |error: io::Error| Failure::file(into, error);
+    let mut archive =
+        tar::Builder::new(GzBuilder::new().mtime(0).write(staging.as_file(), Compression::default()));
+    for file in files_below(folder)? {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(file.bytes);
+        header.set_mode(0o644);
+        header.set_cksum();
+        let content = File::open(&file.path).map_err(|error| Failure::file(&file.path, error))?;
+        // A file that grows meanwhile must not break the archive.
+        archive.append_data(&mut header, &file.key, content.take(file.bytes)).map_err(failed)?;
+    }
+    archive.into_inner().and_then(flate2::write::GzEncoder::finish).map_err(failed)?;
+    staging.persist(into).map_err(|error| Failure::file(into, error.error))?;
+    Ok(())
+}
 
 /// Unpacks `archive` into the new folder `into`, which appears whole or not at all.
 pub fn unpack(archive: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -> Outcome<()> {

@@ -15,6 +15,9 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::failure::{Failure, Outcome};
 
+/// The account whose registry holds AWS's images in all but a few regions.
+const PYTORCH_REGISTRY: &str = "763104351884";
+
 /// Where the calls go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -37,6 +40,7 @@ pub struct Aws {
     pub region: String,
     /// Who calls, as STS names it.
     pub principal: String,
+    pub ec2: aws_sdk_ec2::Client,
     pub iam: aws_sdk_iam::Client,
     pub logs: aws_sdk_cloudwatchlogs::Client,
     pub s3: aws_sdk_s3::Client,
@@ -83,12 +87,20 @@ impl Aws {
             failure("GetCallerIdentity", error)
                 .hint("credentials are needed: AWS_PROFILE, AWS_ACCESS_KEY_ID, or `aws sso login`")
         })?;
+        let account = identity.account().unwrap_or_default().to_owned();
+        // It becomes a part of the journal's name, and of ARNs.
+        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+            let message = format!("GetCallerIdentity: `{account}` is not an account: 12 digits");
+            return Err(Failure::new("BadAccount", message)
+                .hint("is the target a server that speaks AWS's protocols?"));
+        }
         let path_style = target != Target::Aws;
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style).build();
         Ok(Self {
-            account: identity.account().unwrap_or_default().to_owned(),
+            account,
             principal: identity.arn().unwrap_or_default().to_owned(),
             region,
+            ec2: aws_sdk_ec2::Client::new(&config),
             iam: aws_sdk_iam::Client::new(&config),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
             s3: aws_sdk_s3::Client::from_conf(s3),
@@ -98,6 +110,11 @@ impl Aws {
         })
     }
 
+    /// Whether this is the local cloud.
+    pub fn is_local(&self) -> bool {
+        matches!(self.target, Target::Local { .. })
+    }
+
     /// The URI of a training or serving image. A bare name is a repository of the account's own registry, which is
     /// where the worker's image lies on AWS, and how the local cloud knows it.
     pub fn image(&self, image: &str) -> String {
@@ -105,6 +122,15 @@ impl Aws {
             true => image.to_owned(),
             false => format!("{}.dkr.ecr.{}.amazonaws.com/{image}:latest", self.account, self.region),
         }
+    }
+
+    /// The URI of AWS's own PyTorch image for training.
+    /// <https://github.com/aws/deep-learning-containers/blob/master/available_images.md>
+    pub fn pytorch_image(&self, version: &str, python: &str, instance_type: &str) -> String {
+        let family = instance_type.trim_start_matches("ml.");
+        let processor = if family.starts_with(['p', 'g']) { "gpu" } else { "cpu" };
+        let registry = format!("{PYTORCH_REGISTRY}.dkr.ecr.{}.amazonaws.com", self.region);
+        format!("{registry}/pytorch-training:{version}-{processor}-{python}")
     }
 
     /// How long to wait before asking again whether something is ready, for the nth time. AWS takes minutes for
@@ -147,7 +173,9 @@ pub fn is_absent(failure: &Failure) -> bool {
         | "NotFound"
         | "ResourceNotFound"
         | "ResourceNotFoundException" => true,
-        "ValidationException" => ["Could not find", "does not exist", "not found"]
+        // EC2: InvalidKeyPair.NotFound, InvalidInstanceID.NotFound, …
+        code if code.ends_with(".NotFound") => true,
+        "ValidationException" => ["Could not find", "does not exist", "not found", "RecordNotFound"]
             .iter()
             .any(|words| failure.message.contains(words)),
         _ => false,

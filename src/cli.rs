@@ -207,4 +207,10 @@ pub enum Cloud {
         #[arg(long)]
         dir: PathBuf,
     },
+    /// Be the AWS CLI of an instance.
+    #[command(hide = true)]
+    Aws {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }

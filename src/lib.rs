@@ -6,7 +6,7 @@
 //! diagnostic            journal  ──────────────  report, console
 //! ```
 //!
-//! ARCHITECTURE.md says who may import whom, and why; `tests/structure.rs` holds the code to it.
+//! ARCHITECTURE.md says who may import whom, and why; `tests/cli/structure.rs` holds the code to it.
 
 pub mod action;
 pub mod archive;
@@ -25,4 +25,5 @@ pub mod report;
 pub mod resource;
 pub mod runbook;
 pub mod runner;
+pub mod script;
 pub mod step;

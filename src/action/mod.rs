@@ -2,8 +2,14 @@
 
 mod invoke_endpoint;
 mod logs;
+mod my_address;
+mod s3_copy;
 mod training_output;
+mod tuning_trials;
 
 pub use invoke_endpoint::{Invocation, invoke_endpoint};
 pub use logs::{LogLine, job_log};
+pub use my_address::my_address;
+pub use s3_copy::{Place, copy, copy_all, s3_client};
 pub use training_output::{TrainingOutput, training_output};
+pub use tuning_trials::{Trial, tuning_trials};

@@ -19,6 +19,14 @@ pub struct TrainingOutput {
     pub test: Option<TestMetrics>,
 }
 
+impl TrainingOutput {
+    /// Seconds of training an epoch, the mean.
+    pub fn epoch_seconds(&self) -> Option<f64> {
+        let all: f64 = self.epochs.iter().map(|epoch| epoch.seconds).sum();
+        (!self.epochs.is_empty()).then(|| all / self.epochs.len() as f64)
+    }
+}
+
 /// Reads `OUTPUT_PATH/JOB/output/output.tar.gz`; empty where the job left none or none of ours.
 pub async fn training_output(aws: &Aws, output_path: &str, job: &str) -> Outcome<TrainingOutput> {
     let (bucket, prefix) = split_uri(output_path)?;

@@ -7,7 +7,7 @@ use local_cloud::Settings;
 use local_cloud::lifecycle::{self, Running};
 use serde_json::json;
 
-use super::{Stop, Verdict};
+use super::{Stop, Verdict, aws_cli};
 use crate::cli::{Cloud, Format};
 use crate::exit;
 
@@ -32,9 +32,11 @@ pub fn run(arguments: &Cloud) -> Verdict {
         Cloud::Serve { dir } => {
             let mut settings = Settings::new(dir);
             settings.worker = worker();
+            settings.tools = Some(std::env::current_exe()?);
             settings.detached = true;
             lifecycle::serve(settings).map_err(stopped)?;
         }
+        Cloud::Aws { arguments } => return aws_cli::run(arguments),
     }
     Ok(exit::DONE)
 }

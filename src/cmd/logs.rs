@@ -7,6 +7,7 @@ use crate::action::job_log;
 use crate::cli::{Format, Logs};
 use crate::diagnostic::printable;
 use crate::exit;
+use crate::resource::AnyResource;
 
 pub fn run(arguments: &Logs) -> Verdict {
     let journal = session::must_read(&arguments.journaled)?;
@@ -15,16 +16,10 @@ pub fn run(arguments: &Logs) -> Verdict {
     if !state.steps.contains_key(id) {
         return Err(show::unknown(id, state.steps.keys().map(String::as_str)));
     }
-    let places: Vec<(String, String)> = state
-        .resources
-        .live()
-        .filter(|(_, row)| row.step == *id)
-        .filter_map(|(resource, _)| match resource.kind.as_str() {
-            "training-job" => Some(("/aws/sagemaker/TrainingJobs".to_owned(), format!("{}/", resource.name))),
-            "endpoint" => Some((format!("/aws/sagemaker/Endpoints/{}", resource.name), String::new())),
-            _ => None,
-        })
-        .collect();
+    let mut places: Vec<(String, String)> = Vec::new();
+    for (resource, row) in state.resources.live().filter(|(_, row)| row.step == *id) {
+        places.extend(AnyResource::read(&resource.kind, &row.spec)?.log(&resource.name));
+    }
     if places.is_empty() {
         return Err(Stop::usage(format!("the step `{id}` has nothing that writes a log"))
             .hint("training jobs and endpoints do"));

@@ -1,5 +1,6 @@
 //! The verbs: one file each. They open what they need, hand it on, and turn what comes back into an exit code.
 
+mod aws_cli;
 mod check;
 mod cloud;
 mod doctor;

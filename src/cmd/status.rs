@@ -8,6 +8,7 @@ use crate::console::{duration_words, status_word};
 use crate::diagnostic::printable;
 use crate::exit;
 use crate::price;
+use crate::resource::AnyResource;
 
 pub fn run(arguments: &Journaled) -> Verdict {
     let journal = session::must_read(arguments)?;
@@ -28,18 +29,18 @@ pub fn run(arguments: &Journaled) -> Verdict {
             printable(&said)
         );
     }
+    if let Some(cause) = state.runs.last().and_then(|run| run.cause.as_ref()) {
+        println!("the last run ended at `{}`: {}", cause.step, printable(&cause.failure.to_string()));
+    }
     let live: Vec<_> = state.resources.live().collect();
     println!("{} live resources", live.len());
     for (id, row) in live {
-        let instance = row
-            .spec
-            .get("instance_type")
-            .and_then(|name| name.as_str())
-            .filter(|_| id.kind == "endpoint-config");
-        let bills = instance
-            .and_then(price::hourly)
-            .map(|usd| format!(": {usd} USD an hour on AWS, each instance"))
-            .unwrap_or_default();
+        let resource = AnyResource::read(&id.kind, &row.spec)?;
+        let bills = resource.bills().map(|instance| match price::hourly(instance) {
+            Some(usd) => format!(": {usd} USD an hour on AWS, each {instance}"),
+            None => format!(": bills by the hour on AWS, each {instance}"),
+        });
+        let bills = bills.unwrap_or_default();
         println!("  {id}{bills}");
     }
     Ok(exit::DONE)

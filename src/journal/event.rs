@@ -25,6 +25,30 @@ impl fmt::Display for ResourceId {
     }
 }
 
+/// Why a run ended early.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    pub step: String,
+    pub failure: Failure,
+}
+
+/// How long a resource is meant to live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lifetime {
+    /// Until `down`.
+    #[default]
+    Stack,
+    /// Until its step ends, however it ends: a debt that the runner, the next run and `down` all pay.
+    Step,
+}
+
+impl Lifetime {
+    fn is_stack(&self) -> bool {
+        *self == Self::Stack
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -43,6 +67,9 @@ pub enum Event {
     RunEnded {
         run: u64,
         outcome: RunOutcome,
+        /// The step at which it ended early, and why: a step that is done may no longer be as expected.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
     },
 
     /// A step's work begins; what it was given is what decides later whether it is stale.
@@ -79,6 +106,8 @@ pub enum Event {
         step: String,
         slot: String,
         spec: Value,
+        #[serde(default, skip_serializing_if = "Lifetime::is_stack")]
+        lifetime: Lifetime,
     },
     /// Committed before the wait: the resource exists and is ours.
     Created {

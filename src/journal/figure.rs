@@ -19,9 +19,22 @@ pub enum Figure {
     },
 }
 
-/// One line of a curve: points (x, y) in the order of x.
+/// One line or scatter: points (x, y); those of a line in the order of x.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Series {
     pub name: String,
     pub points: Vec<(f64, f64)>,
+    /// Marks alone, with no line through them: a scatter.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub scattered: bool,
+}
+
+impl Series {
+    pub fn line(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        Self { name: name.into(), points, scattered: false }
+    }
+
+    pub fn scatter(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        Self { name: name.into(), points, scattered: true }
+    }
 }

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::event::{Event, Record, ResourceId, RunOutcome};
+use super::event::{Cause, Event, Lifetime, Record, ResourceId, RunOutcome};
 use super::figure::Figure;
 use crate::failure::Failure;
 
@@ -32,6 +32,8 @@ pub struct RunRow {
     pub ended: Option<i64>,
     /// `None` while it runs, or where it was killed.
     pub outcome: Option<RunOutcome>,
+    /// Why it ended early.
+    pub cause: Option<Cause>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -82,6 +84,7 @@ pub struct ResourceRow {
     /// The request, as the resource's own type reads it.
     pub spec: Value,
     pub status: ResourceStatus,
+    pub lifetime: Lifetime,
     pub superseded: bool,
     pub adopted: bool,
     /// What Describe last said of it, without what changes by itself.
@@ -127,6 +130,12 @@ impl Ledger {
 
     pub fn get(&self, id: &ResourceId) -> Option<&ResourceRow> {
         self.0.get(id)
+    }
+
+    /// What a step must not leave behind, newest first.
+    pub fn debts(&self, step: &str) -> Vec<ResourceId> {
+        let debts = self.live().rev().filter(|(_, row)| row.step == step && row.lifetime == Lifetime::Step);
+        debts.map(|(id, _)| id.clone()).collect()
     }
 
     /// The last resource of each slot of a step that nothing has superseded; a deleted one was deleted by `down`
@@ -179,12 +188,14 @@ impl State {
                     started: at,
                     ended: None,
                     outcome: None,
+                    cause: None,
                 });
             }
-            Event::RunEnded { run, outcome } => {
+            Event::RunEnded { run, outcome, cause } => {
                 let row = self.runs.last_mut().filter(|row| row.run == *run && row.outcome.is_none());
                 let row = row.ok_or_else(|| Illegal(format!("run {run} ends and was not running")))?;
                 (row.ended, row.outcome) = (Some(at), Some(*outcome));
+                row.cause.clone_from(cause);
             }
 
             Event::StepStarted { step, kind, inputs, files, reason } => {
@@ -243,7 +254,7 @@ impl State {
                 self.steps.shift_remove(step);
             }
 
-            Event::Intended { id, step, slot, spec } => {
+            Event::Intended { id, step, slot, spec, lifetime } => {
                 expect(self.resources.get(id).is_none_or(|row| !row.is_live()), "a name is intended twice")?;
                 expect(self.resources.in_slot(step, slot).is_none(), "a slot is taken twice")?;
                 let row = ResourceRow {
@@ -251,6 +262,7 @@ impl State {
                     slot: slot.clone(),
                     spec: spec.clone(),
                     status: R::Intended,
+                    lifetime: *lifetime,
                     superseded: false,
                     adopted: false,
                     facts: Map::new(),

@@ -22,14 +22,14 @@ const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#57606a}.grid{stro
 
 /// The drawing, complete with its style; `id` makes the ids in it unique in a page.
 pub fn svg(id: &str, caption: &str, x: &str, y: &str, series: &[Series]) -> String {
-    let series: Vec<(String, Vec<(f64, f64)>)> = series
+    let series: Vec<Series> = series
         .iter()
         .map(|one| {
             let drawable = one.points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite());
-            (one_line(&one.name), drawable.collect())
+            Series { name: one_line(&one.name), points: drawable.collect(), scattered: one.scattered }
         })
         .collect();
-    let points = || series.iter().flat_map(|(_, points)| points);
+    let points = || series.iter().flat_map(|one| &one.points);
     let across = Axis::new(points().map(|point| point.0), 8);
     let up = Axis::new(points().map(|point| point.1), 5);
     let at = |x: f64, y: f64| {
@@ -75,25 +75,31 @@ pub fn svg(id: &str, caption: &str, x: &str, y: &str, series: &[Series]) -> Stri
     );
     let _ = write!(svg, r#"<text x="{LEFT}" y="20" text-anchor="start">{}</text>"#, escape(&one_line(y)));
     let mut legend = right;
-    for (index, (name, points)) in series.iter().enumerate().rev() {
+    for (index, Series { name, points, scattered }) in series.iter().enumerate().rev() {
         let class = format!("s{}", index % 4);
         let shown: String = name.chars().take(24).collect();
         legend -= 44.0 + 7.4 * shown.chars().count() as f64;
         let _ = write!(
             svg,
-            r#"<line class="line {class}" x1="{legend:.1}" x2="{:.1}" y1="16" y2="16"/>{}<text x="{:.1}" y="20.5">{}</text>"#,
-            legend + 26.0,
+            r#"{}{}<text x="{:.1}" y="20.5">{}</text>"#,
+            match scattered {
+                true => String::new(),
+                false => format!(
+                    r#"<line class="line {class}" x1="{legend:.1}" x2="{:.1}" y1="16" y2="16"/>"#,
+                    legend + 26.0
+                ),
+            },
             mark(index, legend + 13.0, 16.0),
             legend + 33.0,
             escape(&shown)
         );
         let path: Vec<String> =
             points.iter().map(|(x, y)| at(*x, *y)).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-        if path.len() > 1 {
+        if path.len() > 1 && !scattered {
             let _ = write!(svg, r#"<polyline class="line {class}" points="{}"/>"#, path.join(" "));
         }
         // More marks than this would hide the line; a point alone is nothing but its mark.
-        for (x, y) in points.iter().filter(|_| points.len() <= 40).map(|(x, y)| at(*x, *y)) {
+        for (x, y) in points.iter().filter(|_| *scattered || points.len() <= 40).map(|(x, y)| at(*x, *y)) {
             svg.push_str(&mark(index, x, y));
         }
     }
@@ -102,20 +108,22 @@ pub fn svg(id: &str, caption: &str, x: &str, y: &str, series: &[Series]) -> Stri
 }
 
 /// What the lines show, in words.
-fn described(series: &[(String, Vec<(f64, f64)>)]) -> String {
-    let told = series.iter().map(|(name, points)| match (points.first(), points.last()) {
-        (Some(first), Some(last)) if points.len() > 1 => {
-            format!(
-                "{name}: from {} at {} to {} at {}",
-                decimal(first.1),
-                decimal(first.0),
-                decimal(last.1),
-                decimal(last.0)
-            )
-        }
-        (Some(only), _) => format!("{name}: {} at {}", decimal(only.1), decimal(only.0)),
-        _ => format!("{name}: no points"),
-    });
+fn described(series: &[Series]) -> String {
+    let told =
+        series.iter().map(|Series { name, points, scattered }| match (points.first(), points.last()) {
+            _ if *scattered && points.len() > 1 => format!("{name}: {} points", points.len()),
+            (Some(first), Some(last)) if points.len() > 1 => {
+                format!(
+                    "{name}: from {} at {} to {} at {}",
+                    decimal(first.1),
+                    decimal(first.0),
+                    decimal(last.1),
+                    decimal(last.0)
+                )
+            }
+            (Some(only), _) => format!("{name}: {} at {}", decimal(only.1), decimal(only.0)),
+            _ => format!("{name}: no points"),
+        });
     told.collect::<Vec<_>>().join("; ")
 }
 
@@ -185,7 +193,7 @@ mod tests {
     use super::*;
 
     fn drawn(points: &[(f64, f64)]) -> String {
-        svg("f", "c", "epoch", "loss", &[Series { name: "<a>".into(), points: points.to_vec() }])
+        svg("f", "c", "epoch", "loss", &[Series::line("<a>", points.to_vec())])
     }
 
     #[test]

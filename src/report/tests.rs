@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::diagnostic::Source;
 use crate::failure::Failure;
-use crate::journal::{Event, Figure, Record, ResourceId, RunOutcome, Series};
+use crate::journal::{Cause, Event, Figure, Record, ResourceId, RunOutcome, Series};
 
 const STARTED: i64 = 1_795_224_000_000;
 
@@ -84,14 +84,23 @@ impl Journaled {
 
     fn ready(&mut self, step: &str, kind: &str, name: &str, facts: Value) -> ResourceId {
         let id = ResourceId { kind: kind.into(), name: name.into() };
-        self.add(Event::Intended { id: id.clone(), step: step.into(), slot: kind.into(), spec: Value::Null });
+        self.add(Event::Intended {
+            id: id.clone(),
+            step: step.into(),
+            slot: kind.into(),
+            spec: Value::Null,
+            lifetime: Default::default(),
+        });
         self.add(Event::Created { id: id.clone(), adopted: false });
         self.add(Event::Ready { id: id.clone(), facts: facts.as_object().unwrap().clone() });
         id
     }
 
     fn end(mut self, outcome: RunOutcome) -> State {
-        self.add(Event::RunEnded { run: 1, outcome });
+        let failed =
+            self.state.steps.iter().find_map(|(step, row)| Some((step.clone(), row.failure.clone()?)));
+        let cause = failed.map(|(step, failure)| Cause { step, failure });
+        self.add(Event::RunEnded { run: 1, outcome, cause });
         self.state
     }
 }
@@ -112,9 +121,11 @@ fn golden_runbook() -> Runbook {
 }
 
 fn curve() -> Figure {
-    let series = |name: &str, values: &[f64]| Series {
-        name: name.into(),
-        points: values.iter().enumerate().map(|(epoch, value)| (epoch as f64 + 1.0, *value)).collect(),
+    let series = |name: &str, values: &[f64]| {
+        Series::line(
+            name,
+            values.iter().enumerate().map(|(epoch, value)| (epoch as f64 + 1.0, *value)).collect(),
+        )
     };
     Figure::Curve {
         caption: "Accuracy by epoch".into(),
@@ -330,6 +341,7 @@ fn a_job_that_must_fail_shows_how_it_did() {
         step: "a".into(),
         slot: "bucket".into(),
         spec: Value::Null,
+        lifetime: Default::default(),
     });
     journal.add(Event::Created { id, adopted: false });
     journal.done(
@@ -365,7 +377,7 @@ fn everywhere(value: &str) -> (Runbook, State) {
             caption: value.into(),
             x: value.into(),
             y: value.into(),
-            series: vec![Series { name: value.into(), points: vec![(1.0, 2.0)] }],
+            series: vec![Series::line(value, vec![(1.0, 2.0)])],
         },
     ];
     journal.done("a", json!({"v": value, "rows": [{"k": value}]}), value, figures);

@@ -88,6 +88,10 @@ impl Resource for Endpoint {
         updated.map(|_| ()).map_err(|error| failure("UpdateEndpoint", error))
     }
 
+    fn log(&self, name: &str) -> Option<(String, String)> {
+        Some((format!("/aws/sagemaker/Endpoints/{name}"), String::new()))
+    }
+
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
         let deleted = aws.sagemaker.delete_endpoint().endpoint_name(name).send().await;
         present(deleted.map_err(|error| failure("DeleteEndpoint", error)))?;

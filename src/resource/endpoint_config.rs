@@ -70,6 +70,11 @@ impl Resource for EndpointConfig {
         created.map(|_| ()).map_err(|error| failure("CreateEndpointConfig", error))
     }
 
+    /// The endpoint bills; what it runs on is known here.
+    fn bills(&self) -> Option<&str> {
+        Some(&self.instance_type)
+    }
+
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
         let deleted = aws.sagemaker.delete_endpoint_config().endpoint_config_name(name).send().await;
         present(deleted.map_err(|error| failure("DeleteEndpointConfig", error))).map(|_| ())

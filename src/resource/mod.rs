@@ -8,27 +8,41 @@ mod bucket;
 mod endpoint;
 mod endpoint_config;
 pub mod ensure;
+mod fresh_role;
+mod instance;
+mod instance_profile;
+mod key_pair;
 mod model;
+mod notebook_instance;
 mod objects;
 mod role;
+mod security_group;
 mod training_job;
+mod tuning_job;
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use bucket::Bucket;
 pub use endpoint::Endpoint;
 pub use endpoint_config::EndpointConfig;
+pub use instance::{Image, Instance, NAME, Spot};
+pub use instance_profile::InstanceProfile;
+pub use key_pair::KeyPair;
 pub use model::Model;
+pub use notebook_instance::NotebookInstance;
 pub use objects::{Objects, split_uri};
 pub use role::{Role, Statement, managed_policy_arn, policy_document};
+pub use security_group::SecurityGroup;
 pub use training_job::{MetricDefinition, TrainingJob};
+pub use tuning_job::{Objective, Range, Scaling, Strategy, TuningJob, trials};
 
 use crate::aws::Aws;
 use crate::failure::Outcome;
+use ensure::Whose;
 
 /// AWS tags. Every resource that can carry tags has `opsml:stack` and `opsml:step`: they say whose it is.
 pub type Tags = BTreeMap<String, String>;
@@ -52,6 +66,8 @@ pub enum Status {
     Pending(String),
     /// It will never be, in the service's words.
     Failed(String),
+    /// It is no more, though the service still shows it for a while, and why.
+    Ended(String),
 }
 
 /// How a resource gets its name.
@@ -81,8 +97,10 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sy
     /// `None` where there is no such resource.
     fn describe(&self, aws: &Aws, name: &str) -> impl Future<Output = Outcome<Option<Live>>>;
 
-    /// Whose an existing resource is.
-    fn tags(&self, aws: &Aws, name: &str) -> impl Future<Output = Outcome<Tags>>;
+    /// Whose an existing resource is: asked of those that may have a fixed name.
+    fn tags(&self, _aws: &Aws, _name: &str) -> impl Future<Output = Outcome<Tags>> {
+        std::future::ready(Ok(Tags::new()))
+    }
 
     fn create(
         &self,
@@ -103,6 +121,16 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sy
         self.create(aws, name, tags, progress)
     }
 
+    /// Log group and the start of its streams' names in CloudWatch Logs, where it writes a log.
+    fn log(&self, _name: &str) -> Option<(String, String)> {
+        None
+    }
+
+    /// The instance type that bills while it lives.
+    fn bills(&self) -> Option<&str> {
+        None
+    }
+
     /// Asks for it to be deleted, with all that it leaves behind. What is gone already is no error.
     fn delete(&self, aws: &Aws, name: &str) -> impl Future<Output = Outcome<()>>;
 }
@@ -110,8 +138,7 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sy
 macro_rules! any_resource {
     ($($Type:ident),* $(,)?) => {
         /// Any resource, as the ledger keeps it.
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        #[serde(untagged)]
+        #[derive(Clone, Debug, PartialEq)]
         pub enum AnyResource { $($Type($Type)),* }
 
         impl AnyResource {
@@ -132,11 +159,37 @@ macro_rules! any_resource {
             pub async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
                 match self { $(Self::$Type(one) => one.delete(aws, name).await),* }
             }
+
+            pub async fn whose(&self, aws: &Aws, name: &str, stack: &str) -> Outcome<Whose> {
+                match self { $(Self::$Type(one) => ensure::whose(one, aws, name, stack).await),* }
+            }
+
+            pub fn log(&self, name: &str) -> Option<(String, String)> {
+                match self { $(Self::$Type(one) => one.log(name)),* }
+            }
+
+            pub fn bills(&self) -> Option<&str> {
+                match self { $(Self::$Type(one) => one.bills()),* }
+            }
         }
     };
 }
 
-any_resource!(Bucket, Endpoint, EndpointConfig, Model, Objects, Role, TrainingJob);
+any_resource!(
+    Bucket,
+    Endpoint,
+    EndpointConfig,
+    Instance,
+    InstanceProfile,
+    KeyPair,
+    Model,
+    NotebookInstance,
+    Objects,
+    Role,
+    SecurityGroup,
+    TrainingJob,
+    TuningJob,
+);
 
 /// A map of facts, without those that are null.
 pub fn facts<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {

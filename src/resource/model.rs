@@ -6,7 +6,8 @@ use aws_sdk_sagemaker::types::ContainerDefinition;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::training_job::{role_is_fresh, sagemaker_tags, sdk_tags};
+use super::fresh_role::until_role_is_known;
+use super::training_job::{sagemaker_tags, sdk_tags};
 use super::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
@@ -59,8 +60,7 @@ impl Resource for Model {
             .model_data_url(&self.model_data)
             .set_environment(Some(self.environment.clone().into_iter().collect()))
             .build();
-        let mut asked = 0;
-        loop {
+        until_role_is_known(aws, &self.role_arn, progress, async || {
             let created = aws
                 .sagemaker
                 .create_model()
@@ -69,17 +69,10 @@ impl Resource for Model {
                 .primary_container(container.clone())
                 .set_tags(Some(sdk_tags(tags)))
                 .send()
-                .await
-                .map_err(|error| failure("CreateModel", error));
-            match created {
-                Err(failure) if role_is_fresh(&failure) && asked < 12 => {
-                    progress(format!("waiting until SageMaker can assume {}", self.role_arn), None);
-                    tokio::time::sleep(aws.poll_interval(asked)).await;
-                    asked += 1;
-                }
-                other => return other.map(|_| ()),
-            }
-        }
+                .await;
+            created.map(|_| ()).map_err(|error| failure("CreateModel", error))
+        })
+        .await
     }
 
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {

@@ -11,9 +11,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::fresh_role::until_role_is_known;
 use super::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
+
+/// Where training jobs log: <https://docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html>.
+pub(super) const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainingJob {
@@ -103,29 +107,7 @@ impl Resource for TrainingJob {
     }
 
     async fn create(&self, aws: &Aws, name: &str, tags: &Tags, progress: Report<'_>) -> Outcome<()> {
-        let mut channels = Vec::new();
-        for (channel, uri) in &self.inputs {
-            let source = S3DataSource::builder()
-                .s3_data_type(S3DataType::S3Prefix)
-                .s3_uri(uri)
-                .s3_data_distribution_type(S3DataDistribution::FullyReplicated)
-                .build();
-            channels.push(
-                Channel::builder()
-                    .channel_name(channel)
-                    .data_source(DataSource::builder().s3_data_source(source).build())
-                    .input_mode(TrainingInputMode::File)
-                    .build(),
-            );
-        }
-        let metrics = self
-            .metrics
-            .iter()
-            .map(|metric| SdkMetric::builder().name(&metric.name).regex(&metric.regex).build());
-        let mut asked = 0;
-        loop {
-            let checkpoint =
-                self.checkpoint_path.as_ref().map(|path| CheckpointConfig::builder().s3_uri(path).build());
+        until_role_is_known(aws, &self.role_arn, progress, async || {
             let created = aws
                 .sagemaker
                 .create_training_job()
@@ -135,63 +117,104 @@ impl Resource for TrainingJob {
                     AlgorithmSpecification::builder()
                         .training_image(&self.image)
                         .training_input_mode(TrainingInputMode::File)
-                        .set_metric_definitions((!self.metrics.is_empty()).then(|| metrics.clone().collect()))
+                        .set_metric_definitions(self.metric_definitions())
                         .build(),
                 )
-                .set_input_data_config((!channels.is_empty()).then(|| channels.clone()))
-                .output_data_config(OutputDataConfig::builder().s3_output_path(&self.output_path).build())
-                .resource_config(
-                    ResourceConfig::builder()
-                        .instance_type(TrainingInstanceType::from(self.instance_type.as_str()))
-                        .instance_count(self.instance_count)
-                        .volume_size_in_gb(self.volume_size_gb)
-                        .build(),
-                )
-                .stopping_condition(
-                    StoppingCondition::builder().max_runtime_in_seconds(self.max_runtime_seconds).build(),
-                )
-                .set_checkpoint_config(checkpoint)
+                .set_input_data_config(self.channels())
+                .output_data_config(self.output())
+                .resource_config(self.resources())
+                .stopping_condition(self.stopping())
+                .set_checkpoint_config(self.checkpoints())
                 .set_hyper_parameters(Some(self.hyperparameters.clone().into_iter().collect()))
                 .set_environment(Some(self.environment.clone().into_iter().collect()))
                 .set_tags(Some(sdk_tags(tags)))
                 .send()
-                .await
-                .map_err(|error| failure("CreateTrainingJob", error));
-            match created {
-                Err(failure) if role_is_fresh(&failure) && asked < 12 => {
-                    progress(format!("waiting until SageMaker can assume {}", self.role_arn), None);
-                    tokio::time::sleep(aws.poll_interval(asked)).await;
-                    asked += 1;
-                }
-                other => return other.map(|_| ()),
-            }
-        }
+                .await;
+            created.map(|_| ()).map_err(|error| failure("CreateTrainingJob", error))
+        })
+        .await
+    }
+
+    fn log(&self, name: &str) -> Option<(String, String)> {
+        Some((LOG_GROUP.to_owned(), format!("{name}/")))
     }
 
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
-        let Some(live) = self.describe(aws, name).await? else { return Ok(()) };
-        if let Status::Pending(_) = live.status {
-            let stopped = aws.sagemaker.stop_training_job().training_job_name(name).send().await;
-            // A job that ended meanwhile can't be stopped, and needn't be.
-            match stopped.map_err(|error| failure("StopTrainingJob", error)) {
-                Err(failure) if failure.code != "ValidationException" => return Err(failure),
-                _ => {}
-            }
-            let mut asked = 0;
-            while let Some(Live { status: Status::Pending(_), .. }) = self.describe(aws, name).await? {
-                tokio::time::sleep(aws.poll_interval(asked)).await;
-                asked += 1;
-            }
-        }
-        let deleted = aws.sagemaker.delete_training_job().training_job_name(name).send().await;
-        present(deleted.map_err(|error| failure("DeleteTrainingJob", error)))?;
-        delete_log_streams(aws, "/aws/sagemaker/TrainingJobs", name).await
+        delete_training_job(aws, name).await
     }
 }
 
-/// IAM is eventually consistent: a new role can't be assumed for some seconds.
-pub(super) fn role_is_fresh(failure: &Failure) -> bool {
-    failure.code == "ValidationException" && failure.message.contains("ould not assume role")
+/// Stops a job that runs, and deletes it with its log.
+pub(super) async fn delete_training_job(aws: &Aws, name: &str) -> Outcome<()> {
+    let mut asked = 0;
+    loop {
+        let job = aws.sagemaker.describe_training_job().training_job_name(name).send().await;
+        let job = present(job.map_err(|error| failure("DescribeTrainingJob", error)))?;
+        match job.as_ref().and_then(|job| job.training_job_status()) {
+            Some(TrainingJobStatus::InProgress) if asked == 0 => {
+                let stopped = aws.sagemaker.stop_training_job().training_job_name(name).send().await;
+                // A job that ended meanwhile can't be stopped, and needn't be.
+                match stopped.map_err(|error| failure("StopTrainingJob", error)) {
+                    Err(failure) if failure.code != "ValidationException" => return Err(failure),
+                    _ => {}
+                }
+            }
+            Some(TrainingJobStatus::InProgress | TrainingJobStatus::Stopping) => {
+                tokio::time::sleep(aws.poll_interval(asked)).await;
+            }
+            _ => break,
+        }
+        asked += 1;
+    }
+    let deleted = aws.sagemaker.delete_training_job().training_job_name(name).send().await;
+    present(deleted.map_err(|error| failure("DeleteTrainingJob", error)))?;
+    delete_log_streams(aws, LOG_GROUP, name).await
+}
+
+/// The parts of the request that a tuning job's trials have in common with a job of its own.
+impl TrainingJob {
+    pub(super) fn channels(&self) -> Option<Vec<Channel>> {
+        let channels = self.inputs.iter().map(|(channel, uri)| {
+            let source = S3DataSource::builder()
+                .s3_data_type(S3DataType::S3Prefix)
+                .s3_uri(uri)
+                .s3_data_distribution_type(S3DataDistribution::FullyReplicated)
+                .build();
+            Channel::builder()
+                .channel_name(channel)
+                .data_source(DataSource::builder().s3_data_source(source).build())
+                .input_mode(TrainingInputMode::File)
+                .build()
+        });
+        Some(channels.collect::<Vec<_>>()).filter(|channels| !channels.is_empty())
+    }
+
+    pub(super) fn metric_definitions(&self) -> Option<Vec<SdkMetric>> {
+        let metrics = self.metrics.iter();
+        let metrics =
+            metrics.map(|metric| SdkMetric::builder().name(&metric.name).regex(&metric.regex).build());
+        Some(metrics.collect::<Vec<_>>()).filter(|metrics| !metrics.is_empty())
+    }
+
+    pub(super) fn output(&self) -> OutputDataConfig {
+        OutputDataConfig::builder().s3_output_path(&self.output_path).build()
+    }
+
+    pub(super) fn resources(&self) -> ResourceConfig {
+        ResourceConfig::builder()
+            .instance_type(TrainingInstanceType::from(self.instance_type.as_str()))
+            .instance_count(self.instance_count)
+            .volume_size_in_gb(self.volume_size_gb)
+            .build()
+    }
+
+    pub(super) fn stopping(&self) -> StoppingCondition {
+        StoppingCondition::builder().max_runtime_in_seconds(self.max_runtime_seconds).build()
+    }
+
+    pub(super) fn checkpoints(&self) -> Option<CheckpointConfig> {
+        self.checkpoint_path.as_ref().map(|path| CheckpointConfig::builder().s3_uri(path).build())
+    }
 }
 
 pub(super) fn sdk_tags(tags: &Tags) -> Vec<Tag> {

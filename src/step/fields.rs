@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use aws_sdk_sagemaker::types::{ProductionVariantInstanceType, TrainingInstanceType};
+use aws_sdk_sagemaker::types::{InstanceType, ProductionVariantInstanceType, TrainingInstanceType};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -79,4 +79,9 @@ instance!(
     /// An instance type that SageMaker serves on.
     EndpointInstance,
     ProductionVariantInstanceType
+);
+instance!(
+    /// An instance type that SageMaker has notebooks on.
+    NotebookType,
+    InstanceType
 );

@@ -30,6 +30,9 @@ pub struct Role {
     pub existing: Option<RoleName>,
 }
 
+/// The service whose roles are handed out by instance profiles.
+const EC2: &str = "ec2.amazonaws.com";
+
 fn sagemaker() -> String {
     "sagemaker.amazonaws.com".to_owned()
 }
@@ -41,6 +44,8 @@ pub struct Outputs {
     pub arn: String,
     /// The document of the inline policy; nothing where there is none.
     pub policy: Option<Value>,
+    /// The instance profile that hands the role to EC2 instances; nothing for another service's role.
+    pub instance_profile: Option<String>,
 }
 
 impl Kind for Role {
@@ -57,21 +62,21 @@ impl Kind for Role {
             problems
                 .push(Problem::at("existing", "an existing role is used as it is: it takes no other key"));
         }
-        for action in self.allow.iter().flat_map(|statement| &statement.actions) {
-            if action != "*"
-                && !action
+        for (index, statement) in self.allow.iter().enumerate() {
+            for (at, action) in statement.actions.iter().enumerate() {
+                let named = action
                     .split_once(':')
-                    .is_some_and(|(service, name)| !service.is_empty() && !name.is_empty())
-            {
-                problems.push(Problem::at(
-                    "allow",
-                    format!("`{action}` is not an action: SERVICE:ACTION, as s3:GetObject"),
-                ));
+                    .is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());
+                if action != "*" && !named {
+                    let message = format!("`{action}` is not an action: SERVICE:ACTION, as s3:GetObject");
+                    problems.push(Problem::at(format!("allow.{index}.actions.{at}"), message));
+                }
             }
-        }
-        for resource in self.allow.iter().flat_map(|statement| &statement.resources) {
-            if resource != "*" && !resource.starts_with("arn:") {
-                problems.push(Problem::at("allow", format!("`{resource}` is not a resource: an ARN, or *")));
+            for (at, resource) in statement.resources.iter().enumerate() {
+                if resource != "*" && !resource.starts_with("arn:") {
+                    let message = format!("`{resource}` is not a resource: an ARN, or *");
+                    problems.push(Problem::at(format!("allow.{index}.resources.{at}"), message));
+                }
             }
         }
         problems
@@ -94,6 +99,15 @@ impl Kind for Role {
             None => context.ensure("role", wanted).await?,
         };
         let arn = held.text("arn");
-        Ok(Done::new(Outputs { arn: arn.clone(), name: held.name, policy }, arn))
+        let instance_profile = match (self.service == EC2, self.existing.is_some()) {
+            (false, _) => None,
+            // The console gives a role of EC2 a profile of its name.
+            (true, true) => Some(held.name.clone()),
+            (true, false) => {
+                let profile = resource::InstanceProfile { role: held.name.clone() };
+                Some(context.ensure("instance-profile", profile).await?.name)
+            }
+        };
+        Ok(Done::new(Outputs { arn: arn.clone(), name: held.name, policy, instance_profile }, arn))
     }
 }

@@ -3,24 +3,35 @@
 use std::collections::BTreeMap;
 
 use opsml_contract::{EpochMetrics, Hyperparameters, WORKER_IMAGE, metric_regex};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::fields::{RoleArn, S3Uri, TrainingInstance};
-use super::{Context, Done, Kind, Problem};
+use super::{Context, Done, Kind, Price, Problem};
 use crate::action::{TrainingOutput, training_output};
-use crate::failure::Outcome;
+use crate::archive;
+use crate::diagnostic::closest;
+use crate::failure::{Failure, Outcome};
+use crate::files;
 use crate::journal::{Figure, Series};
-use crate::price;
-use crate::resource::{MetricDefinition, TrainingJob};
+use crate::resource::{MetricDefinition, Objects, TrainingJob, split_uri};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
-    /// `opsml-worker`, or the URI of another training image.
-    #[serde(default = "worker")]
-    pub image: String,
+    /// `opsml-worker`, or the URI of another training image. With `entry_point`, AWS's own PyTorch image.
+    pub image: Option<String>,
+    /// Script mode: the Python script to run, below `source_dir`.
+    pub entry_point: Option<String>,
+    /// Script mode: the folder of the script and what it imports.
+    pub source_dir: Option<String>,
+    /// Script mode: the version of PyTorch in AWS's image, such as `2.5`.
+    #[schemars(regex(pattern = r"^\d+\.\d+(\.\d+)?$"), extend("x-rule" = "a version is such as 2.5 or 2.5.1, in quotes"))]
+    pub framework_version: Option<String>,
+    /// Script mode: the Python in AWS's image, such as `py311`.
+    #[schemars(regex(pattern = r"^py\d{2,3}$"), extend("x-rule" = "a Python version is such as py311"))]
+    pub py_version: Option<String>,
     /// ARN of the role that the job reads its data and writes its model with.
     pub role: RoleArn,
     /// What it trains on.
@@ -54,10 +65,6 @@ pub struct Train {
     pub environment: BTreeMap<String, String>,
 }
 
-fn worker() -> String {
-    WORKER_IMAGE.to_owned()
-}
-
 fn one() -> i32 {
     1
 }
@@ -79,6 +86,12 @@ pub struct Outputs {
     pub instance_count: i32,
     /// Seconds that AWS would bill, on each instance.
     pub billable_seconds: i64,
+    /// Seconds from the process's start to its first batch; nothing where the job doesn't tell.
+    pub setup_seconds: Option<f64>,
+    /// Seconds of training an epoch, the mean.
+    pub epoch_seconds: Option<f64>,
+    /// Seconds that the test images took.
+    pub test_seconds: Option<f64>,
     /// The last value of each metric, by name.
     pub metrics: BTreeMap<String, f64>,
     /// Metrics of each epoch.
@@ -100,14 +113,9 @@ impl Kind for Train {
 
     fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
+        problems.extend(self.script_problems());
         if self.is_worker() {
-            if let Err(error) = Hyperparameters::from_values(self.hyperparameters.clone()) {
-                let field = error
-                    .name
-                    .iter()
-                    .fold("hyperparameters".to_owned(), |path, name| format!("{path}.{name}"));
-                problems.push(Problem::at(field, error.to_string()));
-            }
+            problems.extend(hyperparameter_problems(&self.hyperparameters));
             if !self.inputs.contains_key(opsml_contract::TRAINING_CHANNEL) {
                 problems.push(Problem::at(
                     "inputs",
@@ -129,38 +137,18 @@ impl Kind for Train {
         problems
     }
 
-    fn price(&self) -> Option<(f64, String)> {
-        let hourly = price::hourly(&self.instance_type.0)?;
-        let worst = hourly * f64::from(self.instance_count) * f64::from(self.max_run) / 3600.0;
-        let (count, instance) = (self.instance_count, &self.instance_type.0);
-        Some((worst, format!("{count} × {instance} at {hourly} USD an hour, {} s at most", self.max_run)))
+    fn price(&self) -> Option<Price> {
+        let hours = f64::from(self.max_run) / 3600.0;
+        let how_long = format!("{} s at most", self.max_run);
+        Some(Price::of_instances(&self.instance_type.0, self.instance_count, hours, &how_long))
+    }
+
+    fn files(&self) -> Vec<String> {
+        self.source_dir.iter().cloned().collect()
     }
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
-        let mut metrics = self.metric_definitions.clone();
-        if metrics.is_empty() && self.is_worker() {
-            metrics =
-                METRICS.map(|name| MetricDefinition { name: name.into(), regex: metric_regex(name) }).into();
-        }
-        let wanted = TrainingJob {
-            base: context.base(),
-            image: context.aws().image(&self.image),
-            role_arn: self.role.0.clone(),
-            instance_type: self.instance_type.0.clone(),
-            instance_count: self.instance_count,
-            volume_size_gb: self.volume_size,
-            max_runtime_seconds: self.max_run,
-            inputs: self.inputs.iter().map(|(channel, uri)| (channel.clone(), uri.0.clone())).collect(),
-            output_path: self.output_path.0.clone(),
-            checkpoint_path: self.checkpoint_s3_uri.as_ref().map(|uri| uri.0.clone()),
-            hyperparameters: self
-                .hyperparameters
-                .iter()
-                .map(|(name, value)| (name.clone(), plain(value)))
-                .collect(),
-            metrics,
-            environment: self.environment.clone(),
-        };
+        let wanted = self.job(context).await?;
         let held = context.ensure("job", wanted).await?;
         let output = match self.is_worker() {
             true => training_output(context.aws(), &self.output_path.0, &held.name).await?,
@@ -179,12 +167,15 @@ impl Kind for Train {
             metrics.insert("test_loss".into(), test.test_loss);
             metrics.insert("test_accuracy".into(), test.test_accuracy);
         }
-        let figures = curves(&output.epochs);
+        let figures = curves(&output);
         let outputs = Outputs {
             arn: held.text("arn"),
             instance_type: self.instance_type.0.clone(),
             instance_count: self.instance_count,
             billable_seconds: held.facts.get("billable_seconds").and_then(Value::as_i64).unwrap_or_default(),
+            setup_seconds: output.setup.as_ref().map(|setup| setup.seconds),
+            epoch_seconds: output.epoch_seconds(),
+            test_seconds: output.test.as_ref().map(|test| test.seconds),
             metrics,
             classes: output.setup.map(|setup| setup.classes).unwrap_or_default(),
             epochs: output.epochs,
@@ -203,20 +194,162 @@ impl Kind for Train {
 }
 
 impl Train {
-    fn is_worker(&self) -> bool {
-        self.image == WORKER_IMAGE || self.image.contains(&format!("/{WORKER_IMAGE}:"))
+    pub(super) fn is_worker(&self) -> bool {
+        match &self.image {
+            None => self.entry_point.is_none(),
+            Some(image) => image == WORKER_IMAGE || image.contains(&format!("/{WORKER_IMAGE}:")),
+        }
+    }
+
+    fn script_problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let Some(entry_point) = &self.entry_point else {
+            let needless = [
+                ("source_dir", self.source_dir.is_some()),
+                ("framework_version", self.framework_version.is_some()),
+                ("py_version", self.py_version.is_some()),
+            ];
+            let needless = needless.into_iter().filter(|(_, given)| *given);
+            return needless
+                .map(|(field, _)| {
+                    Problem::at(field, format!("`{field}` goes with `entry_point`, which is not here"))
+                })
+                .collect();
+        };
+        if !entry_point.ends_with(".py") || entry_point.starts_with('/') || entry_point.contains("..") {
+            problems.push(Problem::at(
+                "entry_point",
+                format!("`{entry_point}` is not a Python script below source_dir"),
+            ));
+        }
+        if self.source_dir.is_none() {
+            problems.push(Problem::at(
+                "entry_point",
+                "`entry_point` needs `source_dir`, the folder that it lies in",
+            ));
+        }
+        if self.image.is_none() && (self.framework_version.is_none() || self.py_version.is_none()) {
+            let message =
+                "AWS's PyTorch image is named by `framework_version` and `py_version`, and one is missing";
+            problems.push(Problem::at("entry_point", message));
+        }
+        problems
+    }
+
+    /// The metrics that are looked for in the log.
+    pub(super) fn metrics(&self) -> Vec<MetricDefinition> {
+        if self.metric_definitions.is_empty() && self.is_worker() {
+            return METRICS
+                .map(|name| MetricDefinition { name: name.into(), regex: metric_regex(name) })
+                .into();
+        }
+        self.metric_definitions.clone()
+    }
+
+    /// The job as a request; in script mode, the script is uploaded first.
+    pub(super) async fn job(&self, context: &mut Context<'_>) -> Outcome<TrainingJob> {
+        context.apart(&self.output_path.0, false)?;
+        self.checkpoint_s3_uri.iter().try_for_each(|uri| context.apart(&uri.0, false))?;
+        let image = match (&self.image, &self.framework_version, &self.py_version) {
+            (Some(image), ..) => context.aws().image(image),
+            (None, Some(version), Some(python)) => {
+                context.aws().pytorch_image(version, python, &self.instance_type.0)
+            }
+            _ => context.aws().image(WORKER_IMAGE),
+        };
+        let mut hyperparameters: BTreeMap<String, String> =
+            self.hyperparameters.iter().map(|(name, value)| (name.clone(), plain(value))).collect();
+        if let (Some(script), Some(folder)) = (&self.entry_point, &self.source_dir) {
+            let uri = self.upload_source(context, folder).await?;
+            // The toolkit in the image reads each value as JSON.
+            hyperparameters =
+                self.hyperparameters.iter().map(|(name, value)| (name.clone(), value.to_string())).collect();
+            let toolkit = [
+                ("sagemaker_program", Value::from(script.clone())),
+                ("sagemaker_submit_directory", Value::from(uri)),
+                ("sagemaker_container_log_level", Value::from(20)),
+                ("sagemaker_region", Value::from(context.aws().region.clone())),
+            ];
+            hyperparameters.extend(toolkit.map(|(name, value)| (name.to_owned(), value.to_string())));
+        }
+        Ok(TrainingJob {
+            base: context.base(),
+            image,
+            role_arn: self.role.0.clone(),
+            instance_type: self.instance_type.0.clone(),
+            instance_count: self.instance_count,
+            volume_size_gb: self.volume_size,
+            max_runtime_seconds: self.max_run,
+            inputs: self.inputs.iter().map(|(channel, uri)| (channel.clone(), uri.0.clone())).collect(),
+            output_path: self.output_path.0.clone(),
+            checkpoint_path: self.checkpoint_s3_uri.as_ref().map(|uri| uri.0.clone()),
+            hyperparameters,
+            metrics: self.metrics(),
+            environment: self.environment.clone(),
+        })
+    }
+
+    /// Packs the script's folder as `sourcedir.tar.gz`, uploads it below the output path, and gives its S3 URI.
+    async fn upload_source(&self, context: &mut Context<'_>, folder: &str) -> Outcome<String> {
+        let source = context.paths.resolve(folder)?;
+        let digest = files::digest(&source)?;
+        let cache = context.paths.base.join(&context.paths.cache).join(format!("source-{digest}"));
+        let archive = cache.join("sourcedir.tar.gz");
+        let packed = archive.clone();
+        tokio::task::block_in_place(|| archive::pack(&source, &packed))?;
+        let bytes = std::fs::metadata(&archive).map_err(|error| Failure::file(&archive, error))?.len();
+        let (bucket, key) = split_uri(&self.output_path.0)?;
+        let key = format!("{}/{}/source/", key.trim_end_matches('/'), context.base());
+        let objects = Objects {
+            bucket,
+            prefix: key.trim_start_matches('/').to_owned(),
+            folder: cache,
+            digest,
+            files: 1,
+            bytes,
+        };
+        let held = context.ensure("source", objects).await?;
+        Ok(format!("{}sourcedir.tar.gz", held.text("uri")))
     }
 }
 
 /// A hyperparameter as SageMaker takes it: text as it is, everything else as JSON.
-fn plain(value: &Value) -> String {
+pub(super) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn curves(epochs: &[EpochMetrics]) -> Vec<Figure> {
-    let series = |name: &str, value: fn(&EpochMetrics) -> f64| Series {
-        name: name.to_owned(),
-        points: epochs.iter().map(|epoch| (f64::from(epoch.epoch), value(epoch))).collect(),
+/// What the worker would say of its hyperparameters: of each by itself, and then of them together.
+pub(super) fn hyperparameter_problems(values: &Map<String, Value>) -> Vec<Problem> {
+    let known = schema_for!(Hyperparameters).to_value();
+    let known = known.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+    let alone = |(name, value): (&String, &Value)| {
+        let one = Map::from_iter([(name.clone(), value.clone())]);
+        let error = Hyperparameters::from_values(one).err()?;
+        let mut problem = Problem::at(format!("hyperparameters.{name}"), error.to_string());
+        if !known.contains_key(name) {
+            problem.key = true;
+            problem.message = format!("`opsml-worker` has no hyperparameter `{name}`");
+            let all = known.keys().map(String::as_str);
+            problem.hints.push(match closest(name, all.clone()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("there is: {}", all.collect::<Vec<_>>().join(", ")),
+            });
+        }
+        Some(problem)
+    };
+    let problems: Vec<Problem> = values.iter().filter_map(alone).collect();
+    if !problems.is_empty() {
+        return problems;
+    }
+    let together = Hyperparameters::from_values(values.clone()).err();
+    together.into_iter().map(|error| Problem::at("hyperparameters", error.to_string())).collect()
+}
+
+/// What a job of the worker shows: its loss and accuracy by epoch.
+pub(super) fn curves(output: &TrainingOutput) -> Vec<Figure> {
+    let epochs = &output.epochs;
+    let series = |name: &str, value: fn(&EpochMetrics) -> f64| {
+        Series::line(name, epochs.iter().map(|epoch| (f64::from(epoch.epoch), value(epoch))).collect())
     };
     if epochs.is_empty() {
         return Vec::new();

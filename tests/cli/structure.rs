@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("cmd", &["*"]),
     ("runner", &["aws", "failure", "files", "journal", "plan", "resource", "runbook", "step"]),
+    // The checks of a kind's schema are tried out where the kinds are.
     (
         "step",
         &[
@@ -19,19 +20,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "price",
             "resource",
             "runbook",
+            "script",
         ],
     ),
-    ("resource", &["aws", "failure", "files", "journal", "plan"]),
+    ("resource", &["aws", "failure", "files", "journal"]),
     // `s3://…` is read in one place.
-    ("action", &["aws", "failure", "resource"]),
+    ("action", &["aws", "failure", "files", "resource"]),
     ("aws", &["failure"]),
     ("runbook", &["diagnostic", "step"]),
     ("plan", &["diagnostic", "journal", "runbook", "step"]),
     ("journal", &["failure"]),
     ("report", &["diagnostic", "failure", "journal", "runbook"]),
     ("console", &["diagnostic", "journal"]),
-    ("archive", &["diagnostic", "failure"]),
+    ("archive", &["diagnostic", "failure", "files"]),
     ("files", &["failure"]),
+    ("script", &["failure"]),
     ("cli", &[]),
     ("diagnostic", &[]),
     ("exit", &[]),

@@ -68,7 +68,7 @@ pub struct Hyperparameters {
     pub arch: Arch,
     /// Passes over the training split, 1 or more.
     pub epochs: u32,
-    /// Images a step, 1 or more. The last batch of an epoch may be smaller.
+    /// Images a step on each instance, 1 or more. The last batch of an epoch may be smaller.
     pub batch_size: u32,
     /// The optimizer's learning rate, above 0.
     pub learning_rate: f64,

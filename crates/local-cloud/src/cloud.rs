@@ -22,6 +22,9 @@ pub struct Settings {
     pub worker: Option<PathBuf>,
     /// A command that runs a Python with PyTorch, for script mode. None: `python3` of the PATH.
     pub pytorch: Option<PathBuf>,
+    /// The program that is the AWS CLI of EC2's AMIs: `PROGRAM cloud aws s3 cp …`. None: instances have the machine's
+    /// own `aws`, if there is one.
+    pub tools: Option<PathBuf>,
     /// How long an emptied server waits for a request before it stops. None: for ever.
     pub idle_stop: Option<Duration>,
     /// Leave the terminal's session, so that neither Ctrl-C nor a closed terminal ends the server.
@@ -29,13 +32,14 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// us-east-1, five idle minutes, in the foreground, no worker, the Python that `OPSML_PYTORCH` names.
+    /// us-east-1, five idle minutes, in the foreground, no worker, no tools, the Python that `OPSML_PYTORCH` names.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
             region: "us-east-1".to_owned(),
             worker: None,
             pytorch: std::env::var_os("OPSML_PYTORCH").filter(|path| !path.is_empty()).map(PathBuf::from),
+            tools: None,
             idle_stop: Some(Duration::from_secs(300)),
             detached: false,
         }
@@ -54,6 +58,8 @@ pub struct Cloud {
     pub logs: Logs,
     /// What SageMaker has running.
     pub(crate) sagemaker: crate::sagemaker::Running,
+    /// The EC2 instances that run.
+    pub(crate) ec2: crate::ec2::Running,
     endpoint: OnceLock<String>,
 }
 
@@ -67,8 +73,9 @@ impl Cloud {
         let region = settings.region.clone();
         let endpoint = OnceLock::new();
         let sagemaker = crate::sagemaker::Running::default();
+        let ec2 = crate::ec2::Running::default();
         let account = ACCOUNT.to_owned();
-        Ok(Arc::new(Self { settings, account, region, store, iam, logs, sagemaker, endpoint }))
+        Ok(Arc::new(Self { settings, account, region, store, iam, logs, sagemaker, ec2, endpoint }))
     }
 
     /// `http://127.0.0.1:PORT`; empty before the server listens.

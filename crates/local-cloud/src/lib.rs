@@ -13,6 +13,7 @@
 pub mod call;
 pub mod child;
 pub mod cloud;
+pub mod ec2;
 pub mod iam;
 pub mod lifecycle;
 pub mod logs;
@@ -22,6 +23,7 @@ pub mod s3;
 pub mod sagemaker;
 pub mod server;
 pub mod sigv4;
+pub mod ssm;
 pub mod store;
 pub mod sts;
 

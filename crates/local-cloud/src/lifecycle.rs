@@ -26,7 +26,7 @@ use crate::iam::AccessKey;
 use crate::process::{self, Record};
 use crate::server::Server;
 use crate::store::OpenError;
-use crate::{s3, sagemaker};
+use crate::{ec2, s3, sagemaker};
 
 /// What the server writes to, where it was started in the background.
 pub const LOG_FILE: &str = "cloud.log";
@@ -125,6 +125,7 @@ async fn serve_held(
     let port = listener.local_addr().map_err(io(&dir))?.port();
     cloud.set_endpoint(format!("http://127.0.0.1:{port}"));
     sagemaker::start(&cloud).await;
+    ec2::start(&cloud).await;
 
     let activity = Activity::new();
     let server = Arc::new(Server::new(cloud.clone()));
@@ -167,6 +168,7 @@ async fn serve_held(
     // Then the requests that are still under way end with the process.
     let _ = tokio::time::timeout(DRAIN, &mut serving).await;
     sagemaker::stop(&cloud).await;
+    ec2::stop(&cloud).await;
     Ok(())
 }
 
@@ -217,6 +219,7 @@ fn is_empty(cloud: &Cloud) -> bool {
         && cloud.logs.is_empty().unwrap_or(false)
         && s3::is_empty(cloud)
         && sagemaker::is_empty(cloud)
+        && ec2::is_empty(cloud)
 }
 
 /// The server of a folder, whatever its build. None: none runs.

@@ -10,16 +10,25 @@ use jiff::Timestamp;
 
 use crate::call::{AwsError, Call, Caller, Reply};
 use crate::cloud::Cloud;
-use crate::protocol::{json, query};
+use crate::protocol::{ec2query, json, query};
 use crate::s3::S3;
 use crate::sagemaker::runtime::{self, Invocation};
 use crate::sigv4::{Authorization, SignatureError};
-use crate::{iam, logs, sagemaker, sts};
+use crate::{ec2, iam, logs, sagemaker, ssm, sts};
 
 /// Bytes of a request's body, but for S3's. Above InvokeEndpoint's limit of 25 MB.
 const BODY_LIMIT: usize = 32 << 20;
 
 const JSON: &str = "application/json";
+
+/// How a service is spoken to.
+#[derive(Clone, Copy)]
+enum Wire {
+    Json,
+    /// With the XML namespace of its answers.
+    Query(&'static str),
+    Ec2,
+}
 
 /// Answers all requests.
 #[derive(Debug)]
@@ -59,22 +68,25 @@ impl Server {
         if service == "s3" {
             return self.answer_s3(Request::from_parts(parts, body), &request_id).await;
         }
-        let namespace = match service.as_str() {
-            "iam" => Some(iam::NAMESPACE),
-            "sts" => Some(sts::NAMESPACE),
+        let wire = match service.as_str() {
+            "iam" => Wire::Query(iam::NAMESPACE),
+            "sts" => Wire::Query(sts::NAMESPACE),
+            "ec2" => Wire::Ec2,
             // What we lack is refused in the protocol that it came in.
-            _ if is_form(&parts) => Some(""),
-            _ => None,
+            _ if is_form(&parts) => Wire::Query(""),
+            _ => Wire::Json,
         };
         let verified = match to_bytes(body, BODY_LIMIT).await {
-            Ok(body) => self.verify(found, parts, body, request_id.clone(), namespace.is_some()),
+            Ok(body) => self.verify(found, parts, body, request_id.clone(), wire),
             Err(_) => Err(AwsError::new(413, "RequestEntityTooLarge", "The request's body is too large.")),
         };
-        let response = match (verified, namespace) {
-            (Ok(verified), Some(namespace)) => self.answer_query(&service, namespace, verified),
-            (Ok(verified), None) => self.answer_json(&service, verified).await,
-            (Err(error), Some(namespace)) => query::encode_error(namespace, &error, &request_id),
-            (Err(error), None) => json::encode_error(&error, JSON, &request_id),
+        let response = match (verified, wire) {
+            (Ok(verified), Wire::Query(namespace)) => self.answer_query(&service, namespace, verified),
+            (Ok(verified), Wire::Ec2) => self.answer_ec2(verified),
+            (Ok(verified), Wire::Json) => self.answer_json(&service, verified).await,
+            (Err(error), Wire::Query(namespace)) => query::encode_error(namespace, &error, &request_id),
+            (Err(error), Wire::Ec2) => ec2query::encode_error(&error, &request_id),
+            (Err(error), Wire::Json) => json::encode_error(&error, JSON, &request_id),
         };
         response.map(Body::from)
     }
@@ -92,13 +104,14 @@ impl Server {
         request: Parts,
         body: Bytes,
         request_id: String,
-        query: bool,
+        wire: Wire,
     ) -> Result<Verified, AwsError> {
         let verified = found.and_then(|found| {
             let authorization = found.ok_or(SignatureError::Missing)?;
             let region = &authorization.region;
             // IAM is global, and STS has a global endpoint: both sign for us-east-1.
-            if *region != self.cloud.region && !(query && region == "us-east-1") {
+            let global = matches!(wire, Wire::Query(_)) && region == "us-east-1";
+            if *region != self.cloud.region && !global {
                 return Err(SignatureError::Mismatch(format!(
                     "Credential should be scoped to a valid region, not '{region}': this local cloud is {}.",
                     self.cloud.region
@@ -108,7 +121,11 @@ impl Server {
         });
         match verified {
             Ok(credential) => Ok(Verified { request, body, caller: credential.caller.clone(), request_id }),
-            Err(error) => Err(if query { error.query() } else { error.json() }),
+            Err(error) => Err(match wire {
+                Wire::Json => error.json(),
+                Wire::Query(_) => error.query(),
+                Wire::Ec2 => error.ec2(),
+            }),
         }
     }
 
@@ -127,6 +144,18 @@ impl Server {
         query::encode(namespace, &call.operation, &reply, &call.request_id)
     }
 
+    fn answer_ec2(&self, verified: Verified) -> Response<Bytes> {
+        let Verified { request, body, caller, request_id } = verified;
+        match ec2query::decode(ec2::model(), &request, &body) {
+            Ok((operation, input)) => {
+                let call = Call { caller, operation, input, request_id };
+                let reply = ec2::call(&self.cloud, &call);
+                ec2query::encode(ec2::model(), &call.operation, &reply, &call.request_id)
+            }
+            Err(error) => ec2query::encode_error(&error, &request_id),
+        }
+    }
+
     async fn answer_json(&self, service: &str, verified: Verified) -> Response<Bytes> {
         if let ("sagemaker", Some(endpoint)) = (service, invoked_endpoint(&verified.request)) {
             return self.answer_invocation(endpoint, verified).await;
@@ -138,10 +167,11 @@ impl Server {
                 match service {
                     "sagemaker" => sagemaker::call(&self.cloud, call).await,
                     "logs" => logs::call(&self.cloud, &call),
+                    "ssm" => ssm::call(&self.cloud, &call),
                     other => Err(call.unsupported(other)),
                 }
             }
-            Err(_) if !["sagemaker", "logs"].contains(&service) => {
+            Err(_) if !["sagemaker", "logs", "ssm"].contains(&service) => {
                 Err(AwsError::unsupported(service, request.uri.path()))
             }
             Err(error) => Err(error),
@@ -186,7 +216,7 @@ fn is_form(request: &Parts) -> bool {
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/x-www-form-urlencoded"))
 }
 
-fn names_loopback(headers: &HeaderMap) -> bool {
+pub(crate) fn names_loopback(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get("host").and_then(|value| value.to_str().ok()) else { return false };
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,

@@ -68,6 +68,19 @@ impl SignatureError {
         };
         AwsError::new(status, code, message)
     }
+
+    /// As EC2 words it, which tells no reason.
+    pub fn ec2(self) -> AwsError {
+        match self {
+            Self::ExpiredToken => AwsError::new(400, "RequestExpired", "Request has expired."),
+            Self::Missing | Self::Incomplete(_) => self.query(),
+            Self::UnknownKey | Self::Time(_) | Self::Mismatch(_) => AwsError::new(
+                401,
+                "AuthFailure",
+                "AWS was not able to validate the provided access credentials",
+            ),
+        }
+    }
 }
 
 const UNKNOWN_KEY: &str = "The security token included in the request is invalid.";

@@ -321,10 +321,11 @@ fn trusting(role: &Role) -> Result<Document, AwsError> {
     Document::trust(&role.trust).map_err(AwsError::internal)
 }
 
-/// Query and REST-XML services answer AccessDenied, the JSON ones AccessDeniedException.
+/// Query and REST-XML services answer AccessDenied, the JSON ones AccessDeniedException, EC2 a word of its own.
 fn denied_code(action: &str) -> (u16, &'static str) {
     match action.split(':').next().unwrap_or_default() {
         "s3" | "iam" | "sts" => (403, "AccessDenied"),
+        "ec2" => (403, "UnauthorizedOperation"),
         _ => (400, "AccessDeniedException"),
     }
 }

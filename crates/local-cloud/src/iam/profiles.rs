@@ -3,10 +3,32 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::Iam;
 use super::model::{InstanceProfile, PROFILE, ROLE, Role, unique_id};
 use super::roles;
 use super::service::{Request, conflict, exists, merged_tags, no_such_entity, no_such_role, quota, written};
 use crate::call::{AwsError, Reply};
+
+/// What EC2 needs to know of an instance profile.
+#[derive(Clone, Debug)]
+pub struct ProfileInfo {
+    pub name: String,
+    pub arn: String,
+    /// AIPA…
+    pub id: String,
+    /// Of its role, if it has one.
+    pub role_arn: Option<String>,
+}
+
+impl Iam {
+    pub fn instance_profile(&self, name: &str) -> Result<Option<ProfileInfo>, AwsError> {
+        let Some(profile) = self.store.get::<InstanceProfile>(PROFILE, name)? else { return Ok(None) };
+        let role =
+            profile.roles.first().map(|role| self.store.get::<Role>(ROLE, role)).transpose()?.flatten();
+        let role_arn = role.map(|role| role.arn);
+        Ok(Some(ProfileInfo { name: profile.name, arn: profile.arn, id: profile.id, role_arn }))
+    }
+}
 
 pub fn create(request: &Request) -> Reply {
     let (name, path) = (request.name("InstanceProfileName", 128)?, request.path()?);

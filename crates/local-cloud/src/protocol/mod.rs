@@ -1,5 +1,6 @@
 //! The wire protocols, one codec each: HTTP in, a [`Call`](crate::call::Call)'s operation and input out, and back.
 
+pub mod ec2query;
 pub mod json;
 pub mod query;
 

@@ -23,22 +23,18 @@ const DEPTH: usize = 16;
 
 /// The operation that `Action` names, and its input, from the body and the query.
 pub fn decode(request: &Parts, body: &[u8]) -> Result<(String, Value), AwsError> {
-    let malformed = |message: &str| AwsError::new(400, "MalformedInput", message);
-    let body = std::str::from_utf8(body).map_err(|_| malformed("The form is not UTF-8."))?;
-    let mut root = Node::default();
-    for (name, value) in form(request.uri.query().unwrap_or_default()).chain(form(body)) {
-        if !name.starts_with("X-Amz-") && !root.insert(&name, value) {
-            return Err(malformed(&format!("The parameter {name} is nested too deeply.")));
-        }
-    }
-    let Value::Object(mut input) = root.into_value() else {
-        return Err(malformed("The request has no parameters."));
+    let Value::Object(mut input) = Node::read(request, body)?.into_value() else {
+        return Err(AwsError::new(400, "MalformedInput", "The request has no parameters."));
     };
     input.shift_remove("Version");
     match input.shift_remove("Action") {
         Some(Value::String(action)) => Ok((action, Value::Object(input))),
-        _ => Err(AwsError::new(400, "MissingAction", "The request must contain the parameter Action.")),
+        _ => Err(missing_action()),
     }
+}
+
+pub(super) fn missing_action() -> AwsError {
+    AwsError::new(400, "MissingAction", "The request must contain the parameter Action.")
 }
 
 fn form(text: &str) -> impl Iterator<Item = (String, String)> {
@@ -51,12 +47,25 @@ fn form(text: &str) -> impl Iterator<Item = (String, String)> {
 
 /// `Tags.member.1.Key` is a path in a tree of these.
 #[derive(Default)]
-struct Node {
-    value: Option<String>,
-    members: BTreeMap<String, Node>,
+pub(super) struct Node {
+    pub(super) value: Option<String>,
+    pub(super) members: BTreeMap<String, Node>,
 }
 
 impl Node {
+    /// Of a request's query and body.
+    pub(super) fn read(request: &Parts, body: &[u8]) -> Result<Self, AwsError> {
+        let malformed = |message: &str| AwsError::new(400, "MalformedInput", message);
+        let body = std::str::from_utf8(body).map_err(|_| malformed("The form is not UTF-8."))?;
+        let mut root = Self::default();
+        for (name, value) in form(request.uri.query().unwrap_or_default()).chain(form(body)) {
+            if !name.starts_with("X-Amz-") && !root.insert(&name, value) {
+                return Err(malformed(&format!("The parameter {name} is nested too deeply.")));
+            }
+        }
+        Ok(root)
+    }
+
     /// False: too deep.
     fn insert(&mut self, path: &str, value: String) -> bool {
         let parts: Vec<&str> = path.splitn(DEPTH + 1, '.').collect();
@@ -167,7 +176,7 @@ fn write_element(xml: &mut String, name: &str, value: &Value) {
 }
 
 /// What XML cannot hold at all becomes U+FFFD.
-fn escape(xml: &mut String, text: &str) {
+pub(super) fn escape(xml: &mut String, text: &str) {
     for c in text.chars() {
         match c {
             '&' => xml.push_str("&amp;"),

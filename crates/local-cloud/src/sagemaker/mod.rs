@@ -10,7 +10,7 @@ mod image;
 mod instance;
 mod log;
 mod notebook;
-mod process;
+pub(crate) mod process;
 mod resource;
 pub mod runtime;
 mod shapes;
@@ -26,6 +26,7 @@ use serde_json::Value;
 use crate::call::{AwsError, Call, Reply};
 use crate::cloud::Cloud;
 use catalog::{CONFIG, MODEL};
+pub(crate) use instance::Instance;
 pub use resource::set_quota;
 
 /// What runs now, by name. Empty after a restart until [`start`].

@@ -10,6 +10,8 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// The variable that names a child's folder, and so the child.
 pub const BASE_DIR: &str = "SAGEMAKER_BASE_DIR";
+/// Names that of an EC2 instance, whose processes may set the other for their own.
+pub const INSTANCE_DIR: &str = "OPSML_INSTANCE_DIR";
 
 /// Tells OpenMP's idle threads to sleep. They spin otherwise, which is faster for a process that has its cores to
 /// itself, and several times slower for two that share them, as instances here do.
@@ -67,14 +69,17 @@ pub async fn end(leader: Option<u32>, folder: &Path) {
 
 /// The living processes whose environment names the folder.
 pub fn owned_by(folder: &Path) -> Vec<u32> {
-    let wanted = format!("{BASE_DIR}={}", folder.display());
+    let wanted = [BASE_DIR, INSTANCE_DIR].map(|variable| format!("{variable}={}", folder.display()));
     processes()
         .filter(|pid| {
-            std::fs::read(format!("/proc/{pid}/environ"))
-                .is_ok_and(|environ| environ.split(|b| *b == 0).any(|entry| entry == wanted.as_bytes()))
+            std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| names(&environ, &wanted))
                 && Stat::read(*pid).is_some_and(|stat| stat.state != b'Z')
         })
         .collect()
+}
+
+fn names(environ: &[u8], wanted: &[String]) -> bool {
+    environ.split(|byte| *byte == 0).any(|entry| wanted.iter().any(|wanted| entry == wanted.as_bytes()))
 }
 
 fn processes() -> impl Iterator<Item = u32> {

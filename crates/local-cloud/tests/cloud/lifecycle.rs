@@ -25,7 +25,7 @@ fn server_process() {
     serve(settings).unwrap();
 }
 
-fn command(dir: &Path) -> Command {
+pub fn command(dir: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "lifecycle::server_process", "--nocapture"]).env(DIR, dir);
     command

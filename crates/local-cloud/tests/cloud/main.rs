@@ -2,6 +2,8 @@
 
 mod access;
 mod boto3;
+mod ec2;
+mod ec2_api;
 mod lifecycle;
 mod notebook;
 mod s3;
@@ -43,6 +45,7 @@ impl Server {
         let mut settings = Settings::new(dir.path());
         set(&mut settings);
         settings.worker = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cloud/worker.py"));
+        settings.tools = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cloud/tools.sh"));
         let (listens, listening) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

@@ -1,0 +1,306 @@
+//! An instance's folder and processes: what makes a machine of them.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe;
+use tokio::process::{Child, ChildStdin, Command};
+
+use crate::cloud::Cloud;
+use crate::process::ensure_dir;
+use crate::sagemaker::process::{INSTANCE_DIR, WAIT_POLICY};
+
+/// The pipe by which an instance tells of its shutdown.
+pub const POWER: &str = "power";
+const LOG: &str = "log/cloud-init-output.log";
+/// What EC2 keeps of a console's output.
+const CONSOLE_BYTES: u64 = 64 << 10;
+
+/// The programs that [`shadow.sh`](SHADOW) stands in for.
+const SHADOWED: [&str; 11] = [
+    "shutdown",
+    "poweroff",
+    "halt",
+    "reboot",
+    "systemctl",
+    "sudo",
+    "apt",
+    "apt-get",
+    "yum",
+    "dnf",
+    "amazon-linux-extras",
+];
+const SHADOW: &str = include_str!("shadow.sh");
+const INIT: &str = include_str!("init.sh");
+
+/// The namespaces of an instance, as `unshare` is asked for them. Its processes end with the first one.
+const NAMESPACES: [&str; 7] =
+    ["--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc"];
+
+/// An instance's folder.
+#[derive(Clone, Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Of an instance of the cloud in `dir`.
+    pub fn of(dir: &Path, instance_id: &str) -> Self {
+        Self(dir.join("ec2").join(instance_id))
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Makes the folder, at the first boot.
+    pub fn create(&self, tools: Option<&Path>) -> std::io::Result<()> {
+        if let Some(parent) = self.0.parent() {
+            ensure_dir(parent)?;
+        }
+        for name in ["", "bin", "log", "root", "tmp"] {
+            ensure_dir(&self.path(name))?;
+        }
+        let shadow = SHADOW.replace("@DIR@", &quoted(&self.0));
+        self.write("shadow", shadow.as_bytes(), 0o700)?;
+        for name in SHADOWED {
+            symlink("../shadow", self.path("bin").join(name))?;
+        }
+        if let Some(tools) = tools {
+            let aws = format!("#!/bin/sh\nexec {} cloud aws \"$@\"\n", quoted(tools));
+            self.write("bin/aws", aws.as_bytes(), 0o700)?;
+        }
+        self.write("init", INIT.as_bytes(), 0o700)?;
+        self.write(LOG, b"", 0o600)?;
+        mknodat(CWD, self.path(POWER), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
+        Ok(())
+    }
+
+    fn write(&self, name: &str, content: &[u8], mode: u32) -> std::io::Result<()> {
+        let path = self.path(name);
+        std::fs::write(&path, content)?;
+        std::fs::set_permissions(path, Permissions::from_mode(mode))
+    }
+
+    /// Adds a line to the console.
+    pub fn say(&self, line: &str) -> std::io::Result<()> {
+        writeln!(self.log()?, "{line}")
+    }
+
+    fn log(&self) -> std::io::Result<File> {
+        OpenOptions::new().append(true).create(true).mode(0o600).open(self.path(LOG))
+    }
+
+    /// The console's last 64 KiB. Text, whatever a process wrote.
+    pub fn console(&self) -> std::io::Result<String> {
+        let mut file = File::open(self.path(LOG))?;
+        let from = file.metadata()?.len().saturating_sub(CONSOLE_BYTES);
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        file.take(CONSOLE_BYTES).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Where the instance's own words on its power arrive.
+    pub fn power(&self) -> std::io::Result<Power> {
+        // Open for writing too, so that it never ends.
+        let pipe = pipe::OpenOptions::new().read_write(true).open_receiver(self.path(POWER))?;
+        Ok(Power { pipe, held: Vec::new() })
+    }
+
+    /// Does to the user data what cloud-init does; answers the script to run, if there is one.
+    pub fn unpack(&self, user_data: Option<&str>) -> std::io::Result<Option<PathBuf>> {
+        let Some(user_data) = user_data else { return Ok(None) };
+        // Checked when the instance was asked for.
+        let bytes = BASE64_STANDARD.decode(user_data).unwrap_or_default();
+        if bytes.starts_with(b"#!") {
+            let name = "part-001";
+            self.write(name, &bytes, 0o700)?;
+            return Ok(Some(self.path(name)));
+        }
+        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(20)]).into_owned();
+        let what = match &*bytes {
+            [] => return Ok(None),
+            [0x1f, 0x8b, ..] => "gzip-compressed user data is not supported by the local cloud".to_owned(),
+            _ if start.starts_with("Content-Type:") || start.starts_with("MIME-Version:") => {
+                "MIME multi-part user data is not supported by the local cloud".to_owned()
+            }
+            _ if start.starts_with("#cloud-config") || start.starts_with("#include") => {
+                "only scripts are supported by the local cloud as user data".to_owned()
+            }
+            _ => format!("Unhandled non-multipart (text/x-not-multipart) userdata: '{start}...'"),
+        };
+        self.say(&format!("__init__.py[WARNING]: {what}"))?;
+        Ok(None)
+    }
+}
+
+/// What an instance says of its power.
+#[derive(Debug)]
+pub struct Power {
+    pipe: pipe::Receiver,
+    /// What came of a line so far.
+    held: Vec<u8>,
+}
+
+impl Power {
+    /// The next line. May be dropped while it waits.
+    pub async fn line(&mut self) -> std::io::Result<String> {
+        /// No word on power is as long.
+        const LONGEST: usize = 4096;
+        loop {
+            if let Some(end) = self.held.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.held.drain(..=end).collect();
+                return Ok(String::from_utf8_lossy(&line[..end]).into_owned());
+            }
+            if self.held.len() > LONGEST {
+                self.held.clear();
+            }
+            self.pipe.read_buf(&mut self.held).await?;
+        }
+    }
+}
+
+/// For the shell.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
+}
+
+/// Whether instances can have namespaces of their own here.
+pub async fn namespaces() -> Result<(), String> {
+    let mut command = Command::new("unshare");
+    command.args(NAMESPACES).args(["--", "mount", "--rbind", "/var/log", "/var/log"]).stdin(Stdio::null());
+    let output = command.kill_on_drop(true).output().await.map_err(|error| format!("unshare: {error}"))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => {
+            Err(String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or("unshare fails").to_owned())
+        }
+    }
+}
+
+/// An instance's first process.
+#[derive(Debug)]
+pub struct Started {
+    pub child: Child,
+    /// The instance lives for as long as this is open.
+    _lifeline: Option<ChildStdin>,
+}
+
+/// Starts the instance's first process, which runs `script` if there is one.
+pub fn boot(
+    cloud: &Cloud,
+    folder: &Folder,
+    metadata_port: u16,
+    isolated: bool,
+    script: Option<&Path>,
+) -> std::io::Result<Started> {
+    let mut command = if isolated {
+        let mut command = Command::new("unshare");
+        command.args(NAMESPACES).args(["--", "/bin/sh"]);
+        command
+    } else {
+        Command::new("/bin/sh")
+    };
+    let log = folder.log()?;
+    command
+        .arg(folder.path("init"))
+        .arg(folder.root())
+        .arg(if isolated { "isolated" } else { "shared" })
+        .args(script)
+        .env_clear()
+        .envs(environment(cloud, folder, metadata_port))
+        .current_dir(folder.path("root"))
+        .stdin(Stdio::piped())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .process_group(0)
+        .kill_on_drop(true);
+    let mut child = command.spawn()?;
+    let lifeline = child.stdin.take();
+    Ok(Started { child, _lifeline: lifeline })
+}
+
+/// Made from nothing, so that no instance ever reaches real AWS. Credentials come by the metadata only, and the region
+/// as well: AMIs have none in their environment.
+fn environment(cloud: &Cloud, folder: &Folder, metadata_port: u16) -> Vec<(OsString, OsString)> {
+    let mut path = folder.path("bin").into_os_string();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()));
+    let mut env: Vec<(OsString, OsString)> = vec![
+        ("PATH".into(), path),
+        ("HOME".into(), folder.path("root").into()),
+        ("TMPDIR".into(), folder.path("tmp").into()),
+        (INSTANCE_DIR.into(), folder.root().into()),
+    ];
+    let metadata = format!("http://127.0.0.1:{metadata_port}");
+    let text = [
+        ("LANG", "C.UTF-8"),
+        ("TZ", "UTC"),
+        ("AWS_ENDPOINT_URL", cloud.endpoint()),
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata),
+        ("NO_PROXY", "127.0.0.1,localhost"),
+        WAIT_POLICY,
+    ];
+    env.extend(text.map(|(name, value)| (name.into(), value.into())));
+    env
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a shadow says to the host, and how it exits.
+    fn said(command: &[&str]) -> (String, bool) {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::of(&dir.path().join("it's"), "i-0");
+        folder.create(None).unwrap();
+        // A plain file in the pipe's place.
+        std::fs::remove_file(folder.path(POWER)).unwrap();
+        let shadow = folder.path("bin").join(command[0]);
+        let status = std::process::Command::new(shadow)
+            .args(&command[1..])
+            .env("PATH", format!("{}:/usr/bin:/bin", folder.path("bin").display()))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        (std::fs::read_to_string(folder.path(POWER)).unwrap_or_default(), status.unwrap().success())
+    }
+
+    #[test]
+    fn shutdown_is_understood_as_systemd_does() {
+        for (command, expected) in [
+            (&["shutdown", "-h", "now"][..], "off 0\n"),
+            (&["shutdown", "-P", "+120", "dead man"], "off 7200\n"),
+            (&["shutdown"], "off 60\n"),
+            (&["shutdown", "5"], "off 300\n"),
+            (&["shutdown", "-r", "now"], "reboot 0\n"),
+            (&["shutdown", "-c"], "cancel\n"),
+            (&["shutdown", "-k", "now"], ""),
+            (&["poweroff"], "off 0\n"),
+            (&["systemctl", "--force", "reboot"], "reboot 0\n"),
+            (&["sudo", "-n", "--", "shutdown", "now"], "off 0\n"),
+            (&["sudo", "-E", "-u", "root", "A=1", "halt"], "off 0\n"),
+        ] {
+            assert_eq!(said(command), (expected.to_owned(), true), "{command:?}");
+        }
+        for command in
+            [&["shutdown", "soon"][..], &["shutdown", "+1h"], &["shutdown", "+99999999"], &["sudo"], &["yum"]]
+        {
+            assert_eq!(said(command), (String::new(), false), "{command:?}");
+        }
+        let (at, _) = said(&["shutdown", "23:59"]);
+        let seconds: u32 = at.trim().strip_prefix("off ").unwrap().parse().unwrap();
+        assert!(seconds <= 86_400, "{at}");
+    }
+}

@@ -1,0 +1,34 @@
+#!/bin/sh
+# The first process of an instance: init.sh FOLDER isolated|shared [USER_DATA]
+dir=$1
+if [ "$2" = isolated ]; then
+    # In namespaces of its own the instance has its own /var/log, does not find the machine's programs by their full
+    # names either, and sees nothing of the cloud's folder, where the keys are, but its own.
+    mount --bind "$dir/log" /var/log
+    cloud=${dir%/*/*}
+    inner=$dir/tmp${dir#"$cloud"}
+    mount -t tmpfs none "$dir/tmp" && mkdir -p "$inner" && mount --bind "$dir" "$inner" &&
+        mount --rbind "$dir/tmp" "$cloud" && cd "$dir/root"
+    for shadow in "$dir"/bin/*; do
+        name=${shadow##*/}
+        [ "$name" != aws ] || continue
+        for place in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do
+            [ ! -f "$place/$name" ] || mount --bind "$shadow" "$place/$name"
+        done
+    done
+fi
+if [ -n "$3" ]; then
+    {
+        "$3" </dev/null
+        status=$?
+        if [ "$status" != 0 ]; then
+            echo "cc_scripts_user.py[WARNING]: Failed to run module scripts-user (scripts in ${3%/*})"
+            echo "util.py[WARNING]: Failed running $3 [$status]"
+        fi
+        echo "Cloud-init finished: user data ended with exit status $status"
+    } &
+fi
+# The cloud holds the other end for as long as the instance is to live, and lets go of it however the cloud ends. With
+# the first process of its own numbering all others of an instance end.
+while read -r _; do :; done
+[ "$2" = isolated ] || kill -KILL 0

@@ -1,0 +1,315 @@
+//! The instance metadata service: IMDSv2, on a port of the instance's own, since 169.254.169.254 is the kernel's.
+//!
+//! Credentials of the instance's role are to be had here and nowhere else, as on AWS.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant as Clock};
+
+use axum::Router;
+use axum::body::Body;
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
+use http::{Method, Request, Response, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::instance::Instance;
+use super::{groups, images, keys, locked};
+use crate::cloud::Cloud;
+use crate::iam::Session;
+use crate::server::names_loopback;
+
+pub const SERVICE: &str = "ec2.amazonaws.com";
+
+const TOKEN: &str = "x-aws-ec2-metadata-token";
+const TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
+/// Credentials that end sooner are replaced: AWS has new ones there at least five minutes before.
+const RENEW: SignedDuration = SignedDuration::from_mins(15);
+/// More would be a runaway client's.
+const TOKENS: usize = 1000;
+
+/// One instance's metadata.
+#[derive(Debug)]
+pub struct Metadata {
+    cloud: Arc<Cloud>,
+    instance: Instance,
+    /// With their ends.
+    tokens: Mutex<HashMap<String, Clock>>,
+    /// With the ARN of the role.
+    session: Mutex<Option<(String, Session)>>,
+    /// When a spot instance will be interrupted.
+    notice: Mutex<Option<Timestamp>>,
+}
+
+/// Its server, which ends with it.
+#[derive(Debug)]
+pub struct Listener {
+    pub port: u16,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Refusal(StatusCode, &'static str);
+
+const NOT_FOUND: Refusal = Refusal(StatusCode::NOT_FOUND, "404 - Not Found");
+
+impl Metadata {
+    pub fn new(cloud: Arc<Cloud>, instance: Instance) -> Arc<Self> {
+        Arc::new(Self {
+            cloud,
+            instance,
+            tokens: Mutex::default(),
+            session: Mutex::default(),
+            notice: Mutex::default(),
+        })
+    }
+
+    pub async fn listen(self: &Arc<Self>) -> std::io::Result<Listener> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let port = listener.local_addr()?.port();
+        let metadata = self.clone();
+        let app = Router::new().fallback(move |request: Request<Body>| {
+            let metadata = metadata.clone();
+            async move { metadata.answer(&request) }
+        });
+        let task = tokio::spawn(async move {
+            // It ends only when it is aborted.
+            let _ = axum::serve(listener, app).await;
+        });
+        Ok(Listener { port, task })
+    }
+
+    /// Tells that the instance will be interrupted.
+    pub fn give_notice(&self, at: Timestamp) {
+        *locked(&self.notice) = Some(at);
+    }
+
+    fn answer(&self, request: &Request<Body>) -> Response<Body> {
+        let (status, body) = match self.respond(request) {
+            Ok(body) => (StatusCode::OK, body),
+            Err(Refusal(status, why)) => (status, why.as_bytes().to_vec()),
+        };
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        response
+    }
+
+    fn respond(&self, request: &Request<Body>) -> Result<Vec<u8>, Refusal> {
+        let forbidden = Refusal(StatusCode::FORBIDDEN, "403 - Forbidden");
+        // A page in a browser may reach loopback under a name of its own.
+        if !self.instance.metadata.enabled || !names_loopback(request.headers()) {
+            return Err(forbidden);
+        }
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let path = request.uri().path();
+        match (request.method(), path) {
+            // A token must not go through a proxy.
+            (&Method::PUT, "/latest/api/token") if request.headers().contains_key("x-forwarded-for") => {
+                Err(forbidden)
+            }
+            (&Method::PUT, "/latest/api/token") => self.token(header(TTL)).map(String::into_bytes),
+            (&Method::GET, _) => {
+                let held = header(TOKEN).map(|token| locked(&self.tokens).get(token).copied());
+                let valid = match held {
+                    Some(end) => end.is_some_and(|end| end > Clock::now()),
+                    None => !self.instance.metadata.token_required,
+                };
+                if !valid {
+                    return Err(Refusal(StatusCode::UNAUTHORIZED, "401 - Unauthorized"));
+                }
+                self.get(path)
+            }
+            _ => Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, "405 - Method Not Allowed")),
+        }
+    }
+
+    fn token(&self, ttl: Option<&str>) -> Result<String, Refusal> {
+        let seconds = ttl.and_then(|ttl| ttl.parse().ok()).filter(|ttl| (1..=21_600).contains(ttl));
+        let seconds = seconds.ok_or(Refusal(StatusCode::BAD_REQUEST, "400 - Bad Request"))?;
+        let token = BASE64_URL_SAFE.encode(rand::random::<[u8; 40]>());
+        let now = Clock::now();
+        let mut tokens = locked(&self.tokens);
+        tokens.retain(|_, end| *end > now);
+        if tokens.len() >= TOKENS {
+            return Err(Refusal(StatusCode::TOO_MANY_REQUESTS, "429 - Too Many Requests"));
+        }
+        tokens.insert(token.clone(), now + Duration::from_secs(seconds));
+        Ok(token)
+    }
+
+    fn get(&self, path: &str) -> Result<Vec<u8>, Refusal> {
+        let path = path.strip_prefix("/latest/").ok_or(NOT_FOUND)?;
+        match path {
+            "user-data" => {
+                let data = self.instance.user_data.as_deref().ok_or(NOT_FOUND)?;
+                Ok(BASE64_STANDARD.decode(data).unwrap_or_default())
+            }
+            "dynamic/instance-identity/document" => Ok(self.document().into_bytes()),
+            _ => {
+                let path = path.strip_prefix("meta-data").ok_or(NOT_FOUND)?;
+                self.lookup(path.strip_prefix('/').unwrap_or(path)).map(String::into_bytes).ok_or(NOT_FOUND)
+            }
+        }
+    }
+
+    /// One entry of `meta-data/`, or the names in a folder of it.
+    fn lookup(&self, path: &str) -> Option<String> {
+        let entries = self.entries();
+        if let Some((_, text)) = entries.iter().find(|(name, _)| name == path) {
+            return Some(text.clone());
+        }
+        let folder = path.trim_end_matches('/');
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        // Keys are listed with their names.
+        if let (Some(key), "public-keys") = (&self.instance.key, folder) {
+            return Some(format!("0={key}"));
+        }
+        let mut names: Vec<String> = Vec::new();
+        for rest in entries.iter().filter_map(|(name, _)| name.strip_prefix(&prefix)) {
+            let name = rest.split_once('/').map_or_else(|| rest.to_owned(), |(name, _)| format!("{name}/"));
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        (!names.is_empty()).then(|| names.join("\n"))
+    }
+
+    fn entries(&self) -> Vec<(String, String)> {
+        let (cloud, instance) = (&self.cloud, &self.instance);
+        let zone = &instance.zone;
+        let groups = groups::all(cloud).unwrap_or_default();
+        let groups: Vec<&str> = groups
+            .iter()
+            .filter(|group| instance.groups.contains(&group.id))
+            .map(|group| &*group.name)
+            .collect();
+        let life_cycle = if instance.spot.is_some() { "spot" } else { "on-demand" };
+        let mut entries: Vec<(String, String)> = [
+            ("ami-id", &*instance.image),
+            ("ami-launch-index", &instance.index.to_string()),
+            ("hostname", &instance.host_name(cloud)),
+            ("instance-action", "none"),
+            ("instance-id", &instance.id),
+            ("instance-life-cycle", life_cycle),
+            ("instance-type", &instance.kind),
+            ("local-hostname", &instance.host_name(cloud)),
+            ("local-ipv4", &instance.address),
+            ("placement/availability-zone", zone),
+            ("placement/region", &cloud.region),
+            ("reservation-id", &instance.reservation),
+            ("security-groups", &groups.join("\n")),
+            ("services/domain", "amazonaws.com"),
+            ("services/partition", "aws"),
+        ]
+        .map(|(name, text)| (name.to_owned(), text.to_owned()))
+        .into();
+        let mut add = |name: &str, text: String| entries.push((name.to_owned(), text));
+        if let Some(key) = instance.key.as_deref().and_then(|name| keys::by_name(cloud, name).ok()) {
+            add("public-keys/0/openssh-key", key.public_key);
+        }
+        if let Some(at) = *locked(&self.notice) {
+            let at = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            add("spot/instance-action", json!({"action": "terminate", "time": at}).to_string());
+            add("spot/termination-time", at);
+        }
+        if let Some(profile) = &instance.profile {
+            let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            let credentials = self.credentials();
+            let code = credentials.as_ref().map_or("AssumeRoleUnauthorizedAccess", |_| "Success");
+            let info = json!({
+                "Code": code, "LastUpdated": now, "InstanceProfileArn": profile.arn, "InstanceProfileId": profile.id,
+            });
+            add("iam/info", info.to_string());
+            if let Some(role) = self.role() {
+                let name = role.rsplit('/').next().unwrap_or_default();
+                let told = match credentials {
+                    Some(session) => json!({
+                        "Code": "Success",
+                        "LastUpdated": now,
+                        "Type": "AWS-HMAC",
+                        "AccessKeyId": session.access_key_id,
+                        "SecretAccessKey": session.secret_access_key,
+                        "Token": session.session_token,
+                        "Expiration": session.expiration.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                    }),
+                    None => json!({
+                        "Code": "AssumeRoleUnauthorizedAccess",
+                        "Message": format!("EC2 cannot assume the role {name}."),
+                        "LastUpdated": now,
+                    }),
+                };
+                add(&format!("iam/security-credentials/{name}"), told.to_string());
+            }
+        }
+        entries
+    }
+
+    /// The ARN of the role that the instance's profile has now.
+    fn role(&self) -> Option<String> {
+        let profile = self.instance.profile.as_ref()?;
+        self.cloud.iam.instance_profile(&profile.name).ok().flatten()?.role_arn
+    }
+
+    /// Of the role, renewed before they end. None: EC2 may not assume it, or there is none.
+    fn credentials(&self) -> Option<Session> {
+        let role = self.role()?;
+        let mut held = locked(&self.session);
+        if let Some((of, session)) = &*held
+            && *of == role
+            && !ends_soon(session.expiration, Timestamp::now())
+        {
+            return Some(session.clone());
+        }
+        let session = self.cloud.assume_role(&role, SERVICE, &self.instance.id).ok()?;
+        *held = Some((role, session.clone()));
+        Some(session)
+    }
+
+    fn document(&self) -> String {
+        let instance = &self.instance;
+        let document = json!({
+            "accountId": self.cloud.account,
+            "architecture": images::ARCHITECTURE,
+            "availabilityZone": instance.zone,
+            "billingProducts": null,
+            "devpayProductCodes": null,
+            "marketplaceProductCodes": null,
+            "imageId": instance.image,
+            "instanceId": instance.id,
+            "instanceType": instance.kind,
+            "kernelId": null,
+            "pendingTime": instance.launched.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            "privateIp": instance.address,
+            "ramdiskId": null,
+            "region": self.cloud.region,
+            "version": "2017-09-30",
+        });
+        format!("{document:#}")
+    }
+}
+
+fn ends_soon(expiration: Timestamp, now: Timestamp) -> bool {
+    expiration - RENEW <= now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_renewed_before_they_end() {
+        let now = Timestamp::now();
+        assert!(!ends_soon(now + SignedDuration::from_mins(16), now));
+        assert!(ends_soon(now + SignedDuration::from_mins(15), now));
+        assert!(ends_soon(now - SignedDuration::from_mins(1), now));
+    }
+}

@@ -1,0 +1,74 @@
+//! IAM instance profile: what hands a role to an EC2 instance.
+
+use aws_sdk_iam::types::Tag;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::bucket::invalid;
+use super::{Live, Naming, Report, Resource, Status, Tags, facts};
+use crate::aws::{Aws, failure, present};
+use crate::failure::{Failure, Outcome};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InstanceProfile {
+    /// The role that it hands out, and its own name.
+    pub role: String,
+}
+
+impl Resource for InstanceProfile {
+    const TYPE: &'static str = "instance-profile";
+    const STAGED: bool = true;
+
+    fn naming(&self) -> Naming {
+        Naming::Fixed(self.role.clone())
+    }
+
+    fn replaces(&self, old: &Self) -> bool {
+        self.role != old.role
+    }
+
+    async fn describe(&self, aws: &Aws, name: &str) -> Outcome<Option<Live>> {
+        let profile = aws.iam.get_instance_profile().instance_profile_name(name).send().await;
+        let profile = present(profile.map_err(|error| failure("GetInstanceProfile", error)))?;
+        let Some(profile) = profile.and_then(|profile| profile.instance_profile) else { return Ok(None) };
+        let roles: Vec<&str> = profile.roles().iter().map(|role| role.role_name()).collect();
+        Ok(Some(Live {
+            status: Status::Ready,
+            facts: facts([("arn", json!(profile.arn())), ("roles", json!(roles))]),
+        }))
+    }
+
+    async fn tags(&self, aws: &Aws, name: &str) -> Outcome<Tags> {
+        let tags = aws.iam.list_instance_profile_tags().instance_profile_name(name).send().await;
+        let tags = tags.map_err(|error| failure("ListInstanceProfileTags", error))?;
+        Ok(tags.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
+    }
+
+    async fn create(&self, aws: &Aws, name: &str, tags: &Tags, progress: Report<'_>) -> Outcome<()> {
+        let set: Result<Vec<_>, _> =
+            tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+        let created = aws.iam.create_instance_profile().instance_profile_name(name);
+        let created = created.set_tags(Some(set.map_err(invalid)?)).send().await;
+        created.map_err(|error| failure("CreateInstanceProfile", error))?;
+        self.update(aws, name, tags, progress).await
+    }
+
+    async fn update(&self, aws: &Aws, name: &str, _tags: &Tags, _progress: Report<'_>) -> Outcome<()> {
+        let live = self.describe(aws, name).await?;
+        let live =
+            live.ok_or_else(|| Failure::new("Gone", format!("instance profile {name} was deleted")))?;
+        if live.facts.get("roles") == Some(&json!([self.role])) {
+            return Ok(());
+        }
+        let added = aws.iam.add_role_to_instance_profile().instance_profile_name(name).role_name(&self.role);
+        added.send().await.map(|_| ()).map_err(|error| failure("AddRoleToInstanceProfile", error))
+    }
+
+    async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
+        let removed = aws.iam.remove_role_from_instance_profile().instance_profile_name(name);
+        let removed = removed.role_name(&self.role).send().await;
+        present(removed.map_err(|error| failure("RemoveRoleFromInstanceProfile", error)))?;
+        let deleted = aws.iam.delete_instance_profile().instance_profile_name(name).send().await;
+        present(deleted.map_err(|error| failure("DeleteInstanceProfile", error))).map(|_| ())
+    }
+}

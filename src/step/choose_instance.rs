@@ -1,0 +1,183 @@
+//! `choose_instance`: the cheapest instance type that meets a need, with the table that it was chosen from.
+
+use std::cmp::Ordering;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Context, Done, Kind, Problem};
+use crate::failure::{Failure, Outcome};
+use crate::journal::Figure;
+use crate::price::{self, Instance};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChooseInstance {
+    /// The instance types to choose from: `ml.…` of SageMaker, or those of EC2.
+    #[schemars(length(min = 1, max = 100))]
+    pub candidates: Vec<String>,
+    /// vCPUs that it needs.
+    #[serde(default)]
+    pub vcpus: u32,
+    /// GiB of memory that it needs.
+    #[serde(default)]
+    #[schemars(range(min = 0.0))]
+    pub memory_gib: f64,
+    /// GPUs that it needs.
+    #[serde(default)]
+    pub gpus: u32,
+    /// The most that an hour may cost, in US dollars.
+    #[schemars(range(min = 0.0))]
+    pub max_hourly: Option<f64>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Outputs {
+    pub instance_type: String,
+    /// US dollars an hour.
+    pub hourly: f64,
+    /// Why it was chosen, as a sentence.
+    pub why: String,
+    /// The candidates, cheapest first.
+    pub candidates: Vec<Candidate>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Candidate {
+    pub instance_type: String,
+    pub vcpus: u32,
+    pub memory_gib: f64,
+    pub gpus: u32,
+    /// US dollars an hour.
+    pub hourly: f64,
+    /// When that price held.
+    pub price_of: String,
+    /// `chosen`, `fits`, or what it lacks.
+    pub verdict: String,
+}
+
+impl Kind for ChooseInstance {
+    const NAME: &'static str = "choose_instance";
+    const ABOUT: &'static str = "chooses the cheapest of some instance types that meets a need";
+    const OWNS: bool = false;
+    type Outputs = Outputs;
+
+    fn problems(&self) -> Vec<Problem> {
+        let unknown = self.candidates.iter().filter(|name| price::instance(name).is_none());
+        unknown
+            .map(|name| {
+                let mut problem = Problem::at(
+                    "candidates",
+                    format!("the price table doesn't know the instance type `{name}`"),
+                );
+                let known: Vec<&str> = price::instances().iter().map(|known| known.name).collect();
+                problem.hints.push(format!("it knows {}", known.join(", ")));
+                problem
+            })
+            .collect()
+    }
+
+    async fn run(&self, _context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
+        let mut known: Vec<&Instance> =
+            self.candidates.iter().filter_map(|name| price::instance(name)).collect();
+        // Of two at one price, the one with more memory; then by name, so that the choice is always the same.
+        known.sort_by(|a, b| {
+            let price = a.hourly.partial_cmp(&b.hourly).unwrap_or(Ordering::Equal);
+            let memory = b.memory_gib.partial_cmp(&a.memory_gib).unwrap_or(Ordering::Equal);
+            price.then(memory).then(a.name.cmp(b.name))
+        });
+        known.dedup();
+        let lacks = |one: &Instance| self.lacks(one);
+        let chosen = known.iter().find(|one| lacks(one).is_empty()).ok_or_else(|| {
+            let all: Vec<String> =
+                known.iter().map(|one| format!("{} has {}", one.name, lacks(one).join(" and "))).collect();
+            Failure::new("NoInstanceFits", format!("no candidate meets the need: {}", all.join("; ")))
+                .hint("ask for less, or name larger candidates")
+        })?;
+        let passed_over: Vec<String> = known
+            .iter()
+            .take_while(|one| one.name != chosen.name)
+            .map(|one| format!("{} has {}", one.name, lacks(one).join(" and ")))
+            .collect();
+        let mut why = format!(
+            "{} has {} vCPUs, {} GiB of memory{} for {} USD an hour, and is the cheapest of {} that meets the need",
+            chosen.name,
+            chosen.vcpus,
+            chosen.memory_gib,
+            match chosen.gpus {
+                0 => String::new(),
+                gpus => format!(" and {gpus} GPU{}", if gpus == 1 { "" } else { "s" }),
+            },
+            chosen.hourly,
+            known.len(),
+        );
+        if !passed_over.is_empty() {
+            why += &format!("; {}", passed_over.join("; "));
+        }
+        let candidates: Vec<Candidate> = known
+            .iter()
+            .map(|one| Candidate {
+                instance_type: one.name.into(),
+                vcpus: one.vcpus,
+                memory_gib: one.memory_gib,
+                gpus: one.gpus,
+                hourly: one.hourly,
+                price_of: one.source.date().into(),
+                verdict: match lacks(one) {
+                    lacks if !lacks.is_empty() => lacks.join(" and "),
+                    _ if one.name == chosen.name => "chosen".into(),
+                    _ => "fits".into(),
+                },
+            })
+            .collect();
+        let figure = Figure::Table {
+            caption: "The candidates, cheapest first".into(),
+            columns: ["type", "vCPUs", "GiB", "GPUs", "USD an hour", "price of", "verdict"]
+                .map(str::to_owned)
+                .into(),
+            rows: candidates
+                .iter()
+                .map(|one| {
+                    vec![
+                        one.instance_type.clone(),
+                        one.vcpus.to_string(),
+                        one.memory_gib.to_string(),
+                        one.gpus.to_string(),
+                        one.hourly.to_string(),
+                        one.price_of.clone(),
+                        one.verdict.clone(),
+                    ]
+                })
+                .collect(),
+        };
+        let outputs = Outputs {
+            instance_type: chosen.name.into(),
+            hourly: chosen.hourly,
+            why: why.clone(),
+            candidates,
+        };
+        Ok(Done::new(outputs, why).figures(vec![figure]))
+    }
+}
+
+impl ChooseInstance {
+    /// What the instance has too little of, in words.
+    fn lacks(&self, one: &Instance) -> Vec<String> {
+        let mut lacks = Vec::new();
+        if one.vcpus < self.vcpus {
+            lacks.push(format!("only {} vCPUs", one.vcpus));
+        }
+        if one.memory_gib < self.memory_gib {
+            lacks.push(format!("only {} GiB", one.memory_gib));
+        }
+        if one.gpus < self.gpus {
+            lacks.push(format!("only {} GPUs", one.gpus));
+        }
+        if self.max_hourly.is_some_and(|most| one.hourly > most) {
+            lacks.push(format!("a price of {} USD an hour", one.hourly));
+        }
+        lacks
+    }
+}

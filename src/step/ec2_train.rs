@@ -1,0 +1,353 @@
+//! `ec2_train`: the worker on an EC2 instance of its own, which ends itself when it is done.
+//!
+//! Key pair, security group, bundle and instance live while the step does. Model, metrics and log stay.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use opsml_contract::{EpochMetrics, TRAINING_CHANNEL};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::fields::S3Uri;
+use super::train::{curves, hyperparameter_problems, plain};
+use super::{Context, Done, Kind, Price, Problem};
+use crate::action::{my_address, training_output};
+use crate::failure::{Failure, Outcome};
+use crate::files;
+use crate::price;
+use crate::resource::{Image, Instance, KeyPair, NAME, Objects, SecurityGroup, Spot, split_uri};
+use crate::script;
+
+const TEMPLATE: &str = include_str!("../../templates/ec2_train.sh.j2");
+/// What user data may come to: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html>.
+const MAX_USER_DATA: usize = 16 << 10;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ec2Train {
+    /// What it trains on, such as `m5.xlarge`.
+    #[schemars(regex(pattern = r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$"), extend("x-rule" = "an EC2 instance type is such as m5.xlarge, without ml."))]
+    pub instance_type: String,
+    /// An AMI's id, or `resolve:ssm:PARAMETER` for the one that a public parameter names.
+    #[schemars(regex(pattern = r"^(ami-[0-9a-f]{8,17}|resolve:ssm:/?[A-Za-z0-9_./:-]+)$"), extend("x-rule" = "an image is ami-… or resolve:ssm:PARAMETER"))]
+    pub image_id: Option<String>,
+    /// The newest AMI of an owner by a pattern of its name; in place of `image_id`.
+    pub image_search: Option<ImageSearch>,
+    /// The instance profile that the instance acts by: `instance_profile` of a `role` step for ec2.amazonaws.com.
+    #[schemars(regex(pattern = r"^[\w+=,.@-]{1,128}$"), extend("x-rule" = "an instance profile's name is 1 to 128 letters, digits and the signs + = , . @ - _"))]
+    pub instance_profile: String,
+    /// S3 prefixes by channel; `training` holds train/, valid/ and test/.
+    pub inputs: BTreeMap<String, S3Uri>,
+    /// Where model, metrics and log go: the S3 prefix above `INSTANCE/output/model.tar.gz`.
+    pub output_path: S3Uri,
+    /// Hyperparameters by name.
+    #[serde(default)]
+    pub hyperparameters: Map<String, Value>,
+    /// Spare capacity, for less: `true`, or `{max_price: USD an hour}`.
+    #[serde(default)]
+    pub spot: SpotField,
+    /// The one IPv4 address that may connect by SSH; without one, that of this machine.
+    #[schemars(with = "Option<String>", regex(pattern = r"^\d{1,3}(\.\d{1,3}){3}$"), extend("x-rule" = "an address is such as 203.0.113.7"))]
+    pub ssh_from: Option<Ipv4Addr>,
+    /// The subnet that it lies in; the default VPC's where it is not given.
+    #[schemars(regex(pattern = r"^subnet-[0-9a-f]{8,17}$"), extend("x-rule" = "a subnet's id is such as subnet-0123456789abcdef0"))]
+    pub subnet_id: Option<String>,
+    /// The VPC of that subnet.
+    #[schemars(regex(pattern = r"^vpc-[0-9a-f]{8,17}$"), extend("x-rule" = "a VPC's id is such as vpc-0123456789abcdef0"))]
+    pub vpc_id: Option<String>,
+    /// Seconds after which the instance ends itself, done or not.
+    #[serde(default = "an_hour")]
+    #[schemars(range(min = 60, max = 604800))]
+    pub max_run: u32,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImageSearch {
+    /// `amazon`, `self` or an account.
+    #[serde(default = "amazon")]
+    pub owner: String,
+    /// The AMI's name, in which `*` stands for anything.
+    pub name: String,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum SpotField {
+    Wanted(bool),
+    Priced(SpotPrice),
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SpotPrice {
+    /// The most that an hour may cost, in US dollars.
+    #[schemars(range(min = 0.0))]
+    pub max_price: f64,
+}
+
+impl Default for SpotField {
+    fn default() -> Self {
+        Self::Wanted(false)
+    }
+}
+
+fn amazon() -> String {
+    "amazon".to_owned()
+}
+
+fn an_hour() -> u32 {
+    3600
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Outputs {
+    /// The instance's name, and the last part of the S3 prefix of what it left.
+    pub job_name: String,
+    pub instance_id: String,
+    pub instance_type: String,
+    pub instance_count: i32,
+    /// `on demand` or `spot`.
+    pub market: String,
+    pub image_id: String,
+    /// Seconds from its launch to its end; EC2 bills 60 at least.
+    pub billable_seconds: i64,
+    /// US dollars an hour on demand; nothing where the price table doesn't know the type.
+    pub hourly: Option<f64>,
+    pub setup_seconds: Option<f64>,
+    /// Seconds of training an epoch, the mean.
+    pub epoch_seconds: Option<f64>,
+    /// Seconds that the test images took.
+    pub test_seconds: Option<f64>,
+    /// The last value of each metric, by name.
+    pub metrics: BTreeMap<String, f64>,
+    /// Metrics of each epoch.
+    pub epochs: Vec<EpochMetrics>,
+    /// Class names in the order of the logits.
+    pub classes: Vec<String>,
+    /// S3 URI of `model.tar.gz`.
+    pub model_uri: String,
+    /// S3 URI of what it logged.
+    pub log_uri: String,
+    /// The one address that could connect.
+    pub ssh_from: String,
+}
+
+impl Kind for Ec2Train {
+    const NAME: &'static str = "ec2_train";
+    const ABOUT: &'static str = "trains on an EC2 instance that ends itself, on demand or spot";
+    const OWNS: bool = true;
+    type Outputs = Outputs;
+
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = hyperparameter_problems(&self.hyperparameters);
+        if self.image_id.is_some() == self.image_search.is_some() {
+            problems.push(Problem::at("image_id", "give one of `image_id` and `image_search`"));
+        }
+        if !self.inputs.contains_key(TRAINING_CHANNEL) {
+            problems.push(Problem::at(
+                "inputs",
+                "the worker trains on the channel `training`, and it is not here",
+            ));
+        }
+        for channel in self.inputs.keys() {
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+            if channel.is_empty() || !channel.chars().all(plain) {
+                let message = format!("`{channel}` is not a channel's name: letters, digits, _ and -");
+                problems.push(Problem::at("inputs", message));
+            }
+        }
+        if self.subnet_id.is_some() != self.vpc_id.is_some() {
+            problems.push(Problem::at("subnet_id", "`subnet_id` and `vpc_id` go together"));
+        }
+        problems
+    }
+
+    fn price(&self) -> Option<Price> {
+        let hours = f64::from(self.max_run) / 3600.0;
+        let how_long = format!("{} s at most", self.max_run);
+        Some(match &self.spot {
+            SpotField::Priced(SpotPrice { max_price }) => Price {
+                usd: Some(max_price * hours),
+                words: format!("1 × {} at {max_price} USD an hour at most, {how_long}", self.instance_type),
+            },
+            SpotField::Wanted(_) => Price::of_instances(&self.instance_type, 1, hours, &how_long),
+        })
+    }
+
+    async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
+        context.apart(&self.output_path.0, false)?;
+        let address = match self.ssh_from {
+            Some(address) => address,
+            None => my_address(context.aws()).await?,
+        };
+        let ssh_from = format!("{address}/32");
+        let bundle = self.bundle(context).await?;
+        let keys = context.paths.base.join(&context.paths.cache).join("keys");
+        let key =
+            context.ensure_meanwhile("key-pair", KeyPair { base: context.base(), folder: keys }).await?;
+        let group = SecurityGroup {
+            base: context.base(),
+            ssh_from: [ssh_from.clone()].into(),
+            vpc_id: self.vpc_id.clone(),
+        };
+        let group = context.ensure_meanwhile("security-group", group).await?;
+        let results = format!("{}/", self.output_path.0.trim_end_matches('/'));
+        let wanted = Instance {
+            base: context.base(),
+            image: self.image()?,
+            instance_type: self.instance_type.clone(),
+            key_name: key.name.clone(),
+            security_group_id: group.text("id"),
+            subnet_id: self.subnet_id.clone(),
+            instance_profile: self.instance_profile.clone(),
+            user_data: self.user_data(&context.aws().region, &bundle, &results)?,
+            results: results.clone(),
+            spot: match &self.spot {
+                SpotField::Wanted(false) => None,
+                SpotField::Wanted(true) => Some(Spot { max_price: None }),
+                SpotField::Priced(spot) => Some(Spot { max_price: Some(spot.max_price) }),
+            },
+        };
+        let held = context.ensure_meanwhile("instance", wanted).await?;
+        let output = training_output(context.aws(), &results, &held.name).await?;
+        let mut metrics = BTreeMap::new();
+        if let Some(test) = &output.test {
+            metrics.insert("test_loss".to_owned(), test.test_loss);
+            metrics.insert("test_accuracy".to_owned(), test.test_accuracy);
+        }
+        let figures = curves(&output);
+        let outputs = Outputs {
+            instance_id: held.text("id"),
+            instance_type: self.instance_type.clone(),
+            instance_count: 1,
+            market: held.text("market"),
+            image_id: held.text("image_id"),
+            billable_seconds: held.facts.get("seconds").and_then(Value::as_i64).unwrap_or_default().max(60),
+            hourly: price::hourly(&self.instance_type),
+            setup_seconds: output.setup.as_ref().map(|setup| setup.seconds),
+            epoch_seconds: output.epoch_seconds(),
+            test_seconds: output.test.as_ref().map(|test| test.seconds),
+            metrics,
+            classes: output.setup.map(|setup| setup.classes).unwrap_or_default(),
+            epochs: output.epochs,
+            model_uri: format!("{results}{}/output/model.tar.gz", held.name),
+            log_uri: format!("{results}{}/log.txt", held.name),
+            ssh_from,
+            job_name: held.name,
+        };
+        let accuracy = outputs.metrics.get("test_accuracy").map(|value| format!(" test_accuracy {value:.4}"));
+        let summary = format!("{} {}{}", outputs.instance_id, outputs.market, accuracy.unwrap_or_default());
+        Ok(Done::new(outputs, summary).figures(figures))
+    }
+}
+
+impl Ec2Train {
+    fn image(&self) -> Outcome<Image> {
+        match (&self.image_id, &self.image_search) {
+            (Some(id), _) => Ok(Image::Id(id.clone())),
+            (None, Some(search)) => {
+                Ok(Image::Newest { owner: search.owner.clone(), name: search.name.clone() })
+            }
+            (None, None) => {
+                Err(Failure::new("InvalidStep", "there is neither `image_id` nor `image_search`"))
+            }
+        }
+    }
+
+    /// Uploads the worker and the libraries that it needs; gives their S3 URI.
+    async fn bundle(&self, context: &mut Context<'_>) -> Outcome<String> {
+        let worker = context.paths.worker.clone().ok_or_else(|| {
+            Failure::new("NoWorker", "there is no opsml-worker to send to the instance")
+                .hint("build it beside opsml, or name it by OPSML_WORKER")
+        })?;
+        context.progress("gathering the worker and its libraries", None);
+        let cache = context.paths.base.join(&context.paths.cache);
+        let (folder, digest) = tokio::task::block_in_place(|| gather(&worker, &cache))?;
+        let all = files::files_below(&folder)?;
+        let (bucket, prefix) = split_uri(&self.output_path.0)?;
+        let prefix = format!("{}/{}-bundle/{}/", prefix.trim_end_matches('/'), context.base(), &digest[..16]);
+        let objects = Objects {
+            bucket,
+            prefix: prefix.trim_start_matches('/').to_owned(),
+            folder,
+            digest,
+            files: all.len() as u64,
+            bytes: all.iter().map(|file| file.bytes).sum(),
+        };
+        Ok(context.ensure_meanwhile("bundle", objects).await?.text("uri"))
+    }
+
+    fn user_data(&self, region: &str, bundle: &str, results: &str) -> Outcome<String> {
+        let hyperparameters: BTreeMap<&String, String> =
+            self.hyperparameters.iter().map(|(name, value)| (name, plain(value))).collect();
+        let channels: Map<String, Value> = self
+            .inputs
+            .keys()
+            .map(|channel| {
+                (
+                    channel.clone(),
+                    json!({"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated"}),
+                )
+            })
+            .collect();
+        let values = json!({
+            "name": NAME,
+            "region": region,
+            "results": results,
+            "bundle": bundle,
+            "inputs": self.inputs,
+            "max_minutes": self.max_run.div_ceil(60),
+            "hyperparameters": json!(hyperparameters).to_string(),
+            "input_data_config": Value::Object(channels).to_string(),
+            "resource_config": json!({
+                "current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "lo",
+                "current_instance_type": self.instance_type,
+            }).to_string(),
+        });
+        let script = script::render(TEMPLATE, &values)?;
+        match script.len() <= MAX_USER_DATA {
+            true => Ok(script),
+            false => Err(Failure::new(
+                "InvalidStep",
+                format!("the user data comes to {} bytes, and EC2 takes {MAX_USER_DATA}", script.len()),
+            )),
+        }
+    }
+}
+
+/// Gathers the worker and its libraries in a folder named by their content; gives it and the digest.
+fn gather(worker: &Path, cache: &Path) -> Outcome<(PathBuf, String)> {
+    let listed = std::process::Command::new(worker).arg("files").output();
+    let listed = listed.map_err(|error| Failure::file(worker, error))?;
+    if !listed.status.success() {
+        let said = String::from_utf8_lossy(&listed.stderr).trim().to_owned();
+        return Err(Failure::file(worker, format!("can't tell its libraries: {said}")));
+    }
+    std::fs::create_dir_all(cache).map_err(|error| Failure::file(cache, error))?;
+    let staging = tempfile::Builder::new().prefix("bundle-").tempdir_in(cache);
+    let staging = staging.map_err(|error| Failure::file(cache, error))?;
+    let lib = staging.path().join("lib");
+    std::fs::create_dir(&lib).map_err(|error| Failure::file(&lib, error))?;
+    for line in String::from_utf8_lossy(&listed.stdout).lines() {
+        let file = Path::new(line);
+        let name = file.file_name().ok_or_else(|| Failure::file(file, "is no file"))?;
+        let own = file.canonicalize().ok() == worker.canonicalize().ok();
+        let to = if own { staging.path().join("opsml-worker") } else { lib.join(name) };
+        // Half a gigabyte is linked where it can be, and copied only to another disk.
+        if std::fs::hard_link(file.canonicalize().map_err(|error| Failure::file(file, error))?, &to).is_err()
+        {
+            std::fs::copy(file, &to).map_err(|error| Failure::file(file, error))?;
+        }
+    }
+    let digest = files::digest(staging.path())?;
+    let folder = cache.join(format!("bundle-{digest}"));
+    if !folder.is_dir() {
+        std::fs::rename(staging.keep(), &folder).map_err(|error| Failure::file(&folder, error))?;
+    }
+    Ok((folder, digest))
+}

@@ -1,0 +1,116 @@
+//! `notebook`: a SageMaker notebook instance.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::fields::{NotebookType, RoleArn, SageMakerName};
+use super::{Context, Done, Kind, Price, Problem};
+use crate::failure::Outcome;
+use crate::price;
+use crate::resource::NotebookInstance;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Notebook {
+    /// Its name; without one, it is named after the runbook and its stack.
+    pub name: Option<SageMakerName>,
+    /// What it runs on.
+    pub instance_type: NotebookType,
+    /// ARN of the role that its code acts as.
+    pub role: RoleArn,
+    /// Size of its disk in GB.
+    #[serde(default = "five")]
+    #[schemars(range(min = 5, max = 16384))]
+    pub volume_size: i32,
+    /// Whether its users are root.
+    #[serde(default)]
+    pub root_access: bool,
+    /// Whether it reaches the internet by itself, beside what its subnet allows.
+    #[serde(default = "yes")]
+    pub direct_internet_access: bool,
+    /// The subnet that it lies in.
+    #[schemars(regex(pattern = r"^subnet-[0-9a-f]{8,17}$"), extend("x-rule" = "a subnet's id is such as subnet-0123456789abcdef0"))]
+    pub subnet_id: Option<String>,
+    /// Its security groups; they go with `subnet_id`.
+    #[serde(default)]
+    #[schemars(length(max = 5))]
+    pub security_group_ids: Vec<String>,
+    /// Hours that it is planned to live, for the estimate of its price.
+    #[schemars(range(min = 0.0))]
+    pub hours: Option<f64>,
+}
+
+fn five() -> i32 {
+    5
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Hours that a notebook is planned to live where the runbook doesn't say: a working day.
+const PLANNED_HOURS: f64 = 8.0;
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Outputs {
+    pub name: String,
+    pub arn: String,
+    /// `InService`.
+    pub status: String,
+    /// Where it is opened in a browser; not before somebody asks AWS for a signed address.
+    pub url: String,
+    pub instance_type: String,
+    /// US dollars an hour; nothing where the price table doesn't know the type.
+    pub hourly: Option<f64>,
+}
+
+impl Kind for Notebook {
+    const NAME: &'static str = "notebook";
+    const ABOUT: &'static str = "makes a SageMaker notebook instance and waits until it is in service";
+    const OWNS: bool = true;
+    type Outputs = Outputs;
+
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if self.subnet_id.is_none() && !self.security_group_ids.is_empty() {
+            problems.push(Problem::at("security_group_ids", "security groups go with a `subnet_id`"));
+        }
+        if self.subnet_id.is_none() && !self.direct_internet_access {
+            let message = "without direct internet access it needs a `subnet_id` to be reached by";
+            problems.push(Problem::at("direct_internet_access", message));
+        }
+        problems
+    }
+
+    fn price(&self) -> Option<Price> {
+        let hours = self.hours.unwrap_or(PLANNED_HOURS);
+        let how_long = format!("until `down` or stopped; {hours} h planned");
+        Some(Price::of_instances(&self.instance_type.0, 1, hours, &how_long))
+    }
+
+    async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
+        let wanted = NotebookInstance {
+            name: self.name.as_ref().map(|name| name.0.clone()),
+            base: context.base(),
+            instance_type: self.instance_type.0.clone(),
+            role_arn: self.role.0.clone(),
+            volume_size_gb: self.volume_size,
+            root_access: self.root_access,
+            direct_internet_access: self.direct_internet_access,
+            subnet_id: self.subnet_id.clone(),
+            security_group_ids: self.security_group_ids.clone(),
+        };
+        let held = context.ensure("notebook", wanted).await?;
+        let outputs = Outputs {
+            arn: held.text("arn"),
+            status: held.text("status"),
+            url: held.text("url"),
+            hourly: price::hourly(&self.instance_type.0),
+            instance_type: self.instance_type.0.clone(),
+            name: held.name,
+        };
+        let summary = format!("notebook instance {} {}", outputs.name, outputs.status);
+        Ok(Done::new(outputs, summary))
+    }
+}

@@ -1,0 +1,299 @@
+//! `tune`: a SageMaker hyperparameter tuning job.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::train::{Train, plain};
+use super::{Context, Done, Kind, Price, Problem};
+use crate::action::{Trial, tuning_trials};
+use crate::failure::{Failure, Outcome};
+use crate::journal::{Figure, Series};
+use crate::resource::{Objective, Range, Scaling, Strategy, TuningJob};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tune {
+    /// What every trial is: the fields of a `train` step, without the hyperparameters that are searched for.
+    pub estimator: Train,
+    /// The metric that decides, by its name in the estimator's metric definitions.
+    #[schemars(length(min = 1, max = 255))]
+    pub objective_metric_name: String,
+    /// Whether the best trial has the largest value or the smallest.
+    #[serde(default)]
+    pub objective_type: Objective,
+    /// How the next trials are chosen.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// What is searched for, by hyperparameter.
+    pub hyperparameter_ranges: BTreeMap<String, RangeField>,
+    /// How many trials there are.
+    #[schemars(range(min = 1, max = 750))]
+    pub max_jobs: i32,
+    /// How many of them run at once.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 100))]
+    pub max_parallel_jobs: i32,
+    /// Makes the choice of trials repeatable.
+    #[schemars(range(min = 0))]
+    pub random_seed: Option<i32>,
+}
+
+/// The values of one hyperparameter: one of `continuous`, `integer` and `categorical`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RangeField {
+    /// `[MIN, MAX]`, both included.
+    pub continuous: Option<[f64; 2]>,
+    /// `[MIN, MAX]`, both included, whole numbers.
+    pub integer: Option<[i64; 2]>,
+    /// The values that it may have.
+    #[schemars(length(min = 1, max = 30))]
+    pub categorical: Option<Vec<Value>>,
+    /// The scale on which a range is searched.
+    #[serde(default)]
+    pub scaling: Scaling,
+}
+
+impl RangeField {
+    /// # Errors
+    /// What is wrong with it, in words.
+    fn read(&self) -> Result<Range, String> {
+        let scaling = self.scaling;
+        let upside_down = |min: f64, max: f64| format!("its range is upside down: {min} is above {max}");
+        let logarithmic = |min: f64| match scaling {
+            Scaling::Logarithmic if min <= 0.0 => {
+                Err(format!("a logarithmic scale begins above 0, and this range begins at {min}"))
+            }
+            _ => Ok(()),
+        };
+        match (&self.continuous, &self.integer, &self.categorical) {
+            (Some([min, max]), None, None) if min > max => Err(upside_down(*min, *max)),
+            (Some([min, max]), None, None) => {
+                logarithmic(*min)?;
+                if scaling == Scaling::ReverseLogarithmic && !(0.0 <= *min && *max < 1.0) {
+                    return Err("a reverse logarithmic scale lies between 0 and 1, 1 left out".into());
+                }
+                Ok(Range::Continuous { min: *min, max: *max, scaling })
+            }
+            (None, Some([min, max]), None) if min > max => Err(upside_down(*min as f64, *max as f64)),
+            (None, Some([min, max]), None) => {
+                logarithmic(*min as f64)?;
+                if scaling == Scaling::ReverseLogarithmic {
+                    return Err("a reverse logarithmic scale is for continuous ranges".into());
+                }
+                Ok(Range::Integer { min: *min, max: *max, scaling })
+            }
+            (None, None, Some(values)) => Ok(Range::Categorical(values.iter().map(plain).collect())),
+            _ => Err("give one of `continuous`, `integer` and `categorical`".into()),
+        }
+    }
+}
+
+fn one() -> i32 {
+    1
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Outputs {
+    pub job_name: String,
+    pub arn: String,
+    /// Hyperparameters of the best trial, the static ones included: what a `train` step takes.
+    pub best: Map<String, Value>,
+    pub best_job_name: String,
+    /// The objective of the best trial.
+    pub best_value: f64,
+    /// Of every trial: its job, status, objective and hyperparameters.
+    pub trials: Vec<Map<String, Value>>,
+}
+
+impl Kind for Tune {
+    const NAME: &'static str = "tune";
+    const ABOUT: &'static str = "searches for hyperparameters by training several times";
+    const OWNS: bool = true;
+    type Outputs = Outputs;
+
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for problem in self.estimator.problems() {
+            let field = problem.field.map_or("estimator".into(), |field| format!("estimator.{field}"));
+            problems.push(Problem { field: Some(field), ..problem });
+        }
+        let mut grid = Some(1_i32);
+        for (name, range) in &self.hyperparameter_ranges {
+            let field = format!("hyperparameter_ranges.{name}");
+            match range.read() {
+                Err(message) => problems.push(Problem::at(&field, message)),
+                Ok(Range::Categorical(values)) => {
+                    grid = grid.and_then(|all| all.checked_mul(i32::try_from(values.len()).ok()?));
+                }
+                Ok(_) => grid = None,
+            }
+            if self.estimator.hyperparameters.contains_key(name) {
+                let message =
+                    format!("`{name}` is searched for, and fixed in the estimator's hyperparameters");
+                problems.push(Problem::at(field, message));
+            } else if let Err(message) = self.fits(name, range) {
+                problems.push(Problem::at(field, message));
+            }
+        }
+        if self.hyperparameter_ranges.is_empty() || self.hyperparameter_ranges.len() > 30 {
+            problems.push(Problem::at("hyperparameter_ranges", "1 to 30 hyperparameters are searched for"));
+        }
+        if self.max_parallel_jobs > self.max_jobs {
+            problems.push(Problem::at("max_parallel_jobs", "more trials at once than there are"));
+        }
+        if self.strategy == Strategy::Grid && grid != Some(self.max_jobs) {
+            let message = match grid {
+                Some(all) => {
+                    format!("a grid tries every combination, and there are {all}: max_jobs must be {all}")
+                }
+                None => "a grid is of categorical hyperparameters alone".into(),
+            };
+            problems.push(Problem::at("strategy", message));
+        }
+        let metrics = self.estimator.metrics();
+        if !metrics.iter().any(|metric| metric.name == self.objective_metric_name) {
+            let known: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
+            let mut problem = Problem::at(
+                "objective_metric_name",
+                format!("there is no metric `{}`", self.objective_metric_name),
+            );
+            problem.hints.push(match known.is_empty() {
+                true => "define it in the estimator's metric_definitions".to_owned(),
+                false => format!("the metrics are {}", known.join(", ")),
+            });
+            problems.push(problem);
+        }
+        problems
+    }
+
+    fn price(&self) -> Option<Price> {
+        let trials = u32::try_from(self.max_jobs).unwrap_or(1);
+        Some(self.estimator.price()?.times(trials, "trials"))
+    }
+
+    fn files(&self) -> Vec<String> {
+        self.estimator.files()
+    }
+
+    async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
+        let mut ranges = BTreeMap::new();
+        for (name, range) in &self.hyperparameter_ranges {
+            let range = range.read().map_err(|why| Failure::new("InvalidStep", format!("{name}: {why}")))?;
+            ranges.insert(name.clone(), range);
+        }
+        let wanted = TuningJob {
+            base: context.base(),
+            trial: self.estimator.job(context).await?,
+            strategy: self.strategy,
+            objective: self.objective_type,
+            objective_metric: self.objective_metric_name.clone(),
+            ranges,
+            max_jobs: self.max_jobs,
+            max_parallel_jobs: self.max_parallel_jobs,
+            random_seed: self.random_seed,
+        };
+        let held = context.ensure("job", wanted).await?;
+        let trials = tuning_trials(context.aws(), &held.name).await?;
+        let best_job_name = held.text("best_training_job");
+        let best = trials.iter().find(|trial| trial.job_name == best_job_name);
+        let (best, best_value) = best.and_then(|best| Some((best, best.value?))).ok_or_else(|| {
+            Failure::new("NoBestTrial", format!("{} names no best trial with a value", held.name))
+        })?;
+        let mut hyperparameters = self.estimator.hyperparameters.clone();
+        hyperparameters.extend(best.tuned.clone());
+        let summary =
+            format!("{} {} {best_value:.4}, best of {}", held.name, self.objective_metric_name, trials.len());
+        let figures = self.figures(&trials);
+        let outputs = Outputs {
+            arn: held.text("arn"),
+            job_name: held.name,
+            best: hyperparameters,
+            best_value,
+            trials: trials.iter().map(|trial| self.row(trial)).collect(),
+            best_job_name,
+        };
+        Ok(Done::new(outputs, summary).figures(figures))
+    }
+}
+
+impl Tune {
+    /// Whether the worker can take what the range may give.
+    fn fits(&self, name: &str, range: &RangeField) -> Result<(), String> {
+        if !self.estimator.is_worker() {
+            return Ok(());
+        }
+        let ends = |pair: [Value; 2]| pair.to_vec();
+        let values = match (&range.continuous, &range.integer, &range.categorical) {
+            (Some([min, max]), ..) => ends([Value::from(*min), Value::from(*max)]),
+            (_, Some([min, max]), _) => ends([Value::from(*min), Value::from(*max)]),
+            (_, _, Some(values)) => values.clone(),
+            _ => Vec::new(),
+        };
+        for value in values {
+            let one = Map::from_iter([(name.to_owned(), value)]);
+            opsml_contract::Hyperparameters::from_values(one).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn row(&self, trial: &Trial) -> Map<String, Value> {
+        let mut row = Map::from_iter([
+            ("job_name".to_owned(), Value::from(trial.job_name.clone())),
+            ("status".to_owned(), Value::from(trial.status.clone())),
+            (self.objective_metric_name.clone(), trial.value.map_or(Value::Null, Value::from)),
+            ("seconds".to_owned(), trial.seconds.map_or(Value::Null, Value::from)),
+        ]);
+        row.extend(trial.tuned.clone());
+        row
+    }
+
+    /// The objective over the trials, and over each number that was searched for.
+    fn figures(&self, trials: &[Trial]) -> Vec<Figure> {
+        let metric = &self.objective_metric_name;
+        let mut figures = vec![Figure::Table {
+            caption: format!("The trials by {metric}"),
+            columns: ["trial", "status", metric]
+                .map(str::to_owned)
+                .into_iter()
+                .chain(self.hyperparameter_ranges.keys().cloned())
+                .chain(["seconds".to_owned()])
+                .collect(),
+            rows: trials
+                .iter()
+                .map(|trial| {
+                    let tuned = self.hyperparameter_ranges.keys();
+                    let tuned = tuned.map(|name| trial.tuned.get(name).map(plain).unwrap_or_default());
+                    let value = trial.value.map(|value| format!("{value:.4}")).unwrap_or_default();
+                    [trial.job_name.clone(), trial.status.clone(), value]
+                        .into_iter()
+                        .chain(tuned)
+                        .chain([trial.seconds.map(|s| s.to_string()).unwrap_or_default()])
+                        .collect()
+                })
+                .collect(),
+        }];
+        for (name, range) in &self.hyperparameter_ranges {
+            // A logarithmic range is drawn as it was searched.
+            let logarithmic = range.scaling == Scaling::Logarithmic;
+            let across = |x: f64| if logarithmic { x.log10() } else { x };
+            let points: Vec<(f64, f64)> = trials
+                .iter()
+                .filter_map(|trial| Some((across(trial.tuned.get(name)?.as_f64()?), trial.value?)))
+                .collect();
+            if range.categorical.is_none() && !points.is_empty() {
+                figures.push(Figure::Curve {
+                    caption: format!("{metric} by {name}"),
+                    x: if logarithmic { format!("log₁₀ {name}") } else { name.clone() },
+                    y: metric.clone(),
+                    series: vec![Series::scatter("trial", points)],
+                });
+            }
+        }
+        figures
+    }
+}
