@@ -52,6 +52,19 @@ pub fn model() -> &'static Model {
     &MODEL
 }
 
+/// Whether a subnet and security groups are there, for a service that places something in them.
+///
+/// # Errors
+/// EC2's own, `InvalidSubnetID.NotFound` and such.
+pub fn check_network<'a>(
+    cloud: &Cloud,
+    subnet: &str,
+    groups: impl IntoIterator<Item = &'a str>,
+) -> Result<(), AwsError> {
+    network::subnet(cloud, subnet)?;
+    groups.into_iter().try_for_each(|id| groups::by_id(cloud, id).map(drop))
+}
+
 /// Answers one operation.
 pub fn call(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     let request = &Request { cloud, call };
