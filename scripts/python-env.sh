@@ -1,19 +1,25 @@
 #!/usr/bin/env bash
-# Usage: eval "$(scripts/python-env.sh)"
+# Usage: eval "$(scripts/python-env.sh)" or eval "$(scripts/python-env.sh toolkit)"
 #
-# Installs the Python packages that the tests use as independent judges (python-requirements.txt) into
-# the per-user cache, once for each list and Python, and prints OPSML_TEST_PYTHONPATH. `pip install
-# --target` does without venv, which Debian leaves out of python3. Download: 15 MB; disk: 30 MB.
+# Installs the Python packages that the tests use as independent judges (python-requirements.txt, or
+# toolkit-requirements.txt) into the per-user cache, once for each list and Python, and prints
+# OPSML_TEST_PYTHONPATH (or OPSML_TEST_TOOLKIT). `pip install --target` does without venv, which Debian
+# leaves out of python3. Download: 15 MB (10 MB); disk: 30 MB (40 MB).
 set -euo pipefail
 
 name=python-env
 . "$(dirname "$0")/cache.sh"
-requirements=$(dirname "$0")/python-requirements.txt
+case ${1:-} in
+"") list=python variable=OPSML_TEST_PYTHONPATH ;;
+toolkit) list=toolkit variable=OPSML_TEST_TOOLKIT && "$(dirname "$0")/need.sh" cc ;;
+*) die "there is no list $1" ;;
+esac
+requirements=$(dirname "$0")/$list-requirements.txt
 "$(dirname "$0")/need.sh" python3
 key=$({ python3 --version && cat "$requirements"; } | sha256sum | cut -c1-12)
-dir=$cache/python-$key
+dir=$cache/$list-$key
 
-finish() { printf 'export OPSML_TEST_PYTHONPATH=%q\n' "$1"; exit 0; }
+finish() { printf 'export %s=%q\n' "$variable" "$1"; exit 0; }
 [ ! -d "$dir" ] || finish "$dir"
 
 start "$dir" 100

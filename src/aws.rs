@@ -87,10 +87,17 @@ impl Aws {
             failure("GetCallerIdentity", error)
                 .hint("credentials are needed: AWS_PROFILE, AWS_ACCESS_KEY_ID, or `aws sso login`")
         })?;
+        let account = identity.account().unwrap_or_default().to_owned();
+        // It becomes a part of the journal's name, and of ARNs.
+        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+            let message = format!("GetCallerIdentity: `{account}` is not an account: 12 digits");
+            return Err(Failure::new("BadAccount", message)
+                .hint("is the target a server that speaks AWS's protocols?"));
+        }
         let path_style = target != Target::Aws;
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style).build();
         Ok(Self {
-            account: identity.account().unwrap_or_default().to_owned(),
+            account,
             principal: identity.arn().unwrap_or_default().to_owned(),
             region,
             ec2: aws_sdk_ec2::Client::new(&config),

@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::diagnostic::Diagnostic;
-use crate::journal::{State, StepRow, StepStatus};
+use crate::journal::{Lifetime, ResourceStatus, State, StepStatus};
 use crate::runbook::{self, Context, Declared, Runbook, template, used_steps};
+use crate::step::{Price, Step};
 
 /// The fact by which a resource says that a reader of it would notice a change.
 pub const REVISION: &str = "revision";
@@ -23,6 +24,8 @@ pub enum Decision {
     Skip(String),
     /// It may run: that depends on what an earlier step will put out.
     Open(String),
+    /// It is no longer in the file; with `--yes`, what it left goes.
+    Delete(String),
 }
 
 /// A step whose templates are resolved, in the form that is journaled and compared.
@@ -119,14 +122,10 @@ pub fn truthy(value: &Value) -> bool {
     minijinja::Value::from(Serde(value)).is_true()
 }
 
-/// Whether a resolved step must run, by what the journal knows of it.
-pub fn decide(
-    row: Option<&StepRow>,
-    kind: &str,
-    inputs: &Value,
-    files: &BTreeMap<String, String>,
-) -> Decision {
-    let Some(row) = row else { return Decision::Run("new".into()) };
+/// Whether a resolved step must run, by what the journal knows of it and of its resources. `files` are the digests of
+/// what it reads, or why that can't be read.
+pub fn decide(step: &Declared, state: &State, inputs: &Value, files: &Files, forced: bool) -> Decision {
+    let Some(row) = state.steps.get(&step.id) else { return Decision::Run("new".into()) };
     match row.status {
         StepStatus::Running => return Decision::Run("was interrupted".into()),
         StepStatus::Skipped => return Decision::Run("was skipped before".into()),
@@ -136,23 +135,39 @@ pub fn decide(
         }
         StepStatus::Done => {}
     }
-    if row.kind != kind {
-        return Decision::Run(format!("changed: kind {} → {kind}", row.kind));
+    if row.kind != step.kind.name {
+        return Decision::Run(format!("changed: kind {} → {}", row.kind, step.kind.name));
     }
     let mut changes = changes(&row.inputs, inputs);
     for (path, digest) in files {
-        match row.files.get(path) {
-            Some(earlier) if earlier == digest => {}
-            Some(_) => changes.push(format!("the content of {path}")),
-            None => {}
+        match (row.files.get(path), digest) {
+            (Some(earlier), Ok(digest)) if earlier != digest => {
+                changes.push(format!("the content of {path}"))
+            }
+            (_, Err(why)) => changes.push(why.clone()),
+            _ => {}
         }
     }
-    if changes.is_empty() {
-        Decision::Cached
-    } else {
-        Decision::Run(format!("changed: {}", changes.join(", ")))
+    if !changes.is_empty() {
+        return Decision::Run(format!("changed: {}", changes.join(", ")));
     }
+    if forced {
+        return Decision::Run("forced".into());
+    }
+    let of_step = state.resources.of_step(&step.id).into_iter();
+    for (id, resource) in of_step.filter(|(_, resource)| resource.lifetime == Lifetime::Stack) {
+        if !resource.is_live() {
+            return Decision::Run(format!("gone: {id}"));
+        }
+        if resource.status != ResourceStatus::Ready && step.common.expect_error.is_none() {
+            return Decision::Run(format!("{id} was never ready"));
+        }
+    }
+    Decision::Cached
 }
+
+/// Digests of local files by path, or why one can't be had.
+pub type Files = BTreeMap<String, Result<String, String>>;
 
 /// What differs, as `instance_count 1 → 4`; the first three of it.
 pub fn changes(old: &Value, new: &Value) -> Vec<String> {
@@ -228,69 +243,63 @@ pub struct Planned {
     pub kind: String,
     #[serde(flatten)]
     pub decision: Decision,
-    /// US dollars at worst, and the words for it.
-    pub price: Option<(f64, String)>,
+    /// Nothing where it costs nothing.
+    pub price: Option<Price>,
     /// Resources that a step which is no longer in the file leaves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub leaves: Vec<String>,
 }
 
-/// What a run would do now, as far as can be known without a call. `digest` gives the digest of a local file, and
-/// `missing` says why what a done step left on this machine is gone.
+/// What a plan needs to know of this machine and of what is asked for.
+pub struct Facts<'a> {
+    /// The digest of a local file or folder, or why there is none.
+    pub digest: &'a dyn Fn(&str) -> Result<String, String>,
+    /// Why what a done step of a kind left on this machine is gone.
+    pub missing: &'a dyn Fn(&str, &Value) -> Option<String>,
+    /// Steps that are redone though nothing has changed.
+    pub force: &'a [String],
+}
+
+/// What a run would do now, as far as can be known without a call.
 pub fn plan(
     runbook: &Runbook,
     params: &Map<String, Value>,
     state: &State,
-    digest: &dyn Fn(&str) -> Option<String>,
-    missing: &dyn Fn(&str, &Value) -> Option<String>,
+    facts: &Facts<'_>,
 ) -> Result<Vec<Planned>, Vec<Diagnostic>> {
-    let run = Map::new();
+    let run = run_facts(state);
     let mut planned: Vec<Planned> = Vec::new();
     for (index, step) in runbook.steps.iter().enumerate() {
         let context = context(params, &run, state, &runbook.steps[..index]);
+        let used = used_steps(step);
         let upstream: Vec<&str> = planned
             .iter()
             .filter(|earlier| matches!(earlier.decision, Decision::Run(_) | Decision::Open(_)))
             .map(|earlier| earlier.id.as_str())
-            .filter(|earlier| used_steps(step).contains(*earlier))
+            .filter(|earlier| used.contains(*earlier))
             .collect();
-        let row = state.steps.get(&step.id);
-        let (decision, price) = match (upstream.as_slice(), row) {
-            ([], _) => match resolve(step, &context, state)? {
+        let waits = format!("upstream {}", upstream.join(", "));
+        let foreseen = || Step::read(&step.kind.name, &runbook::foreseen(step, params)).ok()?.price();
+        let (decision, price) = match (upstream.is_empty(), state.steps.get(&step.id).map(|row| row.status)) {
+            // Before the first run nobody knows what it will be called.
+            (true, _) if run.is_empty() && runbook::uses_run(step) => {
+                (Decision::Run("new".into()), foreseen())
+            }
+            (true, _) => match resolve(step, &context, state)? {
                 Resolution::Skip(reason) => (Decision::Skip(reason), None),
-                Resolution::Ready(ready) => {
-                    let read = crate::step::Step::read(&step.kind.name, &ready.fields).ok();
-                    let files = read.iter().flat_map(|read| read.files());
-                    let files = files.filter_map(|path| Some((path.clone(), digest(&path)?))).collect();
-                    let mut decision = decide(row, &step.kind.name, &ready.inputs, &files);
-                    let outputs = row.and_then(|row| row.outputs.as_ref());
-                    if let (Decision::Cached, Some(why)) =
-                        (&decision, outputs.and_then(|o| missing(&step.kind.name, o)))
-                    {
-                        decision = Decision::Run(why);
-                    }
-                    // What is kept costs nothing anew.
-                    let price = read.filter(|_| decision != Decision::Cached).and_then(|read| read.price());
-                    (decision, price)
-                }
+                Resolution::Ready(ready) => decided(step, &ready, state, facts),
             },
             // The worst case must be known before the first call, when most steps still wait for others.
-            (names, None) => {
-                (Decision::Run(format!("new; upstream {}", names.join(", "))), foreseen_price(step, params))
-            }
-            (names, Some(row)) if row.status == StepStatus::Done => {
-                (Decision::Open(format!("upstream {}", names.join(", "))), foreseen_price(step, params))
-            }
-            (_, Some(row)) => (
-                decide(Some(row), &step.kind.name, &Value::Null, &BTreeMap::new()),
-                foreseen_price(step, params),
-            ),
+            (false, _) if step.common.when.is_some() => (Decision::Open(waits), foreseen()),
+            (false, None) => (Decision::Run(format!("new; {waits}")), foreseen()),
+            (false, Some(StepStatus::Done | StepStatus::Skipped)) => (Decision::Open(waits), foreseen()),
+            (false, Some(_)) => (decide(step, state, &Value::Null, &Files::new(), false), foreseen()),
         };
         planned.push(Planned {
             id: step.id.clone(),
             kind: step.kind.name.clone(),
             decision,
-            price,
+            price: price.map(|price| price.times(step.common.retry + 1, "attempts")),
             leaves: Vec::new(),
         });
     }
@@ -299,7 +308,7 @@ pub fn plan(
         planned.push(Planned {
             id: id.clone(),
             kind: row.kind.clone(),
-            decision: Decision::Run("delete: no longer in the file".into()),
+            decision: Decision::Delete("no longer in the file; with --yes".into()),
             price: None,
             leaves: of_step.map(|(resource, _)| resource.to_string()).collect(),
         });
@@ -307,9 +316,33 @@ pub fn plan(
     Ok(planned)
 }
 
-/// What a step would cost at worst, as far as its own fields and the parameters tell.
-fn foreseen_price(step: &Declared, params: &Map<String, Value>) -> Option<(f64, String)> {
-    crate::step::Step::read(&step.kind.name, &runbook::foreseen(step, params)).ok()?.price()
+fn decided(step: &Declared, ready: &Ready, state: &State, facts: &Facts<'_>) -> (Decision, Option<Price>) {
+    let read = Step::read(&step.kind.name, &ready.fields).ok();
+    let files = read.iter().flat_map(|read| read.files());
+    let files: Files = files.map(|path| (path.clone(), (facts.digest)(&path))).collect();
+    let mut decision = decide(step, state, &ready.inputs, &files, facts.force.contains(&step.id));
+    let outputs = state.steps.get(&step.id).and_then(|row| row.outputs.as_ref());
+    if let (Decision::Cached, Some(why)) =
+        (&decision, outputs.and_then(|outputs| (facts.missing)(&step.kind.name, outputs)))
+    {
+        decision = Decision::Run(why);
+    }
+    // What is kept costs nothing anew.
+    let price = read.filter(|_| decision != Decision::Cached).and_then(|read| read.price());
+    (decision, price)
+}
+
+/// What templates know as `run`: empty before the first run. Between two runs, it is the last.
+pub fn run_facts(state: &State) -> Map<String, Value> {
+    let Some(last) = state.runs.last() else { return Map::new() };
+    let facts = [
+        ("id", json!(last.run)),
+        ("stack", json!(state.stack)),
+        ("target", json!(state.target)),
+        ("account", json!(state.account)),
+        ("region", json!(state.region)),
+    ];
+    facts.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
 }
 
 #[cfg(test)]

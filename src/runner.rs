@@ -11,7 +11,7 @@ use crate::aws::Aws;
 use crate::failure::{EXPECTATION, Failure, Outcome};
 use crate::files;
 use crate::journal::{
-    Event, Journal, JournalError, Lifetime, ResourceId, ResourceStatus, RunOutcome, StepStatus,
+    Cause, Event, Journal, JournalError, Lifetime, ResourceId, ResourceStatus, RunOutcome, StepStatus,
 };
 use crate::plan::{self, Decision, Ready, Resolution};
 use crate::resource::ensure::{Hands, INTERRUPTED};
@@ -61,19 +61,23 @@ pub async fn run(
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let mut closing = Vec::new();
     if let Some(killed) = journal.state().runs.last().filter(|last| last.outcome.is_none()) {
-        closing.push(Event::RunEnded { run: killed.run, outcome: RunOutcome::Interrupted });
+        closing.push(Event::RunEnded { run: killed.run, outcome: RunOutcome::Interrupted, cause: None });
     }
     closing.push(Event::RunStarted { run: number, params: options.params.clone(), version });
     journal.append(closing)?;
     let mut runner = Runner { runbook, journal, aws, options, ran: 0, cached: 0, found: HashMap::new() };
-    let ended = runner.steps(number).await?;
+    let ended = runner.steps().await?;
     let outcome = match &ended {
         Ended::Done { .. } => RunOutcome::Done,
         Ended::Failed { failure, .. } if failure.code == EXPECTATION => RunOutcome::Unexpected,
         Ended::Failed { .. } => RunOutcome::Failed,
         Ended::Interrupted => RunOutcome::Interrupted,
     };
-    journal.append([Event::RunEnded { run: number, outcome }])?;
+    let cause = match &ended {
+        Ended::Failed { step, failure } => Some(Cause { step: step.clone(), failure: failure.clone() }),
+        _ => None,
+    };
+    journal.append([Event::RunEnded { run: number, outcome, cause }])?;
     Ok(ended)
 }
 
@@ -89,17 +93,11 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    async fn steps(&mut self, run: u64) -> Result<Ended, JournalError> {
+    async fn steps(&mut self) -> Result<Ended, JournalError> {
         self.pay_debts().await;
         self.look().await;
         self.remove_forgotten().await?;
-        let facts = Map::from_iter([
-            ("id".to_owned(), json!(run)),
-            ("stack".to_owned(), json!(self.journal.state().stack)),
-            ("target".to_owned(), json!(self.journal.state().target)),
-            ("account".to_owned(), json!(self.aws.account)),
-            ("region".to_owned(), json!(self.aws.region)),
-        ]);
+        let facts = plan::run_facts(self.journal.state());
         for (index, step) in self.runbook.steps.iter().enumerate() {
             if *self.options.interrupted.borrow() {
                 return Ok(Ended::Interrupted);
@@ -143,21 +141,28 @@ impl Runner<'_> {
                 return Ok(Some(failure));
             }
         };
-        let files = match self.digests(&read) {
-            Ok(files) => files,
+        let digests = match self.digests(&read) {
+            Ok(digests) => digests,
             Err(failure) => {
                 self.record_unresolved(step, &failure)?;
                 return Ok(Some(failure));
             }
         };
-        let decision = match self.decide(step, ready, &files) {
+        let decision = match self.decide(
+            step,
+            ready,
+            &digests.iter().map(|(path, digest)| (path.clone(), Ok(digest.clone()))).collect(),
+        ) {
             Decision::Cached => {
                 self.cached += 1;
                 let summary = self.journal.state().steps.get(&step.id).map(|row| row.summary.clone());
                 self.journal.note(&step.id, &format!("kept: {}", summary.unwrap_or_default()));
                 return self.keep(step).await;
             }
-            Decision::Run(reason) | Decision::Open(reason) | Decision::Skip(reason) => reason,
+            Decision::Run(reason)
+            | Decision::Open(reason)
+            | Decision::Skip(reason)
+            | Decision::Delete(reason) => reason,
         };
         self.ran += 1;
         for attempt in 0..=step.common.retry {
@@ -166,7 +171,7 @@ impl Runner<'_> {
                 step: step.id.clone(),
                 kind: step.kind.name.clone(),
                 inputs: ready.inputs.clone(),
-                files: files.clone(),
+                files: digests.clone(),
                 reason,
             }])?;
             let failure = match self.attempt(step, &read).await {
@@ -262,7 +267,10 @@ impl Runner<'_> {
     }
 
     fn expectations(&self, step: &Declared, outputs: &Value) -> Outcome<()> {
-        let mut context = Map::from_iter([("params".to_owned(), Value::Object(self.options.params.clone()))]);
+        let mut context = Map::from_iter([
+            ("params".to_owned(), Value::Object(self.options.params.clone())),
+            ("run".to_owned(), Value::Object(plan::run_facts(self.journal.state()))),
+        ]);
         for (id, row) in &self.journal.state().steps {
             context.extend(row.outputs.clone().map(|outputs| (id.clone(), outputs)));
         }
@@ -286,35 +294,26 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn decide(&mut self, step: &Declared, ready: &Ready, files: &BTreeMap<String, String>) -> Decision {
+    fn decide(&mut self, step: &Declared, ready: &Ready, files: &plan::Files) -> Decision {
         let state = self.journal.state();
-        let row = state.steps.get(&step.id);
-        let decision = plan::decide(row, &step.kind.name, &ready.inputs, files);
+        let forced = self.options.force.contains(&step.id);
+        let decision = plan::decide(step, state, &ready.inputs, files, forced);
         if decision != Decision::Cached {
             return decision;
         }
-        if self.options.force.contains(&step.id) {
-            return Decision::Run("forced".into());
-        }
-        let expected_to_fail = step.common.expect_error.is_some();
         let of_step = state.resources.of_step(&step.id).into_iter();
-        for (id, resource) in of_step.filter(|(_, resource)| resource.lifetime == Lifetime::Stack) {
-            if !resource.is_live() {
-                return Decision::Run(format!("gone: {id}"));
-            }
-            if resource.status != ResourceStatus::Ready && !expected_to_fail {
-                return Decision::Run(format!("{id} was never ready"));
-            }
+        for (id, _) in of_step.filter(|(_, resource)| resource.lifetime == Lifetime::Stack) {
             match self.found.get(id) {
                 Some(Ok(None)) => return Decision::Run(format!("gone: {id}")),
                 Some(Ok(Some(Live { status: Status::Failed(reason) | Status::Ended(reason), .. })))
-                    if !expected_to_fail =>
+                    if step.common.expect_error.is_none() =>
                 {
                     return Decision::Run(format!("{id} has failed: {reason}"));
                 }
                 _ => {}
             }
         }
+        let row = state.steps.get(&step.id);
         let outputs = row.and_then(|row| row.outputs.as_ref());
         let missing = step::kind(&step.kind.name)
             .zip(outputs)

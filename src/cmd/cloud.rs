@@ -32,6 +32,7 @@ pub fn run(arguments: &Cloud) -> Verdict {
         Cloud::Serve { dir } => {
             let mut settings = Settings::new(dir);
             settings.worker = worker();
+            settings.tools = Some(std::env::current_exe()?);
             settings.detached = true;
             lifecycle::serve(settings).map_err(stopped)?;
         }

@@ -2,54 +2,84 @@
 
 use serde_json::json;
 
-use super::{Stop, Verdict, session};
+use super::session::{self, Checked};
+use super::{Stop, Verdict};
 use crate::cli::{Format, Plan};
 use crate::diagnostic::printable;
 use crate::exit;
 use crate::files;
 use crate::journal::State;
-use crate::plan::{self, Decision};
+use crate::plan::{self, Decision, Planned};
 use crate::price;
-use crate::step;
+use crate::step::{self, Price};
 
 pub fn run(arguments: &Plan) -> Verdict {
     let checked = session::checked(&arguments.file.file, &arguments.file.params)?;
-    let runbook = &checked.runbook;
     let journal = session::read(&arguments.file.file, &arguments.target)?;
     let empty = State::default();
     let state = journal.as_ref().map_or(&empty, |journal| journal.state());
-    let paths = session::paths(runbook, &checked.given);
-    let digest = |path: &str| files::digest(&paths.resolve(path).ok()?).ok();
-    let missing = |kind: &str, outputs: &serde_json::Value| {
-        step::kind(kind).and_then(|kind| (kind.missing)(outputs, &paths))
-    };
-    let planned = plan::plan(runbook, &checked.params, state, &digest, &missing).map_err(|problems| {
-        let shown: Vec<String> = problems.iter().map(|problem| runbook.source.render(problem)).collect();
-        Stop::usage(shown.join("\n"))
-    })?;
-    let worst: f64 = planned.iter().filter_map(|step| Some(step.price.as_ref()?.0)).sum();
+    let planned = planned(&checked, state, &[])?;
+    let (worst, unknown) = worst(&planned);
     if arguments.file.format == Format::Json {
-        println!("{}", json!({"steps": planned, "worst_case_usd": worst, "prices_of": price::DATES}));
+        println!(
+            "{}",
+            json!({"steps": planned, "worst_case_usd": worst, "prices_unknown_of": unknown, "prices_of": price::DATES})
+        );
         return Ok(exit::DONE);
     }
     let width = planned.iter().map(|step| step.id.len()).max().unwrap_or_default();
     for step in &planned {
         let (verb, reason) = match &step.decision {
-            Decision::Run(reason) if !step.leaves.is_empty() || reason.starts_with("delete") => {
-                ("delete", reason.as_str())
-            }
+            Decision::Delete(reason) => ("delete", reason.as_str()),
             Decision::Run(reason) => ("run", reason.as_str()),
             Decision::Cached => ("keep", "done, and nothing has changed"),
             Decision::Skip(reason) => ("skip", reason.as_str()),
             Decision::Open(reason) => ("may run", reason.as_str()),
         };
         println!("{:width$}  {:8} {verb:8} {}", step.id, step.kind, printable(reason));
-        if let Some((usd, words)) = &step.price {
-            println!("{:width$}  {:17} up to {usd:.2} USD on AWS: {words}", "", "");
+        match &step.price {
+            Some(Price { usd: Some(usd), words }) => {
+                println!("{:width$}  {:17} up to {usd:.2} USD on AWS: {words}", "", "");
+            }
+            Some(Price { usd: None, words }) => println!("{:width$}  {:17} on AWS: {words}", "", ""),
+            None => {}
         }
         step.leaves.iter().for_each(|left| println!("{:width$}  {:17} {left}", "", ""));
     }
-    let worst = worst + 0.0;
-    println!("At worst {worst:.2} USD on AWS, by prices of {}.", price::DATES);
+    println!("At worst {}.", in_words(worst, &unknown));
     Ok(exit::DONE)
+}
+
+/// The plan, by what lies on this machine.
+pub fn planned(checked: &Checked, state: &State, force: &[String]) -> Result<Vec<Planned>, Stop> {
+    let runbook = &checked.runbook;
+    let paths = session::paths(runbook, &checked.given);
+    let digest = |path: &str| {
+        let digest = paths.resolve(path).and_then(|path| files::digest(&path));
+        digest.map_err(|failure| failure.message)
+    };
+    let missing = |kind: &str, outputs: &serde_json::Value| {
+        step::kind(kind).and_then(|kind| (kind.missing)(outputs, &paths))
+    };
+    let facts = plan::Facts { digest: &digest, missing: &missing, force };
+    plan::plan(runbook, &checked.params, state, &facts).map_err(|problems| {
+        let shown: Vec<String> = problems.iter().map(|problem| runbook.source.render(problem)).collect();
+        Stop::usage(format!("the plan cannot be made\n{}", shown.join("\n")))
+    })
+}
+
+/// US dollars at worst, and the steps of which no price is known.
+pub fn worst(planned: &[Planned]) -> (f64, Vec<&str>) {
+    let prices = || planned.iter().filter_map(|step| Some((step, step.price.as_ref()?)));
+    let worst = prices().filter_map(|(_, price)| price.usd).fold(0.0, |all, one| all + one);
+    let unknown = prices().filter(|(_, price)| price.usd.is_none()).map(|(step, _)| step.id.as_str());
+    (worst, unknown.collect())
+}
+
+pub fn in_words(worst: f64, unknown: &[&str]) -> String {
+    let known = format!("{worst:.2} USD on AWS, by prices of {}", price::DATES);
+    match unknown {
+        [] => known,
+        steps => format!("{known}, and an unknown price for {}", steps.join(", ")),
+    }
 }

@@ -13,7 +13,6 @@ use crate::console;
 use crate::exit;
 use crate::failure::EXPECTATION;
 use crate::journal::{Journal, Observer};
-use crate::plan;
 use crate::runner::{self, Ended, Options};
 
 pub fn run(arguments: &Run) -> Verdict {
@@ -74,13 +73,13 @@ async fn run_checked(arguments: &Run, checked: Checked) -> Verdict {
             };
             let mut stop = Stop::new(code, session::in_step(runbook, &step, &failure));
             stop.hints = failure.hints;
-            Err(stop.hint(format!("when it is mended, go on with: opsml run {}", file.display())))
+            Err(stop.hint(format!("when it is mended, go on with: {}", session::command_line())))
         }
         Ended::Interrupted => {
             let live = journal.state().resources.live().count();
             let shown = file.display();
             Err(Stop::new(exit::INTERRUPTED, format!("interrupted; {live} resources live, and bill on AWS"))
-                .hint(format!("go on with: opsml run {shown}"))
+                .hint(format!("go on with: {}", session::command_line()))
                 .hint(format!("or delete them: opsml down {shown}")))
         }
     }
@@ -111,19 +110,24 @@ pub fn watch_interrupt() -> watch::Receiver<bool> {
 
 /// Before the first paid call on AWS: who pays, how much at worst, and whether that is wanted.
 fn ask(arguments: &Run, checked: &Checked, journal: &Journal, aws: &Aws) -> Result<(), Stop> {
-    let runbook = &checked.runbook;
-    let planned = plan::plan(runbook, &checked.params, journal.state(), &|_| None, &|_, _| None);
-    let planned = planned.map_err(|_| Stop::usage("the plan cannot be made"))?;
-    let worst: f64 = planned.iter().filter_map(|step| Some(step.price.as_ref()?.0)).sum();
+    let planned = super::plan::planned(checked, journal.state(), &arguments.force)?;
+    let (worst, unknown) = super::plan::worst(&planned);
     eprintln!("account {}, region {}, as {}", aws.account, aws.region, aws.principal);
-    eprintln!("at worst {worst:.2} USD, by prices of {}", crate::price::DATES);
-    let budget = runbook.front.budget.as_deref().and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
-    if let Some(budget) = budget.filter(|budget| worst > *budget) {
-        return Err(Stop::new(
-            exit::DECLINED,
-            format!("that is over the runbook's budget of {budget:.2} USD"),
-        )
-        .hint("raise `budget` in the front matter, or lower `max_run`, `instance_count` or `hours`"));
+    eprintln!("at worst {}", super::plan::in_words(worst, &unknown));
+    let budget = checked.runbook.front.budget.as_deref();
+    if let Some(budget) = budget.and_then(|text| text.split(' ').next()?.parse::<f64>().ok()) {
+        if worst > budget {
+            let message = format!("that is over the runbook's budget of {budget:.2} USD");
+            return Err(Stop::new(exit::DECLINED, message).hint(
+                "raise `budget` in the front matter, or lower `max_run`, `instance_count`, `retry` or `hours`",
+            ));
+        }
+        if !unknown.is_empty() {
+            let message =
+                format!("the runbook has a budget, and the price of {} is not known", unknown.join(", "));
+            return Err(Stop::new(exit::DECLINED, message)
+                .hint("choose an instance type that `opsml plan` has a price for, or take `budget` out"));
+        }
     }
     if arguments.yes {
         return Ok(());

@@ -74,15 +74,16 @@ pub fn check(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
 /// As [`check`], but errors end the verb, told with their places.
 pub fn checked(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
     let checked = check(file, params)?;
+    // A wrong value makes wrong fields of it: it is the cause.
+    if !checked.wrong_params.is_empty() {
+        return Err(Stop::usage(checked.wrong_params.join("; ")));
+    }
     for problem in &checked.diagnostics {
         eprintln!("{}", checked.runbook.source.render(problem));
     }
     if checked.has_errors() {
         let errors = checked.diagnostics.iter().filter(|p| p.severity == Severity::Error).count();
         return Err(Stop::usage(format!("{} has {errors} problem(s); nothing was run", file.display())));
-    }
-    if !checked.wrong_params.is_empty() {
-        return Err(Stop::usage(checked.wrong_params.join("; ")));
     }
     Ok(checked)
 }
@@ -207,6 +208,17 @@ pub fn must_read(journaled: &cli::Journaled) -> Result<Journal, Stop> {
         let (file, target) = (journaled.file.display(), &journaled.target.target);
         Stop::usage(format!("{file} has not run on the target `{target}`")).hint(format!("opsml run {file}"))
     })
+}
+
+/// What was typed, to be typed again.
+pub fn command_line() -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    let word = |word: String| match !word.is_empty() && word.chars().all(plain) {
+        true => word,
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    };
+    let words = std::env::args_os().skip(1).map(|typed| word(typed.to_string_lossy().into_owned()));
+    std::iter::once("opsml".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// An async runtime for the verbs that call.

@@ -29,6 +29,9 @@ pub fn run(arguments: &Journaled) -> Verdict {
             printable(&said)
         );
     }
+    if let Some(cause) = state.runs.last().and_then(|run| run.cause.as_ref()) {
+        println!("the last run ended at `{}`: {}", cause.step, printable(&cause.failure.to_string()));
+    }
     let live: Vec<_> = state.resources.live().collect();
     println!("{} live resources", live.len());
     for (id, row) in live {

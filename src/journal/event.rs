@@ -25,6 +25,13 @@ impl fmt::Display for ResourceId {
     }
 }
 
+/// Why a run ended early.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    pub step: String,
+    pub failure: Failure,
+}
+
 /// How long a resource is meant to live.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,6 +67,9 @@ pub enum Event {
     RunEnded {
         run: u64,
         outcome: RunOutcome,
+        /// The step at which it ended early, and why: a step that is done may no longer be as expected.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
     },
 
     /// A step's work begins; what it was given is what decides later whether it is stale.

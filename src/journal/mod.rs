@@ -7,7 +7,7 @@ mod process;
 mod state;
 mod store;
 
-pub use event::{Event, Lifetime, Record, ResourceId, RunOutcome};
+pub use event::{Cause, Event, Lifetime, Record, ResourceId, RunOutcome};
 pub use figure::{Figure, Series};
 pub use process::{is_alive, start_time};
 pub use state::{Ledger, ResourceRow, ResourceStatus, RunRow, State, StepRow, StepStatus};

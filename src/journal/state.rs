@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::event::{Event, Lifetime, Record, ResourceId, RunOutcome};
+use super::event::{Cause, Event, Lifetime, Record, ResourceId, RunOutcome};
 use super::figure::Figure;
 use crate::failure::Failure;
 
@@ -32,6 +32,8 @@ pub struct RunRow {
     pub ended: Option<i64>,
     /// `None` while it runs, or where it was killed.
     pub outcome: Option<RunOutcome>,
+    /// Why it ended early.
+    pub cause: Option<Cause>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -186,12 +188,14 @@ impl State {
                     started: at,
                     ended: None,
                     outcome: None,
+                    cause: None,
                 });
             }
-            Event::RunEnded { run, outcome } => {
+            Event::RunEnded { run, outcome, cause } => {
                 let row = self.runs.last_mut().filter(|row| row.run == *run && row.outcome.is_none());
                 let row = row.ok_or_else(|| Illegal(format!("run {run} ends and was not running")))?;
                 (row.ended, row.outcome) = (Some(at), Some(*outcome));
+                row.cause.clone_from(cause);
             }
 
             Event::StepStarted { step, kind, inputs, files, reason } => {

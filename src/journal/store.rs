@@ -14,7 +14,7 @@ use super::state::State;
 
 /// Version of the on-disk format, in SQLite's `user_version`.
 /// 1: events as JSON in `events(seq, at, body, hash)`.
-pub const FORMAT: i64 = 1;
+pub const FORMAT: i64 = 2;
 
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -98,12 +98,23 @@ impl Journal {
                     "PRAGMA journal_mode = WAL;
                      BEGIN IMMEDIATE;
                      CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL, hash BLOB NOT NULL);
-                     CREATE TABLE IF NOT EXISTS lock (only INTEGER PRIMARY KEY CHECK (only = 0), epoch INTEGER NOT NULL, pid INTEGER, started INTEGER);
-                     INSERT OR IGNORE INTO lock VALUES (0, 0, NULL, NULL);
+                     CREATE TABLE IF NOT EXISTS lock (only INTEGER PRIMARY KEY CHECK (only = 0), epoch INTEGER NOT NULL, pid INTEGER, started INTEGER, head INTEGER, head_hash BLOB);
+                     INSERT OR IGNORE INTO lock (only, epoch) VALUES (0, 0);
                      PRAGMA user_version = {FORMAT};
                      COMMIT;"
                 ))
                 .map_err(storage)?;
+        }
+        if found == 1 {
+            // Format 1 did not say which event is the last.
+            let migrated = connection.execute_batch(&format!(
+                "BEGIN IMMEDIATE;
+                 ALTER TABLE lock ADD COLUMN head INTEGER;
+                 ALTER TABLE lock ADD COLUMN head_hash BLOB;
+                 PRAGMA user_version = {FORMAT};
+                 COMMIT;"
+            ));
+            migrated.map_err(storage)?;
         }
         connection.execute_batch("PRAGMA synchronous = FULL").map_err(storage)?;
         let mut journal = Self {
@@ -179,6 +190,9 @@ impl Journal {
                 .map_err(storage)?;
             records.push(record);
         }
+        transaction
+            .execute("UPDATE lock SET head = ?, head_hash = ?", params![last.0 as i64, last.1])
+            .map_err(storage)?;
         transaction.commit().map_err(storage)?;
         (self.state, self.last) = (state, last);
         if let Some(observer) = &mut self.observer {
@@ -205,6 +219,18 @@ impl Journal {
             last = (record.seq, hash);
             Ok(())
         })?;
+        // A chain is whole without its end: the last event is written down beside it, in the same transaction.
+        let head = self.connection.query_row("SELECT head, head_hash FROM lock", [], |row| {
+            Ok(row.get::<_, Option<i64>>(0)?.zip(row.get::<_, Option<Vec<u8>>>(1)?))
+        });
+        let head =
+            head.map_err(|error| JournalError::Storage { path: self.path.clone(), why: error.to_string() })?;
+        if let Some((seq, hash)) = head
+            && (seq as u64, &hash) != (last.0, &last.1)
+        {
+            let why = format!("the journal ends at event {}, and event {seq} was its last", last.0);
+            return Err(JournalError::Damaged { path: self.path.clone(), seq: last.0 + 1, why });
+        }
         (self.state, self.last) = (state, last);
         Ok(())
     }
@@ -330,6 +356,20 @@ mod tests {
         assert!(matches!(Journal::read(&path), Err(JournalError::Damaged { seq: 1, .. })));
         connection.execute_batch("PRAGMA user_version = 99").unwrap();
         assert!(matches!(Journal::read(&path), Err(JournalError::Newer { found: 99, .. })));
+    }
+
+    #[test]
+    fn a_journal_that_lost_its_end_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j.db");
+        let mut journal = Journal::write(&path).unwrap();
+        journal.append([opened()]).unwrap();
+        journal
+            .append([Event::RunStarted { run: 1, params: Default::default(), version: "0".into() }])
+            .unwrap();
+        drop(journal);
+        Connection::open(&path).unwrap().execute("DELETE FROM events WHERE seq = 2", []).unwrap();
+        assert!(matches!(Journal::read(&path), Err(JournalError::Damaged { seq: 2, .. })));
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl ReportData {
             title: runbook.title().to_owned(),
             author: runbook.front.author.clone(),
             date: runbook.front.date.clone(),
-            trouble: trouble(runbook, state, &steps, &file),
+            trouble: trouble(runbook, state, &steps, &redactor, &file),
             prose,
             tokens,
             run: run_view(state, &redactor, &file),
@@ -281,17 +281,24 @@ fn drawn(figure: &Figure, redactor: &Redactor) -> (String, Body) {
     }
 }
 
-fn trouble(runbook: &Runbook, state: &State, steps: &[StepView], file: &str) -> Option<Trouble> {
-    let outcome = state.runs.last()?.outcome;
+fn trouble(
+    runbook: &Runbook,
+    state: &State,
+    steps: &[StepView],
+    redactor: &Redactor,
+    file: &str,
+) -> Option<Trouble> {
+    let run = state.runs.last()?;
+    let outcome = run.outcome;
     if outcome == Some(RunOutcome::Done) {
         return None;
     }
-    let status = if matches!(outcome, Some(RunOutcome::Failed | RunOutcome::Unexpected)) {
-        "failed"
-    } else {
-        "interrupted"
+    // A step that is done may be what the run ended at: it is not as expected any more, or its files are gone.
+    let ended_at = |view: &StepView| match &run.cause {
+        Some(cause) => cause.step == view.id,
+        None => view.status == "interrupted",
     };
-    let step = steps.iter().zip(&runbook.steps).find(|(view, _)| view.status == status);
+    let step = steps.iter().zip(&runbook.steps).find(|(view, _)| ended_at(view));
     let what = match (outcome, step) {
         (None, _) => "The run has not ended: this is how far it is.".to_owned(),
         (Some(RunOutcome::Interrupted), Some((view, _))) => {
@@ -303,7 +310,7 @@ fn trouble(runbook: &Runbook, state: &State, steps: &[StepView], file: &str) -> 
         (_, Some((view, _))) => format!("The run failed in step {}.", view.id),
         (_, None) => "The run failed.".to_owned(),
     };
-    let failure = step.and_then(|(view, _)| view.failure.clone());
+    let failure = run.cause.as_ref().map(|cause| redacted(&cause.failure, redactor));
     let mut ways_out = failure.as_ref().map(|failure| failure.hints.clone()).unwrap_or_default();
     ways_out.push(format!("opsml run {file} goes on from here: what is done is kept"));
     Some(Trouble {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::diagnostic::Source;
 use crate::failure::Failure;
-use crate::journal::{Event, Figure, Record, ResourceId, RunOutcome, Series};
+use crate::journal::{Cause, Event, Figure, Record, ResourceId, RunOutcome, Series};
 
 const STARTED: i64 = 1_795_224_000_000;
 
@@ -97,7 +97,10 @@ impl Journaled {
     }
 
     fn end(mut self, outcome: RunOutcome) -> State {
-        self.add(Event::RunEnded { run: 1, outcome });
+        let failed =
+            self.state.steps.iter().find_map(|(step, row)| Some((step.clone(), row.failure.clone()?)));
+        let cause = failed.map(|(step, failure)| Cause { step, failure });
+        self.add(Event::RunEnded { run: 1, outcome, cause });
         self.state
     }
 }

@@ -1,8 +1,8 @@
 //! S3 bucket: public access blocked, encrypted, versioned. Deleting it deletes every version of every object.
 
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Delete, ObjectIdentifier,
-    PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Delete, EncodingType,
+    ObjectIdentifier, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
 };
 use serde::{Deserialize, Serialize};
@@ -147,7 +147,9 @@ fn sdk_tags(tags: &Tags) -> Outcome<Vec<Tag>> {
 /// Deletes every version of every object whose key begins with `prefix`.
 pub(super) async fn empty(aws: &Aws, bucket: &str, prefix: &str) -> Outcome<()> {
     loop {
-        let page = aws.s3.list_object_versions().bucket(bucket).prefix(prefix).send().await;
+        // Keys may hold what XML can't: they come percent-encoded.
+        let page = aws.s3.list_object_versions().bucket(bucket).prefix(prefix);
+        let page = page.encoding_type(EncodingType::Url).send().await;
         let Some(page) = present(page.map_err(|error| failure("ListObjectVersions", error)))? else {
             return Ok(());
         };
@@ -156,7 +158,11 @@ pub(super) async fn empty(aws: &Aws, bucket: &str, prefix: &str) -> Outcome<()> 
         let objects: Vec<ObjectIdentifier> = versions
             .chain(markers)
             .filter_map(|(key, version)| {
-                ObjectIdentifier::builder().key(key?).set_version_id(version.map(str::to_owned)).build().ok()
+                ObjectIdentifier::builder()
+                    .key(decoded(key?))
+                    .set_version_id(version.map(str::to_owned))
+                    .build()
+                    .ok()
             })
             .collect();
         if objects.is_empty() {
@@ -171,6 +177,11 @@ pub(super) async fn empty(aws: &Aws, bucket: &str, prefix: &str) -> Outcome<()> 
             return Err(Failure::new(code, format!("s3://{bucket}/{key} cannot be deleted: {message}")));
         }
     }
+}
+
+/// A key of a listing with `encoding-type=url`: percent-encoded, with `+` for a space.
+pub(super) fn decoded(key: &str) -> String {
+    percent_encoding::percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 /// The SDK's builders refuse a request that lacks a member.

@@ -90,6 +90,7 @@ impl Hands<'_> {
         let old: R = serde_json::from_value(row.spec.clone()).map_err(Failure::journal)?;
         match row.status {
             ResourceStatus::Intended if old.describe(self.aws, &id.name).await?.is_some() => {
+                self.refuse_anothers(&old, &id.name, R::STAGED).await?;
                 self.adopt(&id, &old).await?;
             }
             ResourceStatus::Intended => {
@@ -102,7 +103,11 @@ impl Hands<'_> {
             }
             _ => {}
         }
-        match old.describe(self.aws, &id.name).await? {
+        let live = old.describe(self.aws, &id.name).await?;
+        if live.is_some() {
+            self.refuse_anothers(&old, &id.name, false).await?;
+        }
+        match live {
             None => {
                 self.commit([Event::Deleted { id }])?;
                 Ok(Settled::Need)
@@ -151,7 +156,10 @@ impl Hands<'_> {
         // A reply that got lost makes the SDK's own retry find the resource there; and of several calls, the
         // first ones may have got through: then finishing it tells what the matter is.
         match wanted.describe(self.aws, &id.name).await {
-            Ok(Some(_)) => self.adopt(id, wanted).await,
+            Ok(Some(_)) => {
+                self.refuse_anothers(wanted, &id.name, R::STAGED).await?;
+                self.adopt(id, wanted).await
+            }
             Ok(None) => {
                 self.commit([Event::Deleted { id: id.clone() }])?;
                 Err(failure)
@@ -178,13 +186,23 @@ impl Hands<'_> {
         if wanted.describe(self.aws, &name).await?.is_none() {
             return Ok(false);
         }
-        let tags = wanted.tags(self.aws, &name).await?;
-        if tags.get("opsml:stack") == Some(&self.journal.state().stack) {
-            return Ok(true);
+        self.refuse_anothers(wanted, &name, false).await?;
+        Ok(true)
+    }
+
+    /// Refuses what carries another's tags, or none. Of one that takes several calls to make, the first ones may have
+    /// got through before its tags did.
+    async fn refuse_anothers<R: Resource>(&self, one: &R, name: &str, half_made: bool) -> Outcome<()> {
+        match whose(one, self.aws, name, &self.journal.state().stack).await? {
+            Whose::Ours => Ok(()),
+            Whose::Nobodys if half_made => Ok(()),
+            Whose::Nobodys | Whose::Anothers => {
+                let kind = R::TYPE.replace('-', " ");
+                let message = format!("{kind} {name} exists already and was not made by this runbook");
+                Err(Failure::new("NotOurs", message)
+                    .hint("use it as it is with `existing:`, or choose another name"))
+            }
         }
-        let kind = R::TYPE.replace('-', " ");
-        Err(Failure::new("NotOurs", format!("{kind} {name} exists already and was not made by this runbook"))
-            .hint("use it as it is with `existing:`, or choose another name"))
     }
 
     async fn wait<R: Resource>(&mut self, id: &ResourceId, wanted: &R) -> Outcome<Live> {
@@ -226,7 +244,7 @@ impl Hands<'_> {
         let Some(row) = self.journal.state().resources.get(id).filter(|row| row.is_live()) else {
             return Ok(());
         };
-        let resource = AnyResource::read(&id.kind, &row.spec)?;
+        let (resource, status) = (AnyResource::read(&id.kind, &row.spec)?, row.status);
         if row.status != ResourceStatus::Deleting {
             self.commit([Event::Deleting { id: id.clone() }])?;
         }
@@ -237,6 +255,15 @@ impl Hands<'_> {
             && (asked == 0 || !matches!(live.status, Status::Ended(_)))
         {
             if asked == 0 {
+                let stack = self.journal.state().stack.clone();
+                // What was ready had our tags.
+                let tagged = matches!(status, ResourceStatus::Ready | ResourceStatus::Updating);
+                let whose = resource.whose(self.aws, &id.name, &stack).await?;
+                if whose == Whose::Anothers || (whose == Whose::Nobodys && tagged) {
+                    self.journal
+                        .note(&step, &format!("{id} is not ours any more by its tags, and is left alone"));
+                    break;
+                }
                 resource.delete(self.aws, &id.name).await?;
             } else {
                 self.pause(asked).await?;
@@ -245,6 +272,29 @@ impl Hands<'_> {
         }
         self.commit([Event::Deleted { id: id.clone() }])
     }
+}
+
+/// Whose a resource is, by its tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    Ours,
+    /// It has no tags.
+    Nobodys,
+    Anothers,
+}
+
+/// Whose a resource of ours by name is by its tags. A name with a time in it, to the millisecond, was free when it was
+/// intended, and nobody else comes upon it.
+pub async fn whose<R: Resource>(one: &R, aws: &Aws, name: &str, stack: &str) -> Outcome<Whose> {
+    if let Naming::Timestamp { .. } = one.naming() {
+        return Ok(Whose::Ours);
+    }
+    let tags = one.tags(aws, name).await?;
+    Ok(match tags.get("opsml:stack") {
+        Some(of) if of == stack => Whose::Ours,
+        None if tags.is_empty() => Whose::Nobodys,
+        _ => Whose::Anothers,
+    })
 }
 
 enum Settled {

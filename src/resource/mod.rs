@@ -42,6 +42,7 @@ pub use tuning_job::{Objective, Range, Scaling, Strategy, TuningJob, trials};
 
 use crate::aws::Aws;
 use crate::failure::Outcome;
+use ensure::Whose;
 
 /// AWS tags. Every resource that can carry tags has `opsml:stack` and `opsml:step`: they say whose it is.
 pub type Tags = BTreeMap<String, String>;
@@ -157,6 +158,10 @@ macro_rules! any_resource {
 
             pub async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
                 match self { $(Self::$Type(one) => one.delete(aws, name).await),* }
+            }
+
+            pub async fn whose(&self, aws: &Aws, name: &str, stack: &str) -> Outcome<Whose> {
+                match self { $(Self::$Type(one) => ensure::whose(one, aws, name, stack).await),* }
             }
 
             pub fn log(&self, name: &str) -> Option<(String, String)> {

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, EncodingType, ObjectIdentifier};
 use futures::StreamExt;
 use futures::stream;
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::bucket::{empty, invalid};
+use super::bucket::{decoded, empty, invalid};
 use super::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
@@ -47,8 +47,8 @@ impl Resource for Objects {
     }
 
     async fn describe(&self, aws: &Aws, _name: &str) -> Outcome<Option<Live>> {
-        let page =
-            aws.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix).max_keys(1).send().await;
+        let page = aws.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix);
+        let page = page.encoding_type(EncodingType::Url).max_keys(1).send().await;
         let page = present(page.map_err(|error| failure("ListObjectsV2", error)))?;
         if page.is_none_or(|page| page.contents().is_empty()) {
             return Ok(None);
@@ -67,10 +67,10 @@ impl Resource for Objects {
 
     /// Whose objects they are stands in their metadata.
     async fn tags(&self, aws: &Aws, _name: &str) -> Outcome<Tags> {
-        let page =
-            aws.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix).max_keys(1).send().await;
+        let page = aws.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix);
+        let page = page.encoding_type(EncodingType::Url).max_keys(1).send().await;
         let page = page.map_err(|error| failure("ListObjectsV2", error))?;
-        let Some(key) = page.contents().first().and_then(|object| object.key()) else {
+        let Some(key) = page.contents().first().and_then(|object| object.key()).map(decoded) else {
             return Ok(Tags::new());
         };
         let head = aws.s3.head_object().bucket(&self.bucket).key(key).send().await;
@@ -116,12 +116,12 @@ impl Objects {
     /// Key and ETag of what is there.
     async fn list(&self, aws: &Aws) -> Outcome<BTreeMap<String, String>> {
         let mut found = BTreeMap::new();
-        let mut pages =
-            aws.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix).into_paginator().send();
+        let pages = aws.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix);
+        let mut pages = pages.encoding_type(EncodingType::Url).into_paginator().send();
         while let Some(page) = pages.next().await {
             for object in page.map_err(|error| failure("ListObjectsV2", error))?.contents() {
                 let tag = object.e_tag().unwrap_or_default().trim_matches('"').to_owned();
-                found.insert(object.key().unwrap_or_default().to_owned(), tag);
+                found.insert(decoded(object.key().unwrap_or_default()), tag);
             }
         }
         Ok(found)

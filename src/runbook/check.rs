@@ -62,36 +62,40 @@ pub fn resolve(step: &Declared, context: &Context) -> Result<Resolved, Vec<Diagn
 fn misfits(step: &Declared, node: &Node) -> Vec<Diagnostic> {
     let Some(kind) = step::kind(&step.kind.name) else { return Vec::new() };
     let mut problems = shape::check(node, (kind.fields)(), &format!("`{}`", kind.name));
-    // A kind's own rules speak about whole values: they wait until no template is left.
-    if problems.is_empty() && !any_text(node, &template::has_template) {
-        for problem in (kind.problems)(node.to_value()) {
-            let span = problem
-                .field
-                .as_deref()
-                .and_then(|path| at_path(node, path))
-                .unwrap_or(step.kind.span.clone());
-            let mut diagnostic = Diagnostic::error(span, problem.message);
-            diagnostic.hints = problem.hints;
-            problems.push(diagnostic);
+    if !problems.is_empty() {
+        return problems;
+    }
+    let open = any_text(node, &template::has_template);
+    for problem in (kind.problems)(node.to_value()) {
+        let found = problem.field.as_deref().map(|path| at_path(node, path));
+        // What a template will give is not known yet, and what can't be read for it says nothing.
+        if open && found.as_ref().is_none_or(|(_, _, node)| any_text(node, &template::has_template)) {
+            continue;
         }
+        let span = found.and_then(|(key, value, _)| if problem.key { key } else { value });
+        let mut diagnostic = Diagnostic::error(span.unwrap_or(step.kind.span.clone()), problem.message);
+        diagnostic.hints = problem.hints;
+        problems.push(diagnostic);
     }
     problems
 }
 
-/// The place of `a.b` in a tree, or of the nearest thing around it that is there.
-fn at_path(node: &Node, path: &str) -> Option<Span> {
-    let mut here = node;
-    let mut span = None;
+/// The places of the key and the value of `a.b.0` in a tree, or of the nearest thing around it that is there, and
+/// the value.
+fn at_path<'a>(node: &'a Node, path: &str) -> (Option<Span>, Option<Span>, &'a Node) {
+    let (mut key, mut span, mut here) = (None, None, node);
     for name in path.split('.') {
-        match here.get(name) {
-            Some(next) => {
-                span = Some(next.span.clone());
-                here = next;
+        let next = match &here.kind {
+            NodeKind::List(items) => {
+                name.parse().ok().and_then(|index: usize| Some((None, items.get(index)?)))
             }
-            None => break,
-        }
+            _ => here.entries().iter().find(|(key, _)| key.name == name).map(|(key, node)| (Some(key), node)),
+        };
+        let Some((found, next)) = next else { break };
+        key = found.map(|key| key.span.clone());
+        (span, here) = (Some(next.span.clone()), next);
     }
-    span
+    (key, span, here)
 }
 
 /// A step's fields with the parameters filled in: what is known of them before anything has run.
@@ -175,6 +179,21 @@ pub fn used_steps(step: &Declared) -> BTreeSet<String> {
     });
     step.common.when.iter().for_each(|when| collect(when, Form::Expression));
     used
+}
+
+/// Whether a step's fields or `when` refer to the run itself.
+pub fn uses_run(step: &Declared) -> bool {
+    let mut found = false;
+    let mut look = |text: &str, form: Form| {
+        let references = template::references(text, form, &|at| at).unwrap_or_default();
+        found |= references.iter().any(|reference| reference.root == "run");
+    };
+    map_texts(&step.fields, &mut |node, text| {
+        look(text, Form::Template);
+        node.clone()
+    });
+    step.common.when.iter().for_each(|when| look(when, Form::Expression));
+    found
 }
 
 /// What a template at some place may refer to.

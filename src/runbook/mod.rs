@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-pub use check::{Context, Resolved, check, foreseen, resolve, used_steps};
+pub use check::{Context, Resolved, check, foreseen, resolve, used_steps, uses_run};
 pub use document::options as markdown_options;
 pub use front::{FrontMatter, Param, ParamType, front_matter_schema};
 pub use prose::Piece;

@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
 use crate::journal::{Figure, Lifetime};
-use crate::resource::Resource;
 use crate::resource::ensure::{Hands, Held};
+use crate::resource::{Objects, Resource};
 
 /// The folders of a run.
 #[derive(Clone, Debug)]
@@ -27,8 +27,16 @@ pub struct Paths {
 impl Paths {
     /// A path that the runbook names, or one that the user gave on the command line.
     pub fn resolve(&self, path: &str) -> Outcome<PathBuf> {
-        if self.allowed.iter().any(|allowed| Path::new(path) == allowed) {
-            return Ok(PathBuf::from(path));
+        for allowed in &self.allowed {
+            if Path::new(path) == allowed {
+                return Ok(PathBuf::from(path));
+            }
+            // What lies below a folder that the user gave, with links followed, is given too.
+            let real = Path::new(path).canonicalize().ok().zip(allowed.canonicalize().ok());
+            if Path::new(path).starts_with(allowed) && real.is_some_and(|(real, root)| real.starts_with(root))
+            {
+                return Ok(PathBuf::from(path));
+            }
         }
         super::inside(&self.base, path)
     }
@@ -66,6 +74,25 @@ impl Context<'_> {
             None => {
                 Err(Failure::new("NotFound", format!("there is no {} {name}", R::TYPE.replace('-', " "))))
             }
+        }
+    }
+
+    /// Refuses a place in S3 below which another step syncs: a sync deletes what it doesn't know. With `syncs`, also
+    /// one above it.
+    pub fn apart(&self, place: &str, syncs: bool) -> Outcome<()> {
+        let place = format!("{}/", place.trim_end_matches('/'));
+        let ledger = &self.hands.journal.state().resources;
+        let mut others =
+            ledger.live().filter(|(id, row)| id.kind == Objects::TYPE && row.step != self.hands.step);
+        let overlap =
+            others.find(|(id, _)| place.starts_with(&id.name) || (syncs && id.name.starts_with(&place)));
+        match overlap {
+            None => Ok(()),
+            Some((id, row)) => Err(Failure::new(
+                "OverlappingPrefix",
+                format!("{place} and {}, which the step `{}` syncs, lie in one another", id.name, row.step),
+            )
+            .hint("a sync deletes what is not in its folder: give each its own prefix")),
         }
     }
 

@@ -7,9 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fields::{EndpointInstance, RoleArn, S3Uri, SageMakerName};
-use super::{Context, Done, Kind};
+use super::{Context, Done, Kind, Price};
 use crate::failure::Outcome;
-use crate::price;
 use crate::resource::{Endpoint, EndpointConfig, Model};
 
 /// Hours that an endpoint is planned to live where the runbook doesn't say.
@@ -69,15 +68,10 @@ impl Kind for Deploy {
     const OWNS: bool = true;
     type Outputs = Outputs;
 
-    fn price(&self) -> Option<(f64, String)> {
-        let hourly = price::hourly(&self.instance_type.0)?;
+    fn price(&self) -> Option<Price> {
         let hours = self.hours.unwrap_or(PLANNED_HOURS);
-        let (count, instance) = (self.initial_instance_count, &self.instance_type.0);
-        let planned = hourly * f64::from(count) * hours;
-        Some((
-            planned,
-            format!("{count} × {instance} at {hourly} USD an hour until `down`; {hours} h planned"),
-        ))
+        let how_long = format!("until `down`; {hours} h planned");
+        Some(Price::of_instances(&self.instance_type.0, self.initial_instance_count, hours, &how_long))
     }
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::fields::S3Uri;
 use super::train::{curves, hyperparameter_problems, plain};
-use super::{Context, Done, Kind, Problem};
+use super::{Context, Done, Kind, Price, Problem};
 use crate::action::{my_address, training_output};
 use crate::failure::{Failure, Outcome};
 use crate::files;
@@ -144,7 +144,7 @@ impl Kind for Ec2Train {
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {
-        let mut problems: Vec<Problem> = hyperparameter_problems(&self.hyperparameters).into_iter().collect();
+        let mut problems = hyperparameter_problems(&self.hyperparameters);
         if self.image_id.is_some() == self.image_search.is_some() {
             problems.push(Problem::at("image_id", "give one of `image_id` and `image_search`"));
         }
@@ -167,20 +167,20 @@ impl Kind for Ec2Train {
         problems
     }
 
-    fn price(&self) -> Option<(f64, String)> {
-        let hourly = price::hourly(&self.instance_type)?;
-        let hourly = match &self.spot {
-            SpotField::Priced(spot) => spot.max_price.min(hourly),
-            SpotField::Wanted(_) => hourly,
-        };
-        let worst = hourly * f64::from(self.max_run) / 3600.0;
-        Some((
-            worst,
-            format!("{} at {hourly} USD an hour at most, {} s at most", self.instance_type, self.max_run),
-        ))
+    fn price(&self) -> Option<Price> {
+        let hours = f64::from(self.max_run) / 3600.0;
+        let how_long = format!("{} s at most", self.max_run);
+        Some(match &self.spot {
+            SpotField::Priced(SpotPrice { max_price }) => Price {
+                usd: Some(max_price * hours),
+                words: format!("1 × {} at {max_price} USD an hour at most, {how_long}", self.instance_type),
+            },
+            SpotField::Wanted(_) => Price::of_instances(&self.instance_type, 1, hours, &how_long),
+        })
     }
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
+        context.apart(&self.output_path.0, false)?;
         let address = match self.ssh_from {
             Some(address) => address,
             None => my_address(context.aws()).await?,

@@ -33,6 +33,7 @@ use serde_json::Value;
 pub use context::{Context, Done, Paths};
 
 use crate::failure::{Failure, Outcome};
+use crate::price;
 
 /// A kind of step.
 pub trait Kind: DeserializeOwned + JsonSchema + Send + Sync {
@@ -60,12 +61,46 @@ pub trait Kind: DeserializeOwned + JsonSchema + Send + Sync {
         None
     }
 
-    /// The worst case of what it costs on AWS, in US dollars, and the words for it.
-    fn price(&self) -> Option<(f64, String)> {
+    /// What it costs on AWS at worst; nothing for what costs nothing.
+    fn price(&self) -> Option<Price> {
         None
     }
 
     fn run(&self, context: &mut Context<'_>) -> impl Future<Output = Outcome<Done<Self::Outputs>>>;
+}
+
+/// The worst case of a step's costs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Price {
+    /// US dollars; `None` where the price table doesn't know the instance type.
+    pub usd: Option<f64>,
+    pub words: String,
+}
+
+impl Price {
+    /// So many hours of so many instances of a type.
+    pub fn of_instances(instance_type: &str, count: i32, hours: f64, how_long: &str) -> Self {
+        match price::hourly(instance_type) {
+            Some(hourly) => Self {
+                usd: Some(hourly * f64::from(count) * hours),
+                words: format!("{count} × {instance_type} at {hourly} USD an hour, {how_long}"),
+            },
+            None => Self {
+                usd: None,
+                words: format!("{count} × {instance_type}, whose price the table doesn't know, {how_long}"),
+            },
+        }
+    }
+
+    pub fn times(self, times: u32, what: &str) -> Self {
+        match times {
+            1 => self,
+            _ => Self {
+                usd: self.usd.map(|usd| usd * f64::from(times)),
+                words: format!("{times} {what}, each {}", self.words),
+            },
+        }
+    }
 }
 
 /// A mistake in a field.
@@ -75,11 +110,13 @@ pub struct Problem {
     pub field: Option<String>,
     pub message: String,
     pub hints: Vec<String>,
+    /// It is the key that is wrong, and not its value.
+    pub key: bool,
 }
 
 impl Problem {
     pub fn at(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: Some(field.into()), message: message.into(), hints: Vec::new() }
+        Self { field: Some(field.into()), message: message.into(), hints: Vec::new(), key: false }
     }
 }
 
@@ -133,7 +170,7 @@ macro_rules! kinds {
                 match self { $(Self::$Type(step) => step.files()),* }
             }
 
-            pub fn price(&self) -> Option<(f64, String)> {
+            pub fn price(&self) -> Option<Price> {
                 match self { $(Self::$Type(step) => step.price()),* }
             }
 
@@ -168,7 +205,9 @@ fn problems_of<K: Kind>(fields: Value) -> Vec<Problem> {
     match serde_json::from_value::<K>(fields) {
         Ok(step) => step.problems(),
         // What the schema let through and serde does not is a mistake of ours: the test over all kinds finds it.
-        Err(error) => vec![Problem { field: None, message: error.to_string(), hints: Vec::new() }],
+        Err(error) => {
+            vec![Problem { field: None, message: error.to_string(), hints: Vec::new(), key: false }]
+        }
     }
 }
 

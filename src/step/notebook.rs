@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fields::{NotebookType, RoleArn, SageMakerName};
-use super::{Context, Done, Kind, Problem};
+use super::{Context, Done, Kind, Price, Problem};
 use crate::failure::Outcome;
 use crate::price;
 use crate::resource::NotebookInstance;
@@ -83,14 +83,10 @@ impl Kind for Notebook {
         problems
     }
 
-    fn price(&self) -> Option<(f64, String)> {
-        let hourly = price::hourly(&self.instance_type.0)?;
+    fn price(&self) -> Option<Price> {
         let hours = self.hours.unwrap_or(PLANNED_HOURS);
-        let instance = &self.instance_type.0;
-        Some((
-            hourly * hours,
-            format!("{instance} at {hourly} USD an hour until `down` or stopped; {hours} h planned"),
-        ))
+        let how_long = format!("until `down` or stopped; {hours} h planned");
+        Some(Price::of_instances(&self.instance_type.0, 1, hours, &how_long))
     }
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {

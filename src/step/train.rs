@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use opsml_contract::{EpochMetrics, Hyperparameters, WORKER_IMAGE, metric_regex};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::fields::{RoleArn, S3Uri, TrainingInstance};
-use super::{Context, Done, Kind, Problem};
+use super::{Context, Done, Kind, Price, Problem};
 use crate::action::{TrainingOutput, training_output};
 use crate::archive;
+use crate::diagnostic::closest;
 use crate::failure::{Failure, Outcome};
 use crate::files;
 use crate::journal::{Figure, Series};
-use crate::price;
 use crate::resource::{MetricDefinition, Objects, TrainingJob, split_uri};
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -137,11 +137,10 @@ impl Kind for Train {
         problems
     }
 
-    fn price(&self) -> Option<(f64, String)> {
-        let hourly = price::hourly(&self.instance_type.0)?;
-        let worst = hourly * f64::from(self.instance_count) * f64::from(self.max_run) / 3600.0;
-        let (count, instance) = (self.instance_count, &self.instance_type.0);
-        Some((worst, format!("{count} × {instance} at {hourly} USD an hour, {} s at most", self.max_run)))
+    fn price(&self) -> Option<Price> {
+        let hours = f64::from(self.max_run) / 3600.0;
+        let how_long = format!("{} s at most", self.max_run);
+        Some(Price::of_instances(&self.instance_type.0, self.instance_count, hours, &how_long))
     }
 
     fn files(&self) -> Vec<String> {
@@ -249,6 +248,8 @@ impl Train {
 
     /// The job as a request; in script mode, the script is uploaded first.
     pub(super) async fn job(&self, context: &mut Context<'_>) -> Outcome<TrainingJob> {
+        context.apart(&self.output_path.0, false)?;
+        self.checkpoint_s3_uri.iter().try_for_each(|uri| context.apart(&uri.0, false))?;
         let image = match (&self.image, &self.framework_version, &self.py_version) {
             (Some(image), ..) => context.aws().image(image),
             (None, Some(version), Some(python)) => {
@@ -317,11 +318,31 @@ pub(super) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// What the worker would say of its hyperparameters.
-pub(super) fn hyperparameter_problems(values: &Map<String, Value>) -> Option<Problem> {
-    let error = Hyperparameters::from_values(values.clone()).err()?;
-    let field = error.name.iter().fold("hyperparameters".to_owned(), |path, name| format!("{path}.{name}"));
-    Some(Problem::at(field, error.to_string()))
+/// What the worker would say of its hyperparameters: of each by itself, and then of them together.
+pub(super) fn hyperparameter_problems(values: &Map<String, Value>) -> Vec<Problem> {
+    let known = schema_for!(Hyperparameters).to_value();
+    let known = known.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+    let alone = |(name, value): (&String, &Value)| {
+        let one = Map::from_iter([(name.clone(), value.clone())]);
+        let error = Hyperparameters::from_values(one).err()?;
+        let mut problem = Problem::at(format!("hyperparameters.{name}"), error.to_string());
+        if !known.contains_key(name) {
+            problem.key = true;
+            problem.message = format!("`opsml-worker` has no hyperparameter `{name}`");
+            let all = known.keys().map(String::as_str);
+            problem.hints.push(match closest(name, all.clone()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("there is: {}", all.collect::<Vec<_>>().join(", ")),
+            });
+        }
+        Some(problem)
+    };
+    let problems: Vec<Problem> = values.iter().filter_map(alone).collect();
+    if !problems.is_empty() {
+        return problems;
+    }
+    let together = Hyperparameters::from_values(values.clone()).err();
+    together.into_iter().map(|error| Problem::at("hyperparameters", error.to_string())).collect()
 }
 
 /// What a job of the worker shows: its loss and accuracy by epoch.

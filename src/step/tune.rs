@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::train::{Train, plain};
-use super::{Context, Done, Kind, Problem};
+use super::{Context, Done, Kind, Price, Problem};
 use crate::action::{Trial, tuning_trials};
 use crate::failure::{Failure, Outcome};
 use crate::journal::{Figure, Series};
@@ -171,9 +171,9 @@ impl Kind for Tune {
         problems
     }
 
-    fn price(&self) -> Option<(f64, String)> {
-        let (one, words) = self.estimator.price()?;
-        Some((one * f64::from(self.max_jobs), format!("{} trials, each {words}", self.max_jobs)))
+    fn price(&self) -> Option<Price> {
+        let trials = u32::try_from(self.max_jobs).unwrap_or(1);
+        Some(self.estimator.price()?.times(trials, "trials"))
     }
 
     fn files(&self) -> Vec<String> {

@@ -48,6 +48,7 @@ impl Kind for Upload {
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
         let folder = context.paths.resolve(&self.source)?;
+        context.apart(&self.to.0, true)?;
         let (bucket, key) = split_uri(&self.to.0)?;
         let files = files_below(&folder)?;
         if files.is_empty() {

@@ -162,7 +162,7 @@ fn a_journal_of_a_newer_or_damaged_version() {
     for verb in ["run", "plan", "status", "down", "report"] {
         env.opsml([verb, "small.md"]).code(1).complains("written by a newer opsml (format 99");
     }
-    change("PRAGMA user_version = 1; UPDATE events SET body = replace(body, 'echo', 'eval') WHERE seq = 3");
+    change("PRAGMA user_version = 2; UPDATE events SET body = replace(body, 'echo', 'eval') WHERE seq = 3");
     env.opsml(["run", "small.md"]).code(1).complains("is damaged at event 3");
 }
 

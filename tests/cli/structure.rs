@@ -10,7 +10,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "step",
         &[
-            "action", "archive", "aws", "failure", "files", "journal", "price", "resource", "runbook",
+            "action",
+            "archive",
+            "aws",
+            "diagnostic",
+            "failure",
+            "files",
+            "journal",
+            "price",
+            "resource",
+            "runbook",
             "script",
         ],
     ),

@@ -68,7 +68,7 @@ pub struct Hyperparameters {
     pub arch: Arch,
     /// Passes over the training split, 1 or more.
     pub epochs: u32,
-    /// Images a step, 1 or more. The last batch of an epoch may be smaller.
+    /// Images a step on each instance, 1 or more. The last batch of an epoch may be smaller.
     pub batch_size: u32,
     /// The optimizer's learning rate, above 0.
     pub learning_rate: f64,
@@ -132,11 +132,11 @@ impl std::error::Error for HyperparameterError {}
 
 impl Hyperparameters {
     /// Reads SageMaker's map of strings. Each value is decoded as JSON where it is JSON, and taken raw otherwise;
-    /// the names that belong to SageMaker's own toolkit (`sagemaker_…`) are passed over.
+    /// the names that belong to SageMaker's own toolkit (`sagemaker_…`) and tuning jobs are passed over.
     pub fn from_strings(map: &BTreeMap<String, String>) -> Result<Self, HyperparameterError> {
         let values = map
             .iter()
-            .filter(|(name, _)| !name.starts_with("sagemaker_"))
+            .filter(|(name, _)| !name.starts_with("sagemaker_") && *name != "_tuning_objective_metric")
             .map(|(name, text)| {
                 (name.clone(), serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())))
             })
@@ -200,6 +200,7 @@ mod tests {
             ("optimizer", "\"sgd\""),
             ("epochs", "3"),
             ("sagemaker_program", "\"train.py\""),
+            ("_tuning_objective_metric", "valid_loss"),
         ]))
         .unwrap();
         assert_eq!((read.arch, read.optimizer, read.epochs), (Arch::Resnet50, Optimizer::Sgd, 3));

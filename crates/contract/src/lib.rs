@@ -6,12 +6,14 @@
 mod hyperparameters;
 mod manifest;
 mod metrics;
+mod resources;
 
 pub use hyperparameters::{
     Arch, FineTune, HyperparameterError, Hyperparameters, Optimizer, Schedule, Transform,
 };
 pub use manifest::{MODEL_MANIFEST, MODEL_PTH, MODEL_SAFETENSORS, ModelManifest};
 pub use metrics::{EpochMetrics, METRICS_FILE, MetricLine, SetupMetrics, TestMetrics, metric_regex};
+pub use resources::{RESOURCES_FILE, ResourceSample};
 
 /// The name under which every target knows the worker's image.
 pub const WORKER_IMAGE: &str = "opsml-worker";

@@ -20,6 +20,8 @@ pub struct Settings {
     pub region: String,
     /// The `opsml-worker` binary that the image name `opsml-worker` stands for. None: none is installed.
     pub worker: Option<PathBuf>,
+    /// A command that runs a Python with PyTorch, for script mode. None: `python3` of the PATH.
+    pub pytorch: Option<PathBuf>,
     /// The program that is the AWS CLI of EC2's AMIs: `PROGRAM cloud aws s3 cp …`. None: instances have the machine's
     /// own `aws`, if there is one.
     pub tools: Option<PathBuf>,
@@ -30,12 +32,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// us-east-1, five idle minutes, in the foreground, no worker, no tools.
+    /// us-east-1, five idle minutes, in the foreground, no worker, no tools, the Python that `OPSML_PYTORCH` names.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
             region: "us-east-1".to_owned(),
             worker: None,
+            pytorch: std::env::var_os("OPSML_PYTORCH").filter(|path| !path.is_empty()).map(PathBuf::from),
             tools: None,
             idle_stop: Some(Duration::from_secs(300)),
             detached: false,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use opsml_contract::{Hyperparameters, MetricLine};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::container::{create_folder, write_bytes};
 use crate::dataset::Dataset;
@@ -27,7 +28,7 @@ struct Header {
     metrics: Vec<MetricLine>,
 }
 
-/// What must be the same for a checkpoint to be of use.
+/// What must be the same for a checkpoint to be of use, and on all instances of a job.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     hyperparameters: Hyperparameters,
@@ -36,6 +37,9 @@ pub struct Job {
     dataset: String,
     /// SHA-256 (hex) of the weights that it began with.
     weights: Option<String>,
+    /// How many share the images, which decides the steps of an epoch.
+    #[serde(default = "one")]
+    instances: usize,
 }
 
 /// The folder of a job's checkpoints.
@@ -44,20 +48,37 @@ pub struct Checkpoints {
     job: Job,
 }
 
-impl Checkpoints {
-    pub fn open(
-        folder: PathBuf,
+/// What checkpoints that don't say so were made by.
+fn one() -> usize {
+    1
+}
+
+impl Job {
+    pub fn new(
         hyperparameters: &Hyperparameters,
         dataset: &Dataset,
         weights: Option<String>,
-    ) -> Result<Self> {
-        create_folder(&folder)?;
-        let job = Job {
+        instances: usize,
+    ) -> Self {
+        Self {
             hyperparameters: hyperparameters.clone(),
             classes: dataset.classes.clone(),
             dataset: dataset.digest.clone(),
             weights,
-        };
+            instances,
+        }
+    }
+
+    /// SHA-256 over all of it.
+    pub fn digest(&self) -> Result<[u8; 32]> {
+        let text = serde_json::to_vec(self).map_err(|error| Error::new(error.to_string()))?;
+        Ok(Sha256::digest(text).into())
+    }
+}
+
+impl Checkpoints {
+    pub fn open(folder: PathBuf, job: Job) -> Result<Self> {
+        create_folder(&folder)?;
         Ok(Self { folder, job })
     }
 
@@ -103,7 +124,7 @@ impl Checkpoints {
             };
             if header.job != self.job {
                 say(&format!(
-                    "checkpoint {} was made with other hyperparameters, classes, images or weights: starting afresh",
+                    "checkpoint {} was made with other hyperparameters, classes, images, weights or number of instances: starting afresh",
                     path.display()
                 ));
                 return Ok((0, Vec::new()));

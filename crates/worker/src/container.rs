@@ -5,7 +5,8 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use opsml_contract::{Hyperparameters, METRICS_FILE};
+use opsml_contract::{Hyperparameters, METRICS_FILE, RESOURCES_FILE};
+use serde::Deserialize;
 
 use crate::error::{AtPath, Error, Result};
 
@@ -13,6 +14,17 @@ use crate::error::{AtPath, Error, Result};
 #[derive(Clone, Debug)]
 pub struct Container {
     base: PathBuf,
+}
+
+/// What SageMaker tells each instance of a training job about all of them (`resourceconfig.json`).
+#[derive(Clone, Debug, Deserialize)]
+pub struct Resources {
+    #[serde(default)]
+    pub current_host: String,
+    /// Sorted, and the same on every instance.
+    pub hosts: Vec<String>,
+    #[serde(default)]
+    pub network_interface_name: String,
 }
 
 impl Container {
@@ -37,6 +49,11 @@ impl Container {
         self.base.join("output/data").join(METRICS_FILE)
     }
 
+    /// See [`opsml_contract::ResourceSample`].
+    pub fn usage(&self) -> PathBuf {
+        self.base.join("output/data").join(RESOURCES_FILE)
+    }
+
     /// Its text becomes the job's FailureReason.
     pub fn failure(&self) -> PathBuf {
         self.base.join("output/failure")
@@ -56,19 +73,9 @@ impl Container {
         Ok(given.then_some(folder))
     }
 
-    /// Refuses a job of several instances, which would train the same model several times over.
-    pub fn check_single_instance(&self) -> Result<()> {
-        #[derive(serde::Deserialize)]
-        struct Resources {
-            hosts: Vec<String>,
-        }
-        match self.config::<Resources>("resourceconfig.json")? {
-            Some(resources) if resources.hosts.len() > 1 => Err(Error::new(format!(
-                "this worker trains on one instance, and the job has {}: set instance_count to 1",
-                resources.hosts.len()
-            ))),
-            _ => Ok(()),
-        }
+    /// The job's instances; `None` where nobody says, as when a person runs the worker by hand.
+    pub fn resources(&self) -> Result<Option<Resources>> {
+        self.config("resourceconfig.json")
     }
 
     fn config<T: serde::de::DeserializeOwned>(&self, file: &str) -> Result<Option<T>> {

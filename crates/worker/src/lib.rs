@@ -1,21 +1,27 @@
 //! Trains and serves image classifiers with libtorch, as a container that SageMaker runs would.
 //!
-//! `opsml-worker train` is one training job ([`train`]), `opsml-worker serve` one instance of an endpoint ([`serve`]).
+//! `opsml-worker train` is one instance of a training job ([`train`]), `opsml-worker serve` one of an endpoint
+//! ([`serve`]); `opsml-worker files` lists what either needs on another machine ([`files`]).
 //! A job: [`container`] finds its configuration, [`dataset`] lists the images, [`loader`] makes batches of them on
 //! threads with [`picture`], [`resnet`] is the network, [`optimizer`] moves its weights, [`checkpoint`] keeps them,
 //! [`weights`] reads and writes them in the formats of [`state_dict`] and [`pth`] (whose pickles [`pickle`] reads).
+//! [`instances`] shares a job among several, over a [`process_group`]; [`usage`] records what it takes.
 
 pub mod checkpoint;
 pub mod container;
 pub mod dataset;
 pub mod error;
+pub mod files;
+pub mod instances;
 pub mod loader;
 pub mod optimizer;
 pub mod pickle;
 pub mod picture;
+pub mod process_group;
 pub mod pth;
 pub mod resnet;
 pub mod serve;
 pub mod state_dict;
 pub mod train;
+pub mod usage;
 pub mod weights;

@@ -1,7 +1,9 @@
-//! The command line: `opsml-worker train` and `opsml-worker serve`, as SageMaker calls a container.
+//! The command line: `opsml-worker train` and `opsml-worker serve`, as SageMaker calls a container, and
+//! `opsml-worker files`.
 
 use std::any::Any;
 use std::fs;
+use std::io::Write as _;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,10 +11,12 @@ use std::sync::atomic::AtomicBool;
 
 use opsml_worker::container::{Container, create_folder, write_bytes};
 use opsml_worker::error::{AtPath, Error, Result};
-use opsml_worker::{serve, train};
+use opsml_worker::usage::Recorder;
+use opsml_worker::{files, serve, train};
 
 /// What a shell reports of a process that SIGTERM ended: 128 + 15.
-const EXIT_STOPPED: u8 = 143;
+const EXIT_STOPPED: i32 = 143;
+const EXIT_FAILED: i32 = 1;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -22,6 +26,7 @@ fn main() -> ExitCode {
     {
         ["train"] => run_training,
         ["serve"] => |container| serve::serve(&container.model()),
+        ["files"] => print_files,
         // That it answers at all says that libtorch was found.
         ["--version"] => {
             println!("opsml-worker {}", env!("CARGO_PKG_VERSION"));
@@ -29,7 +34,7 @@ fn main() -> ExitCode {
         }
         _ => {
             eprintln!(
-                "usage: opsml-worker train|serve (the job or model is found under $SAGEMAKER_BASE_DIR, /opt/ml by default)"
+                "usage: opsml-worker train|serve|files (the job or model is found under $SAGEMAKER_BASE_DIR, /opt/ml by default)"
             );
             return ExitCode::from(2);
         }
@@ -43,17 +48,23 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
-            if matches!(error, Error::Stopped) {
-                return ExitCode::from(EXIT_STOPPED);
-            }
-            if arguments[0] == "train"
+            let stopped = matches!(error, Error::Stopped);
+            if !stopped
+                && arguments[0] == "train"
                 && let Err(unwritten) = write_failure(&container, &error.to_string())
             {
                 eprintln!("error: {unwritten}");
             }
-            ExitCode::FAILURE
+            end(if stopped { EXIT_STOPPED } else { EXIT_FAILED })
         }
     }
+}
+
+/// Ends without C++'s destructors of static objects: threads of libtorch's may still use them.
+fn end(code: i32) -> ! {
+    let _ = std::io::stdout().flush();
+    // SAFETY: it takes a number, and doesn't return.
+    unsafe { libc::_exit(code) }
 }
 
 fn run_training(container: &Container) -> Result<()> {
@@ -65,7 +76,16 @@ fn run_training(container: &Container) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGTERM, stop.clone())
         .map_err(|error| Error::new(format!("can't listen for SIGTERM: {error}")))?;
+    let _recorder = Recorder::start(&container.usage())?;
     train::train(container, &stop)
+}
+
+/// A path a line: the program, then the libraries that it needs in a folder `lib` beside it.
+fn print_files(_: &Container) -> Result<()> {
+    for file in files::files()? {
+        println!("{}", file.display());
+    }
+    Ok(())
 }
 
 fn write_failure(container: &Container, text: &str) -> Result<()> {

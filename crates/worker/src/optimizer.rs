@@ -5,6 +5,7 @@ use opsml_contract::{Hyperparameters, Optimizer as Kind, Schedule};
 use tch::{Tensor, no_grad};
 
 use crate::error::{Error, Result};
+use crate::instances::Instances;
 use crate::state_dict::{Array, StateDict};
 
 const BETA1: f64 = 0.9;
@@ -57,16 +58,21 @@ impl Optimizer {
         })
     }
 
-    /// Computes the gradients of `loss` and takes one step down them.
-    pub fn backward_step(&mut self, loss: &Tensor) -> Result<()> {
+    /// Computes the gradients of `loss`; gives them by reference.
+    pub fn backward(&mut self, loss: &Tensor) -> Result<Vec<Tensor>> {
         for slot in &mut self.slots {
             slot.weight.zero_grad();
         }
         loss.f_backward()?;
-        no_grad(|| self.step())
+        Ok(self.slots.iter().map(|slot| slot.weight.grad()).collect())
     }
 
-    fn step(&mut self) -> Result<()> {
+    /// Takes one step down the gradients.
+    pub fn step(&mut self) -> Result<()> {
+        no_grad(|| self.descend())
+    }
+
+    fn descend(&mut self) -> Result<()> {
         let learning_rate = match self.schedule {
             Schedule::Constant => self.learning_rate,
             Schedule::Cosine => {
@@ -111,6 +117,13 @@ impl Optimizer {
             }
         }
         Ok(state)
+    }
+
+    /// Takes over the state that the first instance has.
+    pub fn follow_first(&mut self, instances: &Instances<'_>) -> Result<()> {
+        [self.steps] = instances.of_first([self.steps])?;
+        let moments = self.slots.iter().flat_map(|slot| [&slot.first, &slot.second]);
+        instances.follow_first(&moments.map(Tensor::shallow_clone).collect::<Vec<_>>())
     }
 
     /// Takes over what [`Self::state_dict`] gave.

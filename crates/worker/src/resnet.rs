@@ -205,6 +205,17 @@ impl ResNet {
             .collect()
     }
 
+    /// Everything in the state dict, by reference.
+    pub fn tensors(&self) -> Vec<Tensor> {
+        self.entries.iter().map(|entry| entry.tensor.shallow_clone()).collect()
+    }
+
+    /// What training changes without gradients: batch norm's statistics.
+    pub fn buffers(&self) -> Vec<Tensor> {
+        let buffers = self.entries.iter().filter(|entry| !entry.learnt);
+        buffers.map(|entry| entry.tensor.shallow_clone()).collect()
+    }
+
     /// Stops the backbone from asking for gradients.
     pub fn freeze_backbone(&self) {
         for entry in self.entries.iter().filter(|entry| !is_head(&entry.name)) {

@@ -1,7 +1,7 @@
-//! `opsml-worker train`: one SageMaker training job on one instance.
+//! `opsml-worker train`: one instance of a SageMaker training job, be it the only one or one of several.
 
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Instant;
 
@@ -11,16 +11,17 @@ use opsml_contract::{
 };
 use tch::{Kind, Tensor};
 
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{Checkpoints, Job};
 use crate::container::{Container, create_folder, write_bytes};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::instances::Instances;
 use crate::loader::{CACHE_BYTES, Split};
 use crate::optimizer::Optimizer;
 use crate::resnet::{Mode, ResNet};
 use crate::weights;
 
-/// Mean loss an image, and the share of images that were classified rightly.
+/// Sums over images: of the loss, and of those that were classified rightly.
 #[derive(Default)]
 struct Score {
     loss: f64,
@@ -30,23 +31,28 @@ struct Score {
 
 /// Runs the job that `container` describes, up to its model folder. Resumes from the newest checkpoint of the same
 /// job. Ends with [`Error::Stopped`] at the next batch once `stop` is set.
+///
+/// Of several instances, all learn the same weights, and the first one's checkpoints, metrics and model are the job's.
+/// One that fails ends the job on all.
 pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
     let started = Instant::now();
     let hyperparameters = container.hyperparameters()?;
-    container.check_single_instance()?;
+    let instances = Instances::join(container, stop)?;
     let folder = container.channel(TRAINING_CHANNEL)?.ok_or_else(|| {
         Error::new(format!(
             "the job has no channel {TRAINING_CHANNEL:?}: give it one with train/, valid/ and test/"
         ))
     })?;
     let mut dataset = Dataset::open(&folder)?;
-    check_batches(&hyperparameters, dataset.train.len())?;
+    let images = [&dataset.train, &dataset.valid, &dataset.test].map(Vec::len);
+    let share = images[0].div_ceil(instances.count());
+    check_batches(&hyperparameters, share)?;
 
     let (size, mut cache) = (hyperparameters.image_size, CACHE_BYTES);
     let mut open = |samples, transform| Split::open(samples, transform, size, &mut cache);
     // The smaller splits first: what fits is decoded here and now, so a broken image ends the job at once.
-    let test = open(std::mem::take(&mut dataset.test), None)?;
-    let valid = open(std::mem::take(&mut dataset.valid), None)?;
+    let test = open(instances.part(std::mem::take(&mut dataset.test)), None)?;
+    let valid = open(instances.part(std::mem::take(&mut dataset.valid)), None)?;
     let train = open(std::mem::take(&mut dataset.train), Some(hyperparameters.transform))?;
 
     // libtorch takes any 64 bits.
@@ -62,58 +68,136 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
     if head_only {
         model.freeze_backbone();
     }
-    let batches = train_batches(&(0..train.len()).collect::<Vec<_>>(), &hyperparameters).len() as u64;
+    let job = Job::new(&hyperparameters, &dataset, pretrained, instances.count());
+    instances.check_same_job(&job.digest()?)?;
+    let batches = train_batches(&(0..share).collect::<Vec<_>>(), &hyperparameters).len() as u64;
     let planned = batches * u64::from(hyperparameters.epochs);
     let mut optimizer = Optimizer::new(&hyperparameters, planned, model.parameters(head_only))?;
-    let checkpoints = Checkpoints::open(container.checkpoints(), &hyperparameters, &dataset, pretrained)?;
-    let (resumed_epochs, mut metrics) = checkpoints.resume(&model, &mut optimizer, say)?;
-    metrics.retain(|line| !matches!(line, MetricLine::Setup(_)));
-    let setup = MetricLine::Setup(SetupMetrics {
-        classes: dataset.classes.clone(),
-        train_images: train.len() as u64,
-        valid_images: valid.len() as u64,
-        test_images: test.len() as u64,
-        resumed_epochs,
-        seconds: started.elapsed().as_secs_f64(),
-    });
-    say(&setup.to_string());
-    metrics.insert(0, setup);
-    write_metrics(container, &metrics)?;
+    let mut record = match instances.is_first() {
+        true => Some(Record::open(container, job)?),
+        false => None,
+    };
+    let resumed = record.as_mut().map_or(Ok(0), |record| record.resume(&model, &mut optimizer))?;
+    let [resumed] = instances.of_first([i64::from(resumed)])?;
+    let resumed_epochs = u32::try_from(resumed).map_err(|error| Error::new(error.to_string()))?;
+    instances.follow_first(&model.tensors())?;
+    optimizer.follow_first(&instances)?;
+    if instances.count() > 1 {
+        say(&format!(
+            "{instances}: {share} of {} training images, {} of {} to validate with, {} of {} to test with",
+            images[0],
+            valid.len(),
+            images[1],
+            test.len(),
+            images[2]
+        ));
+    }
+    if let Some(record) = &mut record {
+        let [train_images, valid_images, test_images] = images.map(|count| count as u64);
+        record.begin(SetupMetrics {
+            classes: dataset.classes.clone(),
+            train_images,
+            valid_images,
+            test_images,
+            resumed_epochs,
+            seconds: started.elapsed().as_secs_f64(),
+        })?;
+    }
 
     for epoch in resumed_epochs + 1..=hyperparameters.epochs {
         let began = Instant::now();
-        let learnt = train_epoch(&model, &mut optimizer, &train, &hyperparameters, epoch, stop)?;
+        let learnt = train_epoch(&model, &mut optimizer, &train, &hyperparameters, epoch, &instances)?;
         let seconds = began.elapsed().as_secs_f64();
-        let checked = evaluate(&model, &valid, &hyperparameters, stop)?;
-        let line = MetricLine::Epoch(EpochMetrics {
+        // DistributedDataParallel does this before each batch; in training nothing is computed from them.
+        instances.follow_first(&model.buffers())?;
+        let checked = evaluate(&model, &valid, &hyperparameters, &instances)?;
+        let line = EpochMetrics {
             epoch,
             train_loss: learnt.loss(),
             train_accuracy: learnt.accuracy(),
             valid_loss: checked.loss(),
             valid_accuracy: checked.accuracy(),
             seconds,
-            images_per_second: train.len() as f64 / seconds,
-        });
-        metrics.push(line.clone());
-        checkpoints.save(epoch, &model, &optimizer, &metrics)?;
-        // Told once the epoch can't be lost any more.
-        say(&line.to_string());
-        write_metrics(container, &metrics)?;
+            images_per_second: images[0] as f64 / seconds,
+        };
+        if let Some(record) = &mut record {
+            record.epoch(line, &model, &optimizer)?;
+        }
     }
 
     let began = Instant::now();
-    let tested = evaluate(&model, &test, &hyperparameters, stop)?;
-    let line = MetricLine::Test(TestMetrics {
-        test_loss: tested.loss(),
-        test_accuracy: tested.accuracy(),
-        seconds: began.elapsed().as_secs_f64(),
-    });
-    say(&line.to_string());
-    metrics.push(line);
-    write_metrics(container, &metrics)?;
-    weights::save_model(&container.model(), &model)?;
-    say(&format!("model saved to {}", container.model().display()));
-    Ok(())
+    let tested = evaluate(&model, &test, &hyperparameters, &instances)?;
+    if let Some(record) = &mut record {
+        record.add(MetricLine::Test(TestMetrics {
+            test_loss: tested.loss(),
+            test_accuracy: tested.accuracy(),
+            seconds: began.elapsed().as_secs_f64(),
+        }))?;
+        weights::save_model(&container.model(), &model)?;
+        say(&format!("model saved to {}", container.model().display()));
+    }
+    // So that none succeeds where the model can't be saved.
+    instances.leave()
+}
+
+/// What a job leaves but for its model: checkpoints, metrics and log lines. The first instance keeps it for all.
+struct Record<'a> {
+    container: &'a Container,
+    checkpoints: Checkpoints,
+    metrics: Vec<MetricLine>,
+}
+
+impl<'a> Record<'a> {
+    fn open(container: &'a Container, job: Job) -> Result<Self> {
+        Ok(Self {
+            container,
+            checkpoints: Checkpoints::open(container.checkpoints(), job)?,
+            metrics: Vec::new(),
+        })
+    }
+
+    /// Gives how many epochs a checkpoint spares.
+    fn resume(&mut self, model: &ResNet, optimizer: &mut Optimizer) -> Result<u32> {
+        let (epochs, metrics) = self.checkpoints.resume(model, optimizer, say)?;
+        self.metrics = metrics;
+        Ok(epochs)
+    }
+
+    fn begin(&mut self, setup: SetupMetrics) -> Result<()> {
+        self.metrics.retain(|line| !matches!(line, MetricLine::Setup(_)));
+        let line = MetricLine::Setup(setup);
+        say(&line.to_string());
+        self.metrics.insert(0, line);
+        self.write()
+    }
+
+    fn epoch(&mut self, metrics: EpochMetrics, model: &ResNet, optimizer: &Optimizer) -> Result<()> {
+        let (epoch, line) = (metrics.epoch, MetricLine::Epoch(metrics));
+        self.metrics.push(line.clone());
+        self.checkpoints.save(epoch, model, optimizer, &self.metrics)?;
+        // Told once the epoch can't be lost any more.
+        say(&line.to_string());
+        self.write()
+    }
+
+    fn add(&mut self, line: MetricLine) -> Result<()> {
+        say(&line.to_string());
+        self.metrics.push(line);
+        self.write()
+    }
+
+    fn write(&self) -> Result<()> {
+        let path = self.container.metrics();
+        if let Some(folder) = path.parent() {
+            create_folder(folder)?;
+        }
+        let mut lines = String::new();
+        for line in &self.metrics {
+            lines += &serde_json::to_string(line).map_err(|error| Error::new(error.to_string()))?;
+            lines.push('\n');
+        }
+        write_bytes(&path, lines.as_bytes())
+    }
 }
 
 /// In training, batch norm needs two values a channel; at 32 pixels the last stage of a ResNet has one an image.
@@ -179,13 +263,13 @@ fn train_epoch(
     split: &Split,
     hyperparameters: &Hyperparameters,
     epoch: u32,
-    stop: &AtomicBool,
+    instances: &Instances<'_>,
 ) -> Result<Score> {
     let mode = match hyperparameters.fine_tune {
         FineTune::Full => Mode::Train,
         FineTune::Head => Mode::TrainHead,
     };
-    let order = split.shuffled(hyperparameters.seed, epoch);
+    let order = instances.share(&split.shuffled(hyperparameters.seed, epoch));
     let batches = train_batches(&order, hyperparameters);
     let mut score = Score::default();
     thread::scope(|scope| {
@@ -193,15 +277,17 @@ fn train_epoch(
             let batch = batch?;
             let logits = model.forward(&batch.images, mode)?;
             let loss = cross_entropy(&logits, &batch.labels)?;
-            let value = score.add(&logits, &batch.labels, &loss)?;
-            if !value.is_finite() {
+            let step = Score::of(&logits, &batch.labels, &loss)?.over_all(instances)?;
+            if !step.loss().is_finite() {
                 return Err(Error::new(format!(
-                    "the training loss became {value} in epoch {epoch}: lower learning_rate (it is {})",
+                    "the training loss became {} in epoch {epoch}: lower learning_rate (it is {})",
+                    step.loss(),
                     hyperparameters.learning_rate
                 )));
             }
-            optimizer.backward_step(&loss)?;
-            check(stop)?;
+            score.add(&step);
+            instances.average(&optimizer.backward(&loss)?)?;
+            optimizer.step()?;
         }
         Ok(score)
     })
@@ -211,7 +297,7 @@ fn evaluate(
     model: &ResNet,
     split: &Split,
     hyperparameters: &Hyperparameters,
-    stop: &AtomicBool,
+    instances: &Instances<'_>,
 ) -> Result<Score> {
     let order: Vec<usize> = (0..split.len()).collect();
     let batches: Vec<&[usize]> = order.chunks(hyperparameters.batch_size as usize).collect();
@@ -220,9 +306,12 @@ fn evaluate(
         for batch in split.batches(scope, &batches, hyperparameters.seed, 0) {
             let batch = batch?;
             let logits = model.forward(&batch.images, Mode::Eval)?;
-            score.add(&logits, &batch.labels, &cross_entropy(&logits, &batch.labels)?)?;
-            check(stop)?;
+            score.add(&Score::of(&logits, &batch.labels, &cross_entropy(&logits, &batch.labels)?)?);
+            if instances.stopping() {
+                break;
+            }
         }
+        let score = score.over_all(instances)?;
         if !score.loss().is_finite() {
             return Err(Error::new(format!(
                 "the loss on held-out images became {}: lower learning_rate (it is {})",
@@ -238,20 +327,24 @@ fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     Ok(logits.f_cross_entropy_loss(labels, None::<&Tensor>, tch::Reduction::Mean, -100, 0.0)?)
 }
 
-fn check(stop: &AtomicBool) -> Result<()> {
-    if stop.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
-}
-
 impl Score {
-    /// Adds a batch; gives its mean loss.
-    fn add(&mut self, logits: &Tensor, labels: &Tensor, loss: &Tensor) -> Result<f64> {
+    /// A batch's, of which `loss` is the mean.
+    fn of(logits: &Tensor, labels: &Tensor, loss: &Tensor) -> Result<Self> {
+        let right = logits.f_argmax(-1, false)?.f_eq_tensor(labels)?.f_sum(Kind::Int64)?;
         let images = labels.numel() as f64;
-        let loss = loss.f_double_value(&[])?;
-        self.loss += loss * images;
-        self.right +=
-            logits.f_argmax(-1, false)?.f_eq_tensor(labels)?.f_sum(Kind::Int64)?.f_int64_value(&[])? as f64;
-        self.images += images;
-        Ok(loss)
+        Ok(Self { loss: loss.f_double_value(&[])? * images, right: right.f_int64_value(&[])? as f64, images })
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.loss += other.loss;
+        self.right += other.right;
+        self.images += other.images;
+    }
+
+    /// The sum over all instances, or [`Error::Stopped`].
+    fn over_all(&self, instances: &Instances<'_>) -> Result<Self> {
+        let [loss, right, images] = instances.sum([self.loss, self.right, self.images])?;
+        Ok(Self { loss, right, images })
     }
 
     fn loss(&self) -> f64 {
@@ -261,19 +354,6 @@ impl Score {
     fn accuracy(&self) -> f64 {
         self.right / self.images
     }
-}
-
-fn write_metrics(container: &Container, metrics: &[MetricLine]) -> Result<()> {
-    let path = container.metrics();
-    if let Some(folder) = path.parent() {
-        create_folder(folder)?;
-    }
-    let mut lines = String::new();
-    for line in metrics {
-        lines += &serde_json::to_string(line).map_err(|error| Error::new(error.to_string()))?;
-        lines.push('\n');
-    }
-    write_bytes(&path, lines.as_bytes())
 }
 
 /// A line of the job's log. A log that nobody reads any more is no reason to stop training.

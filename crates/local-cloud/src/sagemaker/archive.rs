@@ -1,5 +1,6 @@
 //! `.tar.gz` files: packed from folders, and unpacked with distrust.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
@@ -16,14 +17,21 @@ const MAX_RATIO: u64 = 200;
 /// A small archive of zeros is harmless: the ratio counts above this.
 const RATIO_FLOOR: u64 = 64 << 20;
 
-/// Packs the content of `folder`, in the order of its names.
-pub fn pack(folder: &Path, to: &Path) -> io::Result<()> {
+/// Packs the content of all folders as one, in the order of names; of two files with one name, the one in the
+/// folder that is named first.
+pub fn pack(folders: &[PathBuf], to: &Path) -> io::Result<()> {
+    let mut files = BTreeMap::new();
+    for folder in folders {
+        for path in files_under(folder)? {
+            let name = path.strip_prefix(folder).map_err(io::Error::other)?.to_owned();
+            files.entry(name).or_insert(path);
+        }
+    }
     // Weights hardly compress: speed counts.
     let encoder = GzEncoder::new(File::create(to)?, Compression::fast());
     let mut archive = tar::Builder::new(encoder);
     archive.follow_symlinks(false);
-    for path in files_under(folder)? {
-        let name = path.strip_prefix(folder).map_err(io::Error::other)?;
+    for (name, path) in files {
         archive.append_path_with_name(&path, name)?;
     }
     archive.into_inner()?.finish()?.sync_all()
@@ -131,10 +139,15 @@ mod tests {
         std::fs::write(from.join("model.pth"), b"weights").unwrap();
         std::fs::write(from.join("code/x.py"), b"x").unwrap();
         std::os::unix::fs::symlink("/etc/passwd", from.join("link")).unwrap();
-        pack(&from, &file).unwrap();
+        let other = dir.path().join("other");
+        std::fs::create_dir(&other).unwrap();
+        std::fs::write(other.join("model.pth"), b"another's").unwrap();
+        std::fs::write(other.join("more"), b"more").unwrap();
+        pack(&[from, other], &file).unwrap();
         unpack(&file, &to).unwrap();
         assert_eq!(std::fs::read(to.join("model.pth")).unwrap(), b"weights");
         assert_eq!(std::fs::read(to.join("code/x.py")).unwrap(), b"x");
+        assert_eq!(std::fs::read(to.join("more")).unwrap(), b"more");
         assert!(!to.join("link").exists());
     }
 

@@ -11,33 +11,77 @@ use crate::cloud::Cloud;
 pub enum Image {
     /// opsml's own worker.
     Worker(PathBuf),
+    /// AWS's PyTorch training image: the user's script.
+    PyTorch,
 }
 
+/// The accounts whose registries have AWS's deep learning containers, each with its regions' own.
+/// <https://docs.aws.amazon.com/sagemaker/latest/dg-ecr-paths/sagemaker-algo-docker-registry-paths.html>
+const AWS_ACCOUNTS: [&str; 27] = [
+    "763104351884",
+    "057415533634",
+    "094389454867",
+    "204538143572",
+    "217643126080",
+    "364406365360",
+    "380420809688",
+    "442386744353",
+    "446045086412",
+    "457447274322",
+    "503227376785",
+    "550225433462",
+    "590183813437",
+    "626614931356",
+    "633930458069",
+    "637423239942",
+    "692866216735",
+    "727897471807",
+    "772153158452",
+    "780543022126",
+    "871362719292",
+    "886529160074",
+    "907027046896",
+    "914824155844",
+    "975050140332",
+    "303241398832",
+    "454834333376",
+];
+
 impl Image {
+    /// What trains.
+    ///
     /// # Errors
     /// Why no program stands for the image, and the way out.
-    pub fn resolve(cloud: &Cloud, image: &str) -> Result<Self, String> {
+    pub fn to_train(cloud: &Cloud, image: &str) -> Result<Self, String> {
         match repository(image) {
-            WORKER_IMAGE => match &cloud.settings.worker {
-                Some(path) => Ok(Self::Worker(path.clone())),
-                None => Err(format!(
+            "pytorch-training" if is_of_aws(image) => Ok(Self::PyTorch),
+            _ => Self::to_serve(cloud, image).map(Self::Worker),
+        }
+    }
+
+    /// The program that serves.
+    ///
+    /// # Errors
+    /// As [`Image::to_train`].
+    pub fn to_serve(cloud: &Cloud, image: &str) -> Result<PathBuf, String> {
+        match repository(image) {
+            WORKER_IMAGE => cloud.settings.worker.clone().ok_or_else(|| {
+                format!(
                     "the local cloud was started without the worker that the image {WORKER_IMAGE} stands for: build \
                      it with `make`"
-                )),
-            },
+                )
+            }),
             other => Err(format!(
                 "the local cloud cannot run the image {image}: no program stands for the repository {other} here, \
-                 only for {WORKER_IMAGE}"
+                 only for {WORKER_IMAGE}, and in training for AWS's pytorch-training"
             )),
         }
     }
+}
 
-    /// The program, to be given `train` or `serve`.
-    pub fn program(&self) -> &PathBuf {
-        match self {
-            Self::Worker(path) => path,
-        }
-    }
+/// `763104351884.dkr.ecr.us-east-1.amazonaws.com/…`.
+fn is_of_aws(image: &str) -> bool {
+    image.split_once(".dkr.ecr").is_some_and(|(account, _)| AWS_ACCOUNTS.contains(&account))
 }
 
 /// `opsml-worker` of `123456789012.dkr.ecr.us-east-1.amazonaws.com/opsml-worker:1`.
@@ -75,5 +119,8 @@ mod tests {
             assert_eq!(repository(image), WORKER_IMAGE, "{image}");
         }
         assert_eq!(repository("evil/opsml-worker"), "evil/opsml-worker");
+        assert!(is_of_aws("763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.3.0-cpu-py311"));
+        assert!(!is_of_aws("123456789012.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2"));
+        assert!(!is_of_aws("pytorch-training:2"));
     }
 }

@@ -45,9 +45,11 @@ impl Instance {
         Some(Self { vcpus, memory_bytes: vcpus as u64 * mib_each * MIB })
     }
 
-    /// Threads that a process of this instance should compute with: its vCPUs, as far as the machine has them.
-    pub fn threads(name: &str) -> usize {
+    /// Threads that a process of this instance should compute with: its vCPUs, as far as the machine has them and
+    /// the processes that run at once leave them.
+    pub fn threads(name: &str, processes: usize) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let cores = (cores / processes.max(1)).max(1);
         Self::of(name).map_or(cores, |instance| instance.vcpus.min(cores))
     }
 }

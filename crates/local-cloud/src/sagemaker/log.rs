@@ -1,5 +1,6 @@
 //! A child's output on its way to CloudWatch Logs, and the metrics that regexes find in it.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, PipeReader, Read as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,6 +11,8 @@ use crate::cloud::Cloud;
 
 /// CloudWatch Logs takes no longer events; a longer line becomes several.
 const MAX_LINE: u64 = 256 << 10;
+/// Lines that are kept to tell why a child failed.
+const TAIL: usize = 100;
 
 /// The last value of a metric.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,10 +23,17 @@ pub struct Metric {
 }
 
 /// What the pump has seen so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub metrics: Vec<Metric>,
-    pub last_line: String,
+    /// The last lines, each cut to its first 500 characters.
+    pub tail: VecDeque<String>,
+}
+
+impl Seen {
+    pub fn last_line(&self) -> &str {
+        self.tail.back().map_or("", String::as_str)
+    }
 }
 
 /// Reads a pipe until all who write to it are gone. Runs on a thread of its own: reading blocks.
@@ -66,14 +76,19 @@ impl Pump {
 
     fn look(&self, line: &str, time_ms: i64) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.last_line = line.chars().take(500).collect();
+        if seen.tail.len() == TAIL {
+            seen.tail.pop_front();
+        }
+        seen.tail.push_back(line.chars().take(500).collect());
         for (name, regex) in &self.metrics {
             let value =
-                regex.captures_iter(line).last().and_then(|found| found.get(1)?.as_str().parse().ok());
-            // JSON has no NaN; SageMaker, too, keeps numbers alone.
-            let Some(value) = value.filter(|value: &f64| value.is_finite()) else { continue };
+                regex.captures_iter(line).last().and_then(|found| found.get(1)?.as_str().parse::<f64>().ok());
+            let Some(value) = value else { continue };
             seen.metrics.retain(|metric| metric.name != *name);
-            seen.metrics.push(Metric { name: name.clone(), value, time_ms });
+            // JSON has no NaN, and SageMaker keeps numbers alone: a metric that became none has no value.
+            if value.is_finite() {
+                seen.metrics.push(Metric { name: name.clone(), value, time_ms });
+            }
         }
     }
 }

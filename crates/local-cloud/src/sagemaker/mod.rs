@@ -1,7 +1,7 @@
 //! SageMaker: training jobs that train, endpoints that serve, and the records around them.
 //!
-//! [`shapes`] checks every input against AWS's model; [`catalog`] keeps models and endpoint configs; [`training`]
-//! and [`endpoint`] run processes, which [`process`] measures and ends, and whose output [`log`] carries off.
+//! [`shapes`] checks every input against AWS's model; [`catalog`] keeps models and endpoint configs, [`notebook`] notebook instances; [`tuning`] runs
+//! training jobs as its trials; [`training`] and [`endpoint`] run processes, which [`process`] measures and ends, and whose output [`log`] carries off.
 
 mod archive;
 mod catalog;
@@ -9,12 +9,14 @@ mod endpoint;
 mod image;
 mod instance;
 mod log;
+mod notebook;
 pub(crate) mod process;
 mod resource;
 pub mod runtime;
 mod shapes;
 mod training;
 mod transfer;
+mod tuning;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,6 +33,7 @@ pub use resource::set_quota;
 #[derive(Debug, Default)]
 pub struct Running {
     jobs: Mutex<HashMap<String, training::Running>>,
+    tunings: Mutex<HashMap<String, tuning::Running>>,
     endpoints: Mutex<HashMap<String, Arc<endpoint::Live>>>,
 }
 
@@ -43,6 +46,20 @@ pub async fn call(cloud: &Arc<Cloud>, call: Call) -> Reply {
         | "ListTrainingJobs"
         | "StopTrainingJob"
         | "DeleteTrainingJob" => training::call(cloud, &call).await,
+        "CreateHyperParameterTuningJob"
+        | "DescribeHyperParameterTuningJob"
+        | "ListHyperParameterTuningJobs"
+        | "ListTrainingJobsForHyperParameterTuningJob"
+        | "StopHyperParameterTuningJob"
+        | "DeleteHyperParameterTuningJob" => tuning::call(cloud, &call),
+        "CreateNotebookInstance"
+        | "DescribeNotebookInstance"
+        | "ListNotebookInstances"
+        | "StartNotebookInstance"
+        | "StopNotebookInstance"
+        | "UpdateNotebookInstance"
+        | "DeleteNotebookInstance"
+        | "CreatePresignedNotebookInstanceUrl" => notebook::call(cloud, &call),
         "CreateModel" | "DescribeModel" | "ListModels" | "DeleteModel" => MODEL.call(cloud, &call),
         "CreateEndpointConfig"
         | "DescribeEndpointConfig"
@@ -59,12 +76,15 @@ pub async fn call(cloud: &Arc<Cloud>, call: Call) -> Reply {
 /// Takes up, at the server's start, what outlived the last one: endpoints come back, lost jobs fail.
 pub async fn start(cloud: &Arc<Cloud>) {
     // What cannot be read now answers its error to those who ask for it.
+    let _ = tuning::recover(cloud);
     let _ = training::recover(cloud).await;
+    let _ = notebook::recover(cloud);
     let _ = endpoint::recover(cloud).await;
 }
 
 /// Ends the children, at the server's stop.
 pub async fn stop(cloud: &Arc<Cloud>) {
+    tuning::end_all(cloud).await;
     training::end_all(cloud).await;
     endpoint::end_all(cloud).await;
 }
@@ -72,6 +92,7 @@ pub async fn stop(cloud: &Arc<Cloud>) {
 /// Whether nothing is left that an idle server must stay up for.
 pub fn is_empty(cloud: &Cloud) -> bool {
     !training::any_running(cloud)
+        && !tuning::any_running(cloud)
         && cloud.store.list::<Value>(endpoint::ENDPOINT).is_ok_and(|all| all.is_empty())
 }
 
@@ -83,6 +104,8 @@ fn exists(cloud: &Cloud, arn: &str) -> Result<bool, AwsError> {
     };
     let kinds = [
         ("training-job", training::STORE),
+        (tuning::PATH, tuning::STORE),
+        (notebook::PATH, notebook::NOTEBOOK),
         (MODEL.path, MODEL.store),
         (CONFIG.path, CONFIG.store),
         ("endpoint", endpoint::ENDPOINT),

@@ -77,16 +77,27 @@ pub fn assume(cloud: &Cloud, role: &str, session: &str) -> Result<crate::iam::Se
     })
 }
 
-/// Fails where there is no room for another: AWS's words, which name the quota.
+/// Fails where there is no room for so many instances: AWS's words, which name the quota.
 pub fn check_quota(cloud: &Cloud, name: &str, default: u64, used: u64, asked: u64) -> Result<(), AwsError> {
+    check_quota_of(cloud, "Instances", name, default, used, asked)
+}
+
+/// The same for a quota of other things than instances.
+pub fn check_quota_of(
+    cloud: &Cloud,
+    unit: &str,
+    name: &str,
+    default: u64,
+    used: u64,
+    asked: u64,
+) -> Result<(), AwsError> {
     let limit: u64 = cloud.store.get(QUOTA, name)?.unwrap_or(default);
-    if used + asked <= limit {
+    if used.saturating_add(asked) <= limit {
         return Ok(());
     }
     let message = format!(
-        "The account-level service limit '{name}' is {limit} Instances, with current utilization of {used} Instances \
-         and a request delta of {asked} Instances. Please use AWS Service Quotas to request an increase for this \
-         quota."
+        "The account-level service limit '{name}' is {limit} {unit}, with current utilization of {used} {unit} and a \
+         request delta of {asked} {unit}. Please use AWS Service Quotas to request an increase for this quota."
     );
     Err(AwsError::new(400, "ResourceLimitExceeded", message))
 }
@@ -148,7 +159,7 @@ pub struct Entry {
     pub summary: Value,
 }
 
-/// Any List operation: filters, order, pages. The token is the number of entries told so far.
+/// Any List operation: filters, order, pages.
 pub fn list(member: &str, input: &Value, mut entries: Vec<Entry>) -> Reply {
     let time = |name: &str| match &input[name] {
         Value::Number(seconds) => seconds.as_f64().map(|s| s * 1000.0),
@@ -183,14 +194,19 @@ pub fn list(member: &str, input: &Value, mut entries: Vec<Entry>) -> Reply {
     if input["SortOrder"].as_str() != Some("Ascending") {
         entries.reverse();
     }
+    page(member, input, entries.into_iter().map(|entry| entry.summary).collect())
+}
+
+/// The page of a listing that the caller asks for. The token is the number of entries told so far.
+pub fn page(member: &str, input: &Value, summaries: Vec<Value>) -> Reply {
     let start = match input["NextToken"].as_str() {
         None => 0,
         Some(token) => token.parse::<usize>().map_err(|_| AwsError::validation("Invalid NextToken"))?,
     };
     let max = input["MaxResults"].as_u64().map_or(10, |max| usize::try_from(max).unwrap_or(100));
-    let end = start.saturating_add(max).min(entries.len());
-    let more = end < entries.len();
-    let page: Vec<Value> = entries.into_iter().skip(start).take(max).map(|entry| entry.summary).collect();
+    let end = start.saturating_add(max).min(summaries.len());
+    let more = end < summaries.len();
+    let page: Vec<Value> = summaries.into_iter().skip(start).take(max).collect();
     let mut answer = Map::from_iter([(member.to_owned(), Value::Array(page))]);
     if more {
         answer.insert("NextToken".to_owned(), json!(end.to_string()));

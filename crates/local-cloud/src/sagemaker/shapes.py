@@ -2,10 +2,14 @@
 import json, sys
 import botocore.session
 
-OPERATIONS = """AddTags CreateEndpoint CreateEndpointConfig CreateModel CreateTrainingJob DeleteEndpoint
-DeleteEndpointConfig DeleteModel DeleteTags DeleteTrainingJob DescribeEndpoint DescribeEndpointConfig
-DescribeModel DescribeTrainingJob ListEndpointConfigs ListEndpoints ListModels ListTags ListTrainingJobs
-StopTrainingJob UpdateEndpoint""".split()
+OPERATIONS = """AddTags CreateEndpoint CreateEndpointConfig CreateHyperParameterTuningJob CreateModel CreateNotebookInstance
+CreatePresignedNotebookInstanceUrl CreateTrainingJob DeleteEndpoint DeleteEndpointConfig
+DeleteHyperParameterTuningJob DeleteModel DeleteNotebookInstance DeleteTags DeleteTrainingJob DescribeEndpoint
+DescribeEndpointConfig DescribeHyperParameterTuningJob DescribeModel DescribeNotebookInstance
+DescribeTrainingJob ListEndpointConfigs ListEndpoints ListHyperParameterTuningJobs ListModels
+ListNotebookInstances ListTags ListTrainingJobs ListTrainingJobsForHyperParameterTuningJob
+StartNotebookInstance StopHyperParameterTuningJob StopNotebookInstance StopTrainingJob UpdateEndpoint
+UpdateNotebookInstance""".split()
 
 model = botocore.session.get_session().get_service_model("sagemaker")
 shapes = {}

@@ -43,13 +43,26 @@ impl std::fmt::Display for S3Uri {
     }
 }
 
-/// Fetches all under a prefix into a folder, as SageMaker's File mode does: names are what follows the prefix's
-/// last slash, or the whole name where the prefix is one object. Answers how many there were.
+/// Which of a prefix's objects a host gets: every `of`th.
+#[derive(Clone, Copy, Debug)]
+pub struct Shard {
+    pub index: usize,
+    pub of: usize,
+}
+
+impl Shard {
+    pub const ALL: Self = Self { index: 0, of: 1 };
+}
+
+/// Fetches a host's share of all under a prefix into a folder, as SageMaker's File mode does: names are what
+/// follows the prefix's last slash, or the whole name where the prefix is one object. Answers how many there were
+/// for all hosts.
 pub async fn download(
     objects: &Objects,
     role: &Caller,
     from: &S3Uri,
     folder: &Path,
+    shard: Shard,
 ) -> Result<usize, AwsError> {
     let listed = objects.list(role, &from.bucket, &from.key)?;
     let base =
@@ -64,6 +77,10 @@ pub async fn download(
         else {
             continue;
         };
+        count += 1;
+        if (count - 1) % shard.of != shard.index {
+            continue;
+        }
         let to = folder.join(safe(name).ok_or_else(|| {
             AwsError::validation(format!("the key {:?} cannot be a file's name", object.key))
         })?);
@@ -71,7 +88,6 @@ pub async fn download(
             std::fs::create_dir_all(parent).map_err(|error| disk(&error))?;
         }
         objects.get_to_file(role, &from.bucket, &object.key, &to).await?;
-        count += 1;
     }
     Ok(count)
 }

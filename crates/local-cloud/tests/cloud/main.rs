@@ -5,8 +5,11 @@ mod boto3;
 mod ec2;
 mod ec2_api;
 mod lifecycle;
+mod notebook;
 mod s3;
 mod sagemaker;
+mod script;
+mod tuning;
 
 use std::path::Path;
 use std::process::Command;
@@ -34,8 +37,13 @@ impl Server {
     }
 
     pub fn start_in(dir: tempfile::TempDir) -> Self {
+        Self::start_with(dir, |_| {})
+    }
+
+    pub fn start_with(dir: tempfile::TempDir, set: impl FnOnce(&mut Settings)) -> Self {
         let (stop, told) = oneshot::channel::<()>();
         let mut settings = Settings::new(dir.path());
+        set(&mut settings);
         settings.worker = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cloud/worker.py"));
         settings.tools = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cloud/tools.sh"));
         let (listens, listening) = std::sync::mpsc::channel();
@@ -89,16 +97,20 @@ pub fn wait_for<T>(mut found: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Where the pinned boto3 is; made where the environment doesn't name it.
-static PYTHONPATH: LazyLock<String> = LazyLock::new(|| {
+/// Where the pinned boto3 is.
+static PYTHONPATH: LazyLock<String> =
+    LazyLock::new(|| made("OPSML_TEST_PYTHONPATH", "scripts/python-env.sh"));
+
+/// What a script of the house makes and tells in a variable; it isn't run where the environment has that.
+pub fn made(variable: &str, script: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let print = "env=$(scripts/python-env.sh) && eval \"$env\" && printf %s \"$OPSML_TEST_PYTHONPATH\"";
-    std::env::var("OPSML_TEST_PYTHONPATH").unwrap_or_else(|_| {
-        let output = Command::new("bash").args(["-c", print]).current_dir(root).output().unwrap();
+    let print = format!("env=$({script}) && eval \"$env\" && printf %s \"${variable}\"");
+    std::env::var(variable).unwrap_or_else(|_| {
+        let output = Command::new("bash").args(["-c", &print]).current_dir(root).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     })
-});
+}
 
 pub fn python(endpoint: &str, keys: &AccessKey, home: &Path, code: &str) -> String {
     let prelude = include_str!("prelude.py");

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,15 +14,25 @@ base = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"])
 
 
 def train():
-    mode = json.loads(os.environ["SM_HPS"]).get("mode", "ok")
+    told = json.loads(os.environ["SM_HPS"])
+    host, hosts = os.environ["SM_CURRENT_HOST"], json.loads(os.environ["SM_HOSTS"])
+    mode = told.get("mode", "ok") if told.get("only", host) == host else "stubborn"
     data = pathlib.Path(os.environ["SM_CHANNEL_TRAINING"])
     names = sorted(str(p.relative_to(data)) for p in data.rglob("*") if p.is_file())
     print("files", json.dumps(names), flush=True)
     print("canary", os.environ.get("CANARY"), os.environ["HOME"].startswith(str(base)), flush=True)
+    if len(hosts) > 1:
+        meet(host, hosts)
     resumed = (base / "checkpoints/epoch").exists()
     (base / "checkpoints/epoch").write_text("1")
     print(f"epoch: epoch=1; test_accuracy=0.5; resumed={resumed};", flush=True)
     print("epoch: epoch=2; test_accuracy=0.875;", flush=True)
+    kind = told.get("kind", "good")
+    if kind == "bad":
+        sys.exit(3)
+    print("threads", os.environ["OMP_NUM_THREADS"], flush=True)
+    if mode == "score" and kind != "silent":
+        print(f"score={told['x']};", *(["score=NaN;"] if kind == "nan" else []), sep="\n", flush=True)
     (pathlib.Path(os.environ["SM_OUTPUT_DATA_DIR"]) / "metrics.jsonl").write_text("{}\n")
     if mode == "fail":
         (base / "output/failure").write_text("the images are broken")
@@ -34,12 +45,41 @@ def train():
     if mode == "memory":
         held = bytearray(5 << 30)
         time.sleep(600)
+    if mode == "stubborn":
+        signal.signal(signal.SIGTERM, lambda *_: print("SIGTERM", flush=True))
+        print("stubborn", flush=True)
+        while True:
+            time.sleep(1)
     if mode == "linger":
         subprocess.Popen(["sleep", "600"], start_new_session=True)
     if mode == "hang":
         print("hanging", flush=True)
         time.sleep(600)
     (pathlib.Path(os.environ["SM_MODEL_DIR"]) / "model.txt").write_text("weights")
+    (pathlib.Path(os.environ["SM_MODEL_DIR"]) / f"{host}.txt").write_text(host)
+
+
+def meet(host, hosts):
+    """All hosts connect to the first one, at the port that they were given."""
+    address = (os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
+    if host == hosts[0]:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
+        came = sorted(listener.accept()[0].makefile().readline().strip() for _ in hosts[1:])
+        print("met", *came, flush=True)
+    else:
+        while True:
+            try:
+                connection = socket.create_connection(address, timeout=60)
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.01)
+        connection.sendall(f"{host}\n".encode())
+    config = json.loads((base / "input/config/resourceconfig.json").read_text())
+    threads = os.environ["OMP_NUM_THREADS"]
+    print("host", config["current_host"], config["hosts"], config["network_interface_name"], threads, flush=True)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

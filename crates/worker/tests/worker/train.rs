@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use opsml_contract::MetricLine;
+use opsml_contract::{MetricLine, ResourceSample};
 use serde_json::json;
 
 use crate::job::{Job, terminate, until};
@@ -16,6 +16,18 @@ fn the_same_seed_gives_the_same_run_and_another_seed_another() {
     assert_eq!(first.len(), 4, "setup, two epochs, test");
     assert_eq!(first, run(1));
     assert_ne!(first, run(2));
+}
+
+#[test]
+fn what_a_job_takes_is_recorded() {
+    let job = Job::new(json!({"epochs": 1})).trained();
+    let text = fs::read_to_string(job.path("output/data/resources.jsonl")).unwrap();
+    let samples: Vec<ResourceSample> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(samples.is_sorted_by(|one, next| one.seconds <= next.seconds), "{samples:?}");
+    let last = samples.last().expect("there is one at the end, however short the job");
+    // libtorch alone takes more than that; a job that learns keeps a core busy.
+    assert!(last.memory_bytes > 50 << 20, "{samples:?}");
+    assert!(samples.iter().any(|sample| sample.cpu_percent > 1.0), "{samples:?}");
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl Fleet {
         parent: &Path,
         deployment: Deployment,
     ) -> Result<Arc<Self>, String> {
-        let image = Image::resolve(cloud, text(&deployment.container, "Image"))?;
+        let program = Image::to_serve(cloud, text(&deployment.container, "Image"))?;
         let session = assume(cloud, &deployment.role, "SageMaker").map_err(|error| error.message)?;
         let folder = parent.join(deployment.number.to_string());
         let prepared = prepare(cloud, &session, &deployment, &folder).await;
@@ -93,7 +93,7 @@ impl Fleet {
             let worker = Worker {
                 cloud: Arc::clone(cloud),
                 session: session.clone(),
-                image: image.clone(),
+                program: program.clone(),
                 deployment: deployment.clone(),
                 folder: folder.clone(),
                 log_group: log_group.clone(),

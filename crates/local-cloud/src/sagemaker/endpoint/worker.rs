@@ -18,7 +18,7 @@ use super::fleet::Instance;
 use crate::child::child_env;
 use crate::cloud::Cloud;
 use crate::iam::Session;
-use crate::sagemaker::image::{Image, start_failure};
+use crate::sagemaker::image::start_failure;
 use crate::sagemaker::instance::Instance as Hardware;
 use crate::sagemaker::log::{Pump, Seen};
 use crate::sagemaker::process;
@@ -39,7 +39,8 @@ const STEADY: Duration = Duration::from_secs(60);
 pub struct Worker {
     pub cloud: Arc<Cloud>,
     pub session: Session,
-    pub image: Image,
+    /// Of the worker.
+    pub program: PathBuf,
     pub deployment: Deployment,
     /// Shared by the fleet's instances; they only read from it.
     pub folder: PathBuf,
@@ -105,7 +106,7 @@ impl Worker {
         let mut process = self.spawn().map_err(|error| {
             format!(
                 "the worker {} could not be started: {error} (build it with `make`)",
-                self.image.program().display()
+                self.program.display()
             )
         })?;
         let limit = self.deployment.variant["ContainerStartupHealthCheckTimeoutInSeconds"].as_u64();
@@ -142,9 +143,9 @@ impl Worker {
     fn spawn(&self) -> std::io::Result<Started> {
         // The port may be taken in between; then the process ends, and is started with another one.
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        let threads = Hardware::threads(text(&self.deployment.variant, "InstanceType")).to_string();
+        let threads = Hardware::threads(text(&self.deployment.variant, "InstanceType"), 1).to_string();
         let (reader, writer) = std::io::pipe()?;
-        let mut command = Command::new(self.image.program());
+        let mut command = Command::new(&self.program);
         command
             .arg("serve")
             .env_clear()
@@ -189,7 +190,7 @@ impl Worker {
         process::signal_group(process.leader, Signal::KILL);
         let _ = timeout(Duration::from_secs(5), process.child.wait()).await;
         let _ = timeout(Duration::from_secs(5), process.pump).await;
-        process.seen.lock().unwrap_or_else(PoisonError::into_inner).last_line.clone()
+        process.seen.lock().unwrap_or_else(PoisonError::into_inner).last_line().to_owned()
     }
 }
 

@@ -1,26 +1,31 @@
-//! The `/opt/ml` tree and the environment of a training container.
-//! <https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html>, and the
-//! variables of SageMaker's training toolkit.
+//! The `/opt/ml` trees of a training job, one for each host.
+//! <https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html>
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::sagemaker::instance::Instance;
 use crate::sagemaker::resource::text;
 
-/// The folders of one job's container, under `/opt/ml` on AWS.
+/// The folders of one host's container, under `/opt/ml` on AWS.
 #[derive(Clone, Debug)]
 pub struct Layout {
     pub base: PathBuf,
+    /// `algo-1`, …
+    pub host: String,
 }
 
-/// The one host there is; training on several will name algo-2 and so on.
-const HOST: &str = "algo-1";
+/// The one instance group of a job that asks for an instance type.
+pub const GROUP: &str = "homogeneousCluster";
+/// Hosts are processes of one machine, which meet on loopback.
+pub const INTERFACE: &str = "lo";
 
 impl Layout {
+    pub fn input(&self) -> PathBuf {
+        self.base.join("input")
+    }
+
     pub fn config(&self) -> PathBuf {
         self.base.join("input/config")
     }
@@ -29,8 +34,17 @@ impl Layout {
         self.base.join("input/data").join(name)
     }
 
+    /// Where script mode unpacks the user's code.
+    pub fn code(&self) -> PathBuf {
+        self.base.join("code")
+    }
+
     pub fn model(&self) -> PathBuf {
         self.base.join("model")
+    }
+
+    pub fn output(&self) -> PathBuf {
+        self.base.join("output")
     }
 
     pub fn output_data(&self) -> PathBuf {
@@ -53,7 +67,8 @@ impl Layout {
 
     /// Makes the folders and writes the configuration.
     pub fn create(&self, input: &Value) -> io::Result<()> {
-        let folders = [self.config(), self.model(), self.output_data(), self.checkpoints(), self.home()];
+        let folders =
+            [self.config(), self.code(), self.model(), self.output_data(), self.checkpoints(), self.home()];
         for folder in folders {
             std::fs::create_dir_all(folder)?;
         }
@@ -63,69 +78,12 @@ impl Layout {
         let files = [
             ("hyperparameters.json", hyperparameters(input)),
             ("inputdataconfig.json", input_data_config(input)),
-            ("resourceconfig.json", resource_config(input)),
+            ("resourceconfig.json", resource_config(input, &self.host)),
         ];
         for (name, content) in files {
             std::fs::write(self.config().join(name), content.to_string())?;
         }
         Ok(())
-    }
-
-    /// The `SM_*` variables, and how many threads to compute with.
-    pub fn environment(&self, input: &Value) -> BTreeMap<String, String> {
-        let mut env = BTreeMap::new();
-        let instance = text(&input["ResourceConfig"], "InstanceType");
-        let threads = Instance::threads(instance).to_string();
-        let path = |path: PathBuf| path.to_string_lossy().into_owned();
-        let mut set = |name: &str, value: String| env.insert(name.to_owned(), value);
-        set(crate::sagemaker::process::BASE_DIR, path(self.base.clone()));
-        set("TRAINING_JOB_NAME", text(input, "TrainingJobName").to_owned());
-        for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"] {
-            set(name, threads.clone());
-        }
-        let (name, policy) = crate::sagemaker::process::WAIT_POLICY;
-        set(name, policy.to_owned());
-        let mut values = Map::new();
-        let mut arguments = Vec::new();
-        for (name, value) in hyperparameters(input).as_object().into_iter().flatten() {
-            // Those that drive the toolkit are no hyperparameters of the script.
-            if name.starts_with("sagemaker_") {
-                continue;
-            }
-            let raw = value.as_str().unwrap_or_default();
-            let decoded = serde_json::from_str(raw).unwrap_or_else(|_| json!(raw));
-            let shown = decoded.as_str().map_or_else(|| decoded.to_string(), str::to_owned);
-            set(&format!("SM_HP_{}", name.to_uppercase().replace('-', "_")), shown.clone());
-            arguments.extend([format!("--{name}"), shown]);
-            values.insert(name.clone(), decoded);
-        }
-        let names: Vec<&str> = channels(input).map(|(name, _)| name).collect();
-        for name in &names {
-            let variable = format!("SM_CHANNEL_{}", name.to_uppercase().replace('-', "_"));
-            set(&variable, path(self.channel(name)));
-        }
-        set("SM_HPS", Value::Object(values).to_string());
-        set("SM_USER_ARGS", json!(arguments).to_string());
-        set("SM_CHANNELS", json!(names).to_string());
-        set("SM_HOSTS", json!([HOST]).to_string());
-        set("SM_CURRENT_HOST", HOST.to_owned());
-        set("SM_CURRENT_INSTANCE_TYPE", instance.to_owned());
-        set("SM_CURRENT_INSTANCE_GROUP", "homogeneousCluster".to_owned());
-        set("SM_NETWORK_INTERFACE_NAME", "lo".to_owned());
-        set("SM_NUM_CPUS", threads);
-        set("SM_NUM_GPUS", "0".to_owned());
-        set("SM_LOG_LEVEL", "20".to_owned());
-        set("SM_INPUT_DIR", path(self.base.join("input")));
-        set("SM_INPUT_CONFIG_DIR", path(self.config()));
-        set("SM_INPUT_DATA_CONFIG", input_data_config(input).to_string());
-        set("SM_RESOURCE_CONFIG", resource_config(input).to_string());
-        set("SM_MODEL_DIR", path(self.model()));
-        set("SM_OUTPUT_DIR", path(self.base.join("output")));
-        set("SM_OUTPUT_DATA_DIR", path(self.output_data()));
-        for (name, value) in input["Environment"].as_object().into_iter().flatten() {
-            set(name, value.as_str().unwrap_or_default().to_owned());
-        }
-        env
     }
 }
 
@@ -135,68 +93,62 @@ pub fn channels(input: &Value) -> impl Iterator<Item = (&str, &Value)> {
     list.iter().map(|channel| (text(channel, "ChannelName"), channel))
 }
 
-fn hyperparameters(input: &Value) -> Value {
+/// How a channel's objects are shared out: `FullyReplicated` or `ShardedByS3Key`.
+pub fn distribution(channel: &Value) -> &str {
+    let source = &channel["DataSource"]["S3DataSource"];
+    source["S3DataDistributionType"].as_str().unwrap_or("FullyReplicated")
+}
+
+pub fn instance_count(input: &Value) -> u64 {
+    input["ResourceConfig"]["InstanceCount"].as_u64().unwrap_or(1)
+}
+
+/// The names of a job's hosts, sorted as text, as AWS tells them.
+pub fn hosts(input: &Value) -> Vec<String> {
+    let mut names: Vec<String> = (1..=instance_count(input)).map(|n| format!("algo-{n}")).collect();
+    names.sort();
+    names
+}
+
+pub fn hyperparameters(input: &Value) -> Value {
     if input["HyperParameters"].is_object() { input["HyperParameters"].clone() } else { json!({}) }
 }
 
-fn input_data_config(input: &Value) -> Value {
+pub fn input_data_config(input: &Value) -> Value {
     let config = channels(input).map(|(name, channel)| {
-        let told = json!({
+        let mut told = json!({
             "TrainingInputMode": "File",
-            "S3DistributionType": "FullyReplicated",
+            "S3DistributionType": distribution(channel),
             "RecordWrapperType": "None",
-            "ContentType": channel["ContentType"],
         });
+        if let Some(kind) = channel["ContentType"].as_str() {
+            told["ContentType"] = json!(kind);
+        }
         (name.to_owned(), told)
     });
     Value::Object(config.collect())
 }
 
-fn resource_config(input: &Value) -> Value {
-    let instance = &input["ResourceConfig"]["InstanceType"];
+pub fn resource_config(input: &Value, host: &str) -> Value {
+    let (hosts, instance) = (hosts(input), &input["ResourceConfig"]["InstanceType"]);
     json!({
-        "current_host": HOST,
-        "hosts": [HOST],
+        "current_host": host,
+        "hosts": hosts,
         "current_instance_type": instance,
-        "current_group_name": "homogeneousCluster",
+        "current_group_name": GROUP,
         "instance_groups": [
-            {"instance_group_name": "homogeneousCluster", "instance_type": instance, "hosts": [HOST]},
+            {"instance_group_name": GROUP, "instance_type": instance, "hosts": hosts},
         ],
-        "network_interface_name": "lo",
+        "network_interface_name": INTERFACE,
     })
 }
 
-/// The folder in which a job runs.
-pub fn of_job(dir: &Path, name: &str) -> Layout {
-    Layout { base: dir.join("training-jobs").join(name) }
+/// The folder in which a job runs; its hosts' are in it.
+pub fn folder(dir: &Path, name: &str) -> PathBuf {
+    dir.join("training-jobs").join(name)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn writes_what_the_toolkit_reads() {
-        let dir = tempfile::tempdir().unwrap();
-        let layout = of_job(dir.path(), "job");
-        let input = json!({
-            "TrainingJobName": "job",
-            "HyperParameters": {"epochs": "3", "arch": "\"resnet18\"", "lr": "1e-3", "sagemaker_region": "\"x\""},
-            "InputDataConfig": [{"ChannelName": "training", "DataSource": {}}],
-            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
-        });
-        layout.create(&input).unwrap();
-        let read = |name: &str| -> Value {
-            serde_json::from_slice(&std::fs::read(layout.config().join(name)).unwrap()).unwrap()
-        };
-        assert_eq!(read("hyperparameters.json")["arch"], "\"resnet18\"");
-        assert_eq!(read("resourceconfig.json")["hosts"], json!(["algo-1"]));
-        assert_eq!(read("inputdataconfig.json")["training"]["TrainingInputMode"], "File");
-        let env = layout.environment(&input);
-        assert_eq!(env["SM_HP_ARCH"], "resnet18");
-        assert_eq!(env["SM_HPS"], r#"{"epochs":3,"arch":"resnet18","lr":0.001}"#);
-        assert_eq!(env["SM_CHANNEL_TRAINING"], layout.channel("training").to_str().unwrap());
-        assert!(!env.contains_key("SM_HP_SAGEMAKER_REGION"));
-        assert!(layout.channel("training").is_dir());
-    }
+/// The tree of each host, algo-1's first.
+pub fn of_hosts(folder: &Path, input: &Value) -> Vec<Layout> {
+    hosts(input).into_iter().map(|host| Layout { base: folder.join(&host), host }).collect()
 }

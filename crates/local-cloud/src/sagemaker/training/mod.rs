@@ -1,23 +1,28 @@
 //! Training jobs: the operations, and what becomes of jobs when the cloud stops or starts.
 
+mod check;
+mod cluster;
+mod environment;
 mod layout;
+mod python;
 mod record;
 mod run;
+mod script;
 
 use std::sync::Arc;
 
-use regex::Regex;
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
+use super::locked;
 use super::resource::{Entry, authorize, check_quota, check_role, delete_tags_of, list, put_tags, text};
-use super::transfer::S3Uri;
-use super::{locked, process};
 use crate::call::{AwsError, Call, Reply};
 use crate::cloud::Cloud;
-pub use record::JOB as STORE;
-use record::JOB;
-use record::{End, Job, Status, change};
+use crate::iam::Session;
+pub use check::check;
+pub use environment::OBJECTIVE;
+use record::{End, JOB, change};
+pub use record::{JOB as STORE, Job, Status, TrialOf};
 
 /// A job under way.
 #[derive(Debug)]
@@ -27,7 +32,12 @@ pub struct Running {
 }
 
 /// AWS's default for most instance types on an account that has been used; settable.
-const QUOTA: u64 = 20;
+pub const QUOTA: u64 = 20;
+
+/// The quota's name.
+pub fn quota(instance_type: &str) -> String {
+    format!("{instance_type} for training job usage")
+}
 
 pub async fn call(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     if call.operation == "ListTrainingJobs" {
@@ -46,7 +56,12 @@ pub async fn call(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     let arn = arn(cloud, name);
     authorize(cloud, call, &arn)?;
     match call.operation.as_str() {
-        "CreateTrainingJob" => create(cloud, call, name, arn),
+        "CreateTrainingJob" => {
+            check(&call.input)?;
+            let session = check_role(cloud, &call.caller, text(&call.input, "RoleArn"), "SageMaker")?;
+            start(cloud, &call.input, session, None)?;
+            Ok(json!({"TrainingJobArn": arn}))
+        }
         "DescribeTrainingJob" => find(cloud, name)?.describe(),
         "StopTrainingJob" => stop(cloud, name),
         "DeleteTrainingJob" => {
@@ -78,18 +93,28 @@ fn find(cloud: &Cloud, name: &str) -> Result<Job, AwsError> {
     cloud.store.get(JOB, name)?.ok_or_else(|| AwsError::validation("Requested resource not found."))
 }
 
-fn create(cloud: &Arc<Cloud>, call: &Call, name: &str, arn: String) -> Reply {
-    let input = &call.input;
-    check(input)?;
-    let session = check_role(cloud, &call.caller, text(input, "RoleArn"), "SageMaker")?;
+/// Starts a job whose input was checked, which acts as the session's role. What is answered is dropped when the job
+/// has ended.
+///
+/// # Errors
+/// `ResourceLimitExceeded`, `ResourceInUse`, the store's.
+pub fn start(
+    cloud: &Arc<Cloud>,
+    input: &Value,
+    session: Session,
+    trial: Option<TrialOf>,
+) -> Result<oneshot::Receiver<()>, AwsError> {
+    let name = text(input, "TrainingJobName");
+    let arn = arn(cloud, name);
     let kind = text(&input["ResourceConfig"], "InstanceType");
     let jobs: Vec<(String, Job)> = cloud.store.list(JOB)?;
     let used = jobs
         .iter()
         .filter(|(_, job)| !job.status.is_final() && job.input["ResourceConfig"]["InstanceType"] == kind)
-        .count();
-    check_quota(cloud, &format!("{kind} for training job usage"), QUOTA, used as u64, 1)?;
-    let job = Job::new(input.clone(), arn.clone());
+        .map(|(_, job)| layout::instance_count(&job.input))
+        .sum();
+    check_quota(cloud, &quota(kind), QUOTA, used, layout::instance_count(input))?;
+    let job = Job::new(input.clone(), arn.clone(), trial);
     if !cloud.store.insert(JOB, name, &job)? {
         let message = "Job name must be unique within an AWS account and region, and a training job with this name \
                        already exists";
@@ -97,90 +122,21 @@ fn create(cloud: &Arc<Cloud>, call: &Call, name: &str, arn: String) -> Reply {
     }
     put_tags(cloud, &arn, input)?;
     let (stop, stopped) = watch::channel(false);
+    let (ends, ended) = oneshot::channel();
     let (cloud_of_task, name_of_task) = (Arc::clone(cloud), name.to_owned());
     // The lock is held until the job is registered, so that its end finds it there.
     let mut jobs = locked(&cloud.sagemaker.jobs);
     let task = tokio::spawn(async move {
         run::run(Arc::clone(&cloud_of_task), name_of_task.clone(), job, session, stopped).await;
         locked(&cloud_of_task.sagemaker.jobs).remove(&name_of_task);
+        drop(ends);
     });
     jobs.insert(name.to_owned(), Running { stop, task });
-    Ok(json!({"TrainingJobArn": arn}))
+    Ok(ended)
 }
 
-/// What the model of AWS allows and this cloud cannot do, or what only sense forbids.
-fn check(input: &Value) -> Result<(), AwsError> {
-    let unsupported =
-        |what: &str| Err(AwsError::unsupported("SageMaker", &format!("{what} in CreateTrainingJob")));
-    for member in ["VpcConfig", "ServerlessJobConfig", "EnableManagedSpotTraining", "RetryStrategy"] {
-        if !matches!(input[member], Value::Null | Value::Bool(false)) {
-            return unsupported(member);
-        }
-    }
-    let resources = &input["ResourceConfig"];
-    if text(resources, "InstanceType").is_empty() {
-        return Err(AwsError::validation("ResourceConfig.InstanceType is required."));
-    }
-    match resources["InstanceCount"].as_u64().unwrap_or_default() {
-        0 => return Err(AwsError::validation("ResourceConfig.InstanceCount must be 1 or more.")),
-        1 => {}
-        _ => return unsupported("InstanceCount above 1"),
-    }
-    let algorithm = &input["AlgorithmSpecification"];
-    if text(algorithm, "TrainingImage").is_empty() {
-        return Err(AwsError::validation(
-            "AlgorithmSpecification requires either TrainingImage or AlgorithmName; the local cloud knows TrainingImage \
-             alone.",
-        ));
-    }
-    if text(algorithm, "TrainingInputMode") != "File" {
-        return unsupported("TrainingInputMode other than File");
-    }
-    for definition in algorithm["MetricDefinitions"].as_array().into_iter().flatten() {
-        let (name, pattern) = (text(definition, "Name"), text(definition, "Regex"));
-        let groups = Regex::new(pattern).map(|regex| regex.captures_len());
-        if !groups.is_ok_and(|groups| groups > 1) {
-            return Err(AwsError::validation(format!(
-                "The regex '{pattern}' of metric '{name}' is not valid: it must have a group that captures the value."
-            )));
-        }
-    }
-    let mut names = std::collections::HashSet::new();
-    for (name, channel) in layout::channels(input) {
-        if !names.insert(name) {
-            return Err(AwsError::validation(format!("Duplicate channel name '{name}'.")));
-        }
-        // They are names of folders.
-        if matches!(name, "." | "..") {
-            return Err(AwsError::validation(format!("Invalid channel name '{name}'.")));
-        }
-        let source = &channel["DataSource"]["S3DataSource"];
-        if text(source, "S3DataType") != "S3Prefix" {
-            return unsupported("a DataSource other than S3Prefix");
-        }
-        if text(source, "S3DataDistributionType") == "ShardedByS3Key" {
-            return unsupported("ShardedByS3Key");
-        }
-        if !matches!(channel["CompressionType"].as_str(), None | Some("None")) {
-            return unsupported("CompressionType");
-        }
-        if !matches!(channel["InputMode"].as_str(), None | Some("File")) {
-            return unsupported("InputMode other than File");
-        }
-        S3Uri::parse(text(source, "S3Uri"))?;
-    }
-    S3Uri::parse(text(&input["OutputDataConfig"], "S3OutputPath"))?;
-    if let Some(uri) = input["CheckpointConfig"]["S3Uri"].as_str() {
-        S3Uri::parse(uri)?;
-        let path = input["CheckpointConfig"]["LocalPath"].as_str().unwrap_or("/opt/ml/checkpoints");
-        if path.trim_end_matches('/') != "/opt/ml/checkpoints" {
-            return unsupported("CheckpointConfig.LocalPath other than /opt/ml/checkpoints");
-        }
-    }
-    Ok(())
-}
-
-fn stop(cloud: &Arc<Cloud>, name: &str) -> Reply {
+/// StopTrainingJob.
+pub fn stop(cloud: &Arc<Cloud>, name: &str) -> Reply {
     let job = find(cloud, name)?;
     match job.status {
         Status::InProgress => {
@@ -235,9 +191,7 @@ pub async fn end_all(cloud: &Arc<Cloud>) {
 }
 
 async fn fail_lost(cloud: &Cloud, name: &str, why: &str) -> Result<(), AwsError> {
-    let layout = layout::of_job(&cloud.settings.dir, name);
-    process::end(None, &layout.base).await;
-    let _ = std::fs::remove_dir_all(&layout.base);
+    run::sweep(&layout::folder(&cloud.settings.dir, name)).await;
     let reason = format!("InternalServerError: {why}; start it again under another name");
     change(cloud, name, |job| {
         if !job.status.is_final() {

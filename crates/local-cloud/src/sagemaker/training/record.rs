@@ -31,6 +31,18 @@ pub struct Job {
     pub failure: Option<String>,
     #[serde(default)]
     pub metrics: Vec<(String, f64, i64)>,
+    /// Set for a trial of a tuning job.
+    #[serde(default)]
+    pub trial: Option<TrialOf>,
+}
+
+/// The tuning job that a trial belongs to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TrialOf {
+    /// The tuning job's ARN.
+    pub tuning: String,
+    /// How many trials run at a time.
+    pub parallel: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +80,7 @@ impl Status {
 }
 
 impl Job {
-    pub fn new(input: Value, arn: String) -> Self {
+    pub fn new(input: Value, arn: String, trial: Option<TrialOf>) -> Self {
         let now = now_ms();
         let mut job = Self {
             input,
@@ -81,6 +93,7 @@ impl Job {
             ended_ms: None,
             failure: None,
             metrics: Vec::new(),
+            trial,
         };
         job.enter("Starting", "Preparing the instances for training");
         job
@@ -128,6 +141,12 @@ impl Job {
         Ok(base.join(&format!("{}/output/{file}", text(&self.input, "TrainingJobName"))))
     }
 
+    /// Whether its containers run.
+    pub fn is_training(&self) -> bool {
+        !self.status.is_final()
+            && self.transitions.iter().any(|step| step.status == "Training" && step.end_ms.is_none())
+    }
+
     fn secondary(&self) -> &str {
         self.transitions.last().map_or("Starting", |last| &last.status)
     }
@@ -147,6 +166,9 @@ impl Job {
         set("LastModifiedTime", seconds(self.modified_ms));
         // Told from the first on: the model requires it, and its place is known.
         set("ModelArtifacts", json!({"S3ModelArtifacts": self.output(MODEL_FILE)?.to_string()}));
+        if let Some(trial) = &self.trial {
+            set("TuningJobArn", json!(trial.tuning));
+        }
         if let Some(ms) = self.started_ms {
             set("TrainingStartTime", seconds(ms));
         }

@@ -1,0 +1,241 @@
+//! The processes of one job, a host each, from their start to the last one's end: one that fails ends the others.
+
+use std::net::Ipv4Addr;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::net::TcpSocket;
+use tokio::process::Command;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use crate::sagemaker::log::{Metric, Pump, Seen};
+use crate::sagemaker::process;
+
+/// Between SIGTERM and SIGKILL where a job is stopped, as on AWS.
+const GRACE: Duration = Duration::from_secs(120);
+/// The same where another host failed: there is nothing left to save.
+const PEER_GRACE: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(250);
+
+/// How a job's processes came to an end; a host is told by its place.
+#[derive(Debug)]
+pub enum Exit {
+    Completed,
+    Failed { host: usize, status: ExitStatus },
+    Stopped,
+    MaxRuntime,
+    OutOfMemory { host: usize, used: u64 },
+}
+
+/// What ends a job that doesn't end by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub runtime: Duration,
+    /// Of each host, in bytes.
+    pub memory: Option<u64>,
+}
+
+/// One host's container.
+#[derive(Debug)]
+struct Container {
+    leader: u32,
+    pump: JoinHandle<std::io::Result<()>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// Dropped, it kills the leaders of its processes.
+#[derive(Debug, Default)]
+pub struct Cluster {
+    containers: Vec<Container>,
+    ends: JoinSet<std::io::Result<(usize, ExitStatus)>>,
+}
+
+impl Cluster {
+    /// Starts the next host's process, with its output going into the pump.
+    pub fn start(&mut self, mut command: Command, pump: Pump) -> std::io::Result<()> {
+        let (reader, writer) = std::io::pipe()?;
+        command
+            .stdin(Stdio::null())
+            .stderr(writer.try_clone()?)
+            .stdout(writer)
+            .process_group(0)
+            .kill_on_drop(true);
+        let mut child = command.spawn()?;
+        // The command holds the pipe's writing end.
+        drop(command);
+        let host = self.containers.len();
+        self.containers.push(Container {
+            leader: child.id().unwrap_or_default(),
+            seen: Arc::clone(&pump.seen),
+            pump: tokio::task::spawn_blocking(move || pump.run(reader)),
+        });
+        self.ends.spawn(async move { Ok((host, child.wait().await?)) });
+        Ok(())
+    }
+
+    /// Waits until every process has ended, and ends those that must; tells the metrics as they come.
+    pub async fn watch(
+        &mut self,
+        limits: Limits,
+        stop: &watch::Receiver<bool>,
+        mut tell: impl FnMut(&[Metric]),
+    ) -> std::io::Result<Exit> {
+        // A limit beyond the clock's reach is none.
+        let mut deadline = Instant::now().checked_add(limits.runtime);
+        let mut tick = interval(LOOK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut exit, mut ending, mut told) = (Exit::Completed, false, 0);
+        loop {
+            tokio::select! {
+                ended = self.ends.join_next() => {
+                    let Some(ended) = ended else { return Ok(exit) };
+                    let (host, status) = ended.map_err(std::io::Error::other)??;
+                    if !ending && blames(&exit, status) {
+                        exit = Exit::Failed { host, status };
+                    }
+                    continue;
+                }
+                _ = tick.tick() => {}
+            }
+            for (host, container) in self.containers.iter().enumerate() {
+                let used = process::usage(container.leader).memory_bytes;
+                if limits.memory.is_some_and(|limit| used > limit) {
+                    return Ok(Exit::OutOfMemory { host, used });
+                }
+            }
+            let metrics = self.metrics();
+            let newest = metrics.iter().map(|metric| metric.time_ms).max().unwrap_or_default();
+            if newest > told {
+                told = newest;
+                tell(&metrics);
+            }
+            let now = Instant::now();
+            let late = deadline.is_some_and(|at| now >= at);
+            if ending {
+                if late {
+                    // SIGTERM did not help in time.
+                    self.signal(Signal::KILL);
+                }
+                continue;
+            }
+            let grace = if matches!(exit, Exit::Failed { .. }) {
+                PEER_GRACE
+            } else if *stop.borrow() {
+                exit = Exit::Stopped;
+                GRACE
+            } else if late {
+                exit = Exit::MaxRuntime;
+                GRACE
+            } else {
+                continue;
+            };
+            ending = true;
+            self.signal(Signal::TERM);
+            deadline = now.checked_add(grace);
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        for container in &self.containers {
+            process::signal_group(container.leader, signal);
+        }
+    }
+
+    /// The last value of each metric, whichever host told it.
+    pub fn metrics(&self) -> Vec<Metric> {
+        let mut newest: Vec<Metric> = Vec::new();
+        for container in &self.containers {
+            for metric in &container.seen.lock().unwrap_or_else(PoisonError::into_inner).metrics {
+                match newest.iter_mut().find(|known| known.name == metric.name) {
+                    Some(known) if known.time_ms >= metric.time_ms => {}
+                    Some(known) => *known = metric.clone(),
+                    None => newest.push(metric.clone()),
+                }
+            }
+        }
+        newest
+    }
+
+    /// The end of a host's output.
+    pub fn seen(&self, host: usize) -> Seen {
+        let container = self.containers.get(host);
+        container.map(|c| c.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap_or_default()
+    }
+
+    /// Kills what is left of the processes, which have these folders for their own, and takes in their last words.
+    pub async fn end<'a>(&mut self, folders: impl Iterator<Item = &'a Path>) {
+        for (container, folder) in self.containers.iter().zip(folders) {
+            process::end(Some(container.leader), folder).await;
+        }
+        let all = async {
+            // Reaps those that were killed here.
+            while self.ends.join_next().await.is_some() {}
+            // All writers are dead, so the pumps end.
+            for container in &mut self.containers {
+                let _ = (&mut container.pump).await;
+            }
+        };
+        // A process that the kernel holds must not hold the job.
+        let _ = timeout(Duration::from_secs(5), all).await;
+    }
+}
+
+/// Whether this end is to blame, or more so than the one found before: what was killed failed first, and the
+/// others lost their connection to it.
+fn blames(before: &Exit, status: ExitStatus) -> bool {
+    match before {
+        Exit::Completed => !status.success(),
+        Exit::Failed { status: first, .. } => first.signal().is_none() && status.signal().is_some(),
+        _ => false,
+    }
+}
+
+/// A free port for the hosts of a job to meet at.
+///
+/// It stays theirs: a socket that is bound and doesn't listen keeps others from being given the port, and lets
+/// those in who bind it with `SO_REUSEADDR`, as libtorch's `TCPStore` does.
+#[derive(Debug)]
+pub struct Rendezvous {
+    pub port: u16,
+    _socket: TcpSocket,
+}
+
+impl Rendezvous {
+    pub fn new() -> std::io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        Ok(Self { port: socket.local_addr()?.port(), _socket: socket })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_rendezvous_is_for_those_who_reuse_it() {
+        let held = Rendezvous::new().unwrap();
+        let address = (Ipv4Addr::LOCALHOST, held.port).into();
+        let stranger = TcpSocket::new_v4().unwrap();
+        assert_eq!(stranger.bind(address).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+        for _ in 0..200 {
+            let other = Rendezvous::new().unwrap();
+            assert_ne!(other.port, held.port);
+        }
+        // As TCPStore does: on every interface.
+        let store = TcpSocket::new_v6().unwrap();
+        store.set_reuseaddr(true).unwrap();
+        store.bind((std::net::Ipv6Addr::UNSPECIFIED, held.port).into()).unwrap();
+        let store = store.listen(4).unwrap();
+        let meet = tokio::net::TcpStream::connect(address);
+        let (came, went) = tokio::join!(store.accept(), meet);
+        assert!(came.is_ok() && went.is_ok());
+    }
+}

@@ -1,0 +1,342 @@
+//! Script mode: AWS's PyTorch image runs the user's own script, and so does a Python with PyTorch here. What the
+//! image's training toolkit does before, around and after the script is done here in its place.
+//! <https://github.com/aws/sagemaker-training-toolkit>, `entry_point.py` and `process.py`
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::Value;
+use tokio::process::Command;
+
+use super::environment::Parameters;
+use super::layout::Layout;
+use crate::child::child_env;
+use crate::cloud::Cloud;
+use crate::iam::Session;
+use crate::s3::Objects;
+use crate::sagemaker::archive::{files_under, unpack};
+use crate::sagemaker::log::Seen;
+use crate::sagemaker::transfer::{S3Uri, Shard, disk, download};
+
+/// The image's entry point, which its toolkit calls and tells the script.
+pub const FRAMEWORK: &str = "sagemaker_pytorch_container.training:main";
+/// Hyperparameters that ask for a launcher of several processes a host.
+const LAUNCHERS: [&str; 6] = [
+    "sagemaker_mpi_enabled",
+    "sagemaker_pytorch_ddp_enabled",
+    "sagemaker_torch_distributed_enabled",
+    "sagemaker_distributed_dataparallel_enabled",
+    "sagemaker_pytorch_xla_multi_worker_enabled",
+    "sagemaker_parameter_server_enabled",
+];
+/// There as long as pip works.
+const INSTALLING: &str = "installing";
+/// What its Python is asked about PyTorch, without the seconds that importing it takes: its version.
+const LOOK: &str = "import importlib.util, os, runpy
+spec = importlib.util.find_spec('torch')
+if not (spec and spec.origin): raise SystemExit(3)
+try: print(runpy.run_path(os.path.join(os.path.dirname(spec.origin), 'version.py'))['__version__'])
+except (OSError, KeyError): pass";
+/// Characters of the script's last words in a FailureReason, which has 1024 at most.
+const MAX_ERROR: usize = 700;
+
+/// Where the toolkit takes a line for the first of an error message; the last is pip's.
+static ERROR: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(Error|Exception)\b|Invalid requirement|^ERROR: ").ok());
+
+/// What is to run on every host.
+#[derive(Debug)]
+pub struct Script {
+    python: PathBuf,
+    /// PyTorch's, where it is known.
+    version: String,
+    /// `train.py`, in the folder of the code.
+    pub program: String,
+    arguments: Vec<String>,
+    job: String,
+    region: String,
+}
+
+/// The launcher that a job's hyperparameters ask for.
+pub fn launcher(input: &Value) -> Option<&'static str> {
+    let parameters = Parameters::of(input);
+    LAUNCHERS.into_iter().find(|name| {
+        parameters.toolkit(name).is_some_and(|told| !matches!(told.as_str(), "False" | "0" | "None" | ""))
+    })
+}
+
+impl Script {
+    /// Finds the Python, and puts the user's code in every host's place for it.
+    ///
+    /// # Errors
+    /// The FailureReason.
+    pub async fn prepare(
+        cloud: &Cloud,
+        objects: &Objects,
+        session: &Session,
+        input: &Value,
+        layouts: &[Layout],
+    ) -> Result<Self, String> {
+        let parameters = Parameters::of(input);
+        let program = parameters.toolkit("sagemaker_program").unwrap_or_default();
+        check_program(&program)?;
+        let directory = parameters.toolkit("sagemaker_submit_directory");
+        for layout in layouts {
+            fetch(objects, session, directory.as_deref(), layout).await?;
+            if !layout.code().join(&program).is_file() {
+                return Err(format!(
+                    "ClientError: The training entry point '{program}' is not in the source directory {}: the local \
+                     cloud has no image that could bring it, so name an archive that has it in \
+                     sagemaker_submit_directory.",
+                    directory.as_deref().unwrap_or("/opt/ml/code")
+                ));
+            }
+        }
+        let python = cloud.settings.pytorch.clone().unwrap_or_else(|| "python3".into());
+        let home = layouts.first().map(Layout::home).unwrap_or_default();
+        let version = look(&python, cloud, &home, session).await?;
+        Ok(Self {
+            python,
+            version,
+            program,
+            arguments: parameters.arguments(),
+            job: parameters.toolkit("sagemaker_job_name").unwrap_or_default(),
+            region: parameters.toolkit("sagemaker_region").unwrap_or_else(|| cloud.region.clone()),
+        })
+    }
+
+    /// The command that runs it on one host; the caller adds the container's environment.
+    pub fn command(&self, layout: &Layout) -> Command {
+        let code = layout.code();
+        let packages = code.join("setup.py").is_file();
+        let shell = self.program.ends_with(".sh") || !(packages || self.program.ends_with(".py"));
+        let mut run: Vec<String> = if shell {
+            vec!["/bin/sh".to_owned(), format!("./{}", self.program)]
+        } else if packages {
+            let module = self.program.strip_suffix(".py").unwrap_or(&self.program);
+            vec![self.python(), "-m".to_owned(), module.to_owned()]
+        } else {
+            vec![self.python(), "--".to_owned(), self.program.clone()]
+        };
+        run.extend(self.arguments.iter().cloned());
+        let mut command;
+        if !shell && let Some(install) = Self::install(layout) {
+            // pip first, in the same process group and log; the marker tells whose failure it was.
+            let first = format!(
+                r#"marker=$1; shift; touch "$marker"; "$0" {} || exit; rm "$marker"; exec "$@""#,
+                install.join(" ")
+            );
+            command = Command::new("/bin/sh");
+            command.args(["-c", &first, &self.python()]).arg(layout.home().join(INSTALLING)).args(&run);
+        } else {
+            command = Command::new(&run[0]);
+            command.args(&run[1..]);
+        }
+        command.current_dir(code);
+        command
+    }
+
+    fn python(&self) -> String {
+        self.python.to_string_lossy().into_owned()
+    }
+
+    /// pip's arguments, where the code asks for packages.
+    fn install(layout: &Layout) -> Option<Vec<&'static str>> {
+        let has = |name: &str| layout.code().join(name).is_file();
+        let mut arguments = vec!["-m", "pip", "install"];
+        if has("setup.py") {
+            arguments.push(".");
+        }
+        if has("requirements.txt") {
+            arguments.extend(["-r", "requirements.txt"]);
+        }
+        (arguments.len() > 3).then_some(arguments)
+    }
+
+    /// Variables that the image's toolkit sets outside of its own.
+    pub fn environment(&self, layout: &Layout) -> Vec<(String, String)> {
+        let mut env = vec![
+            ("PYTHONPATH".to_owned(), layout.code().to_string_lossy().into_owned()),
+            ("PYTHONUNBUFFERED".to_owned(), "1".to_owned()),
+            ("CURRENT_HOST".to_owned(), layout.host.clone()),
+            ("SAGEMAKER_JOB_NAME".to_owned(), self.job.clone()),
+            ("SAGEMAKER_REGION".to_owned(), self.region.clone()),
+            ("NCCL_SOCKET_IFNAME".to_owned(), super::layout::INTERFACE.to_owned()),
+            ("NCCL_IB_DISABLE".to_owned(), "1".to_owned()),
+            ("NCCL_DEBUG".to_owned(), "WARN".to_owned()),
+        ];
+        if !self.version.is_empty() {
+            env.push(("SM_DLC_TORCH_VERSION".to_owned(), self.version.clone()));
+        }
+        if Self::install(layout).is_some() {
+            // Packages go to the container's home, which goes with the job: the machine's Python stays as it is.
+            env.push(("PIP_USER".to_owned(), "1".to_owned()));
+            env.push(("PIP_DISABLE_PIP_VERSION_CHECK".to_owned(), "1".to_owned()));
+            let way = |name: &str| {
+                (name.starts_with("PIP_") && name != "PIP_USER")
+                    || name.to_lowercase().ends_with("_proxy")
+                    || ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"].contains(&name)
+            };
+            env.extend(std::env::vars().filter(|(name, _)| way(name) && name != "NO_PROXY"));
+        }
+        env
+    }
+
+    /// Why it ended as it did, as the toolkit words it; `code` is Python's, below zero for a signal.
+    pub fn failure(&self, layout: &Layout, code: i32, seen: &Seen) -> String {
+        let install = Self::install(layout).filter(|_| layout.home().join(INSTALLING).exists());
+        let (error, command) = match install {
+            Some(arguments) if arguments.contains(&".") => ("InstallModuleError", arguments.join(" ")),
+            Some(arguments) => ("InstallRequirementsError", arguments.join(" ")),
+            None => {
+                let run = [vec!["--".to_owned(), self.program.clone()], self.arguments.clone()].concat();
+                ("ExecuteUserScriptError", run.join(" "))
+            }
+        };
+        let lines =
+            seen.tail.iter().skip_while(|line| !ERROR.as_ref().is_some_and(|error| error.is_match(line)));
+        let mut told: Vec<&str> = Vec::new();
+        for line in lines.map(|line| line.trim_matches([' ', ':'])) {
+            if !told.contains(&line) {
+                told.push(line);
+            }
+        }
+        let message = told.join("\n ");
+        // The end says what it was.
+        let skip = message.chars().count().saturating_sub(MAX_ERROR);
+        let message: String = message.chars().skip(skip).collect();
+        format!(
+            "{error}:\nExitCode {code}\nErrorMessage \"{message}\"\nCommand \"{} {command}\"",
+            self.python()
+        )
+    }
+}
+
+/// The toolkit's rule for names: a relative path that stays in the folder and is no option.
+fn check_program(program: &str) -> Result<(), String> {
+    if program.is_empty() {
+        return Err("ClientError: The training entry point name is empty. Set the 'sagemaker_program' hyperparameter \
+                    to the name of the script to run, relative to your source directory."
+            .to_owned());
+    }
+    let part = |part: &str| {
+        !matches!(part, "" | "." | "..")
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c))
+    };
+    if program.starts_with(['-', '+']) || !program.split('/').all(part) {
+        return Err(format!(
+            "ClientError: The training entry point '{program}' cannot be used: it must be a path inside your source \
+             directory of letters, digits, '.', '_', '+', '-' and '/', and not start with '-' or '/'."
+        ));
+    }
+    Ok(())
+}
+
+/// Brings the code from S3, or from a folder or archive that is in the container.
+async fn fetch(
+    objects: &Objects,
+    session: &Session,
+    from: Option<&str>,
+    layout: &Layout,
+) -> Result<(), String> {
+    let Some(from) = from else { return Ok(()) };
+    let failed = |why: String| format!("ClientError: the source directory {from} could not be used: {why}");
+    let code = layout.code();
+    let archive = if from.starts_with("s3://") {
+        let uri = S3Uri::parse(from).map_err(|error| failed(error.message))?;
+        let folder = layout.home().join("source");
+        std::fs::create_dir_all(&folder).map_err(|error| failed(disk(&error).message))?;
+        let found = download(objects, &session.caller, &uri, &folder, Shard::ALL).await;
+        let found = found.map_err(|error| failed(error.message))?;
+        match &files_under(&folder).map_err(|error| failed(disk(&error).message))?[..] {
+            [file] if found == 1 => file.clone(),
+            _ => return Err(failed(format!("it must be one archive, and {found} objects have that name"))),
+        }
+    } else {
+        let inside = Path::new(from)
+            .strip_prefix("/opt/ml")
+            .ok()
+            .filter(|path| path.components().all(|part| matches!(part, std::path::Component::Normal(_))));
+        layout.base.join(inside.ok_or_else(|| failed("it is neither in S3 nor under /opt/ml".to_owned()))?)
+    };
+    if archive == code {
+        return Ok(());
+    }
+    let placed = tokio::task::spawn_blocking(move || place(&archive, &code)).await;
+    placed.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
+}
+
+/// A folder's files, or an archive's.
+fn place(from: &Path, code: &Path) -> std::io::Result<()> {
+    if !from.is_dir() {
+        return unpack(from, code);
+    }
+    for file in files_under(from)? {
+        let to = code.join(file.strip_prefix(from).map_err(std::io::Error::other)?);
+        std::fs::create_dir_all(to.parent().unwrap_or(code))?;
+        std::fs::copy(&file, to)?;
+    }
+    Ok(())
+}
+
+/// PyTorch's version in a Python, empty where it doesn't tell.
+async fn look(python: &Path, cloud: &Cloud, home: &Path, session: &Session) -> Result<String, String> {
+    let command = Command::new(python)
+        .args(["-c", LOOK])
+        .env_clear()
+        .envs(child_env(cloud, home, session))
+        .current_dir(home)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let way_out = "set OPSML_PYTORCH to a command that runs a Python with PyTorch before the local cloud starts, or \
+                   train with the image opsml-worker, which needs neither";
+    let python = python.display();
+    let output = command.await.map_err(|error| {
+        format!("ClientError: script mode needs Python, and {python} could not be run ({error}): {way_out}.")
+    })?;
+    if !output.status.success() {
+        return Err(format!(
+            "ClientError: script mode needs PyTorch, which {python} does not have: install it there, or {way_out}."
+        ));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_stay_in_the_code() {
+        for good in ["train.py", "bin/train.sh", "_x/+a-b.py", ".hidden"] {
+            check_program(good).unwrap();
+        }
+        for bad in ["", "-c", "/etc/x.py", "../x.py", "a/./x.py", "a//x.py", "a b.py", "x;y.py", "é.py"] {
+            assert!(check_program(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn errors_are_told_as_the_toolkit_tells_them() {
+        let script = Script {
+            python: "python3".into(),
+            version: String::new(),
+            program: "x.py".to_owned(),
+            arguments: vec!["--lr".to_owned(), "1".to_owned()],
+            job: String::new(),
+            region: String::new(),
+        };
+        let layout = Layout { base: "/nowhere".into(), host: "algo-1".to_owned() };
+        let tail =
+            ["epoch 1", "Traceback:", "  raise ValueError(1)", "    ^^^^", "ValueError: 1", "    ^^^^"];
+        let seen = Seen { tail: tail.map(str::to_owned).into(), ..Seen::default() };
+        assert_eq!(
+            script.failure(&layout, 1, &seen),
+            "ExecuteUserScriptError:\nExitCode 1\nErrorMessage \"raise ValueError(1)\n ^^^^\n ValueError: 1\"\n\
+             Command \"python3 -- x.py --lr 1\""
+        );
+    }
+}

@@ -1,0 +1,289 @@
+//! A tuning job as it is kept and told, and how its trials are judged.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::call::AwsError;
+use crate::cloud::Cloud;
+use crate::sagemaker::resource::{echo, now_ms, seconds, text};
+use crate::sagemaker::training;
+
+pub const TUNING: &str = "sagemaker.tuning-job";
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Tuning {
+    /// CreateHyperParameterTuningJob's.
+    pub input: Value,
+    pub arn: String,
+    pub status: Status,
+    pub trials: Vec<Trial>,
+    pub failure: Option<String>,
+    pub created_ms: i64,
+    pub modified_ms: i64,
+    pub ended_ms: Option<i64>,
+}
+
+/// HyperParameterTuningJobStatus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    InProgress,
+    Completed,
+    Failed,
+    Stopping,
+    Stopped,
+}
+
+impl Status {
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::InProgress | Self::Stopping)
+    }
+}
+
+/// One training job of a tuning job.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Trial {
+    pub name: String,
+    /// The hyperparameters that were chosen for it.
+    pub tuned: Map<String, Value>,
+    /// As it ended. Until then the training job itself tells.
+    pub outcome: Option<Outcome>,
+}
+
+/// What a training job is to its tuning job; kept here, since a training job that has ended can be deleted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Outcome {
+    pub status: training::Status,
+    pub created_ms: i64,
+    pub started_ms: Option<i64>,
+    pub ended_ms: Option<i64>,
+    pub failure: Option<String>,
+    /// The objective metric's last value.
+    pub objective: Option<f64>,
+}
+
+impl Outcome {
+    pub fn of(job: &training::Job, metric: &str) -> Self {
+        let objective = job.metrics.iter().find(|(name, ..)| name == metric).map(|(_, value, _)| *value);
+        Self {
+            status: job.status,
+            created_ms: job.created_ms,
+            started_ms: job.started_ms,
+            ended_ms: job.ended_ms,
+            failure: job.failure.clone(),
+            objective,
+        }
+    }
+
+    /// The objective's value, where it counts.
+    pub fn result(&self) -> Option<f64> {
+        self.objective
+            .filter(|_| matches!(self.status, training::Status::Completed | training::Status::Stopped))
+    }
+
+    fn objective_status(&self) -> &'static str {
+        match self.result() {
+            Some(_) => "Succeeded",
+            None if self.status.is_final() => "Failed",
+            None => "Pending",
+        }
+    }
+}
+
+/// What a tuning job is after: the metric's name, and whether less of it is better.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Objective {
+    pub metric: String,
+    pub minimize: bool,
+}
+
+impl Objective {
+    pub fn of(input: &Value) -> Self {
+        let told = &input["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"];
+        Self { metric: text(told, "MetricName").to_owned(), minimize: text(told, "Type") == "Minimize" }
+    }
+
+    /// The less, the better.
+    pub fn loss(&self, value: f64) -> f64 {
+        if self.minimize { value } else { -value }
+    }
+}
+
+impl Tuning {
+    pub fn new(input: Value, arn: String) -> Self {
+        let now = now_ms();
+        Self {
+            input,
+            arn,
+            status: Status::InProgress,
+            trials: Vec::new(),
+            failure: None,
+            created_ms: now,
+            modified_ms: now,
+            ended_ms: None,
+        }
+    }
+
+    pub fn objective(&self) -> Objective {
+        Objective::of(&self.input)
+    }
+
+    pub fn end(&mut self, status: Status, failure: Option<String>) {
+        self.status = status;
+        self.failure = failure.map(|reason| reason.chars().take(1024).collect());
+        self.ended_ms = Some(now_ms());
+    }
+
+    /// Every trial with what is known of it now.
+    pub fn outcomes(&self, cloud: &Cloud) -> Result<Vec<(&Trial, Outcome)>, AwsError> {
+        let metric = self.objective().metric;
+        let mut found = Vec::new();
+        for trial in &self.trials {
+            let outcome = match &trial.outcome {
+                Some(outcome) => outcome.clone(),
+                None => match cloud.store.get(training::STORE, &trial.name)? {
+                    Some(job) => Outcome::of(&job, &metric),
+                    // It is about to be created.
+                    None => continue,
+                },
+            };
+            found.push((trial, outcome));
+        }
+        Ok(found)
+    }
+
+    fn trial(&self, cloud: &Cloud, trial: &Trial, outcome: &Outcome) -> Value {
+        let objective = self.objective();
+        let mut told = json!({
+            "TrainingJobName": trial.name,
+            "TrainingJobArn": training::arn(cloud, &trial.name),
+            "CreationTime": seconds(outcome.created_ms),
+            "TrainingJobStatus": outcome.status,
+            "TunedHyperParameters": trial.tuned,
+            "ObjectiveStatus": outcome.objective_status(),
+        });
+        let definition = &self.input["TrainingJobDefinition"];
+        if let Some(name) = definition["DefinitionName"].as_str() {
+            told["TrainingJobDefinitionName"] = json!(name);
+        }
+        for (name, time) in [("TrainingStartTime", outcome.started_ms), ("TrainingEndTime", outcome.ended_ms)]
+        {
+            if let Some(ms) = time {
+                told[name] = seconds(ms);
+            }
+        }
+        if let Some(reason) = &outcome.failure {
+            told["FailureReason"] = json!(reason);
+        }
+        if let Some(value) = outcome.objective {
+            let kind = if objective.minimize { "Minimize" } else { "Maximize" };
+            told["FinalHyperParameterTuningJobObjectiveMetric"] =
+                json!({"Type": kind, "MetricName": objective.metric, "Value": value});
+        }
+        told
+    }
+
+    /// The trials as ListTrainingJobsForHyperParameterTuningJob tells them.
+    pub fn list(&self, cloud: &Cloud, input: &Value) -> Result<Vec<Value>, AwsError> {
+        let mut found = self.outcomes(cloud)?;
+        let status = |outcome: &Outcome| json!(outcome.status).as_str().unwrap_or_default().to_owned();
+        if let Some(wanted) = input["StatusEquals"].as_str() {
+            found.retain(|(_, outcome)| status(outcome) == wanted);
+        }
+        match input["SortBy"].as_str() {
+            Some("CreationTime") => {
+                found.sort_by_key(|(trial, outcome)| (outcome.created_ms, trial.name.clone()))
+            }
+            Some("Status") => found.sort_by_key(|(trial, outcome)| (status(outcome), trial.name.clone())),
+            Some("FinalObjectiveMetricValue") => {
+                found.retain(|(_, outcome)| outcome.objective.is_some());
+                let value = |outcome: &Outcome| outcome.objective.unwrap_or_default();
+                found.sort_by(|(_, a), (_, b)| value(a).total_cmp(&value(b)));
+            }
+            _ => found.sort_by_key(|(trial, _)| trial.name.clone()),
+        }
+        if input["SortOrder"].as_str() == Some("Descending") {
+            found.reverse();
+        }
+        Ok(found.into_iter().map(|(trial, outcome)| self.trial(cloud, trial, &outcome)).collect())
+    }
+
+    /// What Describe and the summaries have in common.
+    fn told(&self, outcomes: &[(&Trial, Outcome)]) -> Map<String, Value> {
+        let count = |wanted: &[training::Status]| {
+            outcomes.iter().filter(|(_, outcome)| wanted.contains(&outcome.status)).count()
+        };
+        let objectives = |wanted: &str| {
+            outcomes.iter().filter(|(_, outcome)| outcome.objective_status() == wanted).count()
+        };
+        use training::Status as S;
+        let mut told = Map::new();
+        let mut set = |name: &str, value: Value| told.insert(name.to_owned(), value);
+        set("HyperParameterTuningJobName", self.input["HyperParameterTuningJobName"].clone());
+        set("HyperParameterTuningJobArn", json!(self.arn));
+        set("HyperParameterTuningJobStatus", json!(self.status));
+        set("CreationTime", seconds(self.created_ms));
+        set("LastModifiedTime", seconds(self.modified_ms));
+        if let Some(ms) = self.ended_ms {
+            set("HyperParameterTuningEndTime", seconds(ms));
+        }
+        set(
+            "TrainingJobStatusCounters",
+            json!({
+                "Completed": count(&[S::Completed]), "InProgress": count(&[S::InProgress, S::Stopping]),
+                "RetryableError": 0, "NonRetryableError": count(&[S::Failed]), "Stopped": count(&[S::Stopped]),
+            }),
+        );
+        set(
+            "ObjectiveStatusCounters",
+            json!({
+                "Succeeded": objectives("Succeeded"), "Pending": objectives("Pending"), "Failed": objectives("Failed"),
+            }),
+        );
+        told
+    }
+
+    pub fn describe(&self, cloud: &Cloud) -> Result<Value, AwsError> {
+        let outcomes = self.outcomes(cloud)?;
+        let mut answer = echo(&self.input, &["Tags"]);
+        if let Some(Value::Object(definition)) = answer.get_mut("TrainingJobDefinition") {
+            let metric = self.objective().metric;
+            let statics = definition.entry("StaticHyperParameters").or_insert(json!({}));
+            statics[training::OBJECTIVE] = json!(metric);
+        }
+        answer.extend(self.told(&outcomes));
+        if let Some(reason) = &self.failure {
+            answer.insert("FailureReason".to_owned(), json!(reason));
+        }
+        let end = self.ended_ms.unwrap_or_else(now_ms);
+        answer.insert(
+            "ConsumedResources".to_owned(),
+            json!({"RuntimeInSeconds": (end - self.created_ms).max(0) / 1000}),
+        );
+        let objective = self.objective();
+        let loss = |outcome: &Outcome| outcome.result().map(|value| objective.loss(value));
+        let results = outcomes.iter().filter_map(|(trial, outcome)| Some((loss(outcome)?, trial, outcome)));
+        // Of two that are as good, the earlier one.
+        if let Some((_, trial, outcome)) = results.min_by(|(a, ..), (b, ..)| a.total_cmp(b)) {
+            answer.insert("BestTrainingJob".to_owned(), self.trial(cloud, trial, outcome));
+        }
+        Ok(Value::Object(answer))
+    }
+
+    pub fn summary(&self, cloud: &Cloud) -> Result<Value, AwsError> {
+        let mut told = self.told(&self.outcomes(cloud)?);
+        let config = &self.input["HyperParameterTuningJobConfig"];
+        told.insert("Strategy".to_owned(), config["Strategy"].clone());
+        told.insert("ResourceLimits".to_owned(), config["ResourceLimits"].clone());
+        Ok(Value::Object(told))
+    }
+}
+
+/// Changes a tuning job where it is kept; one that is gone is as good.
+pub fn change(cloud: &Cloud, name: &str, change: impl FnOnce(&mut Tuning)) -> Result<(), AwsError> {
+    let changed = cloud.store.update(TUNING, name, |tuning: &mut Tuning| {
+        change(tuning);
+        tuning.modified_ms = now_ms();
+        Ok(())
+    });
+    changed.map(drop)
+}

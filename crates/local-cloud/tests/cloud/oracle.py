@@ -1,0 +1,51 @@
+"""Trains a line with PyTorch as a user's script would; then runs AWS's own toolkit in the same container, which runs
+this file again, and holds what it was told the first time against what the toolkit tells it."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+base = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"])
+# What the toolkit answers for. Shells, as the one that wraps PyTorch's Python for the tests, drop names with a dash.
+NAMES = ("SM_", "NCCL_", "SAGEMAKER_", "TRAINING_JOB_", "CURRENT_HOST")
+OTHERS = {"SM_STUDIO_LOCAL_MODE", "SAGEMAKER_TRAINING_MODULE"}
+told = {"argv": sys.argv, "cwd": os.getcwd(), "env": dict(os.environ)}
+
+if os.environ.get("SM_STUDIO_LOCAL_MODE"):
+    (base / "home/toolkit.json").write_text(json.dumps(told))
+    sys.exit()
+
+import torch
+
+torch.manual_seed(0)
+x = torch.linspace(-1, 1, 64)[:, None]
+model = torch.nn.Linear(1, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=json.loads(os.environ["SM_HPS"])["learning-rate"])
+for step in range(200):
+    loss = ((model(x) - 3 * x) ** 2).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+print(f"loss={loss.item():.6f};", flush=True)
+torch.save(model.state_dict(), os.path.join(os.environ["SM_MODEL_DIR"], "model.pth"))
+
+# The names of hosts don't resolve here, so the toolkit is told not to ask for them.
+platform = ("AWS_", "HOME", "PATH", "LANG", "TZ", "TMPDIR", "NO_PROXY", "SAGEMAKER_BASE_DIR", "TRAINING_JOB_",
+            "OMP_", "MKL_", "OPENBLAS_", "LD_LIBRARY_PATH")
+start = {name: value for name, value in os.environ.items() if name.startswith(platform)}
+start |= {"SM_STUDIO_LOCAL_MODE": "true", "SAGEMAKER_TRAINING_MODULE": "sagemaker_pytorch_container.training:main",
+          "PYTHONPATH": os.environ["TOOLKIT"] + ":" + ":".join(sys.path[1:]), "TOOLKIT": os.environ["TOOLKIT"]}
+run = subprocess.run([sys.executable, "-c", "from sagemaker_training.cli.train import main; main()"], env=start,
+                     capture_output=True, text=True)
+assert run.returncode == 0, run.stdout + run.stderr
+toolkit = json.loads((base / "home/toolkit.json").read_text())
+assert toolkit["argv"] == told["argv"] and toolkit["cwd"] == told["cwd"], (toolkit["argv"], told["argv"])
+differing = {name: (told["env"].get(name), toolkit["env"].get(name))
+             for name in told["env"].keys() | toolkit["env"].keys()
+             if name.startswith(NAMES) and name not in OTHERS and "-" not in name
+             and told["env"].get(name) != toolkit["env"].get(name)}
+assert not differing, differing
+assert toolkit["env"]["PYTHONPATH"].split(":")[0] == str(base / "code")
+assert len([name for name in told["env"] if name.startswith("SM_")]) > 35
+print("the toolkit agrees", flush=True)
