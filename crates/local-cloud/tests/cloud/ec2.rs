@@ -62,7 +62,10 @@ def ask(path, method="GET", **headers):
         return urllib.request.urlopen(request).read().decode()
     except urllib.error.HTTPError as error:
         return error.code
-token = ask("api/token", "PUT", X_aws_ec2_metadata_token_ttl_seconds="60")
+put = urllib.request.Request(base + "api/token", method="PUT", headers={{"X-aws-ec2-metadata-token-ttl-seconds": "60"}})
+with urllib.request.urlopen(put) as answer:
+    token = answer.read().decode()
+    seen["ttl"] = answer.headers["X-aws-ec2-metadata-token-ttl-seconds"]
 def meta(path):
     return ask("meta-data/" + path, X_aws_ec2_metadata_token=token)
 seen["refused"] = [ask("meta-data/"), ask("api/token", "PUT"), ask("meta-data/", X_aws_ec2_metadata_token="x"),
@@ -120,6 +123,7 @@ assert not [name for name in environment if "CANARY" in name + environment[name]
 assert sorted(n for n in environment if n.startswith("AWS_")) == [
     "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_ENDPOINT_URL"], environment
 assert environment["HOME"].endswith(f"/ec2/{i}/root") and f"/ec2/{i}/bin:" in environment["PATH"], environment
+assert seen["ttl"] == "60", "the SDKs need to know"
 assert seen["refused"] == [401, 400, 401, 403, 404], seen["refused"]
 assert (seen["instance-id"], seen["instance-type"], seen["placement/region"]) == (i, "m5.large", "us-east-1")
 assert seen["ami-id"] == answer["Instances"][0]["ImageId"] == end["ImageId"]
