@@ -152,4 +152,21 @@ mod tests {
             answered.filter(|name| *name != "CreateKeyPair" && !model().knows(name)).collect();
         assert_eq!(lacking, Vec::<&str>::new());
     }
+
+    #[test]
+    fn an_idle_cloud_stays_up_for_instances_that_are_not_terminated() {
+        let dir = tempfile::tempdir().unwrap();
+        let cloud = Cloud::open(crate::Settings::new(dir.path())).unwrap();
+        assert!(is_empty(&cloud));
+        let mut instance = instance::tests::sample("i-00000000");
+        for (state, empty) in [
+            (instance::State::Running, false),
+            (instance::State::Stopped, false),
+            (instance::State::Terminated, true),
+        ] {
+            instance.state = state;
+            instance::put(&cloud, &instance).unwrap();
+            assert_eq!(is_empty(&cloud), empty, "{state:?}");
+        }
+    }
 }
