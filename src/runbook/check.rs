@@ -330,6 +330,8 @@ fn misreference(reference: &Reference, scope: &Scope<'_>) -> Option<Diagnostic> 
                 .then(|| Diagnostic::error(span, format!("`run` has no `{name}`")).suggest(name, known))
         }
         "table" | "figure" if scope.earlier.is_none() => None,
+        // minijinja's own functions.
+        "dict" | "range" => None,
         name if is_called(scope, &span) && scope.runbook.step(name).is_none() => {
             let functions = FUNCTIONS
                 .iter()

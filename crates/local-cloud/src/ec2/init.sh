@@ -28,7 +28,13 @@ if [ -n "$3" ]; then
         echo "Cloud-init finished: user data ended with exit status $status"
     } &
 fi
-# The cloud holds the other end for as long as the instance is to live, and lets go of it however the cloud ends. With
-# the first process of its own numbering all others of an instance end.
-while read -r _; do :; done
+# The cloud holds the other end of standard input for as long as the instance is to live, and lets go of it however the
+# cloud ends. Waiting, this process also takes in those that lost their parents; with it all of its numbering end.
+exec 4<&0
+while :; do
+    cat <&4 >/dev/null &
+    wait $! 2>/dev/null
+    # One that was killed proves nothing.
+    [ $? -gt 128 ] || break
+done
 [ "$2" = isolated ] || kill -KILL 0

@@ -358,7 +358,7 @@ pub fn forget_terminated(cloud: &Cloud) -> Result<(), AwsError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::Settings;
 

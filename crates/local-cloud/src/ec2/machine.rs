@@ -74,7 +74,10 @@ pub async fn recover(cloud: &Arc<Cloud>) -> Result<(), AwsError> {
     for entry in std::fs::read_dir(cloud.settings.dir.join("ec2")).into_iter().flatten().flatten() {
         if let Some(id) = entry.file_name().to_str().filter(|id| !known.iter().any(|known| known == id)) {
             let folder = Folder::of(&cloud.settings.dir, id);
-            tokio::spawn(async move { clear(&folder).await });
+            tokio::spawn(async move {
+                kill(&folder).await;
+                remove(&folder).await;
+            });
         }
     }
     instance::forget_terminated(cloud)
@@ -272,15 +275,17 @@ async fn finish(cloud: Arc<Cloud>, id: String, how: End) {
     let _ = instance::enter(&cloud, &id, State::ShuttingDown, Some(reason), |it| {
         Ok(!matches!(it.state, State::ShuttingDown | State::Terminated))
     });
-    if let Ok(console) = clear(&folder).await {
+    kill(&folder).await;
+    if let Ok(console) = folder.console() {
         let _ = instance::keep_console(&cloud, &id, &console);
     }
-    let _ = instance::enter(&cloud, &id, State::Terminated, None, |it| Ok(!it.state.is_terminated()));
+    remove(&folder).await;
     let _ = spot::ended(&cloud, &id);
+    let _ = instance::enter(&cloud, &id, State::Terminated, None, |it| Ok(!it.state.is_terminated()));
 }
 
-/// Kills every process of an instance and deletes its folder; answers what the console said last.
-async fn clear(folder: &Folder) -> std::io::Result<String> {
+/// Kills every process of an instance.
+async fn kill(folder: &Folder) {
     // A process in the kernel's hands may outlast the patience of one try.
     for _ in 0..12 {
         process::end(None, folder.root()).await;
@@ -288,7 +293,10 @@ async fn clear(folder: &Folder) -> std::io::Result<String> {
             break;
         }
     }
-    let console = folder.console();
+}
+
+/// Deletes an instance's folder; the next start tries again where that fails.
+async fn remove(folder: &Folder) {
     let root = folder.root().to_owned();
     let removing = tokio::task::spawn_blocking(move || {
         if std::fs::remove_dir_all(&root).is_err() {
@@ -298,5 +306,4 @@ async fn clear(folder: &Folder) -> std::io::Result<String> {
         }
     });
     let _ = timeout(Duration::from_secs(60), removing).await;
-    console
 }

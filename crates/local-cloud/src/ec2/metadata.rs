@@ -11,7 +11,8 @@ use axum::Router;
 use axum::body::Body;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
-use http::{Method, Request, Response, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -58,6 +59,19 @@ impl Drop for Listener {
     }
 }
 
+/// An answer.
+struct Found {
+    body: Vec<u8>,
+    /// Seconds, of a token.
+    ttl: Option<u64>,
+}
+
+impl From<String> for Found {
+    fn from(text: String) -> Self {
+        Self { body: text.into_bytes(), ttl: None }
+    }
+}
+
 struct Refusal(StatusCode, &'static str);
 
 const NOT_FOUND: Refusal = Refusal(StatusCode::NOT_FOUND, "404 - Not Found");
@@ -94,16 +108,21 @@ impl Metadata {
     }
 
     fn answer(&self, request: &Request<Body>) -> Response<Body> {
-        let (status, body) = match self.respond(request) {
-            Ok(body) => (StatusCode::OK, body),
-            Err(Refusal(status, why)) => (status, why.as_bytes().to_vec()),
+        let (status, Found { body, ttl }) = match self.respond(request) {
+            Ok(found) => (StatusCode::OK, found),
+            Err(Refusal(status, why)) => (status, Found::from(why.to_owned())),
         };
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        // By this a client knows when to ask for the next one.
+        if let Some(seconds) = ttl {
+            response.headers_mut().insert(TTL, HeaderValue::from(seconds));
+        }
         response
     }
 
-    fn respond(&self, request: &Request<Body>) -> Result<Vec<u8>, Refusal> {
+    fn respond(&self, request: &Request<Body>) -> Result<Found, Refusal> {
         let forbidden = Refusal(StatusCode::FORBIDDEN, "403 - Forbidden");
         // A page in a browser may reach loopback under a name of its own.
         if !self.instance.metadata.enabled || !names_loopback(request.headers()) {
@@ -116,7 +135,7 @@ impl Metadata {
             (&Method::PUT, "/latest/api/token") if request.headers().contains_key("x-forwarded-for") => {
                 Err(forbidden)
             }
-            (&Method::PUT, "/latest/api/token") => self.token(header(TTL)).map(String::into_bytes),
+            (&Method::PUT, "/latest/api/token") => self.token(header(TTL)),
             (&Method::GET, _) => {
                 let held = header(TOKEN).map(|token| locked(&self.tokens).get(token).copied());
                 let valid = match held {
@@ -132,7 +151,7 @@ impl Metadata {
         }
     }
 
-    fn token(&self, ttl: Option<&str>) -> Result<String, Refusal> {
+    fn token(&self, ttl: Option<&str>) -> Result<Found, Refusal> {
         let seconds = ttl.and_then(|ttl| ttl.parse().ok()).filter(|ttl| (1..=21_600).contains(ttl));
         let seconds = seconds.ok_or(Refusal(StatusCode::BAD_REQUEST, "400 - Bad Request"))?;
         let token = BASE64_URL_SAFE.encode(rand::random::<[u8; 40]>());
@@ -143,20 +162,20 @@ impl Metadata {
             return Err(Refusal(StatusCode::TOO_MANY_REQUESTS, "429 - Too Many Requests"));
         }
         tokens.insert(token.clone(), now + Duration::from_secs(seconds));
-        Ok(token)
+        Ok(Found { body: token.into_bytes(), ttl: Some(seconds) })
     }
 
-    fn get(&self, path: &str) -> Result<Vec<u8>, Refusal> {
+    fn get(&self, path: &str) -> Result<Found, Refusal> {
         let path = path.strip_prefix("/latest/").ok_or(NOT_FOUND)?;
         match path {
             "user-data" => {
                 let data = self.instance.user_data.as_deref().ok_or(NOT_FOUND)?;
-                Ok(BASE64_STANDARD.decode(data).unwrap_or_default())
+                Ok(Found { body: BASE64_STANDARD.decode(data).unwrap_or_default(), ttl: None })
             }
-            "dynamic/instance-identity/document" => Ok(self.document().into_bytes()),
+            "dynamic/instance-identity/document" => Ok(self.document().into()),
             _ => {
                 let path = path.strip_prefix("meta-data").ok_or(NOT_FOUND)?;
-                self.lookup(path.strip_prefix('/').unwrap_or(path)).map(String::into_bytes).ok_or(NOT_FOUND)
+                self.lookup(path.strip_prefix('/').unwrap_or(path)).map(Found::from).ok_or(NOT_FOUND)
             }
         }
     }

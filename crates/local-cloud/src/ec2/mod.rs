@@ -52,6 +52,19 @@ pub fn model() -> &'static Model {
     &MODEL
 }
 
+/// Whether a subnet and security groups are there, for a service that places something in them.
+///
+/// # Errors
+/// EC2's own, `InvalidSubnetID.NotFound` and such.
+pub fn check_network<'a>(
+    cloud: &Cloud,
+    subnet: &str,
+    groups: impl IntoIterator<Item = &'a str>,
+) -> Result<(), AwsError> {
+    network::subnet(cloud, subnet)?;
+    groups.into_iter().try_for_each(|id| groups::by_id(cloud, id).map(drop))
+}
+
 /// Answers one operation.
 pub fn call(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     let request = &Request { cloud, call };
@@ -138,5 +151,22 @@ mod tests {
         let lacking: Vec<&str> =
             answered.filter(|name| *name != "CreateKeyPair" && !model().knows(name)).collect();
         assert_eq!(lacking, Vec::<&str>::new());
+    }
+
+    #[test]
+    fn an_idle_cloud_stays_up_for_instances_that_are_not_terminated() {
+        let dir = tempfile::tempdir().unwrap();
+        let cloud = Cloud::open(crate::Settings::new(dir.path())).unwrap();
+        assert!(is_empty(&cloud));
+        let mut instance = instance::tests::sample("i-00000000");
+        for (state, empty) in [
+            (instance::State::Running, false),
+            (instance::State::Stopped, false),
+            (instance::State::Terminated, true),
+        ] {
+            instance.state = state;
+            instance::put(&cloud, &instance).unwrap();
+            assert_eq!(is_empty(&cloud), empty, "{state:?}");
+        }
     }
 }

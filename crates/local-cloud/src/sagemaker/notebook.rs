@@ -13,6 +13,7 @@ use super::resource::{
 };
 use crate::call::{AwsError, Call, Reply};
 use crate::cloud::Cloud;
+use crate::ec2;
 
 pub const NOTEBOOK: &str = "sagemaker.notebook-instance";
 /// In ARNs.
@@ -121,7 +122,10 @@ fn create(cloud: &Arc<Cloud>, call: &Call, name: &str, arn: &str) -> Reply {
     }
     let groups = input["SecurityGroupIds"].as_array().map(Vec::as_slice).unwrap_or_default();
     match input["SubnetId"].as_str() {
-        Some(subnet) => check_network(subnet, groups)?,
+        Some(subnet) => {
+            let checked = ec2::check_network(cloud, subnet, groups.iter().filter_map(Value::as_str));
+            checked.map_err(|error| AwsError::validation(error.message))?;
+        }
         None if !groups.is_empty() => {
             return Err(AwsError::validation(
                 "SecurityGroupIds may only be specified together with SubnetId.",
@@ -158,21 +162,6 @@ fn refuse(input: &Value, member: &str, operation: &str) -> Result<(), AwsError> 
     match &input[member] {
         Value::Null | Value::Bool(false) => Ok(()),
         _ => Err(AwsError::unsupported("SageMaker", &format!("{member} in {operation}"))),
-    }
-}
-
-/// As EC2's ids are written. Whether they are there, EC2 knows.
-fn check_network(subnet: &str, groups: &[Value]) -> Result<(), AwsError> {
-    let is_id = |id: &str, prefix: &str| {
-        id.strip_prefix(prefix)
-            .is_some_and(|rest| [8, 17].contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_hexdigit()))
-    };
-    if !is_id(subnet, "subnet-") {
-        return Err(AwsError::validation(format!("The subnet ID '{subnet}' does not exist")));
-    }
-    match groups.iter().filter_map(Value::as_str).find(|id| !is_id(id, "sg-")) {
-        Some(id) => Err(AwsError::validation(format!("The security group '{id}' does not exist"))),
-        None => Ok(()),
     }
 }
 

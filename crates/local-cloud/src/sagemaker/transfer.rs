@@ -92,6 +92,18 @@ pub async fn download(
     Ok(count)
 }
 
+/// Copies the regular files of a folder, with its folders.
+pub fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
+    for file in files_under(from)? {
+        let to = to.join(file.strip_prefix(from).map_err(std::io::Error::other)?);
+        if let Some(parent) = to.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::fs::copy(&file, to)?;
+    }
+    Ok(())
+}
+
 /// A key's end as a relative path that stays in its folder.
 fn safe(name: &str) -> Option<PathBuf> {
     let path = Path::new(name.trim_start_matches('/'));

@@ -62,7 +62,10 @@ def ask(path, method="GET", **headers):
         return urllib.request.urlopen(request).read().decode()
     except urllib.error.HTTPError as error:
         return error.code
-token = ask("api/token", "PUT", X_aws_ec2_metadata_token_ttl_seconds="60")
+put = urllib.request.Request(base + "api/token", method="PUT", headers={{"X-aws-ec2-metadata-token-ttl-seconds": "60"}})
+with urllib.request.urlopen(put) as answer:
+    token = answer.read().decode()
+    seen["ttl"] = answer.headers["X-aws-ec2-metadata-token-ttl-seconds"]
 def meta(path):
     return ask("meta-data/" + path, X_aws_ec2_metadata_token=token)
 seen["refused"] = [ask("meta-data/"), ask("api/token", "PUT"), ask("meta-data/", X_aws_ec2_metadata_token="x"),
@@ -120,6 +123,7 @@ assert not [name for name in environment if "CANARY" in name + environment[name]
 assert sorted(n for n in environment if n.startswith("AWS_")) == [
     "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_ENDPOINT_URL"], environment
 assert environment["HOME"].endswith(f"/ec2/{i}/root") and f"/ec2/{i}/bin:" in environment["PATH"], environment
+assert seen["ttl"] == "60", "the SDKs need to know"
 assert seen["refused"] == [401, 400, 401, 403, 404], seen["refused"]
 assert (seen["instance-id"], seen["instance-type"], seen["placement/region"]) == (i, "m5.large", "us-east-1")
 assert seen["ami-id"] == answer["Instances"][0]["ImageId"] == end["ImageId"]
@@ -202,6 +206,7 @@ terminate(run())
     let log = Path::new("/var/log").join(server.dir.path().file_name().unwrap());
     let code = r##"
 i = run("head -1 $OPSML_INSTANCE_DIR/log/cloud-init-output.log | grep -q 'namespaces of its own$' || exit; echo mine >LOG; "
+        "(sh -c 'sleep 0.1 &'); pkill cat; sleep 0.5; echo zombies: $(grep -l '^State:.Z' /proc/[0-9]*/status | wc -l); "
         "head -1 /var/log/cloud-init-output.log; echo processes: $(ls -d /proc/[0-9]* | wc -l) of $(ls -A $OPSML_INSTANCE_DIR/../..) $(ls $OPSML_INSTANCE_DIR/..) in $PWD; /sbin/shutdown -h now; sleep 300",
         InstanceInitiatedShutdownBehavior="terminate")
 said(i, "[local cloud]")
@@ -209,7 +214,8 @@ if console(i).splitlines()[0].endswith("namespaces of its own"):
     in_state(i, "terminated")
     lines = console(i)
     assert lines.count("[local cloud]") == 2, lines
-    assert f" of ec2 {i} in " in lines and lines.splitlines()[2].endswith("/root"), lines
+    assert f" of ec2 {i} in " in lines and lines.splitlines()[-1].endswith("/root"), lines
+    assert "zombies: 0\n" in lines, lines
     assert int(lines.split("processes: ")[1].split()[0]) < 10, "it sees no processes but its own"
 else:
     terminate(i)

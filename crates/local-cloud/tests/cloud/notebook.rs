@@ -24,7 +24,10 @@ def status(wanted, name="Notebook-1"):
 def state(call, name="Notebook-1", **more):
     return refused("ValidationException", call, NotebookInstanceName=name, **more)
 
-network = {"SubnetId": "subnet-0123456789abcdef0", "SecurityGroupIds": ["sg-0123456789abcdef0"]}
+ec2 = boto3.client("ec2", config=config)
+subnet = ec2.describe_subnets()["Subnets"][0]
+group = ec2.create_security_group(GroupName="notebooks", Description="for notebooks", VpcId=subnet["VpcId"])["GroupId"]
+network = {"SubnetId": subnet["SubnetId"], "SecurityGroupIds": [group]}
 arn = create(RootAccess="Disabled", VolumeSizeInGB=10, Tags=[{"Key": "a", "Value": "b"}], **network)["NotebookInstanceArn"]
 assert arn == "arn:aws:sagemaker:us-east-1:123456789012:notebook-instance/notebook-1"
 first = told()
@@ -66,9 +69,13 @@ assert not sagemaker.list_notebook_instances(StatusEquals="Stopped")["NotebookIn
 assert state(sagemaker.describe_notebook_instance, "nobody") == "RecordNotFound"
 assert state(sagemaker.stop_notebook_instance, "nobody") == "RecordNotFound"
 assert "enum value set" in refused("ValidationException", create, name="x", InstanceType="ml.none")
-assert "does not exist" in refused("ValidationException", create, name="x", SubnetId="subnet-none")
-assert "does not exist" in refused("ValidationException", create, name="x", SubnetId="subnet-0123456789abcdef0", SecurityGroupIds=["sg-x"])
-assert "together with SubnetId" in refused("ValidationException", create, name="x", SecurityGroupIds=["sg-0123456789abcdef0"])
+none = "The subnet ID 'subnet-0123456789abcdef0' does not exist"
+assert none == refused("ValidationException", create, name="x", SubnetId="subnet-0123456789abcdef0")
+assert "does not exist" in refused("ValidationException", create, name="x", **{**network, "SecurityGroupIds": ["sg-0123456789abcdef0"]})
+assert "together with SubnetId" in refused("ValidationException", create, name="x", SecurityGroupIds=[group])
+late = dict(name="x", **network)
+ec2.delete_security_group(GroupId=group)
+assert "does not exist" in refused("ValidationException", create, **late)
 assert "only if SubnetId" in refused("ValidationException", create, name="x", DirectInternetAccess="Disabled")
 refused("UnknownOperationException", create, name="x", LifecycleConfigName="setup")
 stranger = iam.create_role(RoleName="stranger", AssumeRolePolicyDocument=trust({"Service": "ec2.amazonaws.com"}))["Role"]["Arn"]

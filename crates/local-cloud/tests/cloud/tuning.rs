@@ -200,5 +200,20 @@ assert told["FailureReason"].startswith("InternalServerError: the local cloud wa
 assert told["TrainingJobStatusCounters"]["NonRetryableError"] == 1, told
 "#,
     );
+    // The same where the server had no time to say so.
+    let cloud = local_cloud::Cloud::open(local_cloud::Settings::new(server.dir.path())).unwrap();
+    let died = |tuning: &mut serde_json::Value| {
+        tuning["status"] = "InProgress".into();
+        Ok(())
+    };
+    cloud.store.update("sagemaker.tuning-job", "lost", died).unwrap().unwrap();
+    let server = server.restart();
+    run(
+        &server,
+        r#"
+told = tuned("lost")
+assert told["FailureReason"].startswith("InternalServerError: the local cloud ended while the tuning job ran"), told
+"#,
+    );
     assert_eq!(crate::sagemaker::children(&server), "");
 }

@@ -25,7 +25,7 @@ use crate::sagemaker::image::{Image, start_failure};
 use crate::sagemaker::instance::Instance;
 use crate::sagemaker::log::Pump;
 use crate::sagemaker::resource::{now_ms, text};
-use crate::sagemaker::transfer::{S3Uri, Shard, Sync, disk, download};
+use crate::sagemaker::transfer::{S3Uri, Shard, Sync, copy_files, disk, download};
 use crate::sagemaker::{archive, process};
 
 pub const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
@@ -168,6 +168,14 @@ impl Run {
             for (index, layout) in self.layouts.iter().enumerate() {
                 let shard = if sharded { Shard { index, of: self.layouts.len() } } else { Shard::ALL };
                 let to = layout.channel(name);
+                if index > 0 && !sharded {
+                    // What the role was given once needs no second look: hosts are folders of one machine.
+                    let first = self.layouts[0].channel(name);
+                    let copied = tokio::task::spawn_blocking(move || copy_files(&first, &to)).await;
+                    let copied = copied.map_err(std::io::Error::other).flatten();
+                    copied.map_err(|error| failed(disk(&error)))?;
+                    continue;
+                }
                 if download(&self.objects, role, &from, &to, shard).await.map_err(failed)? == 0 {
                     return Err(format!(
                         "ClientError: Data download failed: No S3 objects found under S3 URL \"{uri}\" given in input \

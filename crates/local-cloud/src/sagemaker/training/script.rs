@@ -18,7 +18,7 @@ use crate::iam::Session;
 use crate::s3::Objects;
 use crate::sagemaker::archive::{files_under, unpack};
 use crate::sagemaker::log::Seen;
-use crate::sagemaker::transfer::{S3Uri, Shard, disk, download};
+use crate::sagemaker::transfer::{S3Uri, Shard, copy_files, disk, download};
 
 /// The image's entry point, which its toolkit calls and tells the script.
 pub const FRAMEWORK: &str = "sagemaker_pytorch_container.training:main";
@@ -264,21 +264,11 @@ async fn fetch(
     if archive == code {
         return Ok(());
     }
-    let placed = tokio::task::spawn_blocking(move || place(&archive, &code)).await;
+    let placed = tokio::task::spawn_blocking(move || {
+        if archive.is_dir() { copy_files(&archive, &code) } else { unpack(&archive, &code) }
+    })
+    .await;
     placed.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
-}
-
-/// A folder's files, or an archive's.
-fn place(from: &Path, code: &Path) -> std::io::Result<()> {
-    if !from.is_dir() {
-        return unpack(from, code);
-    }
-    for file in files_under(from)? {
-        let to = code.join(file.strip_prefix(from).map_err(std::io::Error::other)?);
-        std::fs::create_dir_all(to.parent().unwrap_or(code))?;
-        std::fs::copy(&file, to)?;
-    }
-    Ok(())
 }
 
 /// PyTorch's version in a Python, empty where it doesn't tell.
