@@ -3,7 +3,9 @@
 use std::io::{BufRead, BufReader, Read};
 
 use flate2::read::GzDecoder;
-use opsml_contract::{EpochMetrics, METRICS_FILE, MetricLine, SetupMetrics, TestMetrics};
+use opsml_contract::{
+    EpochMetrics, METRICS_FILE, MetricLine, RESOURCES_FILE, ResourceSample, SetupMetrics, TestMetrics,
+};
 
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
@@ -17,6 +19,8 @@ pub struct TrainingOutput {
     pub setup: Option<SetupMetrics>,
     pub epochs: Vec<EpochMetrics>,
     pub test: Option<TestMetrics>,
+    /// CPU and memory over time.
+    pub resources: Vec<ResourceSample>,
 }
 
 impl TrainingOutput {
@@ -50,16 +54,24 @@ fn read(archive: &[u8]) -> std::io::Result<TrainingOutput> {
     let mut archive = tar::Archive::new(GzDecoder::new(archive).take(MAX_BYTES));
     for entry in archive.entries()? {
         let entry = entry?;
-        if entry.path()?.file_name().is_none_or(|name| name != METRICS_FILE) {
-            continue;
-        }
-        for line in BufReader::new(entry).lines() {
-            match serde_json::from_str(&line?) {
-                Ok(MetricLine::Setup(setup)) => output.setup = Some(setup),
-                Ok(MetricLine::Epoch(epoch)) => output.epochs.push(epoch),
-                Ok(MetricLine::Test(test)) => output.test = Some(test),
-                Err(error) => return Err(std::io::Error::other(error)),
+        let name = entry.path()?.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let lines = BufReader::new(entry).lines();
+        match name.as_str() {
+            METRICS_FILE => {
+                for line in lines {
+                    match serde_json::from_str(&line?)? {
+                        MetricLine::Setup(setup) => output.setup = Some(setup),
+                        MetricLine::Epoch(epoch) => output.epochs.push(epoch),
+                        MetricLine::Test(test) => output.test = Some(test),
+                    }
+                }
             }
+            RESOURCES_FILE => {
+                for line in lines {
+                    output.resources.push(serde_json::from_str(&line?)?);
+                }
+            }
+            _ => {}
         }
     }
     Ok(output)

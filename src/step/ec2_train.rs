@@ -3,8 +3,9 @@
 //! Key pair, security group, bundle and instance live while the step does. Model, metrics and log stay.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use opsml_contract::{EpochMetrics, TRAINING_CHANNEL};
 use schemars::JsonSchema;
@@ -185,13 +186,23 @@ impl Kind for Ec2Train {
     }
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
+        let bundle = context.paths.base.join(&context.paths.cache).join(format!("bundle-{}", context.base()));
+        let trained = self.train(context, &bundle).await;
+        // Half a gigabyte that can be gathered again; what can't be removed now is replaced by the next one.
+        let _ = std::fs::remove_dir_all(&bundle);
+        trained
+    }
+}
+
+impl Ec2Train {
+    async fn train(&self, context: &mut Context<'_>, gathered: &Path) -> Outcome<Done<Outputs>> {
         context.apart(&self.output_path.0, false)?;
         let address = match self.ssh_from {
             Some(address) => address,
             None => my_address(context.aws()).await?,
         };
         let ssh_from = format!("{address}/32");
-        let bundle = self.bundle(context).await?;
+        let bundle = self.bundle(context, gathered).await?;
         let keys = context.paths.base.join(&context.paths.cache).join("keys");
         let key =
             context.ensure_meanwhile("key-pair", KeyPair { base: context.base(), folder: keys }).await?;
@@ -249,9 +260,7 @@ impl Kind for Ec2Train {
         let summary = format!("{} {}{}", outputs.instance_id, outputs.market, accuracy.unwrap_or_default());
         Ok(Done::new(outputs, summary).figures(figures))
     }
-}
 
-impl Ec2Train {
     fn image(&self) -> Outcome<Image> {
         match (&self.image_id, &self.image_search) {
             (Some(id), _) => Ok(Image::Id(id.clone())),
@@ -265,21 +274,20 @@ impl Ec2Train {
     }
 
     /// Uploads the worker and the libraries that it needs; gives their S3 URI.
-    async fn bundle(&self, context: &mut Context<'_>) -> Outcome<String> {
+    async fn bundle(&self, context: &mut Context<'_>, folder: &Path) -> Outcome<String> {
         let worker = context.paths.worker.clone().ok_or_else(|| {
             Failure::new("NoWorker", "there is no opsml-worker to send to the instance")
                 .hint("build it beside opsml, or name it by OPSML_WORKER")
         })?;
         context.progress("gathering the worker and its libraries", None);
-        let cache = context.paths.base.join(&context.paths.cache);
-        let (folder, digest) = tokio::task::block_in_place(|| gather(&worker, &cache))?;
-        let all = files::files_below(&folder)?;
+        let digest = tokio::task::block_in_place(|| gather(&worker, folder))?;
+        let all = files::files_below(folder)?;
         let (bucket, prefix) = split_uri(&self.output_path.0)?;
         let prefix = format!("{}/{}-bundle/{}/", prefix.trim_end_matches('/'), context.base(), &digest[..16]);
         let objects = Objects {
             bucket,
             prefix: prefix.trim_start_matches('/').to_owned(),
-            folder,
+            folder: folder.to_owned(),
             digest,
             files: all.len() as u64,
             bytes: all.iter().map(|file| file.bytes).sum(),
@@ -325,34 +333,30 @@ impl Ec2Train {
     }
 }
 
-/// Gathers the worker and its libraries in a folder named by their content; gives it and the digest.
-fn gather(worker: &Path, cache: &Path) -> Outcome<(PathBuf, String)> {
+/// Gathers the worker and its libraries in `folder`, anew; gives the digest of it all.
+fn gather(worker: &Path, folder: &Path) -> Outcome<String> {
     let listed = std::process::Command::new(worker).arg("files").output();
     let listed = listed.map_err(|error| Failure::file(worker, error))?;
     if !listed.status.success() {
         let said = String::from_utf8_lossy(&listed.stderr).trim().to_owned();
         return Err(Failure::file(worker, format!("can't tell its libraries: {said}")));
     }
-    std::fs::create_dir_all(cache).map_err(|error| Failure::file(cache, error))?;
-    let staging = tempfile::Builder::new().prefix("bundle-").tempdir_in(cache);
-    let staging = staging.map_err(|error| Failure::file(cache, error))?;
-    let lib = staging.path().join("lib");
-    std::fs::create_dir(&lib).map_err(|error| Failure::file(&lib, error))?;
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(Failure::file(folder, error)),
+        _ => {}
+    }
+    let lib = folder.join("lib");
+    std::fs::create_dir_all(&lib).map_err(|error| Failure::file(&lib, error))?;
     for line in String::from_utf8_lossy(&listed.stdout).lines() {
         let file = Path::new(line);
         let name = file.file_name().ok_or_else(|| Failure::file(file, "is no file"))?;
-        let own = file.canonicalize().ok() == worker.canonicalize().ok();
-        let to = if own { staging.path().join("opsml-worker") } else { lib.join(name) };
+        let real = file.canonicalize().map_err(|error| Failure::file(file, error))?;
+        let own = worker.canonicalize().is_ok_and(|worker| worker == real);
+        let to = if own { folder.join("opsml-worker") } else { lib.join(name) };
         // Half a gigabyte is linked where it can be, and copied only to another disk.
-        if std::fs::hard_link(file.canonicalize().map_err(|error| Failure::file(file, error))?, &to).is_err()
-        {
-            std::fs::copy(file, &to).map_err(|error| Failure::file(file, error))?;
+        if std::fs::hard_link(&real, &to).is_err() {
+            std::fs::copy(&real, &to).map_err(|error| Failure::file(file, error))?;
         }
     }
-    let digest = files::digest(staging.path())?;
-    let folder = cache.join(format!("bundle-{digest}"));
-    if !folder.is_dir() {
-        std::fs::rename(staging.keep(), &folder).map_err(|error| Failure::file(&folder, error))?;
-    }
-    Ok((folder, digest))
+    files::digest(folder)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use opsml_contract::{EpochMetrics, Hyperparameters, WORKER_IMAGE, metric_regex};
+use opsml_contract::{EpochMetrics, Hyperparameters, ResourceSample, WORKER_IMAGE, metric_regex};
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -349,16 +349,31 @@ pub(super) fn hyperparameter_problems(values: &Map<String, Value>) -> Vec<Proble
     together.into_iter().map(|error| Problem::at("hyperparameters", error.to_string())).collect()
 }
 
-/// What a job of the worker shows: its loss and accuracy by epoch.
+/// What a job of the worker shows: its loss and accuracy by epoch, and what it used of its machine.
 pub(super) fn curves(output: &TrainingOutput) -> Vec<Figure> {
     let epochs = &output.epochs;
     let series = |name: &str, value: fn(&EpochMetrics) -> f64| {
         Series::line(name, epochs.iter().map(|epoch| (f64::from(epoch.epoch), value(epoch))).collect())
     };
-    if epochs.is_empty() {
-        return Vec::new();
+    let mut figures = Vec::new();
+    if output.resources.len() > 1 {
+        let over = |name: &str, value: fn(&ResourceSample) -> f64| {
+            Series::line(name, output.resources.iter().map(|at| (at.seconds, value(at))).collect())
+        };
+        figures.push(Figure::Curve {
+            caption: "CPU and memory of the training process".into(),
+            x: "seconds".into(),
+            y: "cores; GiB".into(),
+            series: vec![
+                over("cores at work", |at| at.cpu_percent / 100.0),
+                over("GiB of memory", |at| at.memory_bytes as f64 / f64::from(1 << 30)),
+            ],
+        });
     }
-    vec![
+    if epochs.is_empty() {
+        return figures;
+    }
+    let curves = [
         Figure::Curve {
             caption: "Loss by epoch".into(),
             x: "epoch".into(),
@@ -371,5 +386,6 @@ pub(super) fn curves(output: &TrainingOutput) -> Vec<Figure> {
             y: "accuracy".into(),
             series: vec![series("train", |e| e.train_accuracy), series("valid", |e| e.valid_accuracy)],
         },
-    ]
+    ];
+    curves.into_iter().chain(figures).collect()
 }
