@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::aws::{Aws, failure, present};
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
+use crate::resource::{read_text, split_uri};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LogLine {
@@ -12,6 +13,13 @@ pub struct LogLine {
     /// Milliseconds since 1970.
     pub at: i64,
     pub message: String,
+}
+
+/// What lies at an S3 URI, as text.
+pub async fn object_text(aws: &Aws, uri: &str) -> Outcome<String> {
+    let (bucket, key) = split_uri(uri)?;
+    let missing = || Failure::new("NotFound", format!("there is no {uri}"));
+    read_text(aws, &bucket, &key).await?.ok_or_else(missing)
 }
 
 /// The last `limit` lines of each stream of `group` whose name begins with `prefix`, oldest first.

@@ -8,7 +8,7 @@ mod training_output;
 mod tuning_trials;
 
 pub use invoke_endpoint::{Invocation, invoke_endpoint};
-pub use logs::{LogLine, job_log};
+pub use logs::{LogLine, job_log, object_text};
 pub use my_address::my_address;
 pub use s3_copy::{Place, copy, copy_all, s3_client};
 pub use training_output::{TrainingOutput, training_output};

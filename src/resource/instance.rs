@@ -278,7 +278,7 @@ fn state(instance: &Described) -> Option<InstanceStateName> {
 }
 
 /// An object as text; `None` where there is none.
-async fn read_text(aws: &Aws, bucket: &str, key: &str) -> Outcome<Option<String>> {
+pub async fn read_text(aws: &Aws, bucket: &str, key: &str) -> Outcome<Option<String>> {
     let object = aws.s3.get_object().bucket(bucket).key(key).send().await;
     let Some(object) = present(object.map_err(|error| failure("GetObject", error)))? else { return Ok(None) };
     let failed = |error| Failure::new("Connection", format!("s3://{bucket}/{key}: {error}"));

@@ -29,7 +29,7 @@ use serde_json::{Map, Value};
 pub use bucket::Bucket;
 pub use endpoint::Endpoint;
 pub use endpoint_config::EndpointConfig;
-pub use instance::{Image, Instance, NAME, Spot};
+pub use instance::{Image, Instance, NAME, Spot, read_text};
 pub use instance_profile::InstanceProfile;
 pub use key_pair::KeyPair;
 pub use model::Model;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use opsml_contract::{EpochMetrics, TRAINING_CHANNEL};
 use schemars::JsonSchema;
@@ -186,11 +186,9 @@ impl Kind for Ec2Train {
     }
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
-        let bundle = context.paths.base.join(&context.paths.cache).join(format!("bundle-{}", context.base()));
-        let trained = self.train(context, &bundle).await;
-        // Half a gigabyte that can be gathered again; what can't be removed now is replaced by the next one.
-        let _ = std::fs::remove_dir_all(&bundle);
-        trained
+        let name = format!("bundle-{}", context.base());
+        let gathered = Gathered(context.paths.base.join(&context.paths.cache).join(name));
+        self.train(context, &gathered.0).await
     }
 }
 
@@ -330,6 +328,16 @@ impl Ec2Train {
                 format!("the user data comes to {} bytes, and EC2 takes {MAX_USER_DATA}", script.len()),
             )),
         }
+    }
+}
+
+/// The folder of a bundle, half a gigabyte that goes with the step, be it done, failed or timed out.
+struct Gathered(PathBuf);
+
+impl Drop for Gathered {
+    fn drop(&mut self) {
+        // What can't be removed now is replaced by the next one.
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -4,6 +4,7 @@ mod check;
 mod cloud;
 mod command;
 mod crash;
+mod ec2;
 mod env;
 mod failure;
 mod hostile;

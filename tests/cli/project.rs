@@ -37,6 +37,15 @@ fn the_project_runs_from_start_to_end() {
     let class = step("predict")["class"].clone();
     assert!(ran.stdout.contains(class.as_str().unwrap()), "{class}: {}", ran.stdout);
     assert!(step("data")["classes"].as_array().unwrap().contains(&class), "{class}");
+    assert_eq!(step("tune")["trials"].as_array().unwrap().len(), 6);
+    assert!(step("multi")["metrics"]["test_accuracy"].as_f64().unwrap() >= 0.65);
+    let shards = env.opsml(["logs", "runbooks/project.md", "multi"]).code(0).stdout;
+    for rank in ["rank 0 of 2 (algo-1): 1850 of 3700", "rank 1 of 2 (algo-2): 1850 of 3700"] {
+        assert!(shards.contains(rank), "{rank}: {shards}");
+    }
+    for kind in ["instances", "key_pairs", "security_groups"] {
+        assert_eq!(account[kind], json!([]), "{kind}");
+    }
     // The one job that failed is the one that had to.
     assert!(
         step("denied")["error"]["message"]

@@ -70,7 +70,7 @@ impl Record {
 /// It holds files, and none that a server makes: it is somebody else's.
 pub fn ensure_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let ours = [LOCK, START_LOCK, RECORD].iter().any(|name| dir.join(name).exists());
+    let ours = [LOCK, START_LOCK, RECORD, "state.db"].iter().any(|name| dir.join(name).exists());
     if !ours && std::fs::read_dir(dir)?.next().is_some() {
         return Err(io::Error::other("the folder holds other files: name an empty one, or a new one"));
     }

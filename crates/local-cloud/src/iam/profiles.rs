@@ -60,6 +60,14 @@ pub fn list(request: &Request) -> Reply {
     listed(request, |profile| profile.path.starts_with(prefix))
 }
 
+pub fn list_tags(request: &Request) -> Reply {
+    let profile = authorized(request)?;
+    let mut tags: Vec<(String, Value)> =
+        profile.tags.iter().map(|tag| (tag.key.clone(), json!(tag))).collect();
+    tags.sort_by(|(left, _), (right, _)| left.cmp(right));
+    request.page("Tags", tags)
+}
+
 pub fn list_for_role(request: &Request) -> Reply {
     let role = request.authorized_role()?;
     listed(request, |profile| profile.roles.contains(&role.name))

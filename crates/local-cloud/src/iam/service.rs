@@ -49,6 +49,7 @@ pub fn call(cloud: &Arc<Cloud>, call: &Call) -> Reply {
         "GetInstanceProfile" => profiles::get(&request),
         "ListInstanceProfiles" => profiles::list(&request),
         "ListInstanceProfilesForRole" => profiles::list_for_role(&request),
+        "ListInstanceProfileTags" => profiles::list_tags(&request),
         "DeleteInstanceProfile" => profiles::delete(&request),
         "AddRoleToInstanceProfile" => profiles::add_role(&request),
         "RemoveRoleFromInstanceProfile" => profiles::remove_role(&request),
