@@ -69,16 +69,22 @@ impl Record {
 /// # Errors
 /// It holds files, and none that a server makes: it is somebody else's.
 pub fn ensure_dir(dir: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    private_dir(dir)?;
     let ours = [LOCK, START_LOCK, RECORD, "state.db"].iter().any(|name| dir.join(name).exists());
     if !ours && std::fs::read_dir(dir)?.next().is_some() {
         return Err(io::Error::other("the folder holds other files: name an empty one, or a new one"));
     }
+    // A folder that was there may be open to others.
     let metadata = std::fs::metadata(dir)?;
     if metadata.permissions().mode() & 0o077 != 0 {
         std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))?;
     }
     Ok(())
+}
+
+/// Makes a folder below the server's, or takes the one that is there: for its owner alone.
+pub fn private_dir(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 /// Whether `lock` is still the folder's: it was not deleted, with or without another in its place.

@@ -15,7 +15,7 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStdin, Command};
 
 use crate::cloud::Cloud;
-use crate::process::ensure_dir;
+use crate::process::private_dir;
 use crate::sagemaker::process::{INSTANCE_DIR, WAIT_POLICY};
 
 /// The pipe by which an instance tells of its shutdown.
@@ -66,10 +66,10 @@ impl Folder {
     /// Makes the folder, at the first boot.
     pub fn create(&self, tools: Option<&Path>) -> std::io::Result<()> {
         if let Some(parent) = self.0.parent() {
-            ensure_dir(parent)?;
+            private_dir(parent)?;
         }
         for name in ["", "bin", "log", "root", "tmp"] {
-            ensure_dir(&self.path(name))?;
+            private_dir(&self.path(name))?;
         }
         let shadow = SHADOW.replace("@DIR@", &quoted(&self.0));
         self.write("shadow", shadow.as_bytes(), 0o700)?;

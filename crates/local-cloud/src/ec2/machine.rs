@@ -103,7 +103,9 @@ async fn live(cloud: Arc<Cloud>, id: String, mut orders: UnboundedReceiver<End>)
         Ok(mut host) => host.run(&mut orders).await,
         // The disk is full, the machine has no more processes, or the state file cannot be used.
         Err(why) => {
-            let _ = Folder::of(&cloud.settings.dir, &id).say(&format!("[local cloud] {why}"));
+            if Folder::of(&cloud.settings.dir, &id).say(&format!("[local cloud] {why}")).is_err() {
+                eprintln!("{id} doesn't boot: {why}");
+            }
             End::Terminate(Reason::Internal)
         }
     };
