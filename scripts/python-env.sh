@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Usage: eval "$(scripts/python-env.sh)" or eval "$(scripts/python-env.sh toolkit)"
+# Usage: eval "$(scripts/python-env.sh)", or with an argument: toolkit, moto
 #
 # Installs the Python packages that the tests use as independent judges (python-requirements.txt, or
-# toolkit-requirements.txt) into the per-user cache, once for each list and Python, and prints
-# OPSML_TEST_PYTHONPATH (or OPSML_TEST_TOOLKIT). `pip install --target` does without venv, which Debian
-# leaves out of python3. Download: 15 MB (10 MB); disk: 30 MB (40 MB).
+# ARGUMENT-requirements.txt) into the per-user cache, once for each list and Python, and prints
+# OPSML_TEST_PYTHONPATH (OPSML_TEST_TOOLKIT, OPSML_TEST_MOTO). `pip install --target` does without venv, which
+# Debian leaves out of python3. Download: 15 MB (10 MB, 30 MB); disk: 30 MB (40 MB, 80 MB).
 set -euo pipefail
 
 name=python-env
@@ -12,6 +12,7 @@ name=python-env
 case ${1:-} in
 "") list=python variable=OPSML_TEST_PYTHONPATH ;;
 toolkit) list=toolkit variable=OPSML_TEST_TOOLKIT && "$(dirname "$0")/need.sh" cc ;;
+moto) list=moto variable=OPSML_TEST_MOTO ;;
 *) die "there is no list $1" ;;
 esac
 requirements=$(dirname "$0")/$list-requirements.txt

@@ -157,9 +157,11 @@ where
         // HEAD requests have no body to carry a code.
         (None, Some(404)) => Failure::new("NotFound", format!("{operation}: not found")),
         (None, Some(403)) => Failure::new("AccessDenied", format!("{operation}: access denied")),
-        (None, Some(status)) => {
+        (None, Some(status)) if status >= 300 => {
             Failure::new("Http", format!("{operation}: the service answered with status {status}"))
         }
+        // It succeeded, and can't be understood.
+        (None, Some(_)) => Failure::new("BadAnswer", format!("{operation}: {}", DisplayErrorContext(&error))),
         (None, None) => Failure::new("Connection", format!("{operation}: {}", DisplayErrorContext(&error))),
     }
 }

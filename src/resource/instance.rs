@@ -35,6 +35,9 @@ pub struct Instance {
     pub spot: Option<Spot>,
 }
 
+/// The tag by which an instance is found again: it is set in the call that makes the instance.
+const NAME_TAG: &str = "opsml:name";
+
 /// What the user data writes for the instance's name, which is chosen only in the intent.
 pub const NAME: &str = "@NAME@";
 
@@ -120,6 +123,7 @@ impl Resource for Instance {
         let image = self.image.resolve(aws).await?;
         let mut tags = tags.clone();
         tags.insert("Name".into(), name.to_owned());
+        tags.insert(NAME_TAG.into(), name.to_owned());
         let script = BASE64_STANDARD.encode(self.user_data.replace(NAME, name));
         until_role_is_known(aws, &self.instance_profile, progress, async || {
             let run = aws
@@ -265,10 +269,10 @@ impl Spot {
     }
 }
 
-/// The instance that was made with this client token; the newest, should EC2 still show an older one.
-async fn find(aws: &Aws, token: &str) -> Outcome<Option<Described>> {
-    let by_token = Filter::builder().name("client-token").values(token).build();
-    let found = aws.ec2.describe_instances().filters(by_token).send().await;
+/// The instance of this name.
+async fn find(aws: &Aws, name: &str) -> Outcome<Option<Described>> {
+    let by_name = Filter::builder().name(format!("tag:{NAME_TAG}")).values(name).build();
+    let found = aws.ec2.describe_instances().filters(by_name).send().await;
     let found = found.map_err(|error| failure("DescribeInstances", error))?;
     Ok(found.reservations().iter().flat_map(|one| one.instances()).next().cloned())
 }

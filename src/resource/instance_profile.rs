@@ -39,9 +39,15 @@ impl Resource for InstanceProfile {
     }
 
     async fn tags(&self, aws: &Aws, name: &str) -> Outcome<Tags> {
-        let tags = aws.iam.list_instance_profile_tags().instance_profile_name(name).send().await;
-        let tags = tags.map_err(|error| failure("ListInstanceProfileTags", error))?;
-        Ok(tags.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
+        let profile = aws.iam.get_instance_profile().instance_profile_name(name).send().await;
+        let profile = profile.map_err(|error| failure("GetInstanceProfile", error))?;
+        Ok(profile
+            .instance_profile()
+            .map(|profile| profile.tags())
+            .unwrap_or_default()
+            .iter()
+            .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
+            .collect())
     }
 
     async fn create(&self, aws: &Aws, name: &str, tags: &Tags, progress: Report<'_>) -> Outcome<()> {

@@ -63,6 +63,11 @@ fn env_with(runbook: &str) -> Env {
     let env = Env::new();
     env.write("ec2.md", runbook);
     env.write("images/train/a/1.txt", "an image");
+    with_worker(env)
+}
+
+/// The script for a worker.
+pub fn with_worker(env: Env) -> Env {
     let worker = env.write("opsml-worker", WORKER);
     std::fs::set_permissions(&worker, std::fs::Permissions::from_mode(0o755)).unwrap();
     env.with("OPSML_WORKER", worker)

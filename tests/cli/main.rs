@@ -10,6 +10,7 @@ mod failure;
 mod hostile;
 mod judge;
 mod lifecycle;
+mod moto;
 mod project;
 mod real_worker;
 mod serve;

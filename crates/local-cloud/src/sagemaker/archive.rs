@@ -28,7 +28,8 @@ pub fn pack(folders: &[PathBuf], to: &Path) -> io::Result<()> {
         }
     }
     // Weights hardly compress: speed counts.
-    let encoder = GzEncoder::new(File::create(to)?, Compression::fast());
+    // Weights don't compress, and trying takes longer than training a small model does.
+    let encoder = GzEncoder::new(File::create(to)?, Compression::none());
     let mut archive = tar::Builder::new(encoder);
     archive.follow_symlinks(false);
     for (name, path) in files {
