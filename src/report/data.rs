@@ -248,6 +248,8 @@ fn facts(map: &Map<String, Value>) -> Vec<(String, String)> {
                 );
             }
             Value::Null => {}
+            // Rows of a table are for a table: the step's own figure, or `table()` in the prose.
+            Value::Array(rows) if rows.first().is_some_and(Value::is_object) => {}
             Value::String(text) if text.trim().is_empty() => {}
             other => rows.push((label(name), short(other))),
         }

@@ -219,7 +219,7 @@ pub fn references(text: &str, form: Form, at: &dyn Fn(usize) -> usize) -> Result
         let path: Vec<String> = parts.collect();
         // What is not there word for word, as in `x["y"]`, is shown where it begins.
         let spans = names.get(dotted.as_str()).or_else(|| names.get(root.as_str()));
-        let everywhere = vec![0..text.len()];
+        let everywhere = std::iter::once(0..text.len()).collect();
         references.extend(spans.unwrap_or(&everywhere).iter().map(|span| Reference {
             root: root.clone(),
             path: path.clone(),

@@ -66,11 +66,11 @@ impl Kind for ChooseInstance {
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {
-        let unknown = self.candidates.iter().filter(|name| price::instance(name).is_none());
+        let unknown = self.candidates.iter().enumerate().filter(|(_, name)| price::instance(name).is_none());
         unknown
-            .map(|name| {
+            .map(|(at, name)| {
                 let mut problem = Problem::at(
-                    "candidates",
+                    format!("candidates.{at}"),
                     format!("the price table doesn't know the instance type `{name}`"),
                 );
                 let known: Vec<&str> = price::instances().iter().map(|known| known.name).collect();

@@ -102,12 +102,12 @@ impl Kind for Compare {
             note += "; rows marked with * are the same seconds at another type's price, not measured there";
         }
         let note = note + ".";
-        let outputs = Outputs { cheapest, fastest, note: note.clone(), rows };
+        let outputs = Outputs { cheapest, fastest, note, rows };
         let summary = match &outputs.cheapest {
             Some(cheapest) => format!("{} runs; {cheapest} would cost least", self.runs.len()),
             None => format!("{} runs", self.runs.len()),
         };
-        let figure = table(&outputs.rows, &note);
+        let figure = table(&outputs.rows);
         Ok(Done::new(outputs, summary).figures(vec![figure]))
     }
 }
@@ -130,7 +130,7 @@ fn row(name: &str, run: &Measured, instance_type: &str, measured: bool) -> Row {
     }
 }
 
-fn table(rows: &[Row], note: &str) -> Figure {
+fn table(rows: &[Row]) -> Figure {
     let seconds = |value: Option<f64>| value.map(|s| format!("{s:.2}")).unwrap_or_default();
     let dollars = |value: Option<f64>| value.map(|usd| format!("{usd:.5}")).unwrap_or_default();
     let columns = [
@@ -146,7 +146,7 @@ fn table(rows: &[Row], note: &str) -> Figure {
         "USD in all",
     ];
     Figure::Table {
-        caption: note.to_owned(),
+        caption: "Seconds and costs; * marks seconds that were not measured there".into(),
         columns: columns.map(str::to_owned).into(),
         rows: rows
             .iter()
