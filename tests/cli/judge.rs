@@ -15,6 +15,11 @@ const OPERATIONS: &str = "
     s3.ListObjectVersions s3.ListObjectsV2 s3.PutBucketEncryption s3.PutBucketTagging s3.PutBucketVersioning s3.PutObject
     s3.PutPublicAccessBlock
     sagemaker-runtime.InvokeEndpoint
+    iam.AddRoleToInstanceProfile iam.CreateInstanceProfile iam.DeleteInstanceProfile iam.GetInstanceProfile
+    iam.RemoveRoleFromInstanceProfile
+    sagemaker.CreateHyperParameterTuningJob sagemaker.CreateNotebookInstance sagemaker.DeleteHyperParameterTuningJob
+    sagemaker.DeleteNotebookInstance sagemaker.DescribeHyperParameterTuningJob sagemaker.DescribeNotebookInstance
+    sagemaker.ListTrainingJobsForHyperParameterTuningJob sagemaker.StopNotebookInstance
     sagemaker.CreateEndpoint sagemaker.CreateEndpointConfig sagemaker.CreateModel sagemaker.CreateTrainingJob
     sagemaker.DeleteEndpoint sagemaker.DeleteEndpointConfig sagemaker.DeleteModel sagemaker.DeleteTrainingJob
     sagemaker.DescribeEndpoint sagemaker.DescribeEndpointConfig sagemaker.DescribeModel sagemaker.DescribeTrainingJob
