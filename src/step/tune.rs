@@ -270,9 +270,9 @@ impl Tune {
                 .iter()
                 .map(|trial| {
                     let tuned = self.hyperparameter_ranges.keys();
-                    let tuned = tuned.map(|name| trial.tuned.get(name).map(plain).unwrap_or_default());
+                    let tuned = tuned.map(|name| trial.tuned.get(name).map(short).unwrap_or_default());
                     let value = trial.value.map(|value| format!("{value:.4}")).unwrap_or_default();
-                    [trial.job_name.clone(), trial.status.clone(), value]
+                    [number(&trial.job_name).to_owned(), trial.status.clone(), value]
                         .into_iter()
                         .chain(tuned)
                         .chain([trial.seconds.map(|s| s.to_string()).unwrap_or_default()])
@@ -298,5 +298,19 @@ impl Tune {
             }
         }
         figures
+    }
+}
+
+/// `NNN-hash`, the end of a trial's name: what comes before is the tuning job's.
+fn number(job_name: &str) -> &str {
+    let second_last = job_name.rmatch_indices('-').nth(1);
+    second_last.map_or(job_name, |(at, _)| &job_name[at + 1..])
+}
+
+/// A value for a column: a number that a tuner chose has more digits than anybody reads.
+fn short(value: &Value) -> String {
+    match value.as_f64() {
+        Some(number) if value.is_f64() => format!("{number:.6}"),
+        _ => plain(value),
     }
 }
