@@ -3,11 +3,13 @@
 //! A training job is configured by [`Hyperparameters`], speaks through [`MetricLine`]s, and leaves a
 //! [`ModelManifest`] beside its weights. The three crates that meet over these types never import each other's.
 
+mod decision;
 mod hyperparameters;
 mod manifest;
 mod metrics;
 mod resources;
 
+pub use decision::{DECISIONS_LOG_GROUP, Decision};
 pub use hyperparameters::{
     Arch, FineTune, HyperparameterError, Hyperparameters, Optimizer, Schedule, Transform,
 };
@@ -29,3 +31,13 @@ pub const BIND_ADDRESS_ENV: &str = "OPSML_BIND_ADDRESS";
 
 /// The port that `serve` binds, as SageMaker's inference toolkit names it; 8080 where it is unset.
 pub const BIND_PORT_ENV: &str = "SAGEMAKER_BIND_TO_PORT";
+
+/// The environment variable of an endpoint's container that says from where it may fetch an image: origins, such as
+/// `https://images.example.com`, separated by commas. Unset or empty: from nowhere.
+pub const IMAGE_ORIGINS_ENV: &str = "OPSML_IMAGE_ORIGINS";
+
+/// The name under which `function` knows the Lambda handler that comes with opsml.
+pub const HANDLER: &str = "opsml-handler";
+
+/// The environment variable of the Lambda handler that names the endpoint it invokes.
+pub const ENDPOINT_NAME_ENV: &str = "ENDPOINT_NAME";
