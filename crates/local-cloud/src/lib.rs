@@ -15,6 +15,7 @@ pub mod child;
 pub mod cloud;
 pub mod ec2;
 pub mod iam;
+pub mod lambda;
 pub mod lifecycle;
 mod listen;
 pub mod logs;

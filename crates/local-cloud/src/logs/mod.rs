@@ -39,6 +39,11 @@ impl Logs {
         })
     }
 
+    /// Whether there is such a group.
+    pub fn has_group(&self, group: &str) -> Result<bool, AwsError> {
+        self.store.with(|c| group_exists(c, group))
+    }
+
     /// Whether no log group is left.
     pub fn is_empty(&self) -> Result<bool, AwsError> {
         self.store.with(|c| c.query_row("SELECT NOT EXISTS (SELECT * FROM log_group)", [], |row| row.get(0)))

@@ -28,6 +28,7 @@ use crate::cloud::Cloud;
 use catalog::{CONFIG, MODEL};
 pub(crate) use instance::Instance;
 pub use resource::set_quota;
+pub(crate) use shapes::Model;
 
 /// What runs now, by name. Empty after a restart until [`start`].
 #[derive(Debug, Default)]

@@ -1,5 +1,5 @@
-//! What SageMaker's operations demand of their input: required members, enums, patterns, lengths and ranges, as
-//! AWS's model says (`shapes.json`, written by `shapes.py` from botocore), in AWS's words.
+//! What operations demand of their input: required members, enums, patterns, lengths and ranges, as AWS's model says,
+//! in AWS's words. SageMaker's is `shapes.json`, written by `shapes.py` from botocore; Lambda has one of its own.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
@@ -10,11 +10,14 @@ use serde_json::Value;
 
 use crate::call::AwsError;
 
+/// The inputs of one service.
 #[derive(Deserialize)]
-struct Model {
+pub struct Model {
     /// Operation to the shape of its input.
     operations: HashMap<String, String>,
     shapes: HashMap<String, Shape>,
+    #[serde(skip)]
+    patterns: HashMap<String, Regex>,
 }
 
 #[derive(Deserialize)]
@@ -34,100 +37,113 @@ struct Shape {
 }
 
 static MODEL: LazyLock<Model> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("shapes.json")).expect("the file is part of the build and tested")
+    Model::read(include_str!("shapes.json")).expect("the file is part of the build and tested")
 });
 
-static PATTERNS: LazyLock<HashMap<&'static str, Regex>> = LazyLock::new(|| {
-    let patterns = MODEL.shapes.values().filter_map(|shape| shape.pattern.as_deref());
-    // Java's class for what Rust spells out.
-    let rust = |pattern: &str| Regex::new(&format!("^(?:{})$", pattern.replace(r"\p{Alnum}", "a-zA-Z0-9")));
-    patterns.filter_map(|pattern| Some((pattern, rust(pattern).ok()?))).collect()
-});
-
-/// Checks an operation's input; says every fault at once, as AWS does.
+/// Checks the input of one of SageMaker's operations.
 pub fn validate(operation: &str, input: &Value) -> Result<(), AwsError> {
-    let Some(shape) = MODEL.operations.get(operation) else { return Ok(()) };
-    let mut faults = Vec::new();
-    check(shape, "", input, &mut faults);
-    if faults.is_empty() {
-        return Ok(());
-    }
-    let count = faults.len();
-    let errors = if count == 1 { "error" } else { "errors" };
-    Err(AwsError::validation(format!("{count} validation {errors} detected: {}", faults.join("; "))))
+    MODEL.validate(operation, input)
 }
 
-fn check(shape: &str, path: &str, value: &Value, faults: &mut Vec<String>) {
-    let Some(shape) = MODEL.shapes.get(shape) else { return };
-    let mut fault = |shown: &str, constraint: String| {
-        faults.push(format!(
-            "Value {shown} at '{path}' failed to satisfy constraint: Member must {constraint}"
-        ));
-    };
-    match (shape.r#type.as_str(), value) {
-        ("structure", Value::Object(members)) => {
-            for name in shape.required.iter().filter(|name| members.get(*name).is_none_or(Value::is_null)) {
-                let at = join(path, name);
-                faults.push(format!(
-                    "Value null at '{at}' failed to satisfy constraint: Member must not be null"
-                ));
-            }
-            for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
-                match shape.members.get(name) {
-                    Some(member) => check(member, &join(path, name), value, faults),
-                    None => faults.push(format!("Unknown parameter '{}'", join(path, name))),
+impl Model {
+    /// Reads what a `shapes.py` has written.
+    pub fn read(json: &str) -> serde_json::Result<Self> {
+        let mut model: Self = serde_json::from_str(json)?;
+        let patterns = model.shapes.values().filter_map(|shape| shape.pattern.as_deref());
+        // Java's class for what Rust spells out.
+        let rust =
+            |pattern: &str| Regex::new(&format!("^(?:{})$", pattern.replace(r"\p{Alnum}", "a-zA-Z0-9")));
+        model.patterns =
+            patterns.filter_map(|pattern| Some((pattern.to_owned(), rust(pattern).ok()?))).collect();
+        Ok(model)
+    }
+
+    /// Checks an operation's input; says every fault at once, as AWS does.
+    pub fn validate(&self, operation: &str, input: &Value) -> Result<(), AwsError> {
+        let Some(shape) = self.operations.get(operation) else { return Ok(()) };
+        let mut faults = Vec::new();
+        self.check(shape, "", input, &mut faults);
+        if faults.is_empty() {
+            return Ok(());
+        }
+        let count = faults.len();
+        let errors = if count == 1 { "error" } else { "errors" };
+        Err(AwsError::validation(format!("{count} validation {errors} detected: {}", faults.join("; "))))
+    }
+
+    fn check(&self, shape: &str, path: &str, value: &Value, faults: &mut Vec<String>) {
+        let Some(shape) = self.shapes.get(shape) else { return };
+        let mut fault = |shown: &str, constraint: String| {
+            faults.push(format!(
+                "Value {shown} at '{path}' failed to satisfy constraint: Member must {constraint}"
+            ));
+        };
+        match (shape.r#type.as_str(), value) {
+            ("structure", Value::Object(members)) => {
+                for name in shape.required.iter().filter(|name| members.get(*name).is_none_or(Value::is_null))
+                {
+                    let at = join(path, name);
+                    faults.push(format!(
+                        "Value null at '{at}' failed to satisfy constraint: Member must not be null"
+                    ));
+                }
+                for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
+                    match shape.members.get(name) {
+                        Some(member) => self.check(member, &join(path, name), value, faults),
+                        None => faults.push(format!("Unknown parameter '{}'", join(path, name))),
+                    }
                 }
             }
+            ("list", Value::Array(items)) => {
+                if let Some(constraint) = length(shape, items.len()) {
+                    fault(&value.to_string(), constraint);
+                }
+                let member = shape.member.as_deref().unwrap_or_default();
+                for (i, item) in items.iter().enumerate() {
+                    self.check(member, &format!("{path}.{}.member", i + 1), item, faults);
+                }
+            }
+            ("map", Value::Object(entries)) => {
+                if let Some(constraint) = length(shape, entries.len()) {
+                    fault(&value.to_string(), constraint);
+                }
+                let (key, member) =
+                    (shape.key.as_deref().unwrap_or_default(), shape.value.as_deref().unwrap_or_default());
+                for (name, value) in entries {
+                    self.check(key, path, &Value::String(name.clone()), faults);
+                    self.check(member, &format!("{path}.{name}.member"), value, faults);
+                }
+            }
+            ("string", Value::String(text)) => {
+                let shown = format!("'{text}'");
+                if let Some(constraint) = length(shape, text.chars().count()) {
+                    fault(&shown, constraint);
+                }
+                if let Some(allowed) = shape.r#enum.as_ref().filter(|allowed| !allowed.contains(text)) {
+                    fault(&shown, format!("satisfy enum value set: [{}]", allowed.join(", ")));
+                }
+                if let Some(pattern) = &shape.pattern
+                    && self.patterns.get(pattern.as_str()).is_some_and(|regex| !regex.is_match(text))
+                {
+                    fault(&shown, format!("satisfy regular expression pattern: {pattern}"));
+                }
+            }
+            ("integer" | "long" | "float" | "double", Value::Number(number)) => {
+                let number = number.as_f64().unwrap_or_default();
+                let whole = matches!(shape.r#type.as_str(), "integer" | "long");
+                if whole && number.fract() != 0.0 {
+                    fault(&format!("'{number}'"), "be a whole number".to_owned());
+                }
+                if let Some(min) = shape.min.filter(|min| number < *min) {
+                    fault(&format!("'{number}'"), format!("have value greater than or equal to {min}"));
+                }
+                if let Some(max) = shape.max.filter(|max| number > *max) {
+                    fault(&format!("'{number}'"), format!("have value less than or equal to {max}"));
+                }
+            }
+            ("boolean", Value::Bool(_)) | ("timestamp", Value::Number(_) | Value::String(_)) => {}
+            (expected, _) => fault(&value.to_string(), format!("be a {expected}")),
         }
-        ("list", Value::Array(items)) => {
-            if let Some(constraint) = length(shape, items.len()) {
-                fault(&value.to_string(), constraint);
-            }
-            let member = shape.member.as_deref().unwrap_or_default();
-            for (i, item) in items.iter().enumerate() {
-                check(member, &format!("{path}.{}.member", i + 1), item, faults);
-            }
-        }
-        ("map", Value::Object(entries)) => {
-            if let Some(constraint) = length(shape, entries.len()) {
-                fault(&value.to_string(), constraint);
-            }
-            let (key, member) =
-                (shape.key.as_deref().unwrap_or_default(), shape.value.as_deref().unwrap_or_default());
-            for (name, value) in entries {
-                check(key, path, &Value::String(name.clone()), faults);
-                check(member, &format!("{path}.{name}.member"), value, faults);
-            }
-        }
-        ("string", Value::String(text)) => {
-            let shown = format!("'{text}'");
-            if let Some(constraint) = length(shape, text.chars().count()) {
-                fault(&shown, constraint);
-            }
-            if let Some(allowed) = shape.r#enum.as_ref().filter(|allowed| !allowed.contains(text)) {
-                fault(&shown, format!("satisfy enum value set: [{}]", allowed.join(", ")));
-            }
-            if let Some(pattern) = &shape.pattern
-                && PATTERNS.get(pattern.as_str()).is_some_and(|regex| !regex.is_match(text))
-            {
-                fault(&shown, format!("satisfy regular expression pattern: {pattern}"));
-            }
-        }
-        ("integer" | "long" | "float" | "double", Value::Number(number)) => {
-            let number = number.as_f64().unwrap_or_default();
-            let whole = matches!(shape.r#type.as_str(), "integer" | "long");
-            if whole && number.fract() != 0.0 {
-                fault(&format!("'{number}'"), "be a whole number".to_owned());
-            }
-            if let Some(min) = shape.min.filter(|min| number < *min) {
-                fault(&format!("'{number}'"), format!("have value greater than or equal to {min}"));
-            }
-            if let Some(max) = shape.max.filter(|max| number > *max) {
-                fault(&format!("'{number}'"), format!("have value less than or equal to {max}"));
-            }
-        }
-        ("boolean", Value::Bool(_)) | ("timestamp", Value::Number(_) | Value::String(_)) => {}
-        (expected, _) => fault(&value.to_string(), format!("be a {expected}")),
     }
 }
 
@@ -159,7 +175,7 @@ mod tests {
     fn every_pattern_of_the_model_compiles() {
         for shape in MODEL.shapes.values() {
             if let Some(pattern) = &shape.pattern {
-                assert!(PATTERNS.contains_key(pattern.as_str()), "{pattern}");
+                assert!(MODEL.patterns.contains_key(pattern), "{pattern}");
             }
         }
     }
