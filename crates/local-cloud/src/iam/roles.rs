@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::evaluate::Document;
+use super::document::Document;
 use super::model::{Grants, InstanceProfile, PROFILE, ROLE, Role, Tag, USER, User, unique_id};
 use super::service::{
     Request, conflict, exists, invalid, malformed, merged_tags, no_such_role, quota, texts, url_encoded,
