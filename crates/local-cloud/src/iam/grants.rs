@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Context;
-use super::evaluate::Document;
+use super::document::Document;
 use super::managed::policy_name;
 use super::model::{Grants, ROLE, Role, USER, User};
 use super::service::{Request, malformed, no_such_entity, policy_size, quota, url_encoded};

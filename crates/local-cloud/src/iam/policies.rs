@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::evaluate::Document;
+use super::document::Document;
 use super::managed::{AWS_MANAGED, AwsManaged, aws_managed, policy_name};
 use super::model::{Grants, POLICY, Policy, PolicyVersion, ROLE, Role, USER, User, unique_id};
 use super::service::{

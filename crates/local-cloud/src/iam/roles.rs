@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::evaluate::Document;
+use super::document::Document;
 use super::model::{Grants, InstanceProfile, PROFILE, ROLE, Role, Tag, USER, User, unique_id};
 use super::service::{
     Request, conflict, exists, invalid, malformed, merged_tags, no_such_role, quota, texts, url_encoded,
     written,
 };
 use crate::call::{AwsError, Reply};
+use crate::cloud::Cloud;
 
 /// Bytes of a trust policy (the quota `ACLSizePerRole`).
 const TRUST_LIMIT: usize = 2048;
@@ -160,7 +161,7 @@ fn checked_trust(request: &Request, document: &str) -> Result<String, AwsError> 
     let parsed = Document::trust(document).map_err(malformed)?;
     for (kind, principal) in parsed.principals() {
         let known = match kind {
-            "AWS" => known_principal(request, principal)?,
+            "AWS" => known_principal(request.cloud, principal)?,
             "Service" => principal.ends_with(".amazonaws.com"),
             _ => true,
         };
@@ -173,8 +174,8 @@ fn checked_trust(request: &Request, document: &str) -> Result<String, AwsError> 
 }
 
 /// IAM refuses a principal that isn't there; of other accounts it is believed.
-fn known_principal(request: &Request, principal: &str) -> Result<bool, AwsError> {
-    let account = &request.cloud.account;
+pub fn known_principal(cloud: &Cloud, principal: &str) -> Result<bool, AwsError> {
+    let account = &cloud.account;
     let Some(rest) = principal.strip_prefix("arn:aws:iam::") else {
         let number = principal.len() == 12 && principal.bytes().all(|b| b.is_ascii_digit());
         return Ok(principal == "*" || number || principal.starts_with("arn:aws:sts::"));
@@ -182,9 +183,9 @@ fn known_principal(request: &Request, principal: &str) -> Result<bool, AwsError>
     let Some(entity) = rest.strip_prefix(account.as_str()) else { return Ok(true) };
     let name = entity.rsplit('/').next().unwrap_or_default();
     Ok(if entity.starts_with(":user/") {
-        request.cloud.store.get::<User>(USER, name)?.is_some_and(|user| user.arn == principal)
+        cloud.store.get::<User>(USER, name)?.is_some_and(|user| user.arn == principal)
     } else if entity.starts_with(":role/") {
-        request.cloud.store.get::<Role>(ROLE, name)?.is_some_and(|role| role.arn == principal)
+        cloud.store.get::<Role>(ROLE, name)?.is_some_and(|role| role.arn == principal)
     } else {
         entity == ":root"
     })

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::model::{Alias, Function, LATEST, Target, arn, check_revision, conflict, invalid, not_found, number, uuid};
+use super::model::{
+    Alias, Function, LATEST, Target, arn, check_revision, conflict, invalid, not_found, number, uuid,
+};
 use super::{Request, provisioned};
 use crate::call::{AwsError, Reply};
 use crate::cloud::Cloud;
@@ -26,7 +28,12 @@ fn no_alias(target: &Target, cloud: &Cloud, name: &str) -> AwsError {
 }
 
 /// The alias after a call.
-fn changed(request: &Request, target: &Target, function: &Function, before: Option<&Alias>) -> Result<Alias, AwsError> {
+fn changed(
+    request: &Request,
+    target: &Target,
+    function: &Function,
+    before: Option<&Alias>,
+) -> Result<Alias, AwsError> {
     let input = &request.call.input;
     let text = |member: &str, before: Option<&String>| {
         input[member].as_str().map(str::to_owned).or_else(|| before.cloned()).unwrap_or_default()
@@ -43,27 +50,37 @@ fn changed(request: &Request, target: &Target, function: &Function, before: Opti
         Value::Object(weights) if weights.len() > 1 => {
             return Err(invalid("Number of items in AdditionalVersionWeights cannot be greater than 1"));
         }
-        Value::Object(weights) => weights.iter().next().map(|(version, weight)| (version.clone(), weight.clone())),
+        Value::Object(weights) => {
+            weights.iter().next().map(|(version, weight)| (version.clone(), weight.clone()))
+        }
         _ if input["RoutingConfig"].is_object() => None,
         _ => before.and_then(|alias| alias.weight.clone()).map(|(version, weight)| (version, json!(weight))),
     };
     let weight = match weight {
         None => None,
         Some((other, weight)) => {
-            let weight = weight.as_f64().filter(|weight| (0.0..=1.0).contains(weight)).ok_or_else(|| {
-                invalid("The weight of an additional version must be between 0.0 and 1.0.")
-            })?;
+            let weight = weight
+                .as_f64()
+                .filter(|weight| (0.0..=1.0).contains(weight))
+                .ok_or_else(|| invalid("The weight of an additional version must be between 0.0 and 1.0."))?;
             if version == LATEST || other == LATEST {
                 return Err(invalid("$LATEST is not supported for an alias pointing to more than 1 version"));
             }
             if version == other {
-                return Err(invalid(format!("Invalid function version {other}. Function version {other} is already included in routing configuration.")));
+                return Err(invalid(format!(
+                    "Invalid function version {other}. Function version {other} is already included in routing configuration."
+                )));
             }
             exists(&other)?;
             Some((other, weight))
         }
     };
-    Ok(Alias { version, description: text("Description", before.map(|alias| &alias.description)), weight, revision: uuid() })
+    Ok(Alias {
+        version,
+        description: text("Description", before.map(|alias| &alias.description)),
+        weight,
+        revision: uuid(),
+    })
 }
 
 pub fn create(request: &Request) -> Reply {
@@ -106,7 +123,10 @@ pub fn update(request: &Request) -> Reply {
             return Err(invalid(provisioned::UNPUBLISHED));
         }
         if provisioned && alias.weight.is_some() {
-            return Err(AwsError::unsupported("Lambda", "RoutingConfig of an alias with provisioned concurrency"));
+            return Err(AwsError::unsupported(
+                "Lambda",
+                "RoutingConfig of an alias with provisioned concurrency",
+            ));
         }
         function.aliases.insert(name.to_owned(), alias.clone());
         let moved = provisioned && alias.version != before.version;
@@ -136,7 +156,8 @@ pub fn list(request: &Request) -> Reply {
     let target = request.target()?;
     let function = target.function(request.cloud)?;
     let wanted = request.call.input["FunctionVersion"].as_str();
-    let aliases = function.aliases.iter().filter(|(_, alias)| wanted.is_none_or(|wanted| alias.version == wanted));
+    let aliases =
+        function.aliases.iter().filter(|(_, alias)| wanted.is_none_or(|wanted| alias.version == wanted));
     let items = aliases.map(|(name, alias)| described(request.cloud, &target.name, name, alias)).collect();
     request.page("Aliases", items)
 }

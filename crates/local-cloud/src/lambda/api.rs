@@ -111,7 +111,11 @@ impl Api {
 impl Shared {
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
         if !names_loopback(request.headers()) {
-            return refused(StatusCode::FORBIDDEN, "InvalidHost", "The Host header must name the loopback interface.");
+            return refused(
+                StatusCode::FORBIDDEN,
+                "InvalidHost",
+                "The Host header must name the loopback interface.",
+            );
         }
         let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
         let parts: Vec<&str> = path.split('/').collect();

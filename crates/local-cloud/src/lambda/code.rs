@@ -47,13 +47,16 @@ pub async fn fetch(cloud: &Arc<Cloud>, caller: &Caller, source: &Value) -> Resul
                 AwsError::new(400, "SerializationException", "The member ZipFile is not base64.")
             })?;
             if zip.len() > MAX_ZIP {
-                let message =
-                    format!("Request must be smaller than {MAX_REQUEST} bytes for the CreateFunction operation");
+                let message = format!(
+                    "Request must be smaller than {MAX_REQUEST} bytes for the CreateFunction operation"
+                );
                 return Err(AwsError::new(413, "RequestEntityTooLargeException", message));
             }
             Ok(zip)
         }
-        (None, bucket, key) if !bucket.is_empty() && !key.is_empty() => from_s3(cloud, caller, bucket, key).await,
+        (None, bucket, key) if !bucket.is_empty() && !key.is_empty() => {
+            from_s3(cloud, caller, bucket, key).await
+        }
         _ => Err(invalid("Please provide a source for function code.")),
     }
 }
@@ -96,16 +99,16 @@ pub async fn store(cloud: &Cloud, zip: Vec<u8>) -> Result<Code, AwsError> {
         let size = zip.len() as u64;
         unpack(zip, &to).inspect_err(|_| remove(&to)).map(|()| (sha256, size))
     });
-    let (sha256, size) =
-        unpacked.await.map_err(|_| AwsError::internal("the zip could not be unpacked"))?.map_err(|error| {
-            match error.kind() {
-                io::ErrorKind::FileTooLarge => too_large(),
-                io::ErrorKind::InvalidInput => invalid("Uploaded file must be a non-empty zip"),
-                io::ErrorKind::InvalidData => invalid(format!(
-                    "Could not unzip uploaded file. Please check your file, then try to upload again. ({error})"
-                )),
-                _ => disk(&error),
-            }
+    let (sha256, size) = unpacked
+        .await
+        .map_err(|_| AwsError::internal("the zip could not be unpacked"))?
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::FileTooLarge => too_large(),
+            io::ErrorKind::InvalidInput => invalid("Uploaded file must be a non-empty zip"),
+            io::ErrorKind::InvalidData => invalid(format!(
+                "Could not unzip uploaded file. Please check your file, then try to upload again. ({error})"
+            )),
+            _ => disk(&error),
         })?;
     Ok(Code { sha256, size, folder: name })
 }
@@ -149,7 +152,8 @@ fn unpack(zip: Vec<u8>, to: &Path) -> io::Result<()> {
         let mode = (mode & 0o555) | 0o400;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&target)?;
         // What the directory claims of sizes is not believed: what comes out is counted.
-        let written = io::copy(&mut entry.by_ref().take(left + 1), &mut file).map_err(|error| broken(&error))?;
+        let written =
+            io::copy(&mut entry.by_ref().take(left + 1), &mut file).map_err(|error| broken(&error))?;
         left = left.checked_sub(written).ok_or(io::ErrorKind::FileTooLarge)?;
         File::set_permissions(&file, Permissions::from_mode(mode))?;
     }
@@ -219,7 +223,10 @@ mod tests {
             (zipped(&[("../escape", 0o644, 1)]), io::ErrorKind::InvalidData),
             (b"no zip".to_vec(), io::ErrorKind::InvalidData),
             (zipped(&[]), io::ErrorKind::InvalidInput),
-            (zipped(&[("zeros", 0o644, usize::try_from(MAX_UNZIPPED).unwrap() + 1)]), io::ErrorKind::FileTooLarge),
+            (
+                zipped(&[("zeros", 0o644, usize::try_from(MAX_UNZIPPED).unwrap() + 1)]),
+                io::ErrorKind::FileTooLarge,
+            ),
         ] {
             assert_eq!(unpack(zip, &to).unwrap_err().kind(), kind);
             remove(&to);

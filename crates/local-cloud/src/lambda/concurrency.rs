@@ -126,7 +126,8 @@ pub fn account(request: &Request) -> Reply {
 
 /// The error to a config that isn't there.
 pub fn no_config(function: &str) -> AwsError {
-    let mut error = not_found(format!("No Provisioned Concurrency Config found for this function: {function}"));
+    let mut error =
+        not_found(format!("No Provisioned Concurrency Config found for this function: {function}"));
     "ProvisionedConcurrencyConfigNotFoundException".clone_into(&mut error.code);
     error
 }

@@ -85,12 +85,13 @@ impl Environment {
     /// # Errors
     /// The role cannot be assumed any more; a full disk.
     pub async fn open(cloud: &Arc<Cloud>, spec: Spec) -> Result<Self, AwsError> {
-        let session = cloud.assume_role(&spec.version.settings.role, SERVICE, &spec.function).map_err(|error| {
-            match error.code.as_str() {
-                "AccessDenied" => AwsError::new(403, "AccessDeniedException", super::NOT_ASSUMABLE),
-                _ => error,
-            }
-        })?;
+        let session =
+            cloud.assume_role(&spec.version.settings.role, SERVICE, &spec.function).map_err(|error| {
+                match error.code.as_str() {
+                    "AccessDenied" => AwsError::new(403, "AccessDeniedException", super::NOT_ASSUMABLE),
+                    _ => error,
+                }
+            })?;
         let failed = |error: std::io::Error| {
             let message = format!("The local cloud could not make an execution environment: {error}");
             AwsError::new(500, "ServiceException", message)
@@ -102,7 +103,10 @@ impl Environment {
         let day = jiff::Timestamp::now().strftime("%Y/%m/%d");
         let stream = format!("{day}/[{}]{}", spec.version.name(), id.replace('-', ""));
         let log = Log::new(cloud, &session.caller, &spec.version.settings.log_group, stream);
-        log.line(&format!("INIT_START Runtime Version: {}", super::runtime::version(cloud, &spec.version).await));
+        log.line(&format!(
+            "INIT_START Runtime Version: {}",
+            super::runtime::version(cloud, &spec.version).await
+        ));
         let cloud = Arc::clone(cloud);
         Ok(Self { cloud, spec, session, folder, api, log, process: None, ready: false, born: Instant::now() })
     }
@@ -125,7 +129,8 @@ impl Environment {
                     kind => format!("error\tError Type: {kind}"),
                 };
                 let took = milliseconds(took);
-                self.log.line(&format!("INIT_REPORT Init Duration: {took} ms\tPhase: {phase}\tStatus: {status}"));
+                self.log
+                    .line(&format!("INIT_REPORT Init Duration: {took} ms\tPhase: {phase}\tStatus: {status}"));
                 self.log.flush();
                 Err(fault)
             }
@@ -245,7 +250,9 @@ impl Environment {
             self.log.line(&format!("{now} {id} {reason}"));
             return error_payload(TIMED_OUT, &format!("RequestId: {id} Error: {reason}"));
         }
-        let Ok(mut told) = serde_json::from_slice::<Value>(&fault.payload) else { return fault.payload.clone() };
+        let Ok(mut told) = serde_json::from_slice::<Value>(&fault.payload) else {
+            return fault.payload.clone();
+        };
         // A fault of the start knows no request.
         if let Some(message) = told["errorMessage"].as_str().and_then(|text| text.strip_prefix(NO_REQUEST)) {
             told["errorMessage"] = json!(format!("RequestId: {id}{message}"));
@@ -260,7 +267,14 @@ impl Environment {
         Bytes::from(told.to_string())
     }
 
-    fn report(&self, id: &str, took: Duration, init: Option<Duration>, peak: u64, fault: Option<&str>) -> String {
+    fn report(
+        &self,
+        id: &str,
+        took: Duration,
+        init: Option<Duration>,
+        peak: u64,
+        fault: Option<&str>,
+    ) -> String {
         let memory = self.spec.version.settings.memory;
         // As AWS bills: an initialisation on demand too, and by the millisecond begun.
         let billed = (took + init.unwrap_or_default()).as_micros().div_ceil(1000);
@@ -341,10 +355,11 @@ impl Environment {
             ("LD_LIBRARY_PATH".into(), format!("{0}:{0}/lib", root.display()).into()),
             ("PYTHONDONTWRITEBYTECODE".into(), "1".into()),
         ]);
-        let (ours, theirs): (Vec<_>, Vec<_>) = child_env(&self.cloud, &self.folder.join("tmp"), &self.session)
-            .into_iter()
-            // Where the cloud is and who asks is no function's choice, so that none reaches real AWS.
-            .partition(|(name, _)| name.to_string_lossy().starts_with("AWS_") || name == "NO_PROXY");
+        let (ours, theirs): (Vec<_>, Vec<_>) =
+            child_env(&self.cloud, &self.folder.join("tmp"), &self.session)
+                .into_iter()
+                // Where the cloud is and who asks is no function's choice, so that none reaches real AWS.
+                .partition(|(name, _)| name.to_string_lossy().starts_with("AWS_") || name == "NO_PROXY");
         env.extend(theirs);
         let own = settings.environment.iter().filter(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"));
         env.extend(own.map(|(name, value)| (name.into(), value.into())));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::model::{
-    FUNCTION, Function, LATEST, NUMBER, State, Target, Update, Version, check_revision, conflict, described, invalid,
-    not_found, now_ms, number, uuid,
+    FUNCTION, Function, LATEST, NUMBER, State, Target, Update, Version, check_revision, conflict, described,
+    invalid, not_found, now_ms, number, uuid,
 };
 use super::{Request, code, pool, provisioned, settings, tags, versions};
 use crate::call::{AwsError, Reply};
@@ -131,13 +131,20 @@ pub fn list(request: &Request) -> Reply {
 }
 
 /// # Errors
+/// The function is still being made.
+pub fn check_active(version: &Version) -> Result<(), AwsError> {
+    if version.state == State::Active {
+        return Ok(());
+    }
+    Err(conflict(
+        "The operation cannot be performed at this time. The function is currently in the following state: Pending",
+    ))
+}
+
+/// # Errors
 /// An update is on its way, or the function isn't active yet.
 pub fn check_settled(request: &Request, function: &Function) -> Result<(), AwsError> {
-    if function.latest.state == State::Pending {
-        return Err(conflict(
-            "The operation cannot be performed at this time. The function is currently in the following state: Pending",
-        ));
-    }
+    check_active(&function.latest)?;
     if function.latest.update == Update::InProgress {
         let arn = super::model::arn(request.cloud, &function.name, None);
         return Err(conflict(format!(
@@ -151,7 +158,9 @@ fn is_latest(target: &Target) -> Result<(), AwsError> {
     if target.qualifier.as_deref().is_none_or(|qualifier| qualifier == LATEST) {
         return Ok(());
     }
-    Err(invalid("This operation is permitted on Lambda functions only. Lambda aliases and versions do not support this operation."))
+    Err(invalid(
+        "This operation is permitted on Lambda functions only. Lambda aliases and versions do not support this operation.",
+    ))
 }
 
 pub async fn update_code(request: &Request<'_>) -> Reply {
@@ -296,6 +305,8 @@ pub fn by_arn(request: &Request, arn: &str) -> Result<Target, AwsError> {
     let target = Target::read(request.cloud, &json!({"FunctionName": arn}))?;
     match target.qualifier {
         None => Ok(target),
-        Some(_) => Err(not_found("Tags on function aliases and versions are not supported. Please specify function ARN without any qualifiers")),
+        Some(_) => Err(not_found(
+            "Tags on function aliases and versions are not supported. Please specify function ARN without any qualifiers",
+        )),
     }
 }

@@ -130,7 +130,9 @@ impl Request<'_> {
         let input = &self.call.input;
         let start = match input["Marker"].as_str() {
             None => 0,
-            Some(marker) => marker.parse::<usize>().map_err(|_| model::invalid("The marker is not valid."))?,
+            Some(marker) => {
+                marker.parse::<usize>().map_err(|_| model::invalid("The marker is not valid."))?
+            }
         };
         let max = input["MaxItems"].as_u64().map_or(50, |max| usize::try_from(max).unwrap_or(50).min(50));
         let next = start.saturating_add(max);
@@ -246,6 +248,11 @@ pub async fn stop(cloud: &Arc<Cloud>) {
 /// Whether nothing is left that an idle server must stay up for.
 pub fn is_empty(cloud: &Cloud) -> bool {
     cloud.store.list::<Value>(FUNCTION).is_ok_and(|all| all.is_empty())
+}
+
+/// Whether nothing may be started any more.
+fn locked_out(cloud: &Cloud) -> bool {
+    cloud.lambda.stopping.load(Ordering::Relaxed)
 }
 
 /// A panic elsewhere leaves these maps whole.

@@ -167,7 +167,8 @@ impl Target {
     pub fn read(cloud: &Cloud, input: &Value) -> Result<Self, AwsError> {
         let text = input["FunctionName"].as_str().unwrap_or_default();
         let unknown = || {
-            let message = format!("Functions from '{text}' are not reachable in this region ('{}')", cloud.region);
+            let message =
+                format!("Functions from '{text}' are not reachable in this region ('{}')", cloud.region);
             AwsError::new(404, "ResourceNotFoundException", message)
         };
         let rest = match text.strip_prefix("arn:") {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,7 +9,7 @@ use tokio::time::Instant;
 use super::concurrency::{Quota, taken};
 use super::environment::{Environment, Spec};
 use super::model::{FUNCTION, Function, Version};
-use super::{locked, provisioned};
+use super::{locked, locked_out, provisioned};
 use crate::call::AwsError;
 use crate::cloud::Cloud;
 
@@ -40,6 +39,8 @@ pub struct Reserve {
     pub revision: String,
     /// Idle or busy.
     pub ready: u64,
+    /// On their way.
+    pub starting: u64,
     pub idle: Vec<Environment>,
     /// Why there are not as many as wanted.
     pub failure: Option<String>,
@@ -132,7 +133,7 @@ pub fn admit(
 
 /// Takes an environment back after its invocation, or ends it.
 pub async fn give_back(cloud: &Arc<Cloud>, place: Place, mut environment: Environment) {
-    let is_alive = environment.is_alive() && !cloud.lambda.stopping.load(Ordering::Relaxed);
+    let is_alive = environment.is_alive() && !locked_out(cloud);
     let mut over = Vec::new();
     let mut refill = None;
     let current = revisions(cloud, &place.function);
@@ -158,7 +159,8 @@ pub async fn give_back(cloud: &Arc<Cloud>, place: Place, mut environment: Enviro
         }
         let idle: usize = pools.values().map(|pool| pool.idle.len()).sum();
         if idle > MOST_IDLE {
-            let oldest = pools.values_mut().filter(|pool| !pool.idle.is_empty()).min_by_key(|pool| pool.idle[0].1);
+            let oldest =
+                pools.values_mut().filter(|pool| !pool.idle.is_empty()).min_by_key(|pool| pool.idle[0].1);
             over.extend(oldest.map(|pool| pool.idle.remove(0).0));
         }
     }
@@ -186,7 +188,9 @@ pub async fn retire(cloud: &Arc<Cloud>, name: &str) {
         let mut pools = locked(&cloud.lambda.pools);
         if let Some(pool) = pools.get_mut(name) {
             let is_old = |environment: &Environment| !current.contains(&environment.spec.version.revision);
-            over.extend(pool.idle.extract_if(.., |(environment, _)| is_old(environment)).map(|(each, _)| each));
+            over.extend(
+                pool.idle.extract_if(.., |(environment, _)| is_old(environment)).map(|(each, _)| each),
+            );
             if current.is_empty() {
                 over.extend(pool.reserves.drain().flat_map(|(_, reserve)| reserve.idle));
             }
@@ -226,7 +230,7 @@ pub async fn end_all(cloud: &Arc<Cloud>) {
 
 /// A new environment for an invocation on demand, whose first initialisation comes with it.
 pub async fn start(cloud: &Arc<Cloud>, function: &str, version: &Version) -> Result<Environment, AwsError> {
-    if cloud.lambda.stopping.load(Ordering::Relaxed) {
+    if locked_out(cloud) {
         return Err(AwsError::new(500, "ServiceException", "The local cloud is being stopped."));
     }
     let spec = Spec { function: function.to_owned(), version: version.clone(), provisioned: false };

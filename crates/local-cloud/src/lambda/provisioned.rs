@@ -1,7 +1,7 @@
 //! Provisioned concurrency: environments that are initialised before the first request.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -9,15 +9,21 @@ use serde_json::{Value, json};
 
 use super::concurrency::{check_left, no_config};
 use super::environment::{Environment, Spec};
-use super::model::{FUNCTION, Function, LATEST, Provisioned, Target, Version, arn, invalid, now_ms, number, written};
+use super::model::{
+    FUNCTION, Function, LATEST, Provisioned, Target, Version, arn, invalid, now_ms, number, written,
+};
 use super::pool::Reserve;
-use super::{Request, locked};
+use super::{Request, locked, locked_out};
 use crate::call::{AwsError, Reply};
 use crate::cloud::Cloud;
 
-pub const UNPUBLISHED: &str = "Provisioned Concurrency Configs cannot be applied to unpublished function versions.";
+pub const UNPUBLISHED: &str =
+    "Provisioned Concurrency Configs cannot be applied to unpublished function versions.";
 /// How long an initialisation ahead of requests may take, at least: AWS lets a function's own time-out extend it.
 const INIT: Duration = Duration::from_secs(130);
+
+/// The last one, of all reserves.
+static GENERATION: AtomicU64 = AtomicU64::new(0);
 
 /// The function, and the version or alias that a call names.
 fn target(request: &Request) -> Result<(Target, String), AwsError> {
@@ -40,11 +46,18 @@ pub fn put(request: &Request) -> Reply {
         return Err(invalid(UNPUBLISHED));
     }
     if function.aliases.get(&qualifier).is_some_and(|alias| alias.weight.is_some()) {
-        return Err(AwsError::unsupported("Lambda", "provisioned concurrency of an alias with a RoutingConfig"));
+        return Err(AwsError::unsupported(
+            "Lambda",
+            "provisioned concurrency of an alias with a RoutingConfig",
+        ));
     }
     check_not_twice(&function, &qualifier, version)?;
-    let others: u64 =
-        function.provisioned.iter().filter(|(each, _)| **each != qualifier).map(|(_, each)| each.requested).sum();
+    let others: u64 = function
+        .provisioned
+        .iter()
+        .filter(|(each, _)| **each != qualifier)
+        .map(|(_, each)| each.requested)
+        .sum();
     match function.reserved {
         Some(reserved) if others + requested > reserved => {
             return Err(invalid(
@@ -66,7 +79,8 @@ pub fn put(request: &Request) -> Reply {
 /// A version is provisioned by itself or by one alias.
 fn check_not_twice(function: &Function, qualifier: &str, version: &Version) -> Result<(), AwsError> {
     let same = |other: &str| {
-        other != qualifier && function.qualified(Some(other)).is_some_and(|other| other.number == version.number)
+        other != qualifier
+            && function.qualified(Some(other)).is_some_and(|other| other.number == version.number)
     };
     if !function.provisioned.keys().any(|other| same(other)) {
         return Ok(());
@@ -137,7 +151,8 @@ pub fn provision(cloud: &Arc<Cloud>, name: &str, qualifier: &str) {
     let wanted = function.provisioned.get(qualifier).map_or(0, |config| config.requested);
     let (generation, over) = {
         let mut pools = locked(&cloud.lambda.pools);
-        let reserve = pools.entry(name.to_owned()).or_default().reserves.entry(qualifier.to_owned()).or_default();
+        let reserve =
+            pools.entry(name.to_owned()).or_default().reserves.entry(qualifier.to_owned()).or_default();
         reserve.failure = None;
         let mut over = Vec::new();
         if reserve.revision == version.revision {
@@ -147,7 +162,7 @@ pub fn provision(cloud: &Arc<Cloud>, name: &str, qualifier: &str) {
                 over.push(environment);
             }
         } else {
-            let generation = reserve.generation + 1;
+            let generation = GENERATION.fetch_add(1, Ordering::Relaxed) + 1;
             let revision = version.revision.clone();
             over = std::mem::replace(reserve, Reserve { generation, revision, ..Reserve::default() }).idle;
         }
@@ -184,16 +199,20 @@ pub fn refill(cloud: &Arc<Cloud>, name: &str, qualifier: &str, generation: u64) 
     });
 }
 
-/// How many environments of what version are to be started. None: no more.
+/// How many environments of what version are to be started, which is then this caller's to do. None: no more.
 fn missing(cloud: &Cloud, name: &str, qualifier: &str, generation: u64) -> Option<(u64, Version)> {
     let function: Function = cloud.store.get(FUNCTION, name).ok()??;
     let wanted = function.provisioned.get(qualifier)?.requested;
     let version = function.qualified(Some(qualifier))?;
-    let pools = locked(&cloud.lambda.pools);
-    let reserve = pools.get(name)?.reserves.get(qualifier)?;
+    let mut pools = locked(&cloud.lambda.pools);
+    let reserve = pools.get_mut(name)?.reserves.get_mut(qualifier)?;
     let current = reserve.generation == generation && reserve.failure.is_none();
-    let stopping = cloud.lambda.stopping.load(Ordering::Relaxed);
-    (current && !stopping && reserve.ready < wanted).then(|| (wanted - reserve.ready, version.clone()))
+    let missing = wanted.saturating_sub(reserve.ready + reserve.starting);
+    if !current || locked_out(cloud) || missing == 0 {
+        return None;
+    }
+    reserve.starting += missing;
+    Some((missing, version.clone()))
 }
 
 /// One environment, or why there is none.
@@ -213,17 +232,25 @@ async fn start(cloud: &Arc<Cloud>, name: &str, version: &Version) -> Result<Envi
 }
 
 /// Keeps one that was started, if it is still wanted.
-async fn took(cloud: &Cloud, name: &str, qualifier: &str, generation: u64, started: Result<Environment, String>) {
+async fn took(
+    cloud: &Cloud,
+    name: &str,
+    qualifier: &str,
+    generation: u64,
+    started: Result<Environment, String>,
+) {
     let over = {
         let mut pools = locked(&cloud.lambda.pools);
         let reserve = pools.get_mut(name).and_then(|pool| pool.reserves.get_mut(qualifier));
         match (reserve.filter(|reserve| reserve.generation == generation), started) {
             (Some(reserve), Ok(environment)) => {
+                reserve.starting -= 1;
                 reserve.idle.push(environment);
                 reserve.ready += 1;
                 None
             }
             (Some(reserve), Err(why)) => {
+                reserve.starting -= 1;
                 reserve.failure = Some(why);
                 None
             }

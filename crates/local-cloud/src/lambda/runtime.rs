@@ -19,9 +19,26 @@ const ASK: Duration = Duration::from_secs(10);
 
 /// The runtimes that AWS takes for new functions.
 const RUNTIMES: [&str; 20] = [
-    "nodejs20.x", "nodejs22.x", "nodejs24.x", "python3.9", "python3.10", "python3.11", "python3.12", "python3.13",
-    "python3.14", "java8.al2", "java11", "java17", "java21", "java25", "dotnet8", "dotnet10", "ruby3.3", "ruby3.4",
-    "provided.al2", "provided.al2023",
+    "nodejs20.x",
+    "nodejs22.x",
+    "nodejs24.x",
+    "python3.9",
+    "python3.10",
+    "python3.11",
+    "python3.12",
+    "python3.13",
+    "python3.14",
+    "java8.al2",
+    "java11",
+    "java17",
+    "java21",
+    "java25",
+    "dotnet8",
+    "dotnet10",
+    "ruby3.3",
+    "ruby3.4",
+    "provided.al2",
+    "provided.al2023",
 ];
 
 /// # Errors
@@ -89,7 +106,9 @@ pub fn not_started(version: &Version, program: &Path, error: &std::io::Error) ->
 /// What runs, for the log: with Python the one that is there, whichever was asked for.
 pub async fn version(cloud: &Cloud, version: &Version) -> String {
     let runtime = &version.settings.runtime;
-    let Some(wanted) = runtime.strip_prefix("python") else { return format!("{runtime} (the machine's own system)") };
+    let Some(wanted) = runtime.strip_prefix("python") else {
+        return format!("{runtime} (the machine's own system)");
+    };
     let found = cloud.lambda.python.get_or_init(|| async {
         let mut command = Command::new(python(cloud));
         command

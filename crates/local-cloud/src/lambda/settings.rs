@@ -58,7 +58,8 @@ pub fn read(request: &Request, name: &str, before: Option<&Settings>) -> Result<
         let given = input[member].as_str().map(str::to_owned);
         given.or_else(|| before.cloned()).unwrap_or_else(|| default.to_owned())
     };
-    let number = |value: &Value, before: Option<u64>, default: u64| value.as_u64().or(before).unwrap_or(default);
+    let number =
+        |value: &Value, before: Option<u64>, default: u64| value.as_u64().or(before).unwrap_or(default);
     let environment = match input["Environment"]["Variables"].as_object() {
         Some(variables) => environment(variables)?,
         None => before.map(|before| before.environment.clone()).unwrap_or_default(),
@@ -85,7 +86,9 @@ pub fn read(request: &Request, name: &str, before: Option<&Settings>) -> Result<
         },
     };
     if settings.runtime.is_empty() || settings.handler.is_empty() {
-        return Err(invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages."));
+        return Err(invalid(
+            "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+        ));
     }
     runtime::check(&settings.runtime)?;
     let native = machine();
@@ -98,9 +101,10 @@ pub fn read(request: &Request, name: &str, before: Option<&Settings>) -> Result<
         request.cloud.authorize_pass_role(&request.call.caller, &settings.role, SERVICE)?;
     }
     if is_new || before.is_none_or(|before| before.vpc != settings.vpc) {
-        let session = request.cloud.assume_role(&settings.role, SERVICE, name).map_err(|error| {
-            if error.code == "AccessDenied" { invalid(NOT_ASSUMABLE) } else { error }
-        })?;
+        let session = request
+            .cloud
+            .assume_role(&settings.role, SERVICE, name)
+            .map_err(|error| if error.code == "AccessDenied" { invalid(NOT_ASSUMABLE) } else { error })?;
         if settings.vpc.is_some() {
             vpc::check_role(request.cloud, &session.caller)?;
         }
@@ -163,7 +167,8 @@ fn environment(variables: &serde_json::Map<String, Value>) -> Result<BTreeMap<St
             reserved.join(", ")
         )));
     }
-    let read = |(name, value): (&String, &Value)| (name.clone(), value.as_str().unwrap_or_default().to_owned());
+    let read =
+        |(name, value): (&String, &Value)| (name.clone(), value.as_str().unwrap_or_default().to_owned());
     let variables: BTreeMap<String, String> = variables.iter().map(read).collect();
     if let Some((name, _)) = variables.iter().find(|(_, value)| value.contains('\0')) {
         return Err(invalid(format!("The value of the environment variable {name} has a null character.")));

@@ -17,8 +17,14 @@ pub fn read(tags: &Value) -> Result<BTreeMap<String, String>, AwsError> {
     let mut read = BTreeMap::new();
     for (key, value) in tags.as_object().into_iter().flatten() {
         let value = value.as_str().unwrap_or_default();
-        if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 || key.starts_with("aws:") {
-            return Err(invalid(format!("The tag '{key}' is not valid: a key has 1 to 128 characters and does not begin with aws:, a value has 256 at most.")));
+        if key.is_empty()
+            || key.chars().count() > 128
+            || value.chars().count() > 256
+            || key.starts_with("aws:")
+        {
+            return Err(invalid(format!(
+                "The tag '{key}' is not valid: a key has 1 to 128 characters and does not begin with aws:, a value has 256 at most."
+            )));
         }
         read.insert(key.clone(), value.to_owned());
     }

@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::Request;
 use super::functions::check_settled;
-use super::model::{Function, LATEST, State, Update, Version, check_revision, described, invalid, now_ms, uuid};
+use super::model::{
+    Function, LATEST, State, Update, Version, check_revision, described, invalid, now_ms, uuid,
+};
 use crate::call::Reply;
 use crate::cloud::Cloud;
 
@@ -62,7 +64,8 @@ pub fn publish(request: &Request) -> Reply {
 
 /// `$LATEST` and all versions.
 pub fn described_all(cloud: &Cloud, function: &Function) -> Vec<Value> {
-    let published = function.published.values().map(|version| described(cloud, function, version, Some(&version.name())));
+    let published =
+        function.published.values().map(|version| described(cloud, function, version, Some(&version.name())));
     [described(cloud, function, &function.latest, Some(LATEST))].into_iter().chain(published).collect()
 }
 

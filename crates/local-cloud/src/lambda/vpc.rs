@@ -34,7 +34,11 @@ pub fn read(cloud: &Cloud, config: &Value) -> Result<Option<Vpc>, AwsError> {
     }
     for subnet in &vpc.subnets {
         ec2::check_network(cloud, subnet, vpc.groups.iter().map(String::as_str)).map_err(|error| {
-            let call = if error.code.starts_with("InvalidSubnet") { "DescribeSubnets" } else { "DescribeSecurityGroups" };
+            let call = if error.code.starts_with("InvalidSubnet") {
+                "DescribeSubnets"
+            } else {
+                "DescribeSecurityGroups"
+            };
             invalid(format!(
                 "Error occurred while {call}. EC2 Error Code: {}. EC2 Error Message: {}",
                 error.code, error.message

@@ -140,6 +140,22 @@ pub fn add_body(input: &mut Value, body: &[u8]) -> Result<(), AwsError> {
     Ok(())
 }
 
+/// An answer that is bytes, and members that are headers.
+pub fn encode_payload(
+    status: u16,
+    payload: Bytes,
+    headers: &[(&'static str, String)],
+    request_id: &str,
+) -> Response<Bytes> {
+    let mut response = response(status, JSON, request_id, payload);
+    for (name, value) in headers {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(*name, value);
+        }
+    }
+    response
+}
+
 /// An error with members of its own, such as a throttle's `Reason`.
 pub fn encode_error(error: &AwsError, members: &Value, request_id: &str) -> Response<Bytes> {
     let fault = if error.status < 500 { "User" } else { "Service" };
@@ -149,7 +165,8 @@ pub fn encode_error(error: &AwsError, members: &Value, request_id: &str) -> Resp
     } else {
         "message"
     };
-    let mut body = Map::from_iter([("Type".to_owned(), json!(fault)), (message.to_owned(), json!(error.message))]);
+    let mut body =
+        Map::from_iter([("Type".to_owned(), json!(fault)), (message.to_owned(), json!(error.message))]);
     body.extend(members.as_object().cloned().unwrap_or_default());
     let mut response = response(error.status, JSON, request_id, Value::Object(body).to_string());
     if let Ok(code) = HeaderValue::from_str(&error.code) {
