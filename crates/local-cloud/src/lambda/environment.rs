@@ -176,6 +176,9 @@ impl Environment {
         self.log.begin();
         let mut init = None;
         if !self.ready {
+            let cloud = Arc::clone(&self.cloud);
+            // The semaphore is never closed.
+            let _turn = cloud.lambda.starts.acquire().await;
             init = self.init(INIT, "init").await.ok();
         }
         self.log.line(&format!("START RequestId: {id} Version: {}", self.spec.version.name()));

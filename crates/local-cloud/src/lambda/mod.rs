@@ -218,13 +218,8 @@ pub async fn start(cloud: &Arc<Cloud>) {
     }
     // Without it Python's functions fail with an error that tells of the file.
     let _ = runtime::prepare(cloud);
-    let watching = Arc::downgrade(cloud);
-    tokio::spawn(async move {
-        // The cloud lives as long as the server's runtime does.
-        if let Some(cloud) = watching.upgrade() {
-            tokio::join!(cloud.lambda.watched.watch(), pool::reap(&cloud));
-        }
-    });
+    let watching = Arc::clone(cloud);
+    tokio::spawn(async move { tokio::join!(watching.lambda.watched.watch(), pool::reap(&watching)) });
     for (name, function) in cloud.store.list::<Function>(FUNCTION).unwrap_or_default() {
         functions::settle(cloud, &name);
         for qualifier in function.provisioned.keys() {

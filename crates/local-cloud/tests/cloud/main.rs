@@ -4,6 +4,7 @@ mod access;
 mod boto3;
 mod ec2;
 mod ec2_api;
+mod lambda;
 mod lifecycle;
 mod notebook;
 mod s3;
