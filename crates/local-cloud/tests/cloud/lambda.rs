@@ -81,7 +81,7 @@ lam.get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig={"Delay
 told = lam.get_function(FunctionName=ARN + "f")
 assert told["Tags"] == {"k": "v"} and told["Configuration"]["MemorySize"] == 256, told
 assert told["Configuration"]["Environment"] == {"Variables": {"A_B": "c"}}
-assert "Function already exist: f" == refused("ResourceConflictException", python, name="f", role=me, code=code)
+assert "Function already exist: f" == refused("ResourceConflictException", lambda: python("f", me, code))
 
 told, answer, log = invoke("f", {"url": "x"})
 assert told["StatusCode"] == 200 and told["ExecutedVersion"] == "$LATEST" and "FunctionError" not in told, (told, answer)
