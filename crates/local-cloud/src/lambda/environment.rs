@@ -173,7 +173,6 @@ impl Environment {
     pub async fn invoke(&mut self, mut event: Event) -> Outcome {
         let settings = &self.spec.version.settings;
         let (timeout, id) = (Duration::from_secs(settings.timeout), event.request_id.clone());
-        self.log.begin();
         let mut init = None;
         if !self.ready {
             let cloud = Arc::clone(&self.cloud);
@@ -181,6 +180,7 @@ impl Environment {
             let _turn = cloud.lambda.starts.acquire().await;
             init = self.init(INIT, "init").await.ok();
         }
+        self.log.begin();
         self.log.line(&format!("START RequestId: {id} Version: {}", self.spec.version.name()));
         let started = Instant::now();
         let deadline = started + timeout;

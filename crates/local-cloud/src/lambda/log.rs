@@ -72,16 +72,15 @@ impl Log {
     /// A line of Lambda's own, after all that the process has written by now.
     pub fn line(&self, text: &str) {
         let mut written = locked(&self.written);
-        if let Some(pipe) = written.pipe.clone() {
-            written.read(&pipe);
-        }
-        written.end_line();
+        written.catch_up();
         written.event(text.to_owned());
     }
 
-    /// Begins the tail of an invocation.
+    /// Begins the tail of an invocation, after all that the process has written by now.
     pub fn begin(&self) {
-        locked(&self.written).tail.clear();
+        let mut written = locked(&self.written);
+        written.catch_up();
+        written.tail.clear();
     }
 
     /// The last 4 KB since [`Self::begin`].
@@ -115,6 +114,13 @@ impl Log {
 }
 
 impl Written {
+    fn catch_up(&mut self) {
+        if let Some(pipe) = self.pipe.clone() {
+            self.read(&pipe);
+        }
+        self.end_line();
+    }
+
     /// Takes what there is to read now; false: nothing more will come.
     fn read(&mut self, pipe: &Receiver) -> bool {
         let mut buffer = [0; 16 << 10];

@@ -49,7 +49,6 @@ me = role("runner", policy("s3:GetObject", "arn:aws:s3:::bucket-1/*"))
 code = '''
 import boto3, json, logging, os
 print("loaded")
-logging.getLogger().setLevel("INFO")
 def lambda_handler(event, context):
     if event == "fail":
         raise ValueError("no such picture")
@@ -58,7 +57,7 @@ def lambda_handler(event, context):
     if event == "env":
         return dict(os.environ)
     print("got", event)
-    logging.info("one\\nevent")
+    logging.warning("one\\nevent")
     arn = boto3.client("sts").get_caller_identity()["Arn"]
     body = boto3.client("s3").get_object(Bucket="bucket-1", Key="k")["Body"].read().decode()
     return {"statusCode": 200, "arn": arn, "body": body, "version": context.function_version,
@@ -91,7 +90,7 @@ assert answer["invoked"] == ARN + "f" and answer["group"] == "/aws/lambda/f" and
 assert answer["id"] == told["ResponseMetadata"]["RequestId"]
 lines = log.splitlines()
 assert lines[0] == f"START RequestId: {answer['id']} Version: $LATEST", lines
-assert lines[1] == "got {'url': 'x'}" and lines[2].startswith("[INFO]\t") and lines[2].endswith("\tone") and lines[3] == "event", lines
+assert lines[1] == "got {'url': 'x'}" and lines[2].startswith("[WARNING]\t") and lines[2].endswith("\tone") and lines[3] == "event", lines
 assert lines[4] == f"END RequestId: {answer['id']}" and lines[5].startswith(f"REPORT RequestId: {answer['id']}\tDuration: ")
 assert "\tMemory Size: 256 MB\tMax Memory Used: " in lines[5] and "\tInit Duration: " in lines[5], lines[5]
 # Warm: the same process, and no initialisation.

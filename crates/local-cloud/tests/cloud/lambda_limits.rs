@@ -380,7 +380,6 @@ def refusal(code="InvalidParameterValueException", **more):
     return refused(code, lam.create_function, **{**good, **more})
 assert refusal(Runtime="python2.6").startswith("Value python2.6 at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [")
 assert "does not support the runtime nodejs22.x" in refusal("UnknownOperationException", Runtime="nodejs22.x")
-assert "Value '127' at 'memorySize'" in refusal("ValidationException", MemorySize=127)
 assert "less than or equal to 10240" in refusal("ValidationException", MemorySize=10241)
 assert "less than or equal to 900" in refusal("ValidationException", Timeout=901)
 assert "regular expression pattern" in refusal("ValidationException", FunctionName="a b")
