@@ -52,7 +52,7 @@ impl Cloud {
         self.record(service, ACTION, role_arn, verdict)?;
         match role {
             Some(role) if verdict == Verdict::Allowed => {
-                self.iam.start_role_session(&role, session_name, SERVICE_SESSION)
+                self.iam.start_role_session(&role, session_name, SERVICE_SESSION, &self.region)
             }
             _ => Err(not_assumable(service, role_arn)),
         }
@@ -102,7 +102,7 @@ impl Cloud {
                         "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
                     ));
                 }
-                self.iam.start_role_session(&role, session_name, lasts)
+                self.iam.start_role_session(&role, session_name, lasts, &self.region)
             }
             _ => Err(not_assumable(&caller.arn, role_arn)),
         }
@@ -120,10 +120,12 @@ impl Iam {
         role: &Role,
         name: &str,
         lasts: SignedDuration,
+        region: &str,
     ) -> Result<Session, AwsError> {
         let account = role.arn.split(':').nth(4).unwrap_or_default();
         let arn = format!("arn:aws:sts::{account}:assumed-role/{}/{name}", role.name);
         self.written.forget(&arn);
+        self.used_now(&role.id, "sts", region);
         self.start_session(Caller { arn, user_id: format!("{}:{name}", role.id) }, lasts)
     }
 }

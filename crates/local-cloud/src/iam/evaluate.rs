@@ -72,7 +72,7 @@ pub struct Rule {
     /// Its bytes in the document.
     pub place: Range<usize>,
     /// The condition keys as they are written.
-    pub keys: Vec<String>,
+    keys: Vec<String>,
     principals: Option<Principals>,
     resources: Option<Resources>,
     /// Its actions and conditions, for the evaluation crate.
@@ -145,6 +145,32 @@ impl Document {
         self.rules.iter().any(|rule| rule.effect == effect && rule.matches(action, resource, context))
     }
 
+    /// The statements about the request; where principals are named, those that cover `who`.
+    pub fn about<'a>(
+        &'a self,
+        who: Option<Asker<'a>>,
+        action: &'a str,
+        resource: &'a str,
+        context: &'a Context,
+    ) -> impl Iterator<Item = &'a Rule> {
+        let covers = move |rule: &&Rule| who.is_none_or(|who| rule.covers(who) != Grant::None);
+        self.rules.iter().filter(covers).filter(move |rule| rule.matches(action, resource, context))
+    }
+
+    /// The condition keys of the statements that would be about the request if their conditions held.
+    pub fn keys_wanted<'a>(
+        &'a self,
+        who: Option<Asker<'a>>,
+        action: &'a str,
+        resource: &'a str,
+        context: &'a Context,
+    ) -> impl Iterator<Item = &'a str> {
+        let covers = move |rule: &&Rule| who.is_none_or(|who| rule.covers(who) != Grant::None);
+        let concerned = self.rules.iter().filter(covers);
+        let concerned = concerned.filter(move |rule| rule.concerns(action, resource, context));
+        concerned.flat_map(|rule| rule.keys.iter().map(String::as_str))
+    }
+
     /// How a policy that names principals lets `who` do `action` on `resource`; a trust policy's is empty.
     pub fn grant(&self, who: Asker, action: &str, resource: &str, context: &Context) -> Grant {
         let grants = self.rules.iter().filter_map(|rule| {
@@ -196,12 +222,12 @@ impl Rule {
     }
 
     /// Whether it is about `action` on `resource`, and its conditions hold.
-    pub fn matches(&self, action: &str, resource: &str, context: &Context) -> bool {
+    fn matches(&self, action: &str, resource: &str, context: &Context) -> bool {
         self.about_resource(resource, context) && self.agrees(&self.asked, action, context)
     }
 
     /// Whether it is about `action` on `resource`, should its conditions hold.
-    pub fn concerns(&self, action: &str, resource: &str, context: &Context) -> bool {
+    fn concerns(&self, action: &str, resource: &str, context: &Context) -> bool {
         let mut unconditional = self.asked.clone();
         unconditional.statements.iter_mut().for_each(|statement| statement.condition = None);
         self.about_resource(resource, context) && self.agrees(&unconditional, action, context)
@@ -268,7 +294,7 @@ impl Rule {
         self.effect == Effect::Allow && self.principals.as_ref().is_some_and(everybody)
     }
 
-    /// The values of its conditions: the operator's name in lower case, the key as it is written, the values.
+    /// Its conditions, as the crate judges them.
     pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
         self.asked.statements.iter().filter_map(|it| it.condition.as_ref()).flat_map(|it| &it.conditions)
     }
