@@ -100,7 +100,7 @@ fn condition() -> impl Strategy<Value = (String, &'static str, Value)> {
         )),
         (
             select(vec!["NumericLessThan", "NumericGreaterThanEquals", "NumericEquals", "NumericNotEquals"]),
-            -2..3
+            -2i32..3
         )
             .prop_map(|(operator, value)| (
                 operator,

@@ -121,7 +121,7 @@ impl Cloud {
         let root = caller.arn == format!("arn:aws:iam::{}:root", self.account);
         let own_policy =
             ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"].contains(&action);
-        let held = self.iam.held_by(caller)?;
+        let (held, limits) = (self.iam.held_by(caller)?, self.iam.session_policies(caller)?);
         let policies = if root {
             Policies {
                 identity: &*EVERYTHING,
@@ -130,7 +130,7 @@ impl Cloud {
             }
         } else {
             let boundary = held.boundary.as_ref();
-            Policies { identity: &held.identity, boundary, resource: policy, session: None }
+            Policies { identity: &held.identity, boundary, resource: policy, session: limits.as_deref() }
         };
         let who = Asker::Arn { arn: &caller.arn, role: held.role.as_deref(), account: &self.account };
         Ok(policies.judge(who, action, resource, &self.full_context(caller, &held, context)))
@@ -218,6 +218,20 @@ impl Iam {
             Some(text) => Document::identity(&text).map_err(AwsError::internal),
             None => Ok(Document::empty()),
         }
+    }
+
+    /// The policies that limit a session, if any do.
+    pub(super) fn session_policies(&self, caller: &Caller) -> Result<Option<Vec<Document>>, AwsError> {
+        if caller.session_policies.is_empty() {
+            return Ok(None);
+        }
+        let mut documents = Vec::new();
+        for policy in &caller.session_policies {
+            let managed = if policy.starts_with("arn:") { self.managed_document(policy)? } else { None };
+            let text = managed.as_deref().or((!policy.starts_with("arn:")).then_some(policy.as_str()));
+            documents.extend(text.map(Document::identity).transpose().map_err(AwsError::internal)?);
+        }
+        Ok(Some(documents))
     }
 
     fn documents(&self, grants: &Grants) -> Result<Vec<Document>, AwsError> {

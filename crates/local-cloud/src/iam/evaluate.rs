@@ -100,7 +100,8 @@ struct Principals {
 pub struct Policies<'a> {
     pub identity: &'a [Document],
     pub boundary: Option<&'a Document>,
-    pub session: Option<&'a Document>,
+    /// They allow what one of them allows.
+    pub session: Option<&'a [Document]>,
     pub resource: Option<&'a Document>,
 }
 
@@ -114,10 +115,13 @@ pub static EVERYTHING: LazyLock<[Document; 1]> = LazyLock::new(|| {
 impl Policies<'_> {
     /// Whether `who` may do `action` on `resource`, all of one account. An action without a resource of its own has `*`.
     pub fn judge(&self, who: Asker, action: &str, resource: &str, context: &Context) -> Verdict {
-        let held = [(Source::Boundary, self.boundary), (Source::Session, self.session)];
-        let own = self.identity.iter().map(|document| (Source::Identity, Some(document))).chain(held);
-        for (source, document) in own {
-            if document.is_some_and(|it| it.says(Effect::Deny, action, resource, context)) {
+        let boundary = self.boundary.map(std::slice::from_ref);
+        let limits = [(Source::Boundary, boundary), (Source::Session, self.session)];
+        let say = |effect, documents: &[Document]| {
+            documents.iter().any(|document| document.says(effect, action, resource, context))
+        };
+        for (source, documents) in [(Source::Identity, Some(self.identity))].into_iter().chain(limits) {
+            if documents.is_some_and(|documents| say(Effect::Deny, documents)) {
                 return Verdict::ExplicitDeny(source);
             }
         }
@@ -127,14 +131,13 @@ impl Policies<'_> {
             Grant::Exact => return Verdict::Allowed,
             Grant::Named | Grant::Account | Grant::None => {}
         }
-        let says = |document: &Document| document.says(Effect::Allow, action, resource, context);
-        if grant != Grant::Named && !self.identity.iter().any(says) {
+        if grant != Grant::Named && !say(Effect::Allow, self.identity) {
             return Verdict::NoAllow(match who {
                 Asker::Arn { .. } => Source::Identity,
                 Asker::Service(_) | Asker::Anonymous => Source::Resource,
             });
         }
-        let silent = held.into_iter().find(|(_, document)| document.is_some_and(|it| !says(it)));
+        let silent = limits.into_iter().find(|(_, limit)| limit.is_some_and(|it| !say(Effect::Allow, it)));
         silent.map_or(Verdict::Allowed, |(source, _)| Verdict::NoAllow(source))
     }
 }

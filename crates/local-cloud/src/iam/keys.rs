@@ -59,7 +59,7 @@ pub fn create(request: &Request) -> Reply {
         return Err(quota(format!("Cannot exceed quota for AccessKeysPerUser: {KEY_LIMIT}")));
     }
     let key = AccessKey::random();
-    request.cloud.iam.add_key(&key, Caller { arn: user.arn, user_id: user.id })?;
+    request.cloud.iam.add_key(&key, Caller::new(user.arn, user.id))?;
     let made = request.cloud.store.get::<UserKey>(KEY, &key.access_key_id)?;
     let made = made.ok_or_else(|| no_such_user(&user.name))?;
     let mut described = described(&made);

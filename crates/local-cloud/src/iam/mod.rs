@@ -8,6 +8,8 @@ mod account;
 mod agreement;
 mod assume;
 mod authorize;
+#[cfg(test)]
+mod cases;
 mod context;
 mod credentials;
 mod decisions;
@@ -90,7 +92,7 @@ impl Iam {
     pub fn first_user(&self) -> Result<Caller, AwsError> {
         let user: Option<User> = self.store.get(USER, FIRST_USER)?;
         let user = user.ok_or_else(|| AwsError::internal("the user opsml is gone"))?;
-        Ok(Caller { arn: user.arn, user_id: user.id })
+        Ok(Caller::new(user.arn, user.id))
     }
 
     /// Whether nothing has been made but the first user.

@@ -168,11 +168,11 @@ fn find(request: &Request, arn: &str) -> Result<Principal, AwsError> {
         let role: Option<Role> = cloud.store.get(ROLE, name)?;
         let role = role.filter(|role| role.arn == arn).ok_or_else(|| missing("role"))?;
         let session = format!("arn:aws:sts::{}:assumed-role/{name}/simulated", cloud.account);
-        (Caller { arn: session, user_id: format!("{}:simulated", role.id) }, "role", role.grants)
+        (Caller::new(session, format!("{}:simulated", role.id)), "role", role.grants)
     } else if arn.contains(":user/") {
         let user: Option<User> = cloud.store.get(USER, name)?;
         let user = user.filter(|user| user.arn == arn).ok_or_else(|| missing("user"))?;
-        (Caller { arn: user.arn, user_id: user.id }, "user", user.grants)
+        (Caller::new(user.arn, user.id), "user", user.grants)
     } else {
         return Err(invalid_input(format!(
             "Invalid Entity Arn: {arn} does not clearly define entity type and name."

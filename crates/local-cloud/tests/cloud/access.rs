@@ -82,9 +82,8 @@ fn a_role_is_handed_on_only_with_pass_role() {
 fn every_decision_is_recorded() {
     let (_dir, cloud) = cloud();
     let user = cloud.iam.first_user().unwrap();
-    let nobody = Caller { arn: "arn:aws:iam::123456789012:user/x".to_owned(), user_id: "AIDAX".to_owned() };
-    let root =
-        Caller { arn: "arn:aws:iam::123456789012:root".to_owned(), user_id: "123456789012".to_owned() };
+    let nobody = Caller::new("arn:aws:iam::123456789012:user/x", "AIDAX");
+    let root = Caller::new("arn:aws:iam::123456789012:root", "123456789012");
     cloud.authorize(&user, "s3:ListBucket", "arn:aws:s3:::b", &Context::new()).unwrap();
     cloud.authorize(&nobody, "s3:ListBucket", "arn:aws:s3:::b", &Context::new()).unwrap_err();
     cloud.authorize(&root, "s3:ListBucket", "arn:aws:s3:::b", &Context::new()).unwrap();
