@@ -8,6 +8,7 @@ mod lifecycle;
 mod notebook;
 mod s3;
 mod sagemaker;
+mod scaling;
 mod script;
 mod tuning;
 
