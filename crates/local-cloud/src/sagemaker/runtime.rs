@@ -86,6 +86,7 @@ pub async fn invoke_endpoint(cloud: &Arc<Cloud>, call: Invocation) -> Result<Res
     let live = locked(&cloud.sagemaker.endpoints).get(name).cloned().ok_or_else(not_found)?;
     let deadline = Instant::now() + LIMIT;
     // An instance that died just now is passed over, and a fleet whose place another took: neither has had the request.
+    let mut counted = false;
     let (fleet, answer) = loop {
         let fleet = serving_fleet(&live).await.ok_or_else(unavailable)?;
         if header(&call.headers, TARGET_VARIANT).is_some_and(|variant| variant != fleet.variant) {
@@ -102,7 +103,9 @@ pub async fn invoke_endpoint(cloud: &Arc<Cloud>, call: Invocation) -> Result<Res
             Ok(Err(Unpicked::Full)) => return Err(overloaded()),
             Err(_) => return Ok(model_error(cloud, &fleet, &timed_out())),
         };
-        meter::sent(cloud, name, &fleet.variant, instance.serving);
+        if !std::mem::replace(&mut counted, true) {
+            meter::sent(cloud, name, &fleet.variant, instance.serving);
+        }
         let sent = Instant::now();
         let Some(answer) = forward(instance, &call, deadline).await else { continue };
         let status = match &answer {

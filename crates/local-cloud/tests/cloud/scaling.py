@@ -16,6 +16,10 @@ TARGET = dict(NAMES, ResourceId="endpoint/e/variant/AllTraffic")
 DIMENSIONS = [{"Name": "EndpointName", "Value": "e"}, {"Name": "VariantName", "Value": "AllTraffic"}]
 
 
+def policy_of(*actions):
+    return policy(list(actions), "*")
+
+
 def told(name="e"):
     return sagemaker.describe_endpoint(EndpointName=name)
 

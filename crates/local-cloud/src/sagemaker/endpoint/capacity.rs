@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::{Endpoint, QUOTA, Serving, Status, arn, change_if, find, in_progress, list_all, live};
+use super::{Endpoint, Live, QUOTA, Serving, Status, arn, change_if, find, in_progress, list_all};
 use crate::call::{AwsError, Call, Reply};
 use crate::cloud::Cloud;
 use crate::sagemaker::locked;
@@ -126,6 +126,10 @@ pub fn set(cloud: &Arc<Cloud>, name: &str, count: u64, weight: Option<f64>) -> R
     let (cloud, name) = (Arc::clone(cloud), name.to_owned());
     tokio::spawn(async move {
         let outcome = scale(&cloud, &name, count).await;
+        // The cloud has stopped meanwhile: the next one brings the endpoint back with what was asked for.
+        if outcome.is_err() && !locked(&cloud.sagemaker.endpoints).contains_key(&name) {
+            return;
+        }
         // Kept Updating where the record cannot be written; the next start of the cloud mends it.
         let _ = change_if(&cloud, &name, |endpoint| {
             endpoint.status = Status::InService;
@@ -143,19 +147,24 @@ pub fn set(cloud: &Arc<Cloud>, name: &str, count: u64, weight: Option<f64>) -> R
 
 async fn scale(cloud: &Cloud, name: &str, count: u64) -> Result<(), String> {
     settled(cloud, name).await?;
-    let serving = live(cloud, name).serving.borrow().clone();
+    let live = running(cloud, name)?;
+    let serving = live.serving.borrow().clone();
     let Serving::Fleet(fleet) = serving else { return Err(NOTHING.to_owned()) };
     fleet.scale(usize::try_from(count).unwrap_or(usize::MAX)).await
 }
 
 const NOTHING: &str = "the endpoint has no instances";
 
+fn running(cloud: &Cloud, name: &str) -> Result<Arc<Live>, String> {
+    locked(&cloud.sagemaker.endpoints).get(name).cloned().ok_or_else(|| NOTHING.to_owned())
+}
+
 /// Returns when an endpoint that comes back with the cloud is there again with all its instances.
 ///
 /// # Errors
 /// That it isn't, since they did not come up.
 pub async fn settled(cloud: &Cloud, name: &str) -> Result<(), String> {
-    let mut serving = live(cloud, name).serving.subscribe();
+    let mut serving = running(cloud, name)?.serving.subscribe();
     let settled = serving.wait_for(|serving| !matches!(serving, Serving::Starting)).await;
     match settled.as_deref() {
         Ok(Serving::Fleet(_)) => Ok(()),

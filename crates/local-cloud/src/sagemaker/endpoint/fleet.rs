@@ -23,9 +23,10 @@ use crate::sagemaker::{archive, locked, process};
 
 /// Requests that one instance has under way at most; the next ones wait for a place. A model server takes few at once
 /// anyway, and what waits here can still go to an instance that is being added.
-pub const PLACES: usize = 32;
-/// Requests that wait for a place at most; the next ones are refused.
-pub const QUEUE: usize = 512;
+const PLACES: usize = 32;
+/// Requests that wait for a place at most; the next ones are refused. Each holds one of the server's connections, of which
+/// enough must be left for the other calls.
+const QUEUE: usize = 256;
 /// How long an instance that was taken out may work on what it has: a request's limit, and a little.
 pub const DRAIN: Duration = Duration::from_secs(65);
 
