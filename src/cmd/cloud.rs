@@ -30,11 +30,12 @@ pub fn run(arguments: &Cloud) -> Verdict {
             println!("export AWS_SECRET_ACCESS_KEY={}", running.keys.secret_access_key);
             println!("export AWS_REGION={0}\nexport AWS_DEFAULT_REGION={0}", running.record.region);
         }
-        Cloud::Serve { dir } => {
+        Cloud::Serve { dir, speedup } => {
             let mut settings = Settings::new(dir);
             settings.worker = worker();
             settings.tools = Some(std::env::current_exe()?);
             settings.detached = true;
+            settings.speedup = *speedup;
             lifecycle::serve(settings).map_err(stopped)?;
         }
         Cloud::Aws { arguments } => return aws_cli::run(arguments),
