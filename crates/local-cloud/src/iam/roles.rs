@@ -11,6 +11,7 @@ use super::service::{
     written,
 };
 use crate::call::{AwsError, Reply};
+use crate::cloud::Cloud;
 
 /// Bytes of a trust policy (the quota `ACLSizePerRole`).
 const TRUST_LIMIT: usize = 2048;

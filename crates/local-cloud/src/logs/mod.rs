@@ -40,6 +40,11 @@ impl Logs {
         })
     }
 
+    /// Whether there is such a group.
+    pub fn has_group(&self, group: &str) -> Result<bool, AwsError> {
+        self.store.with(|c| group_exists(c, group))
+    }
+
     /// Whether no log group is left but that of IAM's decisions, which the local cloud makes by itself.
     pub fn is_empty(&self) -> Result<bool, AwsError> {
         let sql = "SELECT NOT EXISTS (SELECT * FROM log_group WHERE name <> ?1)";
