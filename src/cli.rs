@@ -216,6 +216,9 @@ pub enum Cloud {
     Serve {
         #[arg(long)]
         dir: PathBuf,
+        /// How many times faster than life control loops run: alarms' periods and scaling's cooldowns.
+        #[arg(long, env = "OPSML_CLOUD_SPEEDUP", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=600))]
+        speedup: u32,
     },
     /// Be the AWS CLI of an instance.
     #[command(hide = true)]

@@ -1,15 +1,25 @@
 //! Calls that make nothing. Together with `resource`, the only place that calls AWS.
 
+mod decisions;
+mod explain;
 mod invoke_endpoint;
+mod invoke_function;
 mod logs;
+mod managed_policy;
 mod my_address;
+mod presign;
 mod s3_copy;
 mod training_output;
 mod tuning_trials;
 
+pub use decisions::{Caller, caller, decisions};
+pub use explain::{Denial, denial, explain, simulate};
 pub use invoke_endpoint::{Invocation, invoke_endpoint};
+pub use invoke_function::{Answer, invoke_function};
 pub use logs::{LogLine, job_log, object_text};
+pub use managed_policy::managed_policy;
 pub use my_address::my_address;
+pub use presign::{origin, presigned};
 pub use s3_copy::{Place, copy, copy_all, s3_client};
 pub use training_output::{TrainingOutput, training_output};
 pub use tuning_trials::{Trial, tuning_trials};

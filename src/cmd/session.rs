@@ -138,7 +138,13 @@ pub fn paths(runbook: &Runbook, given: &BTreeMap<String, Value>) -> Paths {
     let base = base(runbook);
     let allowed =
         given.values().filter_map(Value::as_str).map(PathBuf::from).filter(|path| path.exists()).collect();
-    Paths { base, cache: PathBuf::from(".opsml/cache"), allowed, worker: cloud::worker() }
+    Paths {
+        base,
+        cache: PathBuf::from(".opsml/cache"),
+        allowed,
+        worker: cloud::worker(),
+        handler: cloud::handler(),
+    }
 }
 
 fn base(runbook: &Runbook) -> PathBuf {

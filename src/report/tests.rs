@@ -90,6 +90,7 @@ impl Journaled {
             slot: kind.into(),
             spec: Value::Null,
             lifetime: Default::default(),
+            changes: None,
         });
         self.add(Event::Created { id: id.clone(), adopted: false });
         self.add(Event::Ready { id: id.clone(), facts: facts.as_object().unwrap().clone() });
@@ -342,6 +343,7 @@ fn a_job_that_must_fail_shows_how_it_did() {
         slot: "bucket".into(),
         spec: Value::Null,
         lifetime: Default::default(),
+        changes: None,
     });
     journal.add(Event::Created { id, adopted: false });
     journal.done(

@@ -7,18 +7,24 @@ mod bucket;
 mod choose_instance;
 mod command;
 mod compare;
+mod concurrency;
 mod context;
 mod dataset;
 mod deploy;
 mod ec2_train;
 mod fields;
+mod function;
 mod images;
+mod invoke;
+mod least_privilege;
 mod notebook;
+mod policy;
 mod predict;
 mod role;
 mod train;
 mod tune;
 mod upload;
+mod version;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,6 +38,7 @@ use serde_json::Value;
 
 pub use context::{Context, Done, Paths};
 
+use crate::action;
 use crate::failure::{Failure, Outcome};
 use crate::price;
 
@@ -175,7 +182,13 @@ macro_rules! kinds {
             }
 
             pub async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Value>> {
-                match self { $(Self::$Type(step) => step.run(context).await?.into_value()),* }
+                let done = match self {
+                    $(Self::$Type(step) => step.run(context).await.and_then(Done::into_value)),*
+                };
+                match done {
+                    Err(failure) => Err(action::explain(context.aws(), failure).await),
+                    done => done,
+                }
             }
         }
     };
@@ -194,6 +207,11 @@ kinds!(
     predict::Predict,
     ec2_train::Ec2Train,
     compare::Compare,
+    function::Function,
+    invoke::Invoke,
+    policy::Policy,
+    version::Version,
+    concurrency::Concurrency,
     command::Command,
 );
 

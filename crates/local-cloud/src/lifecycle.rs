@@ -25,7 +25,7 @@ use crate::listen;
 use crate::process::{self, Record};
 use crate::server::Server;
 use crate::store::OpenError;
-use crate::{ec2, lambda, s3, sagemaker};
+use crate::{autoscaling, cloudwatch, ec2, lambda, s3, sagemaker};
 
 /// What the server writes to, where it was started in the background.
 pub const LOG_FILE: &str = "cloud.log";
@@ -119,13 +119,14 @@ async fn serve_held(
     let idle_stop = settings.idle_stop;
     let keys = AccessKey::ensure(&dir).map_err(io(&dir))?;
     let cloud = Cloud::open(settings)?;
-    cloud.iam.add_key(&keys, cloud.iam.first_user().map_err(Error::Aws)?);
+    cloud.iam.first_user().and_then(|user| cloud.iam.add_key(&keys, user)).map_err(Error::Aws)?;
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(io(&dir))?;
     let port = listener.local_addr().map_err(io(&dir))?.port();
     cloud.set_endpoint(format!("http://127.0.0.1:{port}"));
     sagemaker::start(&cloud).await;
     ec2::start(&cloud).await;
+    autoscaling::start(&cloud);
     lambda::start(&cloud).await;
 
     let activity = Activity::new();
@@ -161,6 +162,7 @@ async fn serve_held(
     let _ = stop.send(true);
     // Then the requests that are still under way end with the process.
     let _ = tokio::time::timeout(DRAIN, &mut serving).await;
+    autoscaling::stop(&cloud);
     sagemaker::stop(&cloud).await;
     ec2::stop(&cloud).await;
     lambda::stop(&cloud).await;
@@ -224,6 +226,7 @@ fn is_empty(cloud: &Cloud) -> bool {
         && s3::is_empty(cloud)
         && sagemaker::is_empty(cloud)
         && ec2::is_empty(cloud)
+        && cloudwatch::is_empty(cloud)
         && lambda::is_empty(cloud)
 }
 

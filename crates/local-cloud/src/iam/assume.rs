@@ -52,7 +52,7 @@ impl Cloud {
         self.record(service, ACTION, role_arn, verdict)?;
         match role {
             Some(role) if verdict == Verdict::Allowed => {
-                self.iam.start_role_session(&role, session_name, SERVICE_SESSION)
+                self.iam.start_role_session(&role, session_name, SERVICE_SESSION, &self.region, Vec::new())
             }
             _ => Err(not_assumable(service, role_arn)),
         }
@@ -65,6 +65,7 @@ impl Cloud {
         role_arn: &str,
         session_name: &str,
         lasts: SignedDuration,
+        session_policies: Vec<String>,
         context: &Context,
     ) -> Result<Session, AwsError> {
         let context = context.clone().with("sts:RoleSessionName", session_name);
@@ -73,10 +74,11 @@ impl Cloud {
         let verdict = match &role {
             Some(role) => {
                 let trust = trusting(role)?;
+                let limits = self.iam.session_policies(caller)?;
                 let policies = Policies {
                     identity: &held.identity,
                     boundary: held.boundary.as_ref(),
-                    session: None,
+                    session: limits.as_deref(),
                     resource: Some(&trust),
                 };
                 let who = Asker::Arn { arn: &caller.arn, role: held.role.as_deref(), account: &self.account };
@@ -102,7 +104,7 @@ impl Cloud {
                         "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
                     ));
                 }
-                self.iam.start_role_session(&role, session_name, lasts)
+                self.iam.start_role_session(&role, session_name, lasts, &self.region, session_policies)
             }
             _ => Err(not_assumable(&caller.arn, role_arn)),
         }
@@ -120,11 +122,15 @@ impl Iam {
         role: &Role,
         name: &str,
         lasts: SignedDuration,
+        region: &str,
+        session_policies: Vec<String>,
     ) -> Result<Session, AwsError> {
         let account = role.arn.split(':').nth(4).unwrap_or_default();
         let arn = format!("arn:aws:sts::{account}:assumed-role/{}/{name}", role.name);
         self.written.forget(&arn);
-        self.start_session(Caller { arn, user_id: format!("{}:{name}", role.id) }, lasts)
+        self.used_now(&role.id, "sts", region);
+        let user_id = format!("{}:{name}", role.id);
+        self.start_session(Caller { arn, user_id, session_policies }, lasts)
     }
 }
 

@@ -121,7 +121,7 @@ impl Cloud {
         let root = caller.arn == format!("arn:aws:iam::{}:root", self.account);
         let own_policy =
             ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"].contains(&action);
-        let held = self.iam.held_by(caller)?;
+        let (held, limits) = (self.iam.held_by(caller)?, self.iam.session_policies(caller)?);
         let policies = if root {
             Policies {
                 identity: &*EVERYTHING,
@@ -130,27 +130,53 @@ impl Cloud {
             }
         } else {
             let boundary = held.boundary.as_ref();
-            Policies { identity: &held.identity, boundary, resource: policy, session: None }
+            Policies { identity: &held.identity, boundary, resource: policy, session: limits.as_deref() }
         };
         let who = Asker::Arn { arn: &caller.arn, role: held.role.as_deref(), account: &self.account };
         Ok(policies.judge(who, action, resource, &self.full_context(caller, &held, context)))
     }
 
+    /// Whether a policy may name this principal (`AWS`, `Service`): those of the account must be there, others are believed.
+    pub(crate) fn knows_principal(&self, kind: &str, principal: &str) -> Result<bool, AwsError> {
+        if kind == "Service" {
+            return Ok(principal.ends_with(".amazonaws.com"));
+        }
+        let Some(rest) = principal.strip_prefix("arn:aws:iam::") else {
+            let number = principal.len() == 12 && principal.bytes().all(|b| b.is_ascii_digit());
+            return Ok(principal == "*" || number || principal.starts_with("arn:aws:sts::"));
+        };
+        let Some(entity) = rest.strip_prefix(self.account.as_str()) else { return Ok(true) };
+        let name = entity.rsplit('/').next().unwrap_or_default();
+        Ok(if entity.starts_with(":user/") {
+            self.store.get::<User>(USER, name)?.is_some_and(|user| user.arn == principal)
+        } else if entity.starts_with(":role/") {
+            self.store.get::<Role>(ROLE, name)?.is_some_and(|role| role.arn == principal)
+        } else {
+            entity == ":root"
+        })
+    }
+
     /// The request's own keys, and those that every request has.
     pub(super) fn full_context(&self, caller: &Caller, held: &Held, context: &Context) -> Context {
         let now = Timestamp::now();
-        let mut full = context
-            .clone()
-            .with("aws:PrincipalArn", held.role.as_deref().unwrap_or(&caller.arn))
-            .with("aws:PrincipalAccount", &*self.account)
-            .with("aws:userid", &*caller.user_id)
-            .with("aws:PrincipalType", if held.role.is_some() { "AssumedRole" } else { "User" })
+        let every = self
+            .principal_context(caller, held)
             .with("aws:CurrentTime", now.to_string())
             .with("aws:EpochTime", now.as_second().to_string())
             .with("aws:RequestedRegion", &*self.region)
             .with("aws:SourceIp", "127.0.0.1")
             // Loopback carries it without TLS; the same call to AWS would have it.
             .with("aws:SecureTransport", "true");
+        every.or(context.clone())
+    }
+
+    /// The keys that tell who asks.
+    pub(super) fn principal_context(&self, caller: &Caller, held: &Held) -> Context {
+        let mut full = Context::new()
+            .with("aws:PrincipalArn", held.role.as_deref().unwrap_or(&caller.arn))
+            .with("aws:PrincipalAccount", &*self.account)
+            .with("aws:userid", &*caller.user_id)
+            .with("aws:PrincipalType", if held.role.is_some() { "AssumedRole" } else { "User" });
         if let Some((_, name)) = caller.arn.rsplit_once(":user/") {
             full = full.with("aws:username", name.rsplit('/').next().unwrap_or(name));
         }
@@ -192,6 +218,20 @@ impl Iam {
             Some(text) => Document::identity(&text).map_err(AwsError::internal),
             None => Ok(Document::empty()),
         }
+    }
+
+    /// The policies that limit a session, if any do.
+    pub(super) fn session_policies(&self, caller: &Caller) -> Result<Option<Vec<Document>>, AwsError> {
+        if caller.session_policies.is_empty() {
+            return Ok(None);
+        }
+        let mut documents = Vec::new();
+        for policy in &caller.session_policies {
+            let managed = if policy.starts_with("arn:") { self.managed_document(policy)? } else { None };
+            let text = managed.as_deref().or((!policy.starts_with("arn:")).then_some(policy.as_str()));
+            documents.extend(text.map(Document::identity).transpose().map_err(AwsError::internal)?);
+        }
+        Ok(Some(documents))
     }
 
     fn documents(&self, grants: &Grants) -> Result<Vec<Document>, AwsError> {

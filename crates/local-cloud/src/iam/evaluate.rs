@@ -72,7 +72,7 @@ pub struct Rule {
     /// Its bytes in the document.
     pub place: Range<usize>,
     /// The condition keys as they are written.
-    pub keys: Vec<String>,
+    keys: Vec<String>,
     principals: Option<Principals>,
     resources: Option<Resources>,
     /// Its actions and conditions, for the evaluation crate.
@@ -100,7 +100,8 @@ struct Principals {
 pub struct Policies<'a> {
     pub identity: &'a [Document],
     pub boundary: Option<&'a Document>,
-    pub session: Option<&'a Document>,
+    /// They allow what one of them allows.
+    pub session: Option<&'a [Document]>,
     pub resource: Option<&'a Document>,
 }
 
@@ -114,10 +115,13 @@ pub static EVERYTHING: LazyLock<[Document; 1]> = LazyLock::new(|| {
 impl Policies<'_> {
     /// Whether `who` may do `action` on `resource`, all of one account. An action without a resource of its own has `*`.
     pub fn judge(&self, who: Asker, action: &str, resource: &str, context: &Context) -> Verdict {
-        let held = [(Source::Boundary, self.boundary), (Source::Session, self.session)];
-        let own = self.identity.iter().map(|document| (Source::Identity, Some(document))).chain(held);
-        for (source, document) in own {
-            if document.is_some_and(|it| it.says(Effect::Deny, action, resource, context)) {
+        let boundary = self.boundary.map(std::slice::from_ref);
+        let limits = [(Source::Boundary, boundary), (Source::Session, self.session)];
+        let say = |effect, documents: &[Document]| {
+            documents.iter().any(|document| document.says(effect, action, resource, context))
+        };
+        for (source, documents) in [(Source::Identity, Some(self.identity))].into_iter().chain(limits) {
+            if documents.is_some_and(|documents| say(Effect::Deny, documents)) {
                 return Verdict::ExplicitDeny(source);
             }
         }
@@ -127,14 +131,13 @@ impl Policies<'_> {
             Grant::Exact => return Verdict::Allowed,
             Grant::Named | Grant::Account | Grant::None => {}
         }
-        let says = |document: &Document| document.says(Effect::Allow, action, resource, context);
-        if grant != Grant::Named && !self.identity.iter().any(says) {
+        if grant != Grant::Named && !say(Effect::Allow, self.identity) {
             return Verdict::NoAllow(match who {
                 Asker::Arn { .. } => Source::Identity,
                 Asker::Service(_) | Asker::Anonymous => Source::Resource,
             });
         }
-        let silent = held.into_iter().find(|(_, document)| document.is_some_and(|it| !says(it)));
+        let silent = limits.into_iter().find(|(_, limit)| limit.is_some_and(|it| !say(Effect::Allow, it)));
         silent.map_or(Verdict::Allowed, |(source, _)| Verdict::NoAllow(source))
     }
 }
@@ -143,6 +146,32 @@ impl Document {
     /// Whether a statement of this effect is about the request, whoever makes it.
     fn says(&self, effect: Effect, action: &str, resource: &str, context: &Context) -> bool {
         self.rules.iter().any(|rule| rule.effect == effect && rule.matches(action, resource, context))
+    }
+
+    /// The statements about the request; where principals are named, those that cover `who`.
+    pub fn about<'a>(
+        &'a self,
+        who: Option<Asker<'a>>,
+        action: &'a str,
+        resource: &'a str,
+        context: &'a Context,
+    ) -> impl Iterator<Item = &'a Rule> {
+        let covers = move |rule: &&Rule| who.is_none_or(|who| rule.covers(who) != Grant::None);
+        self.rules.iter().filter(covers).filter(move |rule| rule.matches(action, resource, context))
+    }
+
+    /// The condition keys of the statements that would be about the request if their conditions held.
+    pub fn keys_wanted<'a>(
+        &'a self,
+        who: Option<Asker<'a>>,
+        action: &'a str,
+        resource: &'a str,
+        context: &'a Context,
+    ) -> impl Iterator<Item = &'a str> {
+        let covers = move |rule: &&Rule| who.is_none_or(|who| rule.covers(who) != Grant::None);
+        let concerned = self.rules.iter().filter(covers);
+        let concerned = concerned.filter(move |rule| rule.concerns(action, resource, context));
+        concerned.flat_map(|rule| rule.keys.iter().map(String::as_str))
     }
 
     /// How a policy that names principals lets `who` do `action` on `resource`; a trust policy's is empty.
@@ -196,12 +225,12 @@ impl Rule {
     }
 
     /// Whether it is about `action` on `resource`, and its conditions hold.
-    pub fn matches(&self, action: &str, resource: &str, context: &Context) -> bool {
+    fn matches(&self, action: &str, resource: &str, context: &Context) -> bool {
         self.about_resource(resource, context) && self.agrees(&self.asked, action, context)
     }
 
     /// Whether it is about `action` on `resource`, should its conditions hold.
-    pub fn concerns(&self, action: &str, resource: &str, context: &Context) -> bool {
+    fn concerns(&self, action: &str, resource: &str, context: &Context) -> bool {
         let mut unconditional = self.asked.clone();
         unconditional.statements.iter_mut().for_each(|statement| statement.condition = None);
         self.about_resource(resource, context) && self.agrees(&unconditional, action, context)
@@ -268,7 +297,7 @@ impl Rule {
         self.effect == Effect::Allow && self.principals.as_ref().is_some_and(everybody)
     }
 
-    /// The values of its conditions: the operator's name in lower case, the key as it is written, the values.
+    /// Its conditions, as the crate judges them.
     pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
         self.asked.statements.iter().filter_map(|it| it.condition.as_ref()).flat_map(|it| &it.conditions)
     }

@@ -3,21 +3,30 @@
 //! Principals are read through a cache of parsed policies, so that a decision costs no disk; every change
 //! empties it.
 
+mod account;
+#[cfg(test)]
+mod agreement;
 mod assume;
 mod authorize;
+#[cfg(test)]
+mod cases;
 mod context;
 mod credentials;
 mod decisions;
 mod document;
 mod evaluate;
 mod grants;
+mod keys;
 mod managed;
 mod model;
 mod pattern;
 mod policies;
 mod profiles;
+mod public;
 mod roles;
 mod service;
+mod simulate;
+mod used;
 mod users;
 
 use std::collections::HashMap;
@@ -27,7 +36,7 @@ pub use context::Context;
 pub use credentials::{AccessKey, Credential, KEYS_FILE, Session};
 pub use decisions::Decision;
 pub use document::Document;
-pub(crate) use roles::known_principal;
+pub(crate) use public::limits_everybody;
 pub use service::{NAMESPACE, call};
 
 use jiff::Timestamp;
@@ -49,13 +58,15 @@ pub struct Iam {
     /// Parsed policies, by the id of the user or role (AIDA…, AROA…).
     policies: Mutex<HashMap<String, Arc<authorize::Held>>>,
     written: decisions::Written,
+    /// The last use that was written down, by access key or role id.
+    used: Mutex<HashMap<String, used::Used>>,
 }
 
 impl Iam {
     /// Reads the credentials, and makes the account's first user where there is none.
     pub fn open(store: Store) -> Result<Self, AwsError> {
-        let (policies, written) = Default::default();
-        let iam = Self { store, credentials: RwLock::default(), policies, written };
+        let (credentials, policies, written, used) = Default::default();
+        let iam = Self { store, credentials, policies, written, used };
         iam.ensure_first_user()?;
         iam.load_credentials()?;
         Ok(iam)
@@ -81,12 +92,13 @@ impl Iam {
     pub fn first_user(&self) -> Result<Caller, AwsError> {
         let user: Option<User> = self.store.get(USER, FIRST_USER)?;
         let user = user.ok_or_else(|| AwsError::internal("the user opsml is gone"))?;
-        Ok(Caller { arn: user.arn, user_id: user.id })
+        Ok(Caller::new(user.arn, user.id))
     }
 
     /// Whether nothing has been made but the first user.
     pub fn is_empty(&self) -> Result<bool, AwsError> {
         let any = |kind| self.store.list::<serde_json::Value>(kind).map(|items| !items.is_empty());
-        Ok(!any(ROLE)? && !any(POLICY)? && !any(PROFILE)?)
+        let one_user = self.store.list::<User>(USER)?.len() == 1;
+        Ok(one_user && !any(ROLE)? && !any(POLICY)? && !any(PROFILE)?)
     }
 }

@@ -44,7 +44,7 @@ use crate::call::{AwsError, Call, Caller, Reply};
 use crate::cloud::Cloud;
 use crate::iam::Context;
 use crate::protocol::restjson::{Routes, add_body, encode_error};
-use crate::sagemaker::Model;
+use crate::shapes::Shapes;
 pub use code::MAX_REQUEST;
 pub use concurrency::{Quota, set_quota};
 use model::{FUNCTION, Function, Target};
@@ -92,8 +92,7 @@ impl std::fmt::Debug for Running {
 const SHAPES: &str = include_str!("shapes.json");
 static ROUTES: LazyLock<Routes> =
     LazyLock::new(|| serde_json::from_str(SHAPES).expect("the file is part of the build and tested"));
-static MODEL: LazyLock<Model> =
-    LazyLock::new(|| Model::read(SHAPES).expect("the file is part of the build and tested"));
+static MODEL: LazyLock<Shapes> = LazyLock::new(|| Shapes::read(SHAPES));
 
 /// One operation on its way through.
 struct Request<'a> {

@@ -6,7 +6,7 @@ use super::Request;
 use super::model::{Function, Policy, Target, check_revision, conflict, invalid, not_found, uuid};
 use crate::call::{AwsError, Reply};
 use crate::cloud::Cloud;
-use crate::iam::{Document, known_principal};
+use crate::iam::Document;
 
 /// AWS's limit to a policy, in bytes.
 const MOST: usize = 20_480;
@@ -47,7 +47,7 @@ fn principal(cloud: &Cloud, principal: &str) -> Result<Value, AwsError> {
     } else if is_account {
         Ok(json!({"AWS": format!("arn:aws:iam::{principal}:root")}))
     } else if principal.starts_with("arn:aws:iam::") || principal.starts_with("arn:aws:sts::") {
-        if !known_principal(cloud, principal)? {
+        if !cloud.knows_principal("AWS", principal)? {
             return Err(invalid(
                 "The provided principal was invalid. Please check the principal and try again.",
             ));

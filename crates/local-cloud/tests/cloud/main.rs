@@ -4,12 +4,15 @@ mod access;
 mod boto3;
 mod ec2;
 mod ec2_api;
+mod iam_audit;
 mod lambda;
 mod lambda_limits;
 mod lifecycle;
 mod notebook;
 mod s3;
+mod s3_policy;
 mod sagemaker;
+mod scaling;
 mod script;
 mod tuning;
 

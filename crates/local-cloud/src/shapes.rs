@@ -1,8 +1,7 @@
-//! What operations demand of their input: required members, enums, patterns, lengths and ranges, as AWS's model says,
-//! in AWS's words. SageMaker's is `shapes.json`, written by `shapes.py` from botocore; Lambda has one of its own.
+//! What a service's operations demand of their input: required members, enums, patterns, lengths and ranges, as
+//! AWS's model says (each `shapes.json` is written by `shapes.py` from botocore), in AWS's words.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::LazyLock;
 
 use regex::Regex;
 use serde::Deserialize;
@@ -10,14 +9,11 @@ use serde_json::Value;
 
 use crate::call::AwsError;
 
-/// The inputs of one service.
 #[derive(Deserialize)]
-pub struct Model {
+struct Model {
     /// Operation to the shape of its input.
     operations: HashMap<String, String>,
     shapes: HashMap<String, Shape>,
-    #[serde(skip)]
-    patterns: HashMap<String, Regex>,
 }
 
 #[derive(Deserialize)]
@@ -36,31 +32,32 @@ struct Shape {
     value: Option<String>,
 }
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| {
-    Model::read(include_str!("shapes.json")).expect("the file is part of the build and tested")
-});
-
-/// Checks the input of one of SageMaker's operations.
-pub fn validate(operation: &str, input: &Value) -> Result<(), AwsError> {
-    MODEL.validate(operation, input)
+/// The model of a service's operations.
+pub struct Shapes {
+    model: Model,
+    patterns: HashMap<String, Regex>,
 }
 
-impl Model {
-    /// Reads what a `shapes.py` has written.
-    pub fn read(json: &str) -> serde_json::Result<Self> {
-        let mut model: Self = serde_json::from_str(json)?;
-        let patterns = model.shapes.values().filter_map(|shape| shape.pattern.as_deref());
-        // Java's class for what Rust spells out.
-        let rust =
-            |pattern: &str| Regex::new(&format!("^(?:{})$", pattern.replace(r"\p{Alnum}", "a-zA-Z0-9")));
-        model.patterns =
-            patterns.filter_map(|pattern| Some((pattern.to_owned(), rust(pattern).ok()?))).collect();
-        Ok(model)
+impl Shapes {
+    /// Reads a `shapes.json` of the build, which its service's tests have read before.
+    pub fn read(json: &'static str) -> Self {
+        let model: Model = serde_json::from_str(json).expect("the file is part of the build and tested");
+        let patterns = model.shapes.values().filter_map(|shape| shape.pattern.clone());
+        // Java's classes, and its pairs of surrogates, for what Rust spells out.
+        let rust = |pattern: &str| {
+            let pattern = pattern
+                .replace(r"\p{Alnum}", "a-zA-Z0-9")
+                .replace(r"\p{Print}", r"[\x20-\x7E]")
+                .replace(r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF");
+            Regex::new(&format!("^(?:{pattern})$"))
+        };
+        let patterns = patterns.filter_map(|pattern| Some((pattern.clone(), rust(&pattern).ok()?))).collect();
+        Self { model, patterns }
     }
 
     /// Checks an operation's input; says every fault at once, as AWS does.
     pub fn validate(&self, operation: &str, input: &Value) -> Result<(), AwsError> {
-        let Some(shape) = self.operations.get(operation) else { return Ok(()) };
+        let Some(shape) = self.model.operations.get(operation) else { return Ok(()) };
         let mut faults = Vec::new();
         self.check(shape, "", input, &mut faults);
         if faults.is_empty() {
@@ -72,7 +69,7 @@ impl Model {
     }
 
     fn check(&self, shape: &str, path: &str, value: &Value, faults: &mut Vec<String>) {
-        let Some(shape) = self.shapes.get(shape) else { return };
+        let Some(shape) = self.model.shapes.get(shape) else { return };
         let mut fault = |shown: &str, constraint: String| {
             faults.push(format!(
                 "Value {shown} at '{path}' failed to satisfy constraint: Member must {constraint}"
@@ -172,24 +169,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pattern_of_the_model_compiles() {
-        for shape in MODEL.shapes.values() {
-            if let Some(pattern) = &shape.pattern {
-                assert!(MODEL.patterns.contains_key(pattern), "{pattern}");
+    fn every_pattern_of_the_models_compiles() {
+        for json in [
+            include_str!("sagemaker/shapes.json"),
+            include_str!("autoscaling/shapes.json"),
+            include_str!("cloudwatch/shapes.json"),
+        ] {
+            let shapes = Shapes::read(json);
+            for shape in shapes.model.shapes.values() {
+                if let Some(pattern) = &shape.pattern {
+                    assert!(shapes.patterns.contains_key(pattern.as_str()), "{pattern}");
+                }
             }
         }
     }
 
     #[test]
     fn faults_are_worded_as_aws_words_them() {
-        let error = validate("DescribeTrainingJob", &json!({"TrainingJobName": "a_b"})).unwrap_err();
+        let shapes = Shapes::read(include_str!("sagemaker/shapes.json"));
+        let error = shapes.validate("DescribeTrainingJob", &json!({"TrainingJobName": "a_b"})).unwrap_err();
         assert_eq!(error.code, "ValidationException");
         assert_eq!(
             error.message,
             "1 validation error detected: Value 'a_b' at 'trainingJobName' failed to satisfy constraint: Member must \
              satisfy regular expression pattern: [a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
         );
-        let error = validate("CreateEndpoint", &json!({})).unwrap_err();
+        let error = shapes.validate("CreateEndpoint", &json!({})).unwrap_err();
         assert!(
             error.message.starts_with("2 validation errors detected: Value null at"),
             "{}",
@@ -197,9 +202,9 @@ mod tests {
         );
         let input = json!({"EndpointConfigName": "c", "ProductionVariants":
             [{"VariantName": "v", "InstanceType": "ml.none", "InitialInstanceCount": 0}]});
-        let message = validate("CreateEndpointConfig", &input).unwrap_err().message;
+        let message = shapes.validate("CreateEndpointConfig", &input).unwrap_err().message;
         assert!(message.contains("'ml.none' at 'productionVariants.1.member.instanceType'"), "{message}");
         assert!(message.contains("greater than or equal to 1"), "{message}");
-        validate("ListModels", &json!({"MaxResults": 5, "SortBy": null})).unwrap();
+        shapes.validate("ListModels", &json!({"MaxResults": 5, "SortBy": null})).unwrap();
     }
 }
