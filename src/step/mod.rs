@@ -17,6 +17,7 @@ mod notebook;
 mod predict;
 mod role;
 mod train;
+mod trained;
 mod tune;
 mod upload;
 
