@@ -21,7 +21,7 @@ pub struct Predict {
     /// A JPEG or PNG file.
     pub image: Option<String>,
     /// The URL of a JPEG or PNG, in place of `image`: the endpoint fetches it, from the `image_origins` of its `deploy`
-    /// step alone.
+    /// step alone. That another picture is behind it is no reason to ask again.
     pub url: Option<String>,
     /// Class names in the order of the logits, such as the `classes` of a `train` step.
     #[serde(default)]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::env::{CANARY, cores, mutating};
+use crate::env::{CANARY, Env, cores, mutating};
 use crate::small::{RUNBOOK, small, started};
 
 #[test]
