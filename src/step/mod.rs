@@ -22,6 +22,7 @@ mod policy;
 mod predict;
 mod role;
 mod train;
+mod trained;
 mod tune;
 mod upload;
 mod version;
