@@ -40,8 +40,10 @@ pub struct Aws {
     pub region: String,
     /// Who calls, as STS names it.
     pub principal: String,
+    pub autoscaling: aws_sdk_applicationautoscaling::Client,
     pub ec2: aws_sdk_ec2::Client,
     pub iam: aws_sdk_iam::Client,
+    pub lambda: aws_sdk_lambda::Client,
     pub logs: aws_sdk_cloudwatchlogs::Client,
     pub s3: aws_sdk_s3::Client,
     pub sagemaker: aws_sdk_sagemaker::Client,
@@ -100,8 +102,10 @@ impl Aws {
             account,
             principal: identity.arn().unwrap_or_default().to_owned(),
             region,
+            autoscaling: aws_sdk_applicationautoscaling::Client::new(&config),
             ec2: aws_sdk_ec2::Client::new(&config),
             iam: aws_sdk_iam::Client::new(&config),
+            lambda: aws_sdk_lambda::Client::new(&config),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
             s3: aws_sdk_s3::Client::from_conf(s3),
             sagemaker: aws_sdk_sagemaker::Client::new(&config),
@@ -173,6 +177,7 @@ pub fn is_absent(failure: &Failure) -> bool {
         | "NoSuchBucket"
         | "NoSuchKey"
         | "NotFound"
+        | "ObjectNotFoundException"
         | "ResourceNotFound"
         | "ResourceNotFoundException" => true,
         // EC2: InvalidKeyPair.NotFound, InvalidInstanceID.NotFound, …

@@ -16,6 +16,8 @@ mod model;
 mod notebook_instance;
 mod objects;
 mod role;
+mod scalable_target;
+mod scaling_policy;
 mod security_group;
 mod training_job;
 mod tuning_job;
@@ -28,7 +30,7 @@ use serde_json::{Map, Value};
 
 pub use bucket::Bucket;
 pub use endpoint::Endpoint;
-pub use endpoint_config::EndpointConfig;
+pub use endpoint_config::{EndpointConfig, VARIANT};
 pub use instance::{Image, Instance, NAME, Spot, read_text};
 pub use instance_profile::InstanceProfile;
 pub use key_pair::KeyPair;
@@ -36,6 +38,8 @@ pub use model::Model;
 pub use notebook_instance::NotebookInstance;
 pub use objects::{Objects, split_uri};
 pub use role::{Role, Statement, managed_policy_arn, policy_document};
+pub use scalable_target::{ScalableTarget, scalable_id};
+pub use scaling_policy::ScalingPolicy;
 pub use security_group::SecurityGroup;
 pub use training_job::{MetricDefinition, TrainingJob};
 pub use tuning_job::{Objective, Range, Scaling, Strategy, TuningJob, trials};
@@ -186,6 +190,8 @@ any_resource!(
     NotebookInstance,
     Objects,
     Role,
+    ScalableTarget,
+    ScalingPolicy,
     SecurityGroup,
     TrainingJob,
     TuningJob,

@@ -3,6 +3,7 @@
 //! A kind is a struct that serde and schemars read; the structs are the documentation, `opsml schema` and the
 //! check at once. Adding one is a file here, and its line in [`kinds!`] below.
 
+mod autoscale;
 mod bucket;
 mod choose_instance;
 mod command;
@@ -13,6 +14,7 @@ mod deploy;
 mod ec2_train;
 mod fields;
 mod images;
+mod load;
 mod notebook;
 mod predict;
 mod role;
@@ -191,7 +193,9 @@ kinds!(
     train::Train,
     tune::Tune,
     deploy::Deploy,
+    autoscale::Autoscale,
     predict::Predict,
+    load::Load,
     ec2_train::Ec2Train,
     compare::Compare,
     command::Command,

@@ -1,5 +1,7 @@
 //! `predict`: one image to an endpoint; the vector that comes back, and what it means.
 
+use std::path::Path;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -65,20 +67,7 @@ impl Kind for Predict {
     }
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
-        let path = context.paths.resolve(&self.image)?;
-        let size = std::fs::metadata(&path).map_err(|error| Failure::file(&path, error))?.len();
-        if size > MAX_BODY {
-            return Err(Failure::file(
-                &path,
-                format!("is {size} bytes, and an endpoint takes {MAX_BODY} at most"),
-            ));
-        }
-        let body = tokio::fs::read(&path).await.map_err(|error| Failure::file(&path, error))?;
-        let content_type = match image::guess_format(&body) {
-            Ok(image::ImageFormat::Jpeg) => "image/jpeg",
-            Ok(image::ImageFormat::Png) => "image/png",
-            _ => return Err(Failure::file(&path, "is neither a JPEG nor a PNG")),
-        };
+        let (body, content_type) = picture(&context.paths.resolve(&self.image)?).await?;
         let answer = invoke_endpoint(context.aws(), &self.endpoint.0, content_type, body).await?;
         let vector = read(&answer.body)?;
         if !self.classes.is_empty() && self.classes.len() != vector.len() {
@@ -101,6 +90,23 @@ impl Kind for Predict {
         let (class, probability) = (likeliest.class, likeliest.probability);
         let outputs = Outputs { class, probability, top, vector, seconds: answer.seconds };
         Ok(Done::new(outputs, told.join(", ")).figures(figures))
+    }
+}
+
+/// A picture as an endpoint takes it, and its content type.
+pub(super) async fn picture(path: &Path) -> Outcome<(Vec<u8>, &'static str)> {
+    let size = std::fs::metadata(path).map_err(|error| Failure::file(path, error))?.len();
+    if size > MAX_BODY {
+        return Err(Failure::file(
+            path,
+            format!("is {size} bytes, and an endpoint takes {MAX_BODY} at most"),
+        ));
+    }
+    let body = tokio::fs::read(path).await.map_err(|error| Failure::file(path, error))?;
+    match image::guess_format(&body) {
+        Ok(image::ImageFormat::Jpeg) => Ok((body, "image/jpeg")),
+        Ok(image::ImageFormat::Png) => Ok((body, "image/png")),
+        _ => Err(Failure::file(path, "is neither a JPEG nor a PNG")),
     }
 }
 
