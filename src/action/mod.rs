@@ -1,5 +1,6 @@
 //! Calls that make nothing. Together with `resource`, the only place that calls AWS.
 
+pub mod audit;
 mod invoke_endpoint;
 mod load;
 mod logs;

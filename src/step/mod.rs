@@ -3,6 +3,7 @@
 //! A kind is a struct that serde and schemars read; the structs are the documentation, `opsml schema` and the
 //! check at once. Adding one is a file here, and its line in [`kinds!`] below.
 
+mod audit;
 mod autoscale;
 mod bucket;
 mod choose_instance;
@@ -196,6 +197,7 @@ kinds!(
     autoscale::Autoscale,
     predict::Predict,
     load::Load,
+    audit::Audit,
     ec2_train::Ec2Train,
     compare::Compare,
     command::Command,
