@@ -13,6 +13,17 @@ pub struct Caller {
     pub user_id: String,
 }
 
+impl Caller {
+    /// Who doesn't sign, as S3 lets them ask.
+    pub fn anonymous() -> Self {
+        Self { arn: "anonymous".to_owned(), user_id: "anonymous".to_owned() }
+    }
+
+    pub fn is_anonymous(&self) -> bool {
+        self.arn == "anonymous"
+    }
+}
+
 /// One operation of one service, as any codec delivers it.
 #[derive(Clone, Debug)]
 pub struct Call {

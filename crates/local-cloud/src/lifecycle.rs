@@ -119,7 +119,7 @@ async fn serve_held(
     let idle_stop = settings.idle_stop;
     let keys = AccessKey::ensure(&dir).map_err(io(&dir))?;
     let cloud = Cloud::open(settings)?;
-    cloud.iam.add_key(&keys, cloud.iam.first_user().map_err(Error::Aws)?);
+    cloud.iam.first_user().and_then(|user| cloud.iam.add_key(&keys, user)).map_err(Error::Aws)?;
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(io(&dir))?;
     let port = listener.local_addr().map_err(io(&dir))?.port();

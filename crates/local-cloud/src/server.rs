@@ -123,7 +123,9 @@ impl Server {
                     self.cloud.region
                 )));
             }
-            authorization.verify(&request, &body, &self.cloud.iam, Timestamp::now())
+            let credential = authorization.verify(&request, &body, &self.cloud.iam, Timestamp::now())?;
+            self.cloud.iam.used(&credential, &authorization.service, region);
+            Ok(credential)
         });
         match verified {
             Ok(credential) => Ok(Verified { request, body, caller: credential.caller.clone(), request_id }),

@@ -383,7 +383,7 @@ mod tests {
             access_key_id: "AKIDEXAMPLE".to_owned(),
             secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(),
         };
-        iam.add_key(&key, caller());
+        iam.add_key(&key, caller()).unwrap();
         (dir, iam)
     }
 

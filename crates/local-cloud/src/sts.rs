@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::call::{AwsError, Call, Reply};
 use crate::cloud::Cloud;
-use crate::iam::Session;
+use crate::iam::{Context, Session};
 use crate::protocol::query::number;
 
 pub const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
@@ -35,6 +35,7 @@ struct AssumeRole {
     duration_seconds: Option<i64>,
     policy: Option<String>,
     policy_arns: Option<Value>,
+    external_id: Option<String>,
 }
 
 fn assume_role(cloud: &Cloud, call: &Call) -> Reply {
@@ -57,8 +58,12 @@ fn assume_role(cloud: &Cloud, call: &Call) -> Reply {
              must have value between 900 and 43200"
         )));
     }
-    let session =
-        cloud.assume_role_as(&call.caller, &input.role_arn, name, SignedDuration::from_secs(seconds))?;
+    let context = match input.external_id {
+        Some(id) => Context::new().with("sts:ExternalId", id),
+        None => Context::new(),
+    };
+    let lasts = SignedDuration::from_secs(seconds);
+    let session = cloud.assume_role_as(&call.caller, &input.role_arn, name, lasts, &context)?;
     Ok(json!({
         "Credentials": credentials(&session),
         "AssumedRoleUser": {"AssumedRoleId": session.caller.user_id, "Arn": session.caller.arn},
