@@ -4,12 +4,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::cloudwatch::Metrics;
 use crate::iam::Iam;
 use crate::logs::Logs;
 use crate::store::{OpenError, Store};
 
 /// The one account there is.
 pub const ACCOUNT: &str = "123456789012";
+
+/// Above this [`Settings::speedup`] a period of a minute would be shorter than a tenth of a second, and the loop's own work
+/// would show.
+pub const FASTEST: u32 = 600;
 
 /// How a server is to run.
 #[derive(Clone, Debug)]
@@ -27,6 +32,9 @@ pub struct Settings {
     pub tools: Option<PathBuf>,
     /// How long an emptied server waits for a request before it stops. None: for ever.
     pub idle_stop: Option<Duration>,
+    /// How many times faster than life the control loops run: metric periods of alarms, and the cooldowns of scaling.
+    /// Between 1 and [`FASTEST`].
+    pub speedup: u32,
     /// Leave the terminal's session, so that neither Ctrl-C nor a closed terminal ends the server.
     pub detached: bool,
 }
@@ -41,8 +49,14 @@ impl Settings {
             pytorch: std::env::var_os("OPSML_PYTORCH").filter(|path| !path.is_empty()).map(PathBuf::from),
             tools: None,
             idle_stop: Some(Duration::from_secs(300)),
+            speedup: 60,
             detached: false,
         }
+    }
+
+    /// How long what takes so many milliseconds on AWS takes a control loop here; one at least.
+    pub fn faster_ms(&self, ms: i64) -> i64 {
+        if ms == 0 { 0 } else { (ms / i64::from(self.speedup.clamp(1, FASTEST))).max(1) }
     }
 }
 
@@ -56,10 +70,13 @@ pub struct Cloud {
     pub store: Store,
     pub iam: Iam,
     pub logs: Logs,
+    /// What the services tell CloudWatch.
+    pub metrics: Metrics,
     /// What SageMaker has running.
     pub(crate) sagemaker: crate::sagemaker::Running,
     /// The EC2 instances that run.
     pub(crate) ec2: crate::ec2::Running,
+    pub(crate) control: crate::autoscaling::Control,
     endpoint: OnceLock<String>,
 }
 
@@ -70,12 +87,26 @@ impl Cloud {
         crate::s3::prepare(&settings.dir, &store).map_err(OpenError::Content)?;
         let iam = Iam::open(store.clone()).map_err(OpenError::Content)?;
         let logs = Logs::new(store.clone());
+        let metrics = Metrics::open(store.clone(), settings.faster_ms(60_000)).map_err(OpenError::Content)?;
+        let control = crate::autoscaling::Control::default();
         let region = settings.region.clone();
         let endpoint = OnceLock::new();
         let sagemaker = crate::sagemaker::Running::default();
         let ec2 = crate::ec2::Running::default();
         let account = ACCOUNT.to_owned();
-        Ok(Arc::new(Self { settings, account, region, store, iam, logs, sagemaker, ec2, endpoint }))
+        Ok(Arc::new(Self {
+            settings,
+            account,
+            region,
+            store,
+            iam,
+            logs,
+            metrics,
+            sagemaker,
+            ec2,
+            control,
+            endpoint,
+        }))
     }
 
     /// `http://127.0.0.1:PORT`; empty before the server listens.

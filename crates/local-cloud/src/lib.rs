@@ -10,9 +10,11 @@
 //! A service is protocol-blind: it gets a [`call::Call`] and answers JSON in the shapes of AWS's models. Each
 //! one authorises the caller before it acts. State lies in one SQLite file and a folder of S3 objects.
 
+pub mod autoscaling;
 pub mod call;
 pub mod child;
 pub mod cloud;
+pub mod cloudwatch;
 pub mod ec2;
 pub mod iam;
 pub mod lifecycle;
@@ -23,6 +25,7 @@ pub mod protocol;
 pub mod s3;
 pub mod sagemaker;
 pub mod server;
+mod shapes;
 pub mod sigv4;
 pub mod ssm;
 pub mod store;

@@ -25,7 +25,7 @@ use crate::listen;
 use crate::process::{self, Record};
 use crate::server::Server;
 use crate::store::OpenError;
-use crate::{ec2, s3, sagemaker};
+use crate::{autoscaling, cloudwatch, ec2, s3, sagemaker};
 
 /// What the server writes to, where it was started in the background.
 pub const LOG_FILE: &str = "cloud.log";
@@ -126,6 +126,7 @@ async fn serve_held(
     cloud.set_endpoint(format!("http://127.0.0.1:{port}"));
     sagemaker::start(&cloud).await;
     ec2::start(&cloud).await;
+    autoscaling::start(&cloud);
 
     let activity = Activity::new();
     let server = Arc::new(Server::new(cloud.clone()));
@@ -160,6 +161,7 @@ async fn serve_held(
     let _ = stop.send(true);
     // Then the requests that are still under way end with the process.
     let _ = tokio::time::timeout(DRAIN, &mut serving).await;
+    autoscaling::stop(&cloud);
     sagemaker::stop(&cloud).await;
     ec2::stop(&cloud).await;
     Ok(())
@@ -222,6 +224,7 @@ fn is_empty(cloud: &Cloud) -> bool {
         && s3::is_empty(cloud)
         && sagemaker::is_empty(cloud)
         && ec2::is_empty(cloud)
+        && cloudwatch::is_empty(cloud)
 }
 
 /// The server of a folder, whatever its build. None: none runs.

@@ -14,7 +14,7 @@ use crate::protocol::{ec2query, json, query};
 use crate::s3::S3;
 use crate::sagemaker::runtime::{self, Invocation};
 use crate::sigv4::{Authorization, SignatureError};
-use crate::{ec2, iam, logs, sagemaker, ssm, sts};
+use crate::{autoscaling, cloudwatch, ec2, iam, logs, sagemaker, ssm, sts};
 
 /// Bytes of a request's body, but for S3's. Above InvokeEndpoint's limit of 25 MB.
 const BODY_LIMIT: usize = 32 << 20;
@@ -175,11 +175,16 @@ impl Server {
                 match service {
                     "sagemaker" => sagemaker::call(&self.cloud, call).await,
                     "logs" => logs::call(&self.cloud, &call),
+                    "application-autoscaling" => autoscaling::call(&self.cloud, &call),
+                    "monitoring" => cloudwatch::call(&self.cloud, &call),
                     "ssm" => ssm::call(&self.cloud, &call),
                     other => Err(call.unsupported(other)),
                 }
             }
-            Err(_) if !["sagemaker", "logs", "ssm"].contains(&service) => {
+            Err(_)
+                if !["sagemaker", "logs", "ssm", "application-autoscaling", "monitoring"]
+                    .contains(&service) =>
+            {
                 Err(AwsError::unsupported(service, request.uri.path()))
             }
             Err(error) => Err(error),

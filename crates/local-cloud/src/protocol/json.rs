@@ -10,6 +10,11 @@ use crate::call::{AwsError, Reply};
 
 /// The operation that `X-Amz-Target` names (`SageMaker.CreateTrainingJob`), and its input.
 pub fn decode(request: &Parts, body: &[u8]) -> Result<(String, Value), AwsError> {
+    if request.headers.get("smithy-protocol").is_some_and(|protocol| protocol == "rpc-v2-cbor") {
+        let message =
+            "The local cloud speaks awsJson where AWS also speaks rpc-v2-cbor: choose JSON in the client.";
+        return Err(AwsError::new(501, "UnknownOperationException", message));
+    }
     let target = request.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     let Some((_, operation)) = target.and_then(|target| target.rsplit_once('.')) else {
         return Err(AwsError::new(400, "UnknownOperationException", "The request has no X-Amz-Target."));

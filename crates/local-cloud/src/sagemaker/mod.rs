@@ -1,33 +1,36 @@
 //! SageMaker: training jobs that train, endpoints that serve, and the records around them.
 //!
-//! [`shapes`] checks every input against AWS's model; [`catalog`] keeps models and endpoint configs, [`notebook`] notebook instances; [`tuning`] runs
+//! [`catalog`] keeps models and endpoint configs, [`notebook`] notebook instances; [`tuning`] runs
 //! training jobs as its trials; [`training`] and [`endpoint`] run processes, which [`process`] measures and ends, and whose output [`log`] carries off.
 
 mod archive;
 mod catalog;
-mod endpoint;
+pub(crate) mod endpoint;
 mod image;
 mod instance;
 mod log;
+pub(crate) mod meter;
 mod notebook;
 pub(crate) mod process;
 mod resource;
 pub mod runtime;
-mod shapes;
 mod training;
 mod transfer;
 mod tuning;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
 use crate::call::{AwsError, Call, Reply};
 use crate::cloud::Cloud;
+use crate::shapes::Shapes;
 use catalog::{CONFIG, MODEL};
 pub(crate) use instance::Instance;
 pub use resource::set_quota;
+
+static SHAPES: LazyLock<Shapes> = LazyLock::new(|| Shapes::read(include_str!("shapes.json")));
 
 /// What runs now, by name. Empty after a restart until [`start`].
 #[derive(Debug, Default)]
@@ -35,11 +38,12 @@ pub struct Running {
     jobs: Mutex<HashMap<String, training::Running>>,
     tunings: Mutex<HashMap<String, tuning::Running>>,
     endpoints: Mutex<HashMap<String, Arc<endpoint::Live>>>,
+    looks: meter::Looks,
 }
 
 /// Answers one operation.
 pub async fn call(cloud: &Arc<Cloud>, call: Call) -> Reply {
-    shapes::validate(&call.operation, &call.input)?;
+    SHAPES.validate(&call.operation, &call.input)?;
     match call.operation.as_str() {
         "CreateTrainingJob"
         | "DescribeTrainingJob"
@@ -65,9 +69,12 @@ pub async fn call(cloud: &Arc<Cloud>, call: Call) -> Reply {
         | "DescribeEndpointConfig"
         | "ListEndpointConfigs"
         | "DeleteEndpointConfig" => CONFIG.call(cloud, &call),
-        "CreateEndpoint" | "DescribeEndpoint" | "ListEndpoints" | "UpdateEndpoint" | "DeleteEndpoint" => {
-            endpoint::call(cloud, &call)
-        }
+        "CreateEndpoint"
+        | "DescribeEndpoint"
+        | "ListEndpoints"
+        | "UpdateEndpoint"
+        | "UpdateEndpointWeightsAndCapacities"
+        | "DeleteEndpoint" => endpoint::call(cloud, &call),
         "AddTags" | "ListTags" | "DeleteTags" => resource::tags(cloud, &call),
         _ => Err(call.unsupported("SageMaker")),
     }

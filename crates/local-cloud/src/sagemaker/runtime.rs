@@ -11,10 +11,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::TokioExecutor;
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::endpoint::{Busy, Fleet, Live, Serving, is_served};
-use super::locked;
+use super::endpoint::{Busy, Fleet, Live, Serving, Unpicked, is_served};
+use super::{locked, meter};
 use crate::call::{AwsError, Caller};
 use crate::cloud::Cloud;
 use crate::iam::Context;
@@ -58,7 +58,8 @@ struct ModelError {
 /// Answers with what the container answered; the server adds the request id.
 ///
 /// # Errors
-/// `AccessDeniedException`, `ValidationError` (no such endpoint, a body too large), `ServiceUnavailable`. A
+/// `AccessDeniedException`, `ValidationError` (no such endpoint, a body too large), `ServiceUnavailable` (no instance is
+/// ready, or too many requests wait for one). A
 /// ModelError has members of its own, and so is a response.
 pub async fn invoke_endpoint(cloud: &Arc<Cloud>, call: Invocation) -> Result<Response<Bytes>, AwsError> {
     let name = &call.endpoint;
@@ -83,16 +84,33 @@ pub async fn invoke_endpoint(cloud: &Arc<Cloud>, call: Invocation) -> Result<Res
         return Err(not_found());
     }
     let live = locked(&cloud.sagemaker.endpoints).get(name).cloned().ok_or_else(not_found)?;
-    let fleet = serving_fleet(&live).await.ok_or_else(unavailable)?;
-    if header(&call.headers, TARGET_VARIANT).is_some_and(|variant| variant != fleet.variant) {
-        return Err(AwsError::new(400, "ValidationError", "Variant not found for request."));
-    }
-    // An instance that died just now is passed over: it has not had the request.
-    let answer = loop {
-        let instance = fleet.pick().ok_or_else(unavailable)?;
-        if let Some(answer) = forward(instance, &call).await {
-            break answer;
+    let deadline = Instant::now() + LIMIT;
+    // An instance that died just now is passed over, and a fleet whose place another took: neither has had the request.
+    let (fleet, answer) = loop {
+        let fleet = serving_fleet(&live).await.ok_or_else(unavailable)?;
+        if header(&call.headers, TARGET_VARIANT).is_some_and(|variant| variant != fleet.variant) {
+            return Err(AwsError::new(400, "ValidationError", "Variant not found for request."));
         }
+        let instance = match timeout_at(deadline, fleet.pick()).await {
+            Ok(Ok(instance)) => instance,
+            Ok(Err(Unpicked::Retired)) => {
+                // Whoever retires a fleet has put another in its place, or nothing.
+                tokio::task::yield_now().await;
+                continue;
+            }
+            Ok(Err(Unpicked::NotReady)) => return Err(unavailable()),
+            Ok(Err(Unpicked::Full)) => return Err(overloaded()),
+            Err(_) => return Ok(model_error(cloud, &fleet, &timed_out())),
+        };
+        meter::sent(cloud, name, &fleet.variant, instance.serving);
+        let sent = Instant::now();
+        let Some(answer) = forward(instance, &call, deadline).await else { continue };
+        let status = match &answer {
+            Ok(response) => response.status().as_u16(),
+            Err(error) => error.original_status,
+        };
+        meter::answered(cloud, name, &fleet.variant, status, sent.elapsed());
+        break (fleet, answer);
     };
     match answer {
         Ok(mut response) => {
@@ -123,9 +141,37 @@ fn unavailable() -> AwsError {
     AwsError::new(503, "ServiceUnavailable", "The endpoint has no instance that is ready. Try again.")
 }
 
+/// As many requests wait for an instance as may. AWS's load balancers answer so where an endpoint is overrun.
+fn overloaded() -> AwsError {
+    AwsError::new(
+        503,
+        "ServiceUnavailable",
+        "The endpoint's instances have more requests than they can take. Add instances, or try again.",
+    )
+}
+
+fn timed_out() -> ModelError {
+    unanswered(
+        "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for \
+         each container in Amazon CloudWatch, resolve the issue, and try again.",
+    )
+}
+
+fn unanswered(message: &str) -> ModelError {
+    ModelError {
+        original_status: 0,
+        original_message: message.to_owned(),
+        message: format!("Received server error (0) from primary with message \"{message}\"."),
+    }
+}
+
 /// None: the instance could not be reached, and is not picked again.
-async fn forward(instance: Busy, call: &Invocation) -> Option<Result<Response<Bytes>, ModelError>> {
-    match exchange(&instance, call).await {
+async fn forward(
+    instance: Busy,
+    call: &Invocation,
+    deadline: Instant,
+) -> Option<Result<Response<Bytes>, ModelError>> {
+    match exchange(&instance, call, deadline).await {
         Err(Unanswered::Unreached) => {
             instance.is_dead();
             None
@@ -142,14 +188,12 @@ enum Unanswered {
     Model(ModelError),
 }
 
-async fn exchange(instance: &Busy, call: &Invocation) -> Result<Response<Bytes>, Unanswered> {
-    let unanswered = |message: &str| {
-        Unanswered::Model(ModelError {
-            original_status: 0,
-            original_message: message.to_owned(),
-            message: format!("Received server error (0) from primary with message \"{message}\"."),
-        })
-    };
+async fn exchange(
+    instance: &Busy,
+    call: &Invocation,
+    deadline: Instant,
+) -> Result<Response<Bytes>, Unanswered> {
+    let unanswered = |message: &str| Unanswered::Model(unanswered(message));
     let mut request = Request::builder()
         .method(Method::POST)
         .uri(format!("http://127.0.0.1:{}/invocations", instance.port))
@@ -165,13 +209,8 @@ async fn exchange(instance: &Busy, call: &Invocation) -> Result<Response<Bytes>,
         let body = Limited::new(body, MAX_BODY).collect().await?.to_bytes();
         Ok::<_, Box<dyn std::error::Error + Send + Sync>>((parts, body))
     };
-    let (parts, body) = match timeout(LIMIT, answer).await {
-        Err(_) => {
-            return Err(unanswered(
-                "Your invocation timed out while waiting for a response from container primary. Review the latency \
-                 metrics for each container in Amazon CloudWatch, resolve the issue, and try again.",
-            ));
-        }
+    let (parts, body) = match timeout_at(deadline, answer).await {
+        Err(_) => return Err(Unanswered::Model(timed_out())),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
             return Err(unanswered("the response is larger than 6 MB"));
         }

@@ -10,6 +10,7 @@ mod notebook;
 mod s3;
 mod s3_policy;
 mod sagemaker;
+mod scaling;
 mod script;
 mod tuning;
 

@@ -7,6 +7,9 @@ from botocore.validate import ParamValidator
 sagemaker, runtime = (boto3.client(name, config=config) for name in ("sagemaker", "sagemaker-runtime"))
 s3 = boto3.client("s3", config=config)
 
+# What Java's regular expressions have and Python's have not.
+JAVA = ((r"\p{L}\p{Z}\p{N}", r"\w\s"), (r"\p{Print}", r"[ -~]"), (r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF"))
+
 
 def faults(shape, value, path=""):
     if shape.type_name == "structure":
@@ -22,7 +25,9 @@ def faults(shape, value, path=""):
         pattern = shape.metadata.get("pattern")
         if shape.enum and value not in shape.enum:
             yield f"{path}: {value} is not in {shape.enum}"
-        if pattern and not re.fullmatch(pattern.replace(r"\p{L}\p{Z}\p{N}", r"\w\s"), value):
+        for java, python in (JAVA if pattern else ()):
+            pattern = pattern.replace(java, python)
+        if pattern and not re.fullmatch(pattern, value):
             yield f"{path}: {value} does not match {pattern}"
 
 

@@ -97,6 +97,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"] or 0))
         if body == b"die":
             os._exit(9)
+        if body.startswith(b"wait "):
+            time.sleep(int(body[5:]) / 1000)
         if body == b"bad":
             return self.answer(415, b"not an image")
         told = {"pid": os.getpid(), "type": self.headers["Content-Type"], "accept": self.headers["Accept"],

@@ -1,11 +1,13 @@
 //! Endpoints: the operations, and the deployments behind them. Blue/green: an update starts a second fleet,
-//! and only when that serves does it take the first one's place.
+//! and only when that serves does it take the first one's place. [`capacity`] adds and drains instances of a fleet.
 
+pub mod capacity;
 mod fleet;
 mod worker;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -14,9 +16,10 @@ use tokio::sync::watch;
 use super::catalog::{CONFIG, MODEL};
 use super::resource::{Entry, authorize, check_quota, delete_tags_of, list, now_ms, put_tags, seconds, text};
 use super::{locked, process};
+use crate::autoscaling;
 use crate::call::{AwsError, Call, Reply};
 use crate::cloud::Cloud;
-pub use fleet::{Busy, Fleet};
+pub use fleet::{Busy, Fleet, Unpicked};
 
 pub const ENDPOINT: &str = "sagemaker.endpoint";
 /// AWS's default for most instance types on an account that has been used; settable.
@@ -27,9 +30,25 @@ struct Endpoint {
     status: Status,
     /// What serves, or is about to for the first time.
     deployment: Deployment,
+    /// Instances; None: as many as the config says.
+    #[serde(default)]
+    desired: Option<u64>,
+    /// None: the config's.
+    #[serde(default)]
+    weight: Option<f64>,
     failure: Option<String>,
     created_ms: i64,
     modified_ms: i64,
+}
+
+impl Endpoint {
+    fn desired(&self) -> u64 {
+        self.desired.unwrap_or_else(|| self.deployment.initial())
+    }
+
+    fn is_served(&self) -> bool {
+        matches!(self.status, Status::InService | Status::Updating)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +73,12 @@ pub struct Deployment {
     pub number: i64,
 }
 
+impl Deployment {
+    fn initial(&self) -> u64 {
+        self.variant["InitialInstanceCount"].as_u64().unwrap_or(1)
+    }
+}
+
 /// What answers invocations.
 #[derive(Clone, Debug)]
 pub enum Serving {
@@ -72,8 +97,7 @@ pub struct Live {
 pub fn call(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     if call.operation == "ListEndpoints" {
         authorize(cloud, call, "*")?;
-        let all: Vec<(String, Endpoint)> = cloud.store.list(ENDPOINT)?;
-        let entries = all.into_iter().map(|(name, endpoint)| Entry {
+        let entries = list_all(cloud)?.into_iter().map(|(name, endpoint)| Entry {
             created_ms: endpoint.created_ms,
             modified_ms: endpoint.modified_ms,
             status: json!(endpoint.status).as_str().unwrap_or_default().to_owned(),
@@ -90,15 +114,20 @@ pub fn call(cloud: &Arc<Cloud>, call: &Call) -> Reply {
     authorize(cloud, call, &arn)?;
     match call.operation.as_str() {
         "CreateEndpoint" => create(cloud, call, name, &arn),
-        "DescribeEndpoint" => Ok(describe(name, &arn, &find(cloud, name)?)),
+        "DescribeEndpoint" => Ok(describe(cloud, name, &arn, &find(cloud, name)?)),
         "UpdateEndpoint" => update(cloud, call, name, &arn),
-        "DeleteEndpoint" => delete(cloud, name, &arn),
+        "UpdateEndpointWeightsAndCapacities" => capacity::update(cloud, call, name),
+        "DeleteEndpoint" => delete(cloud, call, name, &arn),
         _ => Err(call.unsupported("SageMaker")),
     }
 }
 
 fn arn(cloud: &Cloud, name: &str) -> String {
     cloud.arn("sagemaker", &format!("endpoint/{}", name.to_lowercase()))
+}
+
+fn list_all(cloud: &Cloud) -> Result<Vec<(String, Endpoint)>, AwsError> {
+    cloud.store.list(ENDPOINT)
 }
 
 fn find(cloud: &Cloud, name: &str) -> Result<Endpoint, AwsError> {
@@ -109,24 +138,22 @@ fn find(cloud: &Cloud, name: &str) -> Result<Endpoint, AwsError> {
 /// Whether there is an endpoint that takes invocations.
 pub fn is_served(cloud: &Cloud, name: &str) -> Result<bool, AwsError> {
     let found: Option<Endpoint> = cloud.store.get(ENDPOINT, name)?;
-    Ok(found.is_some_and(|endpoint| matches!(endpoint.status, Status::InService | Status::Updating)))
+    Ok(found.is_some_and(|endpoint| endpoint.is_served()))
 }
 
+/// What a config deploys.
 fn deployment(cloud: &Cloud, config: &str) -> Result<Deployment, AwsError> {
     let variant = CONFIG.find(cloud, config)?.input["ProductionVariants"][0].clone();
     let model = MODEL.find(cloud, text(&variant, "ModelName"))?.input;
     let role = text(&model, "ExecutionRoleArn").to_owned();
     let container = model["PrimaryContainer"].clone();
-    let kind = text(&variant, "InstanceType");
-    let all: Vec<(String, Endpoint)> = cloud.store.list(ENDPOINT)?;
-    let used = all
-        .iter()
-        .filter(|(_, endpoint)| endpoint.deployment.variant["InstanceType"] == kind)
-        .filter_map(|(_, endpoint)| endpoint.deployment.variant["InitialInstanceCount"].as_u64())
-        .sum();
-    let asked = variant["InitialInstanceCount"].as_u64().unwrap_or(1);
-    check_quota(cloud, &format!("{kind} for endpoint usage"), QUOTA, used, asked)?;
     Ok(Deployment { config: config.to_owned(), variant, container, role, number: now_ms() })
+}
+
+/// Whether there is room for so many instances of a deployment.
+fn check_room(cloud: &Cloud, deployment: &Deployment, count: u64) -> Result<(), AwsError> {
+    let kind = text(&deployment.variant, "InstanceType");
+    check_quota(cloud, &format!("{kind} for endpoint usage"), QUOTA, capacity::used(cloud, kind)?, count)
 }
 
 fn create(cloud: &Arc<Cloud>, call: &Call, name: &str, arn: &str) -> Reply {
@@ -134,10 +161,13 @@ fn create(cloud: &Arc<Cloud>, call: &Call, name: &str, arn: &str) -> Reply {
         return Err(already_there(arn));
     }
     let deployment = deployment(cloud, text(&call.input, "EndpointConfigName"))?;
+    check_room(cloud, &deployment, deployment.initial())?;
     let now = now_ms();
     let endpoint = Endpoint {
         status: Status::Creating,
         deployment: deployment.clone(),
+        desired: None,
+        weight: None,
         failure: None,
         created_ms: now,
         modified_ms: now,
@@ -146,7 +176,7 @@ fn create(cloud: &Arc<Cloud>, call: &Call, name: &str, arn: &str) -> Reply {
         return Err(already_there(arn));
     }
     put_tags(cloud, arn, &call.input)?;
-    deploy(cloud, name, deployment);
+    deploy(cloud, name, Capacity { deployment, desired: None, weight: None });
     Ok(json!({"EndpointArn": arn}))
 }
 
@@ -159,13 +189,26 @@ fn in_progress(arn: &str) -> AwsError {
 }
 
 fn update(cloud: &Arc<Cloud>, call: &Call, name: &str, arn: &str) -> Reply {
-    for member in ["RetainAllVariantProperties", "DeploymentConfig", "ExcludeRetainedVariantProperties"] {
+    for member in ["DeploymentConfig", "ExcludeRetainedVariantProperties", "RetainDeploymentConfig"] {
         if !matches!(call.input[member], Value::Null | Value::Bool(false)) {
             return Err(AwsError::unsupported("SageMaker", &format!("{member} in UpdateEndpoint")));
         }
     }
-    find(cloud, name)?;
+    let endpoint = find(cloud, name)?;
     let deployment = deployment(cloud, text(&call.input, "EndpointConfigName"))?;
+    let (old, new) = (&endpoint.deployment.variant, &deployment.variant);
+    let same = old["VariantName"] == new["VariantName"];
+    let variant = text(old, "VariantName");
+    if (!same || old["InstanceType"] != new["InstanceType"]) && autoscaling::is_target(cloud, name, variant)?
+    {
+        return Err(AwsError::validation(format!(
+            "The variant(s) \"[{variant}]\" must be deregistered as scalable targets with AWS Auto Scaling before they \
+             can be removed or have their instance type updated."
+        )));
+    }
+    let retained = same && call.input["RetainAllVariantProperties"] == true;
+    let (desired, weight) = if retained { (Some(endpoint.desired()), endpoint.weight) } else { (None, None) };
+    check_room(cloud, &deployment, desired.unwrap_or_else(|| deployment.initial()))?;
     change_if(cloud, name, |endpoint| match endpoint.status {
         Status::InService => {
             endpoint.status = Status::Updating;
@@ -174,12 +217,13 @@ fn update(cloud: &Arc<Cloud>, call: &Call, name: &str, arn: &str) -> Reply {
         Status::Failed => Err(AwsError::validation(format!("Cannot update failed endpoint \"{arn}\"."))),
         _ => Err(in_progress(arn)),
     })?;
-    deploy(cloud, name, deployment);
+    deploy(cloud, name, Capacity { deployment, desired, weight });
     Ok(json!({"EndpointArn": arn}))
 }
 
-fn delete(cloud: &Arc<Cloud>, name: &str, arn: &str) -> Reply {
+fn delete(cloud: &Arc<Cloud>, call: &Call, name: &str, arn: &str) -> Reply {
     find(cloud, name)?;
+    autoscaling::may_deregister(cloud, &call.caller, name)?;
     change_if(cloud, name, |endpoint| match endpoint.status {
         Status::InService | Status::Failed => {
             endpoint.status = Status::Deleting;
@@ -187,6 +231,7 @@ fn delete(cloud: &Arc<Cloud>, name: &str, arn: &str) -> Reply {
         }
         _ => Err(in_progress(arn)),
     })?;
+    autoscaling::deregister_all(cloud, name)?;
     let (cloud, name) = (Arc::clone(cloud), name.to_owned());
     tokio::spawn(async move { finish_delete(&cloud, &name).await });
     Ok(json!({}))
@@ -205,7 +250,7 @@ fn change_if(
     changed.map(drop)
 }
 
-fn describe(name: &str, arn: &str, endpoint: &Endpoint) -> Value {
+fn describe(cloud: &Cloud, name: &str, arn: &str, endpoint: &Endpoint) -> Value {
     let mut told = json!({
         "EndpointName": name, "EndpointArn": arn, "EndpointConfigName": endpoint.deployment.config,
         "EndpointStatus": endpoint.status,
@@ -214,19 +259,13 @@ fn describe(name: &str, arn: &str, endpoint: &Endpoint) -> Value {
     if let Some(reason) = &endpoint.failure {
         told["FailureReason"] = json!(reason);
     }
-    if matches!(endpoint.status, Status::InService | Status::Updating) {
-        let Deployment { variant, container, .. } = &endpoint.deployment;
-        let weight = variant["InitialVariantWeight"].as_f64().unwrap_or(1.0);
-        told["ProductionVariants"] = json!([{
-            "VariantName": variant["VariantName"],
-            "DeployedImages": [{
-                "SpecifiedImage": container["Image"], "ResolvedImage": container["Image"],
-                "ResolutionTime": seconds(endpoint.created_ms),
-            }],
-            "CurrentWeight": weight, "DesiredWeight": weight,
-            "CurrentInstanceCount": variant["InitialInstanceCount"],
-            "DesiredInstanceCount": variant["InitialInstanceCount"],
+    if endpoint.is_served() {
+        let image = &endpoint.deployment.container["Image"];
+        let mut variant = capacity::describe(cloud, name, endpoint);
+        variant["DeployedImages"] = json!([{
+            "SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": seconds(endpoint.created_ms),
         }]);
+        told["ProductionVariants"] = json!([variant]);
     }
     told
 }
@@ -241,29 +280,43 @@ fn live(cloud: &Cloud, name: &str) -> Arc<Live> {
     Arc::clone(endpoints.entry(name.to_owned()).or_insert_with(fresh))
 }
 
+/// A deployment and what of it was changed since.
+struct Capacity {
+    deployment: Deployment,
+    desired: Option<u64>,
+    weight: Option<f64>,
+}
+
 /// Starts a fleet, and lets it take the place of the one that serves. Where it fails, that one stays.
-fn deploy(cloud: &Arc<Cloud>, name: &str, deployment: Deployment) {
+fn deploy(cloud: &Arc<Cloud>, name: &str, capacity: Capacity) {
     let (cloud, name) = (Arc::clone(cloud), name.to_owned());
     tokio::spawn(async move {
         let live = live(&cloud, &name);
-        let started = Fleet::start(&cloud, &name, &folder(&cloud, &name), deployment.clone()).await;
+        let Capacity { deployment, desired, weight } = capacity;
+        let count = usize::try_from(desired.unwrap_or_else(|| deployment.initial())).unwrap_or(usize::MAX);
+        let started = Fleet::start(&cloud, &name, &folder(&cloud, &name), deployment.clone(), count).await;
         match started {
             Ok(fleet) => {
                 let fresh = Serving::Fleet(Arc::clone(&fleet));
                 let old = live.serving.send_replace(fresh);
-                let changed = change_if(&cloud, &name, |endpoint| {
-                    endpoint.status = Status::InService;
-                    endpoint.deployment = deployment;
-                    endpoint.failure = None;
-                    Ok(())
-                });
-                if let Serving::Fleet(old) = old {
-                    old.retire().await;
-                }
+                // One that comes back is what its record says; its capacity may be changed already.
+                let changed = match old {
+                    Serving::Starting => find(&cloud, &name).map(drop),
+                    _ => change_if(&cloud, &name, |endpoint| {
+                        endpoint.status = Status::InService;
+                        endpoint.deployment = deployment;
+                        (endpoint.desired, endpoint.weight) = (desired, weight);
+                        endpoint.failure = None;
+                        Ok(())
+                    }),
+                };
                 // A fleet that the record does not know must not serve.
                 if changed.is_err() {
                     live.serving.send_replace(Serving::Nothing);
-                    fleet.retire().await;
+                    fleet.retire(Duration::ZERO).await;
+                }
+                if let Serving::Fleet(old) = old {
+                    old.retire(fleet::DRAIN).await;
                 }
             }
             Err(reason) => {
@@ -291,7 +344,7 @@ async fn finish_delete(cloud: &Arc<Cloud>, name: &str) {
     if let Some(live) = live
         && let Serving::Fleet(fleet) = live.serving.send_replace(Serving::Nothing)
     {
-        fleet.retire().await;
+        fleet.retire(fleet::DRAIN).await;
     }
     sweep(cloud, name).await;
     // What could not be deleted is still Deleting, and is finished at the next start.
@@ -310,20 +363,21 @@ async fn sweep(cloud: &Cloud, name: &str) {
 
 /// Brings the endpoints back. It does not wait until they serve: invocations do.
 pub async fn recover(cloud: &Arc<Cloud>) -> Result<(), AwsError> {
-    let all: Vec<(String, Endpoint)> = cloud.store.list(ENDPOINT)?;
-    for (name, endpoint) in all {
+    for (name, endpoint) in list_all(cloud)? {
         sweep(cloud, &name).await;
-        match endpoint.status {
+        let Endpoint { status, deployment, desired, weight, .. } = endpoint;
+        let capacity = Capacity { deployment, desired, weight };
+        match status {
             Status::Deleting => finish_delete(cloud, &name).await,
             Status::Failed => {}
-            Status::Creating => deploy(cloud, &name, endpoint.deployment),
+            Status::Creating => deploy(cloud, &name, capacity),
             Status::InService | Status::Updating => {
                 live(cloud, &name).serving.send_replace(Serving::Starting);
                 change_if(cloud, &name, |endpoint| {
                     endpoint.status = Status::InService;
                     Ok(())
                 })?;
-                deploy(cloud, &name, endpoint.deployment);
+                deploy(cloud, &name, capacity);
             }
         }
     }
@@ -335,7 +389,8 @@ pub async fn end_all(cloud: &Arc<Cloud>) {
     let all: Vec<(String, Arc<Live>)> = locked(&cloud.sagemaker.endpoints).drain().collect();
     let ends = all.into_iter().map(|(name, live)| async move {
         if let Serving::Fleet(fleet) = live.serving.send_replace(Serving::Nothing) {
-            fleet.retire().await;
+            // Requests have had their time to end.
+            fleet.retire(Duration::ZERO).await;
         }
         sweep(cloud, &name).await;
     });

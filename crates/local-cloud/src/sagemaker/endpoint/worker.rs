@@ -75,7 +75,7 @@ impl Worker {
                     }
                 }
                 Ok(mut process) => {
-                    self.instance.serves_at(process.port);
+                    self.instance.serves_at(process.port, process.leader);
                     if let Some(started) = started.take() {
                         let _ = started.send(Ok(()));
                     }
@@ -83,7 +83,7 @@ impl Worker {
                         _ = process.child.wait() => {}
                         _ = self.stop.wait_for(|stop| *stop) => {}
                     }
-                    self.instance.serves_at(0);
+                    self.instance.serves_at(0, 0);
                     self.end(process).await;
                 }
             }

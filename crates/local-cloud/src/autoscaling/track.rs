@@ -1,0 +1,157 @@
+//! Target tracking: how many instances a variant is to have. Pure: the facts are handed to it.
+//! <https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html>
+
+use serde::{Deserialize, Serialize};
+
+/// What a policy says; the cooldowns as they really take, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Of the metric, an average of the instances: more of them bring it down.
+    pub target: f64,
+    pub out_cooldown_ms: i64,
+    pub in_cooldown_ms: i64,
+}
+
+/// What a policy did last. Cooldowns begin when an activity has been fulfilled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    out: Option<Out>,
+    in_ended_ms: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Out {
+    ended_ms: i64,
+    added: u64,
+}
+
+impl Memory {
+    /// A scaling activity is fulfilled. A scale-out ends the scale-in's cooldown.
+    pub fn scaled(&mut self, from: u64, to: u64, ended_ms: i64) {
+        if to > from {
+            *self = Self { out: Some(Out { ended_ms, added: to - from }), in_ended_ms: None };
+        } else {
+            self.in_ended_ms = Some(ended_ms);
+        }
+    }
+}
+
+/// Which of a policy's alarms asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    Out,
+    In,
+}
+
+/// The variant as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    pub current: u64,
+    pub min: u64,
+    pub max: u64,
+    pub now_ms: i64,
+}
+
+/// The capacity to set; None: leave it as it is.
+///
+/// It is that at which the metric would meet its target, were the load to stay: current × metric / target, rounded up, in
+/// the target's range. While the scale-out cooldown lasts, only a larger step than the one that began it is taken, and
+/// what that one added counts as a part of it; while the scale-in cooldown lasts, nothing is removed. Neither keeps the
+/// other from happening.
+pub fn decide(
+    settings: &Settings,
+    memory: &Memory,
+    standing: Standing,
+    direction: Direction,
+    metric: f64,
+) -> Option<u64> {
+    let Standing { current, min, max, now_ms } = standing;
+    let wanted = wanted(current, metric, settings.target).clamp(min.min(max), max);
+    match direction {
+        Direction::Out if wanted > current => {
+            let cools = |out: &Out| now_ms < out.ended_ms.saturating_add(settings.out_cooldown_ms);
+            let counted = memory.out.filter(cools).map_or(0, |out| out.added);
+            let step = (wanted - current).saturating_sub(counted);
+            (step > 0).then_some(current + step)
+        }
+        Direction::In if wanted < current => {
+            let cools = |ended_ms: i64| now_ms < ended_ms.saturating_add(settings.in_cooldown_ms);
+            (!memory.in_ended_ms.is_some_and(cools)).then_some(wanted)
+        }
+        _ => None,
+    }
+}
+
+fn wanted(current: u64, metric: f64, target: f64) -> u64 {
+    // A count of instances is far below 2^52; a rounding error must not add one.
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let wanted = (current as f64 * metric / target - 1e-9).ceil().max(0.0) as u64;
+    wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Direction::{In, Out};
+    use super::*;
+
+    const SETTINGS: Settings = Settings { target: 10.0, out_cooldown_ms: 5000, in_cooldown_ms: 3000 };
+
+    fn standing(current: u64, now_ms: i64) -> Standing {
+        Standing { current, min: 1, max: 8, now_ms }
+    }
+
+    fn fresh(current: u64, direction: Direction, metric: f64) -> Option<u64> {
+        decide(&SETTINGS, &Memory::default(), standing(current, 0), direction, metric)
+    }
+
+    #[test]
+    fn capacity_follows_the_metric_in_its_range() {
+        for (current, metric, wanted) in
+            [(1, 10.1, 2), (1, 25.0, 3), (2, 15.0, 3), (3, 14.0, 5), (4, 1000.0, 8)]
+        {
+            assert_eq!(fresh(current, Out, metric), Some(wanted), "{current} {metric}");
+        }
+        for (current, metric, wanted) in [(4, 0.0, 1), (4, 5.0, 2), (8, 8.9, 8), (8, 8.7, 7), (3, 3.0, 1)] {
+            assert_eq!(
+                fresh(current, In, metric),
+                Some(wanted).filter(|n| *n < current),
+                "{current} {metric}"
+            );
+        }
+        // 3 × 10/3 is 10.000000000000002.
+        assert_eq!(decide(&SETTINGS, &Memory::default(), standing(3, 0), Out, 10.0 / 3.0 * 3.0), None);
+        assert_eq!(fresh(8, Out, 1000.0), None, "at the maximum");
+        assert_eq!(fresh(1, In, 0.0), None, "at the minimum");
+        // The alarm that asks decides the direction.
+        assert_eq!((fresh(4, Out, 0.0), fresh(4, In, 100.0)), (None, None));
+        assert_eq!(
+            decide(&SETTINGS, &Memory::default(), Standing { min: 2, ..standing(4, 0) }, In, 0.0),
+            Some(2)
+        );
+    }
+
+    #[test]
+    fn cooldowns_are_aws_s() {
+        let mut memory = Memory::default();
+        memory.scaled(1, 3, 1000);
+        let out = |now_ms, metric| decide(&SETTINGS, &memory, standing(3, now_ms), Out, metric);
+        assert_eq!(out(2000, 15.0), None, "2 more, as before");
+        assert_eq!(out(2000, 20.0), Some(4), "3 more, of which 2 count as there");
+        assert_eq!(out(5999, 15.0), None);
+        assert_eq!(out(6000, 15.0), Some(5), "the cooldown is over");
+        assert_eq!(decide(&SETTINGS, &memory, standing(3, 1001), In, 0.0), Some(1), "scale-in has its own");
+
+        memory.scaled(3, 2, 10_000);
+        let at =
+            |now_ms, direction, metric| decide(&SETTINGS, &memory, standing(2, now_ms), direction, metric);
+        assert_eq!(at(12_999, In, 0.0), None);
+        assert_eq!(at(13_000, In, 0.0), Some(1));
+        assert_eq!(at(10_001, Out, 15.0), Some(3), "scale-out is at once");
+        memory.scaled(2, 3, 10_002);
+        assert_eq!(
+            decide(&SETTINGS, &memory, standing(3, 10_003), In, 0.0),
+            Some(1),
+            "and ends the other's cooldown"
+        );
+    }
+}
