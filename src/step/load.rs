@@ -13,7 +13,7 @@ use serde_json::Value;
 use self::drive::{Ends, Observed, Phase, drive};
 use self::told::{ErrorCount, Tally};
 use super::fields::SageMakerName;
-use super::predict::picture;
+use super::predict::read_image;
 use super::{Context, Done, Kind, Problem, duration};
 use crate::action::{ScalingActivity, Shot, instances, scaling_activities};
 use crate::failure::{Failure, Outcome};
@@ -276,7 +276,7 @@ impl Load {
         let json = self.payload.as_ref().unwrap_or(&Value::Null).to_string().into_bytes();
         Ok(match (&self.endpoint_name, &self.function_name, &self.image) {
             (Some(endpoint), _, Some(image)) => {
-                let (body, content_type) = picture(&context.paths.resolve(image)?).await?;
+                let (content_type, body) = read_image(context.paths, image).await?;
                 Shot::endpoint(context.aws(), &endpoint.0, content_type, body)
             }
             (Some(endpoint), _, None) => Shot::endpoint(context.aws(), &endpoint.0, "application/json", json),
