@@ -40,6 +40,7 @@ pub struct Aws {
     pub region: String,
     /// Who calls, as STS names it.
     pub principal: String,
+    pub autoscaling: aws_sdk_applicationautoscaling::Client,
     pub ec2: aws_sdk_ec2::Client,
     pub iam: aws_sdk_iam::Client,
     pub lambda: aws_sdk_lambda::Client,
@@ -106,6 +107,7 @@ impl Aws {
             account,
             principal: identity.arn().unwrap_or_default().to_owned(),
             region,
+            autoscaling: aws_sdk_applicationautoscaling::Client::new(&config),
             ec2: aws_sdk_ec2::Client::new(&config),
             iam: aws_sdk_iam::Client::new(&config),
             lambda: aws_sdk_lambda::Client::new(&config),
@@ -181,6 +183,7 @@ pub fn is_absent(failure: &Failure) -> bool {
         | "NoSuchBucket"
         | "NoSuchKey"
         | "NotFound"
+        | "ObjectNotFoundException"
         | "ResourceNotFound"
         | "ResourceNotFoundException" => true,
         // EC2: InvalidKeyPair.NotFound, InvalidInstanceID.NotFound, …

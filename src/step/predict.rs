@@ -106,7 +106,7 @@ impl Kind for Predict {
 }
 
 /// An image file, and its content type.
-async fn read_image(paths: &Paths, image: &str) -> Outcome<(&'static str, Vec<u8>)> {
+pub(super) async fn read_image(paths: &Paths, image: &str) -> Outcome<(&'static str, Vec<u8>)> {
     let path = paths.resolve(image)?;
     let size = std::fs::metadata(&path).map_err(|error| Failure::file(&path, error))?.len();
     if size > MAX_BODY {
