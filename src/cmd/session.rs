@@ -155,7 +155,7 @@ fn base(runbook: &Runbook) -> PathBuf {
 }
 
 /// `.opsml/k` for `k.md`, and `.opsml/k.markdown` for what else has that name.
-fn state_folder(file: &Path) -> PathBuf {
+pub fn state_folder(file: &Path) -> PathBuf {
     let stem = match file.extension() {
         Some(ending) if ending != "md" => file.file_name().unwrap_or_default(),
         _ => file.file_stem().unwrap_or_default(),

@@ -22,6 +22,8 @@ mod notebook_instance;
 mod objects;
 mod role;
 mod role_policy;
+mod scalable_target;
+mod scaling_policy;
 mod security_group;
 mod training_job;
 mod tuning_job;
@@ -35,7 +37,7 @@ use serde_json::{Map, Value};
 pub use bucket::Bucket;
 pub use concurrency::{ProvisionedConcurrency, ReservedConcurrency};
 pub use endpoint::Endpoint;
-pub use endpoint_config::EndpointConfig;
+pub use endpoint_config::{EndpointConfig, VARIANT};
 pub use function::{Function, Vpc, function_revision};
 pub use function_alias::FunctionAlias;
 pub use function_permission::FunctionPermission;
@@ -48,6 +50,8 @@ pub use notebook_instance::NotebookInstance;
 pub use objects::{Objects, split_uri};
 pub use role::{Role, Statement, managed_policy_arn, policy_document, role_arn};
 pub use role_policy::{Change, RolePolicy};
+pub use scalable_target::{ScalableTarget, scalable_id};
+pub use scaling_policy::ScalingPolicy;
 pub use security_group::SecurityGroup;
 pub use training_job::{MetricDefinition, TrainingJob};
 pub use tuning_job::{Objective, Range, Scaling, Strategy, TuningJob, trials};
@@ -212,6 +216,8 @@ any_resource!(
     ReservedConcurrency,
     Role,
     RolePolicy,
+    ScalableTarget,
+    ScalingPolicy,
     SecurityGroup,
     TrainingJob,
     TuningJob,

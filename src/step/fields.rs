@@ -53,6 +53,12 @@ text!(
     r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$",
     "a name in SageMaker is 1 to 63 letters, digits and hyphens, and begins and ends with a letter or digit"
 );
+text!(
+    /// What a worker may fetch images from.
+    Origin,
+    r"^https?://(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?)(:[0-9]{1,5})?$",
+    "an origin is http or https, a host and perhaps a port, as https://images.example.com, and no path"
+);
 
 impl Statement {
     /// Mistakes in the statements of a field.

@@ -3,6 +3,8 @@
 //! A kind is a struct that serde and schemars read; the structs are the documentation, `opsml schema` and the
 //! check at once. Adding one is a file here, and its line in [`kinds!`] below.
 
+mod audit;
+mod autoscale;
 mod bucket;
 mod choose_instance;
 mod command;
@@ -17,11 +19,13 @@ mod function;
 mod images;
 mod invoke;
 mod least_privilege;
+mod load;
 mod notebook;
 mod policy;
 mod predict;
 mod role;
 mod train;
+mod trained;
 mod tune;
 mod upload;
 mod version;
@@ -204,7 +208,10 @@ kinds!(
     train::Train,
     tune::Tune,
     deploy::Deploy,
+    autoscale::Autoscale,
     predict::Predict,
+    load::Load,
+    audit::Audit,
     ec2_train::Ec2Train,
     compare::Compare,
     function::Function,
