@@ -261,10 +261,3 @@ fn assert_nothing_runs_after(server: Server) {
         assert!(!String::from_utf8_lossy(&environ).contains(&wanted), "{}", entry.path().display());
     }
 }
-
-#[test]
-#[ignore]
-fn manual() {
-    let server = start();
-    run(&server, &std::fs::read_to_string(std::env::var("OPSML_MANUAL").unwrap()).unwrap());
-}
