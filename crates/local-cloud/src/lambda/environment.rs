@@ -63,6 +63,8 @@ pub struct Environment {
     api: Api,
     log: Arc<Log>,
     process: Option<Process>,
+    /// The highest memory of the processes that have ended, in bytes.
+    peak: u64,
     /// Whether the process has asked for an event.
     ready: bool,
     born: Instant,
@@ -103,7 +105,18 @@ impl Environment {
             super::runtime::version(cloud, &spec.version).await
         ));
         let cloud = Arc::clone(cloud);
-        Ok(Self { cloud, spec, session, folder, api, log, process: None, ready: false, born: Instant::now() })
+        Ok(Self {
+            cloud,
+            spec,
+            session,
+            folder,
+            api,
+            log,
+            process: None,
+            peak: 0,
+            ready: false,
+            born: Instant::now(),
+        })
     }
 
     /// Starts the process and waits until it asks for an event.
@@ -293,9 +306,10 @@ impl Environment {
         report
     }
 
+    /// The highest memory so far, in bytes.
     fn peak(&self) -> u64 {
         let of = |process: &Process| memory::peak(process.leader).max(process.peak.load(Ordering::Relaxed));
-        self.process.as_ref().map_or(0, of)
+        self.process.as_ref().map_or(0, of).max(self.peak)
     }
 
     /// Whether it can take another event.
@@ -393,6 +407,7 @@ impl Environment {
 
     async fn stop_process(&mut self) {
         self.ready = false;
+        self.peak = self.peak();
         let Some(mut process) = self.process.take() else { return };
         process::end(Some(process.leader), &self.folder).await;
         let _ = process.child.wait().await;
