@@ -128,7 +128,7 @@ impl Environment {
         match initialised {
             Ok(()) => {
                 self.ready = true;
-                return Ok(took);
+                Ok(took)
             }
             Err(fault) => {
                 self.stop_process().await;
