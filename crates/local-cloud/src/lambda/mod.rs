@@ -254,3 +254,43 @@ fn locked_out(cloud: &Cloud) -> bool {
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_operation_is_found_by_its_path() {
+        let find = |method: &str, uri: &str| {
+            let (parts, ()) = http::Request::builder().method(method).uri(uri).body(()).unwrap().into_parts();
+            ROUTES.find(&parts).map_err(|error| error.code)
+        };
+        let concurrency = "/2019-09-30/functions/f/provisioned-concurrency";
+        for (method, uri, operation, input) in [
+            ("GET", "/2015-03-31/functions/?MaxItems=5", "ListFunctions", json!({"MaxItems": 5})),
+            ("POST", "/2015-03-31/functions", "CreateFunction", json!({})),
+            (
+                "GET",
+                &format!("{concurrency}?List=ALL"),
+                "ListProvisionedConcurrencyConfigs",
+                json!({"FunctionName": "f"}),
+            ),
+            (
+                "GET",
+                &format!("{concurrency}?Qualifier=1"),
+                "GetProvisionedConcurrencyConfig",
+                json!({"FunctionName": "f", "Qualifier": "1"}),
+            ),
+            (
+                "DELETE",
+                "/2017-03-31/tags/arn%3Aaws%3Alambda?tagKeys=a&tagKeys=b",
+                "UntagResource",
+                json!({"Resource": "arn:aws:lambda", "TagKeys": ["a", "b"]}),
+            ),
+        ] {
+            assert_eq!(find(method, uri), Ok((operation.to_owned(), input)), "{uri}");
+        }
+        assert_eq!(find("GET", "/2018-10-31/layers"), Err("UnknownOperationException".to_owned()));
+        assert_eq!(find("GET", "/2015-03-31/functions//policy"), Err("UnknownOperationException".to_owned()));
+    }
+}

@@ -320,3 +320,41 @@ pub fn check_revision(input: &Value, revision: &str) -> Result<(), AwsError> {
          the latest Revision Id",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud;
+
+    #[test]
+    fn a_function_is_named_in_many_ways() {
+        let dir = tempfile::tempdir().unwrap();
+        let cloud = Cloud::open(cloud::Settings::new(dir.path())).unwrap();
+        let read = |name: &str, qualifier: Value| {
+            Target::read(&cloud, &json!({"FunctionName": name, "Qualifier": qualifier}))
+                .map(|target| (target.name, target.qualifier.unwrap_or_default()))
+                .map_err(|error| error.code)
+        };
+        let whole = "arn:aws:lambda:us-east-1:123456789012:function:f";
+        for (name, qualifier, expected) in [
+            ("f", json!(null), Ok(("f", ""))),
+            ("f", json!("1"), Ok(("f", "1"))),
+            ("f:live", json!(null), Ok(("f", "live"))),
+            ("f:1", json!("1"), Ok(("f", "1"))),
+            ("f:1", json!("2"), Err("InvalidParameterValueException")),
+            ("function:f", json!(null), Ok(("f", ""))),
+            ("123456789012:function:f:2", json!(null), Ok(("f", "2"))),
+            ("210987654321:function:f", json!(null), Err("ResourceNotFoundException")),
+            (whole, json!("$LATEST"), Ok(("f", "$LATEST"))),
+            (
+                "arn:aws:lambda:eu-west-1:123456789012:function:f",
+                json!(null),
+                Err("ResourceNotFoundException"),
+            ),
+        ] {
+            let expected = expected.map(|(name, of)| (name.to_owned(), of.to_owned())).map_err(str::to_owned);
+            assert_eq!(read(name, qualifier), expected, "{name}");
+        }
+        assert_eq!((number("7"), number("07"), number("+7"), number("live")), (Some(7), None, None, None));
+    }
+}
