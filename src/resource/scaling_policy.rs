@@ -9,9 +9,10 @@ use serde_json::json;
 
 use super::bucket::invalid;
 use super::scalable_target::{DIMENSION, scalable_id};
-use super::{Live, Naming, Report, Resource, Status, Tags, facts};
+use super::{Endpoint, Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
+use crate::journal::ResourceId;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScalingPolicy {
@@ -91,6 +92,10 @@ impl Resource for ScalingPolicy {
             .send()
             .await;
         put.map(|_| ()).map_err(|error| failure("PutScalingPolicy", error))
+    }
+
+    fn changes(&self) -> Option<ResourceId> {
+        Some(ResourceId { kind: Endpoint::TYPE.into(), name: self.endpoint_name.clone() })
     }
 
     /// Its alarms go with it.

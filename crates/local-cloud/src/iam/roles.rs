@@ -11,7 +11,6 @@ use super::service::{
     written,
 };
 use crate::call::{AwsError, Reply};
-use crate::cloud::Cloud;
 
 /// Bytes of a trust policy (the quota `ACLSizePerRole`).
 const TRUST_LIMIT: usize = 2048;
