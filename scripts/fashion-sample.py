@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes runbooks/data/fashion-sample.zip: a balanced cut of Fashion-MNIST in ImageFolder layout.
+"""Makes runbooks/data/fashion-sample.zip and fashion-tiny.zip: balanced cuts of Fashion-MNIST in ImageFolder layout.
 
-Usage: scripts/fashion-sample.py [ZIP]
+Usage: scripts/fashion-sample.py [FOLDER]
 
 The images come from Debian's package `dataset-fashion-mnist` (MIT licence), which apt-get downloads and
 dpkg-deb unpacks into a temporary folder; no root is needed. The first images of each class are taken, in
@@ -32,24 +32,29 @@ CLASSES = [
     "t_shirt", "trouser", "pullover", "dress", "coat",
     "sandal", "shirt", "sneaker", "bag", "ankle_boot",
 ]
-# Images of each class.
-TRAIN, VALID, TEST = 370, 50, 60
+# Images of each class to train, validate and test.
+SAMPLES = {"fashion-sample.zip": (370, 50, 60), "fashion-tiny.zip": (24, 6, 6)}
 MAX_BYTES = 3_000_000
 
 
 def main():
     root = pathlib.Path(__file__).resolve().parent.parent
-    target = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else root / "runbooks/data/fashion-sample.zip"
+    target = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else root / "runbooks/data"
     with tempfile.TemporaryDirectory() as folder:
         data = download(folder)
         train = by_class(data, "train")
         test = by_class(data, "t10k")
+    for name, counts in SAMPLES.items():
+        sample(target / name, train, test, *counts)
+
+
+def sample(target, train, test, trains, valids, tests):
     members = {}
     for name in CLASSES:
         for split, images in [
-            ("train", train[name][:TRAIN]),
-            ("valid", train[name][TRAIN : TRAIN + VALID]),
-            ("test", test[name][:TEST]),
+            ("train", train[name][:trains]),
+            ("valid", train[name][trains : trains + valids]),
+            ("test", test[name][:tests]),
         ]:
             for index, pixels in images:
                 members[f"{split}/{name}/{index:05}.png"] = png(pixels)

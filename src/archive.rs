@@ -1,13 +1,14 @@
 //! Unpacks a zip that somebody else made: regular files and folders alone, nothing outside, nothing that blows up.
-//! Packs a folder of ours as `tar.gz`.
+//! Packs files of ours as `tar.gz` and zip.
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::{Compression, GzBuilder};
 
-use zip::ZipArchive;
+use zip::write::SimpleFileOptions;
+use zip::{ZipArchive, ZipWriter};
 
 use crate::failure::{Failure, Outcome};
 use crate::files::{self, files_below};
@@ -42,6 +43,29 @@ pub fn pack(folder: &Path, into: &Path) -> Outcome<()> {
     archive.into_inner().and_then(flate2::write::GzEncoder::finish).map_err(failed)?;
     staging.persist(into).map_err(|error| Failure::file(into, error.error))?;
     Ok(())
+}
+
+/// A file of a zip.
+pub struct Member {
+    /// Its name in the zip.
+    pub name: String,
+    pub path: PathBuf,
+}
+
+/// Makes a zip of programs and modules: each may be executed. The same files give the same bytes.
+pub fn zip(members: &[Member]) -> Outcome<Vec<u8>> {
+    let mut zip = ZipWriter::new(io::Cursor::new(Vec::new()));
+    let failed = |error: &dyn std::fmt::Display| Failure::new("BadArchive", format!("the zip: {error}"));
+    for member in members {
+        let options = SimpleFileOptions::default()
+            .last_modified_time(zip::DateTime::default())
+            .large_file(false)
+            .unix_permissions(0o755);
+        let mut file = files::open(&member.path).map_err(|error| Failure::file(&member.path, error))?;
+        zip.start_file(&*member.name, options).map_err(|error| failed(&error))?;
+        io::copy(&mut file, &mut zip).map_err(|error| Failure::file(&member.path, error))?;
+    }
+    zip.finish().map(io::Cursor::into_inner).map_err(|error| failed(&error))
 }
 
 /// Unpacks `archive` into the new folder `into`, which appears whole or not at all.
@@ -117,9 +141,6 @@ fn is_plain(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-
-    use zip::ZipWriter;
-    use zip::write::SimpleFileOptions;
 
     use super::*;
 

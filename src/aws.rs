@@ -40,9 +40,12 @@ pub struct Aws {
     pub region: String,
     /// Who calls, as STS names it.
     pub principal: String,
+    pub autoscaling: aws_sdk_applicationautoscaling::Client,
     pub ec2: aws_sdk_ec2::Client,
     pub iam: aws_sdk_iam::Client,
+    pub lambda: aws_sdk_lambda::Client,
     pub logs: aws_sdk_cloudwatchlogs::Client,
+    pub pricing: aws_sdk_pricing::Client,
     pub s3: aws_sdk_s3::Client,
     pub sagemaker: aws_sdk_sagemaker::Client,
     pub sagemaker_runtime: aws_sdk_sagemakerruntime::Client,
@@ -96,13 +99,20 @@ impl Aws {
         }
         let path_style = target != Target::Aws;
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style).build();
+        // The price list is served from a few regions only, of all of them:
+        // <https://docs.aws.amazon.com/general/latest/gr/billing.html>.
+        let pricing =
+            aws_sdk_pricing::config::Builder::from(&config).region(Region::new("us-east-1")).build();
         Ok(Self {
             account,
             principal: identity.arn().unwrap_or_default().to_owned(),
             region,
+            autoscaling: aws_sdk_applicationautoscaling::Client::new(&config),
             ec2: aws_sdk_ec2::Client::new(&config),
             iam: aws_sdk_iam::Client::new(&config),
+            lambda: aws_sdk_lambda::Client::new(&config),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
+            pricing: aws_sdk_pricing::Client::from_conf(pricing),
             s3: aws_sdk_s3::Client::from_conf(s3),
             sagemaker: aws_sdk_sagemaker::Client::new(&config),
             sagemaker_runtime: aws_sdk_sagemakerruntime::Client::new(&config),
@@ -173,6 +183,7 @@ pub fn is_absent(failure: &Failure) -> bool {
         | "NoSuchBucket"
         | "NoSuchKey"
         | "NotFound"
+        | "ObjectNotFoundException"
         | "ResourceNotFound"
         | "ResourceNotFoundException" => true,
         // EC2: InvalidKeyPair.NotFound, InvalidInstanceID.NotFound, …

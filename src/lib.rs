@@ -18,6 +18,7 @@ pub mod diagnostic;
 pub mod exit;
 pub mod failure;
 pub mod files;
+pub mod iam_actions;
 pub mod journal;
 pub mod plan;
 pub mod price;

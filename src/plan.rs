@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::diagnostic::Diagnostic;
-use crate::journal::{Lifetime, ResourceStatus, State, StepStatus};
+use crate::journal::{Lifetime, ResourceId, ResourceStatus, State, StepStatus};
 use crate::runbook::{self, Context, Declared, Runbook, template, used_steps};
 use crate::step::{Price, Step};
 
@@ -66,8 +66,35 @@ pub fn context(
     context
 }
 
+/// The steps on which a step's outcome rests, itself among them: those that it uses, those that they use, and so on.
+pub fn closure(step: &Declared, before: &[Declared]) -> BTreeSet<String> {
+    let mut found = used_steps(step);
+    // A step uses earlier ones alone, so one pass backwards finds all.
+    for earlier in before.iter().rev() {
+        if found.contains(&earlier.id) {
+            found.extend(used_steps(earlier));
+        }
+    }
+    found.insert(step.id.clone());
+    found
+}
+
+/// What later steps have set on resources that a step rests on: undone before it is redone, so that it finds what it found
+/// at first. A call that must be denied comes before the policy that allows it. Newest first.
+pub fn set_since(index: usize, steps: &[Declared], state: &State) -> Vec<ResourceId> {
+    let rests_on = closure(&steps[index], &steps[..index]);
+    let later = |id: &String| steps[index + 1..].iter().any(|step| step.id == *id);
+    let set = state.resources.set_on(&rests_on).rev().filter(|(_, row)| later(&row.step));
+    set.map(|(id, _)| id.clone()).collect()
+}
+
 /// Evaluates `when` and the fields. Diagnostics point into the document.
-pub fn resolve(step: &Declared, context: &Context, state: &State) -> Result<Resolution, Vec<Diagnostic>> {
+pub fn resolve(
+    step: &Declared,
+    before: &[Declared],
+    context: &Context,
+    state: &State,
+) -> Result<Resolution, Vec<Diagnostic>> {
     let skipped: BTreeSet<String> = used_steps(step)
         .into_iter()
         .filter(|used| state.steps.get(used).is_some_and(|row| row.status == StepStatus::Skipped))
@@ -90,7 +117,7 @@ pub fn resolve(step: &Declared, context: &Context, state: &State) -> Result<Reso
             if let Some(code) = &step.common.expect_error {
                 inputs.insert("expect_error".into(), json!(code));
             }
-            let reads = revisions(step, state);
+            let reads = revisions(step, before, state);
             if !reads.is_empty() {
                 inputs.insert("reads".into(), Value::Object(reads));
             }
@@ -105,11 +132,16 @@ pub fn resolve(step: &Declared, context: &Context, state: &State) -> Result<Reso
 }
 
 /// What lies behind names that stay the same when it changes: the data below a prefix, the model behind an endpoint.
-/// A step that uses such a thing is stale when its revision is another, though its own fields are as they were.
-fn revisions(step: &Declared, state: &State) -> Map<String, Value> {
+/// A step that uses such a thing is stale when its revision is another, though its own fields are as they were. So it is
+/// when an earlier step sets something else on what it rests on.
+fn revisions(step: &Declared, before: &[Declared], state: &State) -> Map<String, Value> {
     let used = used_steps(step);
     let rows = state.resources.live().filter(|(_, row)| used.contains(&row.step) && !row.superseded);
-    rows.filter_map(|(id, row)| Some((id.to_string(), row.facts.get(REVISION)?.clone()))).collect()
+    let revisions = rows.filter_map(|(id, row)| Some((id.to_string(), row.facts.get(REVISION)?.clone())));
+    let rests_on = closure(step, before);
+    let earlier = |id: &String| before.iter().any(|step| step.id == *id);
+    let set = state.resources.set_on(&rests_on).filter(|(_, row)| earlier(&row.step) && !row.superseded);
+    revisions.chain(set.map(|(id, row)| (id.to_string(), row.spec.clone()))).collect()
 }
 
 fn skipped_reason(skipped: &BTreeSet<String>) -> String {
@@ -280,12 +312,16 @@ pub fn plan(
             .collect();
         let waits = format!("upstream {}", upstream.join(", "));
         let foreseen = || Step::read(&step.kind.name, &runbook::foreseen(step, params)).ok()?.price();
+        let undone = undone_for(&step.id, &planned, runbook, state);
         let (decision, price) = match (upstream.is_empty(), state.steps.get(&step.id).map(|row| row.status)) {
             // Before the first run nobody knows what it will be called.
             (true, _) if run.is_empty() && runbook::uses_run(step) => {
                 (Decision::Run("new".into()), foreseen())
             }
-            (true, _) => match resolve(step, &context, state)? {
+            (true, _) if let Some(redone) = undone => {
+                (Decision::Run(format!("undone while `{redone}` is redone")), foreseen())
+            }
+            (true, _) => match resolve(step, &runbook.steps[..index], &context, state)? {
                 Resolution::Skip(reason) => (Decision::Skip(reason), None),
                 Resolution::Ready(ready) => decided(step, &ready, state, facts),
             },
@@ -314,6 +350,18 @@ pub fn plan(
         });
     }
     Ok(planned)
+}
+
+/// The earlier step that will run, and before which what this one has set is undone.
+fn undone_for(id: &str, planned: &[Planned], runbook: &Runbook, state: &State) -> Option<String> {
+    let redone = |(index, earlier): (usize, &Planned)| {
+        let runs = matches!(earlier.decision, Decision::Run(_));
+        let set = if runs { set_since(index, &runbook.steps, state) } else { Vec::new() };
+        set.iter()
+            .any(|set| state.resources.get(set).is_some_and(|row| row.step == id))
+            .then(|| earlier.id.clone())
+    };
+    planned.iter().enumerate().find_map(redone)
 }
 
 fn decided(step: &Declared, ready: &Ready, state: &State, facts: &Facts<'_>) -> (Decision, Option<Price>) {

@@ -1,9 +1,12 @@
 //! What instances have and cost: a small table with its dates and sources.
 //!
 //! On-demand prices in US dollars an hour, Linux, us-east-1. An estimate today and in other regions; on the local
-//! cloud it says what a run would cost on AWS.
+//! cloud it says what a run would cost on AWS. What AWS itself has told goes before it.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Serialize};
 
 /// An instance type.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -19,7 +22,34 @@ pub struct Instance {
 }
 
 /// When the oldest and the newest price of the table held.
-pub const DATES: &str = "2022 to 2026";
+const DATES: &str = "2022 to 2026";
+
+/// Prices from AWS's own price list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    /// When they were asked for, as `2026-11-21`.
+    pub date: String,
+    pub region: String,
+    /// US dollars by instance type.
+    pub hourly: BTreeMap<String, f64>,
+}
+
+static TOLD: OnceLock<Told> = OnceLock::new();
+
+/// Puts AWS's prices before the table's, for as long as this process lives; only the first call does.
+pub fn prefer(told: Told) {
+    // Prices that change under way would make a plan that doesn't add up.
+    let _ = TOLD.set(told);
+}
+
+/// Whose prices these are, and of when: completes "prices of …".
+pub fn source() -> String {
+    let table = format!("{DATES} in us-east-1");
+    match TOLD.get() {
+        Some(told) => format!("AWS's price list for {} on {}, or else {table}", told.region, told.date),
+        None => table,
+    }
+}
 
 /// Where a price is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -32,6 +62,8 @@ pub enum Source {
     Estimator,
     /// As remembered of AWS's pricing pages; not looked up again.
     Unchecked,
+    /// AWS's own price list.
+    Told,
 }
 
 impl Source {
@@ -42,6 +74,7 @@ impl Source {
             Self::PriceList => "2026-09-06",
             Self::Estimator => "2026",
             Self::Unchecked => "about 2023",
+            Self::Told => TOLD.get().map_or("today", |told| &told.date),
         }
     }
 }
@@ -95,14 +128,22 @@ const TABLE: &[Instance] = table!(
     "ml.t3.2xlarge" 8 32 0 0.3712 Estimator,
 );
 
-/// What the table knows of a type.
-pub fn instance(name: &str) -> Option<&'static Instance> {
-    TABLE.iter().find(|instance| instance.name == name)
+/// What the table knows of a type, with AWS's price where it has told one.
+pub fn instance(name: &str) -> Option<Instance> {
+    let known = *TABLE.iter().find(|instance| instance.name == name)?;
+    Some(match told(name) {
+        Some(hourly) => Instance { hourly, source: Source::Told, ..known },
+        None => known,
+    })
 }
 
-/// US dollars an hour; `None` where the table doesn't know the type.
+/// US dollars an hour; `None` where neither AWS nor the table has told it.
 pub fn hourly(instance_type: &str) -> Option<f64> {
-    instance(instance_type).map(|instance| instance.hourly)
+    told(instance_type).or_else(|| instance(instance_type).map(|instance| instance.hourly))
+}
+
+fn told(name: &str) -> Option<f64> {
+    TOLD.get()?.hourly.get(name).copied()
 }
 
 /// Every type of the table.

@@ -104,14 +104,14 @@ impl Runner<'_> {
             }
             let before = &self.runbook.steps[..index];
             let context = plan::context(&self.options.params, &facts, self.journal.state(), before);
-            let resolution = plan::resolve(step, &context, self.journal.state());
+            let resolution = plan::resolve(step, before, &context, self.journal.state());
             let failure = match resolution {
                 Ok(Resolution::Skip(reason)) => {
                     let kind = step.kind.name.clone();
                     self.journal.append([Event::StepSkipped { step: step.id.clone(), kind, reason }])?;
                     None
                 }
-                Ok(Resolution::Ready(ready)) => self.step(step, &ready).await?,
+                Ok(Resolution::Ready(ready)) => self.step(index, step, &ready).await?,
                 Err(problems) => {
                     let shown: Vec<String> = problems.iter().map(|p| self.runbook.source.render(p)).collect();
                     let failure = Failure::new("InvalidStep", shown.join("\n"));
@@ -133,7 +133,12 @@ impl Runner<'_> {
     }
 
     /// Runs a step if it must be; returns why it failed.
-    async fn step(&mut self, step: &Declared, ready: &Ready) -> Result<Option<Failure>, JournalError> {
+    async fn step(
+        &mut self,
+        index: usize,
+        step: &Declared,
+        ready: &Ready,
+    ) -> Result<Option<Failure>, JournalError> {
         let read = match Step::read(&step.kind.name, &ready.fields) {
             Ok(read) => read,
             Err(failure) => {
@@ -165,6 +170,9 @@ impl Runner<'_> {
             | Decision::Delete(reason) => reason,
         };
         self.ran += 1;
+        if let Err(failure) = self.undo_later(index, step).await {
+            return Ok(Some(failure));
+        }
         for attempt in 0..=step.common.retry {
             let reason = if attempt == 0 { decision.clone() } else { format!("retry {attempt}") };
             self.journal.append([Event::StepStarted {
@@ -233,7 +241,9 @@ impl Runner<'_> {
         let done = match (&step.common.expect_error, result) {
             (None, result) => result?,
             (Some(code), Err(failure)) if matches_code(&failure, code) => {
-                let outputs = json!({"error": {"code": failure.code, "message": failure.message}});
+                let why = failure.hints.join("; ");
+                let outputs =
+                    json!({"error": {"code": failure.code, "message": failure.message, "explanation": why}});
                 Done::new(outputs, format!("failed as expected: {failure}"))
             }
             (Some(_), Err(failure)) if failure.code == INTERRUPTED => return Err(failure),
@@ -345,6 +355,19 @@ impl Runner<'_> {
             return Ok(Some(failure));
         }
         Ok(self.clean(&step.id).await)
+    }
+
+    /// Undoes what later steps have set on what a step rests on; they are redone in their turn.
+    async fn undo_later(&mut self, index: usize, step: &Declared) -> Outcome<()> {
+        let set = plan::set_since(index, &self.runbook.steps, self.journal.state());
+        for id in &set {
+            let by = self.journal.state().resources.get(id).map(|row| row.step.clone()).unwrap_or_default();
+            self.journal.note(
+                &step.id,
+                &format!("undoing {id}, which `{by}` set: `{}` is redone without it", step.id),
+            );
+        }
+        self.delete(&step.id, set).await
     }
 
     /// Deletes what the step was to have only while it ran.

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use local_cloud::Settings;
 use local_cloud::lifecycle::{self, Running};
+use opsml_contract::HANDLER;
 use serde_json::json;
 
 use super::{Stop, Verdict, aws_cli};
@@ -87,10 +88,20 @@ const WORKER_ENV: &str = "OPSML_WORKER";
 
 /// The worker: `OPSML_WORKER`, or the one beside this program.
 pub fn worker() -> Option<PathBuf> {
-    if let Some(path) = std::env::var_os(WORKER_ENV) {
+    program(WORKER_ENV, "opsml-worker")
+}
+
+/// The Lambda handler: `OPSML_HANDLER`, or the one beside this program.
+pub fn handler() -> Option<PathBuf> {
+    program("OPSML_HANDLER", HANDLER)
+}
+
+/// A program of ours that an environment variable may name, and that lies beside this one otherwise.
+fn program(variable: &str, name: &str) -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os(variable) {
         return Some(PathBuf::from(path));
     }
-    let beside = std::env::current_exe().ok()?.with_file_name("opsml-worker");
+    let beside = std::env::current_exe().ok()?.with_file_name(name);
     beside.is_file().then_some(beside)
 }
 

@@ -8,6 +8,7 @@ mod down;
 mod logs;
 mod new;
 mod plan;
+mod prices;
 mod report;
 mod run;
 mod schema;

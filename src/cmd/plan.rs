@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::session::{self, Checked};
-use super::{Stop, Verdict};
+use super::{Stop, Verdict, prices};
 use crate::cli::{Format, Plan};
 use crate::diagnostic::printable;
 use crate::exit;
@@ -16,6 +16,9 @@ use crate::step::{self, Price};
 pub fn run(arguments: &Plan) -> Verdict {
     let checked = session::checked(&arguments.file.file, &arguments.file.params)?;
     let journal = session::read(&arguments.file.file, &arguments.target)?;
+    if let Some(journal) = journal.as_ref().filter(|_| arguments.target.target == "aws") {
+        prices::prefer_kept(&arguments.file.file, &journal.state().region);
+    }
     let empty = State::default();
     let state = journal.as_ref().map_or(&empty, |journal| journal.state());
     let planned = planned(&checked, state, &[])?;
@@ -23,7 +26,7 @@ pub fn run(arguments: &Plan) -> Verdict {
     if arguments.file.format == Format::Json {
         println!(
             "{}",
-            json!({"steps": planned, "worst_case_usd": worst, "prices_unknown_of": unknown, "prices_of": price::DATES})
+            json!({"steps": planned, "worst_case_usd": worst, "prices_unknown_of": unknown, "prices_of": price::source()})
         );
         return Ok(exit::DONE);
     }
@@ -77,7 +80,7 @@ pub fn worst(planned: &[Planned]) -> (f64, Vec<&str>) {
 }
 
 pub fn in_words(worst: f64, unknown: &[&str]) -> String {
-    let known = format!("{worst:.2} USD on AWS, by prices of {}", price::DATES);
+    let known = format!("{worst:.2} USD on AWS, by prices of {}", price::source());
     match unknown {
         [] => known,
         steps => format!("{known}, and an unknown price for {}", steps.join(", ")),

@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::session::{self, Checked};
-use super::{Stop, Verdict, report};
+use super::{Stop, Verdict, prices, report};
 use crate::aws::{Aws, Target};
 use crate::cli::{Format, Run};
 use crate::console;
@@ -35,6 +35,7 @@ async fn run_checked(arguments: &Run, checked: Checked) -> Verdict {
     let aws = session::connect(&arguments.target).await?;
     let mut journal = session::open(file, &arguments.target, &aws)?;
     if aws.target == Target::Aws {
+        prices::refresh(&checked, file, &aws).await;
         ask(arguments, &checked, &journal, &aws)?;
     }
     journal.observe(observer(arguments.file.format));

@@ -138,7 +138,13 @@ pub fn paths(runbook: &Runbook, given: &BTreeMap<String, Value>) -> Paths {
     let base = base(runbook);
     let allowed =
         given.values().filter_map(Value::as_str).map(PathBuf::from).filter(|path| path.exists()).collect();
-    Paths { base, cache: PathBuf::from(".opsml/cache"), allowed, worker: cloud::worker() }
+    Paths {
+        base,
+        cache: PathBuf::from(".opsml/cache"),
+        allowed,
+        worker: cloud::worker(),
+        handler: cloud::handler(),
+    }
 }
 
 fn base(runbook: &Runbook) -> PathBuf {
@@ -149,7 +155,7 @@ fn base(runbook: &Runbook) -> PathBuf {
 }
 
 /// `.opsml/k` for `k.md`, and `.opsml/k.markdown` for what else has that name.
-fn state_folder(file: &Path) -> PathBuf {
+pub fn state_folder(file: &Path) -> PathBuf {
     let stem = match file.extension() {
         Some(ending) if ending != "md" => file.file_name().unwrap_or_default(),
         _ => file.file_stem().unwrap_or_default(),

@@ -108,6 +108,9 @@ pub enum Event {
         spec: Value,
         #[serde(default, skip_serializing_if = "Lifetime::is_stack")]
         lifetime: Lifetime,
+        /// The resource that it sets something on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        changes: Option<ResourceId>,
     },
     /// Committed before the wait: the resource exists and is ours.
     Created {

@@ -1,6 +1,6 @@
 //! The fold of a journal's events: what is true now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -85,6 +85,8 @@ pub struct ResourceRow {
     pub spec: Value,
     pub status: ResourceStatus,
     pub lifetime: Lifetime,
+    /// The resource that it sets something on.
+    pub changes: Option<ResourceId>,
     pub superseded: bool,
     pub adopted: bool,
     /// What Describe last said of it, without what changes by itself.
@@ -136,6 +138,17 @@ impl Ledger {
     pub fn debts(&self, step: &str) -> Vec<ResourceId> {
         let debts = self.live().rev().filter(|(_, row)| row.step == step && row.lifetime == Lifetime::Step);
         debts.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// What other steps have set on the resources of some steps, oldest first.
+    pub fn set_on(
+        &self,
+        steps: &BTreeSet<String>,
+    ) -> impl DoubleEndedIterator<Item = (&ResourceId, &ResourceRow)> {
+        self.live().filter(|(_, row)| {
+            let target = row.changes.as_ref().and_then(|target| self.get(target));
+            target.is_some_and(|target| target.step != row.step && steps.contains(&target.step))
+        })
     }
 
     /// The last resource of each slot of a step that nothing has superseded; a deleted one was deleted by `down`
@@ -254,7 +267,7 @@ impl State {
                 self.steps.shift_remove(step);
             }
 
-            Event::Intended { id, step, slot, spec, lifetime } => {
+            Event::Intended { id, step, slot, spec, lifetime, changes } => {
                 expect(self.resources.get(id).is_none_or(|row| !row.is_live()), "a name is intended twice")?;
                 expect(self.resources.in_slot(step, slot).is_none(), "a slot is taken twice")?;
                 let row = ResourceRow {
@@ -263,6 +276,7 @@ impl State {
                     spec: spec.clone(),
                     status: R::Intended,
                     lifetime: *lifetime,
+                    changes: changes.clone(),
                     superseded: false,
                     adopted: false,
                     facts: Map::new(),

@@ -14,7 +14,7 @@ use super::state::State;
 
 /// Version of the on-disk format, in SQLite's `user_version`.
 /// 1: events as JSON in `events(seq, at, body, hash)`.
-pub const FORMAT: i64 = 2;
+pub const FORMAT: i64 = 3;
 
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {

@@ -156,6 +156,8 @@ fn step_view(step: &Declared, state: &State, redactor: &Redactor, number: &mut u
         .filter(|_| step.common.expect_error.is_some())
         .and_then(|o| o.get("error")?.as_object());
     let mut bodies: Vec<(String, Body)> = Vec::new();
+    // The step's own caption belongs to what it is for: the last that it makes, but for what hands a role out.
+    let mut captioned = 0;
     for (id, resource) in state.resources.of_step(&step.id) {
         let what = capitalised(&id.kind.replace('-', " "));
         let mut card = card(what.clone(), redactor.text(&id.name), resource, redactor);
@@ -163,6 +165,9 @@ fn step_view(step: &Declared, state: &State, redactor: &Redactor, number: &mut u
             && rows.is_empty()
         {
             (*status, *rows) = ("failed, as it must".into(), facts(error));
+        }
+        if id.kind != "instance-profile" {
+            captioned = bodies.len();
         }
         bodies.push((what, card));
     }
@@ -179,8 +184,8 @@ fn step_view(step: &Declared, state: &State, redactor: &Redactor, number: &mut u
     }
     let figures = bodies.into_iter().enumerate().map(|(index, (caption, body))| {
         *number += 1;
-        let caption = match (&step.common.caption, index) {
-            (Some(own), 0) => own.clone(),
+        let caption = match &step.common.caption {
+            Some(own) if index == captioned => own.clone(),
             _ => caption,
         };
         FigureView { number: *number, caption, body }

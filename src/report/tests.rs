@@ -90,6 +90,7 @@ impl Journaled {
             slot: kind.into(),
             spec: Value::Null,
             lifetime: Default::default(),
+            changes: None,
         });
         self.add(Event::Created { id: id.clone(), adopted: false });
         self.add(Event::Ready { id: id.clone(), facts: facts.as_object().unwrap().clone() });
@@ -274,6 +275,24 @@ fn a_failed_run_opens_with_what_where_and_the_way_out() {
 }
 
 #[test]
+fn a_caption_stands_at_what_the_step_is_for() {
+    let mut journal = Journaled::new("local");
+    for (step, kinds) in [("a", ["objects", "instance"]), ("b", ["role", "instance-profile"])] {
+        journal.start(step, "any");
+        for kind in kinds {
+            journal.ready(step, kind, step, json!({}));
+        }
+        journal.done(step, json!({}), "", vec![curve()]);
+    }
+    let book =
+        runbook("```opsml a\nbucket: {}\ncaption: Own\n```\n\n```opsml b\nbucket: {}\ncaption: Own\n```\n");
+    let data = ReportData::new(&book, &journal.end(RunOutcome::Done));
+    let captions: Vec<&str> = data.figures().map(|figure| figure.caption.as_str()).collect();
+    let curve = "Accuracy by epoch";
+    assert_eq!(captions, ["Objects", "Own", curve, "Own", "Instance profile", curve]);
+}
+
+#[test]
 fn rendered_again_it_is_the_same_and_old_figures_go() {
     let folder = tempfile::tempdir().unwrap();
     let read = |written: &Written| {
@@ -342,6 +361,7 @@ fn a_job_that_must_fail_shows_how_it_did() {
         slot: "bucket".into(),
         spec: Value::Null,
         lifetime: Default::default(),
+        changes: None,
     });
     journal.add(Event::Created { id, adopted: false });
     journal.done(

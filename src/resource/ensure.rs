@@ -78,7 +78,25 @@ impl Hands<'_> {
         self.ensured.push(id.clone());
         let live = self.wait(&id, &wanted).await?;
         self.commit([Event::Ready { id: id.clone(), facts: live.facts.clone() }])?;
+        self.look_again(&id).await?;
         Ok(Held { name: id.name, facts: live.facts })
+    }
+
+    /// What is set on a resource shows in its description: that is no change from outside.
+    async fn look_again(&mut self, id: &ResourceId) -> Outcome<()> {
+        let ledger = &self.journal.state().resources;
+        let target = ledger.get(id).and_then(|row| row.changes.as_ref());
+        let Some((id, row)) = target.and_then(|target| Some((target.clone(), ledger.get(target)?))) else {
+            return Ok(());
+        };
+        if row.status != ResourceStatus::Ready {
+            return Ok(());
+        }
+        let (target, before) = (AnyResource::read(&id.kind, &row.spec)?, row.facts.clone());
+        match target.describe(self.aws, &id.name).await? {
+            Some(live) if live.facts != before => self.commit([Event::Ready { id, facts: live.facts }]),
+            _ => Ok(()),
+        }
     }
 
     /// Looks at what an earlier attempt left in the slot.
@@ -142,7 +160,8 @@ impl Hands<'_> {
         let id = ResourceId { kind: R::TYPE.into(), name };
         let spec = serde_json::to_value(wanted).map_err(Failure::journal)?;
         let (step, slot) = (self.step.clone(), slot.to_owned());
-        self.commit([Event::Intended { id: id.clone(), step, slot, spec, lifetime }])?;
+        let changes = wanted.changes();
+        self.commit([Event::Intended { id: id.clone(), step, slot, spec, lifetime, changes }])?;
         Ok(id)
     }
 
@@ -270,7 +289,8 @@ impl Hands<'_> {
             }
             asked += 1;
         }
-        self.commit([Event::Deleted { id: id.clone() }])
+        self.commit([Event::Deleted { id: id.clone() }])?;
+        self.look_again(id).await
     }
 }
 

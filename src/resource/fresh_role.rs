@@ -29,10 +29,11 @@ pub async fn until_role_is_known<T>(
     call().await
 }
 
-/// SageMaker's words for a role, and EC2's for an instance profile.
+/// SageMaker's and Lambda's words for a role, and EC2's for an instance profile.
 fn is_fresh(failure: &Failure) -> bool {
     match failure.code.as_str() {
         "ValidationException" => failure.message.contains("ould not assume role"),
+        "InvalidParameterValueException" => failure.message.contains("cannot be assumed by Lambda"),
         "InvalidParameterValue" => failure.message.contains("Invalid IAM Instance Profile"),
         _ => false,
     }

@@ -5,10 +5,15 @@
 //! deleted by a later run. [`ensure`] is the one way to make one.
 
 mod bucket;
+mod concurrency;
 mod endpoint;
 mod endpoint_config;
 pub mod ensure;
 mod fresh_role;
+mod function;
+mod function_alias;
+mod function_permission;
+mod function_version;
 mod instance;
 mod instance_profile;
 mod key_pair;
@@ -16,6 +21,9 @@ mod model;
 mod notebook_instance;
 mod objects;
 mod role;
+mod role_policy;
+mod scalable_target;
+mod scaling_policy;
 mod security_group;
 mod training_job;
 mod tuning_job;
@@ -27,21 +35,30 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub use bucket::Bucket;
+pub use concurrency::{ProvisionedConcurrency, ReservedConcurrency};
 pub use endpoint::Endpoint;
-pub use endpoint_config::EndpointConfig;
+pub use endpoint_config::{EndpointConfig, VARIANT};
+pub use function::{Function, Vpc, function_revision};
+pub use function_alias::FunctionAlias;
+pub use function_permission::FunctionPermission;
+pub use function_version::FunctionVersion;
 pub use instance::{Image, Instance, NAME, Spot, read_text};
 pub use instance_profile::InstanceProfile;
 pub use key_pair::KeyPair;
 pub use model::Model;
 pub use notebook_instance::NotebookInstance;
 pub use objects::{Objects, split_uri};
-pub use role::{Role, Statement, managed_policy_arn, policy_document};
+pub use role::{Role, Statement, managed_policy_arn, policy_document, role_arn};
+pub use role_policy::{Change, RolePolicy};
+pub use scalable_target::{ScalableTarget, scalable_id};
+pub use scaling_policy::ScalingPolicy;
 pub use security_group::SecurityGroup;
 pub use training_job::{MetricDefinition, TrainingJob};
 pub use tuning_job::{Objective, Range, Scaling, Strategy, TuningJob, trials};
 
 use crate::aws::Aws;
 use crate::failure::Outcome;
+use crate::journal::ResourceId;
 use ensure::Whose;
 
 /// AWS tags. Every resource that can carry tags has `opsml:stack` and `opsml:step`: they say whose it is.
@@ -131,6 +148,12 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sy
         None
     }
 
+    /// The resource on which it sets something, where it isn't a thing of its own. Whoever reads that one reads this, and
+    /// deleting this undoes it.
+    fn changes(&self) -> Option<ResourceId> {
+        None
+    }
+
     /// Asks for it to be deleted, with all that it leaves behind. What is gone already is no error.
     fn delete(&self, aws: &Aws, name: &str) -> impl Future<Output = Outcome<()>>;
 }
@@ -179,13 +202,22 @@ any_resource!(
     Bucket,
     Endpoint,
     EndpointConfig,
+    Function,
+    FunctionAlias,
+    FunctionPermission,
+    FunctionVersion,
     Instance,
     InstanceProfile,
     KeyPair,
     Model,
     NotebookInstance,
     Objects,
+    ProvisionedConcurrency,
+    ReservedConcurrency,
     Role,
+    RolePolicy,
+    ScalableTarget,
+    ScalingPolicy,
     SecurityGroup,
     TrainingJob,
     TuningJob,

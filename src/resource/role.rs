@@ -116,9 +116,7 @@ impl Resource for Role {
     }
 
     async fn tags(&self, aws: &Aws, name: &str) -> Outcome<Tags> {
-        let tags = aws.iam.list_role_tags().role_name(name).send().await;
-        let tags = tags.map_err(|error| failure("ListRoleTags", error))?;
-        Ok(tags.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
+        role_tags(aws, name).await
     }
 
     async fn create(&self, aws: &Aws, name: &str, tags: &Tags, progress: Report<'_>) -> Outcome<()> {
@@ -178,8 +176,22 @@ impl Resource for Role {
     }
 }
 
+/// The ARN of a role: with its path, which no name tells.
+pub async fn role_arn(aws: &Aws, name: &str) -> Outcome<String> {
+    let found = aws.iam.get_role().role_name(name).send().await;
+    let found = found.map_err(|error| failure("GetRole", error))?;
+    Ok(found.role().map(|role| role.arn().to_owned()).unwrap_or_default())
+}
+
+/// The tags of a role: whose it is, and all that is set on it.
+pub async fn role_tags(aws: &Aws, name: &str) -> Outcome<Tags> {
+    let tags = aws.iam.list_role_tags().role_name(name).send().await;
+    let tags = tags.map_err(|error| failure("ListRoleTags", error))?;
+    Ok(tags.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
+}
+
 /// IAM answers policy documents URL-encoded (RFC 3986).
-fn decode(document: &str) -> Value {
+pub fn decode(document: &str) -> Value {
     let text = percent_encoding::percent_decode_str(document).decode_utf8_lossy();
     serde_json::from_str(&text).unwrap_or_default()
 }

@@ -402,7 +402,8 @@ fn outputs_of(step: &Declared) -> Value {
         (None, Some(kind)) => (kind.outputs)().clone(),
         _ => json!({"type": "object", "additionalProperties": false, "properties": {
             "error": {"type": "object", "additionalProperties": false,
-                "properties": {"code": {"type": "string"}, "message": {"type": "string"}}},
+                "properties": {"code": {"type": "string"}, "message": {"type": "string"},
+                    "explanation": {"type": "string"}}},
         }}),
     }
 }

@@ -81,7 +81,7 @@ impl Kind for ChooseInstance {
     }
 
     async fn run(&self, _context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
-        let mut known: Vec<&Instance> =
+        let mut known: Vec<Instance> =
             self.candidates.iter().filter_map(|name| price::instance(name)).collect();
         // Of two at one price, the one with more memory; then by name, so that the choice is always the same.
         known.sort_by(|a, b| {

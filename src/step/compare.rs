@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::trained::Measured;
 use super::{Context, Done, Kind, Problem};
 use crate::failure::Outcome;
 use crate::journal::Figure;
@@ -18,17 +19,6 @@ pub struct Compare {
     /// Other instance types, to say what the same seconds would cost there.
     #[serde(default)]
     pub elsewhere: Vec<String>,
-}
-
-/// What a `train` or `ec2_train` step puts out, as far as it is compared.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-pub struct Measured {
-    pub instance_type: String,
-    pub instance_count: i32,
-    pub billable_seconds: i64,
-    pub setup_seconds: Option<f64>,
-    pub epoch_seconds: Option<f64>,
-    pub test_seconds: Option<f64>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -94,7 +84,7 @@ impl Kind for Compare {
             known.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
         };
         let (cheapest, fastest) = (least(|row| row.total_cost), least(|row| row.epoch_seconds));
-        let mut note = format!("Costs are estimates, by on-demand prices of {} in us-east-1", price::DATES);
+        let mut note = format!("Costs are estimates, by on-demand prices of {}", price::source());
         if context.aws().is_local() {
             note += "; the seconds were measured on the local cloud, whose instances all are this machine";
         }

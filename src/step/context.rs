@@ -22,6 +22,8 @@ pub struct Paths {
     pub allowed: Vec<PathBuf>,
     /// The worker that goes to EC2 instances.
     pub worker: Option<PathBuf>,
+    /// The Lambda handler that comes with opsml.
+    pub handler: Option<PathBuf>,
 }
 
 impl Paths {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use opsml_contract::WORKER_IMAGE;
+use opsml_contract::{IMAGE_ORIGINS_ENV, WORKER_IMAGE};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::fields::{EndpointInstance, RoleArn, S3Uri, SageMakerName};
-use super::{Context, Done, Kind, Price};
+use super::fields::{EndpointInstance, Origin, RoleArn, S3Uri, SageMakerName};
+use super::{Context, Done, Kind, Price, Problem};
 use crate::failure::Outcome;
 use crate::resource::{Endpoint, EndpointConfig, Model};
 
@@ -35,6 +35,12 @@ pub struct Deploy {
     /// Environment variables of the container.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// From where `opsml-worker` may fetch an image that it is sent the URL of, such as `https://images.example.com`;
+    /// without any, from nowhere. A host that resolves to a private, loopback or link-local address is refused all the
+    /// same, unless the origin is that address itself, such as `http://127.0.0.1:4566`.
+    #[serde(default)]
+    #[schemars(length(max = 20))]
+    pub image_origins: Vec<Origin>,
     /// Hours that it is planned to live, for the estimate of its price.
     #[schemars(range(min = 0.0))]
     pub hours: Option<f64>,
@@ -74,6 +80,16 @@ impl Kind for Deploy {
     const OWNS: bool = true;
     type Outputs = Outputs;
 
+    fn problems(&self) -> Vec<Problem> {
+        match !self.image_origins.is_empty() && self.environment.contains_key(IMAGE_ORIGINS_ENV) {
+            true => {
+                let message = format!("`environment` has {IMAGE_ORIGINS_ENV} too, which says the same");
+                vec![Problem::at("image_origins", message)]
+            }
+            false => Vec::new(),
+        }
+    }
+
     fn price(&self) -> Option<Price> {
         let hours = self.hours.unwrap_or(PLANNED_HOURS);
         let how_long = format!("until `down`; {hours} h planned");
@@ -81,12 +97,17 @@ impl Kind for Deploy {
     }
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
+        let mut environment = self.environment.clone();
+        if !self.image_origins.is_empty() {
+            let origins: Vec<&str> = self.image_origins.iter().map(|origin| origin.0.as_str()).collect();
+            environment.insert(IMAGE_ORIGINS_ENV.to_owned(), origins.join(","));
+        }
         let model = Model {
             base: context.base(),
             image: context.aws().image(&self.image),
             model_data: self.model_data.0.clone(),
             role_arn: self.role.0.clone(),
-            environment: self.environment.clone(),
+            environment,
         };
         let model = context.ensure("model", model).await?;
         let config = EndpointConfig {

@@ -7,13 +7,14 @@ use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use opsml_contract::{EpochMetrics, TRAINING_CHANNEL};
+use opsml_contract::TRAINING_CHANNEL;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::fields::S3Uri;
 use super::train::{curves, hyperparameter_problems, plain};
+use super::trained::Trained;
 use super::{Context, Done, Kind, Price, Problem};
 use crate::action::{my_address, training_output};
 use crate::failure::{Failure, Outcome};
@@ -111,32 +112,14 @@ pub struct Outputs {
     pub job_name: String,
     /// The instance's id; it is terminated by then.
     pub instance_id: String,
-    /// What it trained on.
-    pub instance_type: String,
-    /// How many instances trained.
-    pub instance_count: i32,
     /// `on demand` or `spot`.
     pub market: String,
     /// The AMI that it started from.
     pub image_id: String,
-    /// Seconds from its launch to its end; EC2 bills 60 at least.
-    pub billable_seconds: i64,
     /// US dollars an hour on demand; nothing where the price table doesn't know the type.
     pub hourly: Option<f64>,
-    /// Seconds from the worker's start to its first epoch.
-    pub setup_seconds: Option<f64>,
-    /// Seconds of training an epoch, the mean.
-    pub epoch_seconds: Option<f64>,
-    /// Seconds that the test images took.
-    pub test_seconds: Option<f64>,
-    /// The last value of each metric, by name.
-    pub metrics: BTreeMap<String, f64>,
-    /// Metrics of each epoch.
-    pub epochs: Vec<EpochMetrics>,
-    /// Class names in the order of the logits.
-    pub classes: Vec<String>,
-    /// S3 URI of `model.tar.gz`.
-    pub model_uri: String,
+    #[serde(flatten)]
+    pub trained: Trained,
     /// S3 URI of what it logged.
     pub log_uri: String,
     /// The one address that could connect.
@@ -229,32 +212,21 @@ impl Ec2Train {
         };
         let held = context.ensure_meanwhile("instance", wanted).await?;
         let output = training_output(context.aws(), &results, &held.name).await?;
-        let mut metrics = BTreeMap::new();
-        if let Some(test) = &output.test {
-            metrics.insert("test_loss".to_owned(), test.test_loss);
-            metrics.insert("test_accuracy".to_owned(), test.test_accuracy);
-        }
         let figures = curves(&output);
+        let billable = held.facts.get("seconds").and_then(Value::as_i64).unwrap_or_default().max(60);
+        let model_uri = format!("{results}{}/output/model.tar.gz", held.name);
         let outputs = Outputs {
             instance_id: held.text("id"),
-            instance_type: self.instance_type.clone(),
-            instance_count: 1,
             market: held.text("market"),
             image_id: held.text("image_id"),
-            billable_seconds: held.facts.get("seconds").and_then(Value::as_i64).unwrap_or_default().max(60),
             hourly: price::hourly(&self.instance_type),
-            setup_seconds: output.setup.as_ref().map(|setup| setup.seconds),
-            epoch_seconds: output.epoch_seconds(),
-            test_seconds: output.test.as_ref().map(|test| test.seconds),
-            metrics,
-            classes: output.setup.map(|setup| setup.classes).unwrap_or_default(),
-            epochs: output.epochs,
-            model_uri: format!("{results}{}/output/model.tar.gz", held.name),
+            trained: Trained::new(output, (1, &self.instance_type), billable, BTreeMap::new(), model_uri),
             log_uri: format!("{results}{}/log.txt", held.name),
             ssh_from,
             job_name: held.name,
         };
-        let accuracy = outputs.metrics.get("test_accuracy").map(|value| format!(" test_accuracy {value:.4}"));
+        let accuracy =
+            outputs.trained.metrics.get("test_accuracy").map(|value| format!(" test_accuracy {value:.4}"));
         let summary = format!("{} {}{}", outputs.instance_id, outputs.market, accuracy.unwrap_or_default());
         Ok(Done::new(outputs, summary).figures(figures))
     }

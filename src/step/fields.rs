@@ -7,6 +7,9 @@ use aws_sdk_sagemaker::types::{InstanceType, ProductionVariantInstanceType, Trai
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use super::Problem;
+use crate::resource::Statement;
+
 macro_rules! text {
     ($(#[$doc:meta])* $Name:ident, $pattern:expr, $rule:expr) => {
         $(#[$doc])*
@@ -49,6 +52,56 @@ text!(
     SageMakerName,
     r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$",
     "a name in SageMaker is 1 to 63 letters, digits and hyphens, and begins and ends with a letter or digit"
+);
+text!(
+    /// What a worker may fetch images from.
+    Origin,
+    r"^https?://(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?)(:[0-9]{1,5})?$",
+    "an origin is http or https, a host and perhaps a port, as https://images.example.com, and no path"
+);
+
+impl Statement {
+    /// Mistakes in the statements of a field.
+    pub fn problems(field: &str, statements: &[Statement]) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (index, statement) in statements.iter().enumerate() {
+            for (at, action) in statement.actions.iter().enumerate() {
+                let named = action
+                    .split_once(':')
+                    .is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());
+                if action != "*" && !named {
+                    let message = format!("`{action}` is not an action: SERVICE:ACTION, as s3:GetObject");
+                    problems.push(Problem::at(format!("{field}.{index}.actions.{at}"), message));
+                }
+            }
+            for (at, resource) in statement.resources.iter().enumerate() {
+                if resource != "*" && !resource.starts_with("arn:") {
+                    let message = format!("`{resource}` is not a resource: an ARN, or *");
+                    problems.push(Problem::at(format!("{field}.{index}.resources.{at}"), message));
+                }
+            }
+        }
+        problems
+    }
+}
+
+text!(
+    /// `lambda:CreateFunction`.
+    FunctionName,
+    r"^[a-zA-Z0-9_-]{1,64}$",
+    "a function's name is 1 to 64 letters, digits, hyphens and underscores"
+);
+text!(
+    /// `lambda:CreateAlias`: not all digits, which would be a version.
+    AliasName,
+    r"^[a-zA-Z0-9_-]*[a-zA-Z_-][a-zA-Z0-9_-]*$",
+    "an alias is letters, digits, hyphens and underscores, and not digits alone"
+);
+text!(
+    /// A version or an alias.
+    Qualifier,
+    r"^[a-zA-Z0-9_-]{1,128}$",
+    "a qualifier is a version's number or an alias; $LATEST is what no qualifier means"
 );
 
 macro_rules! instance {

@@ -3,22 +3,32 @@
 //! A kind is a struct that serde and schemars read; the structs are the documentation, `opsml schema` and the
 //! check at once. Adding one is a file here, and its line in [`kinds!`] below.
 
+mod audit;
+mod autoscale;
 mod bucket;
 mod choose_instance;
 mod command;
 mod compare;
+mod concurrency;
 mod context;
 mod dataset;
 mod deploy;
 mod ec2_train;
 mod fields;
+mod function;
 mod images;
+mod invoke;
+mod least_privilege;
+mod load;
 mod notebook;
+mod policy;
 mod predict;
 mod role;
 mod train;
+mod trained;
 mod tune;
 mod upload;
+mod version;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,6 +42,7 @@ use serde_json::Value;
 
 pub use context::{Context, Done, Paths};
 
+use crate::action;
 use crate::failure::{Failure, Outcome};
 use crate::price;
 
@@ -175,7 +186,13 @@ macro_rules! kinds {
             }
 
             pub async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Value>> {
-                match self { $(Self::$Type(step) => step.run(context).await?.into_value()),* }
+                let done = match self {
+                    $(Self::$Type(step) => step.run(context).await.and_then(Done::into_value)),*
+                };
+                match done {
+                    Err(failure) => Err(action::explain(context.aws(), failure).await),
+                    done => done,
+                }
             }
         }
     };
@@ -191,9 +208,17 @@ kinds!(
     train::Train,
     tune::Tune,
     deploy::Deploy,
+    autoscale::Autoscale,
     predict::Predict,
+    load::Load,
+    audit::Audit,
     ec2_train::Ec2Train,
     compare::Compare,
+    function::Function,
+    invoke::Invoke,
+    policy::Policy,
+    version::Version,
+    concurrency::Concurrency,
     command::Command,
 );
 

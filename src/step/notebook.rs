@@ -14,10 +14,10 @@ use crate::resource::NotebookInstance;
 pub struct Notebook {
     /// Its name; without one, it is named after the runbook and its stack.
     pub name: Option<SageMakerName>,
-    /// What it runs on.
-    pub instance_type: NotebookType,
-    /// ARN of the role that its code acts as.
-    pub role: RoleArn,
+    /// What it runs on; a new one needs it.
+    pub instance_type: Option<NotebookType>,
+    /// ARN of the role that its code acts as; a new one needs it.
+    pub role: Option<RoleArn>,
     /// Size of its disk in GB.
     #[serde(default = "five")]
     #[schemars(range(min = 5, max = 16384))]
@@ -38,6 +38,8 @@ pub struct Notebook {
     /// Hours that it is planned to live, for the estimate of its price.
     #[schemars(range(min = 0.0))]
     pub hours: Option<f64>,
+    /// The name of a notebook instance that is there already: it is used, and never changed or deleted.
+    pub existing: Option<SageMakerName>,
 }
 
 fn five() -> i32 {
@@ -75,7 +77,20 @@ impl Kind for Notebook {
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
+        if self.existing.is_some() {
+            return match self.is_plain() {
+                true => Vec::new(),
+                false => vec![Problem::at(
+                    "existing",
+                    "an existing notebook instance is used as it is: it takes no other key",
+                )],
+            };
+        }
+        let needed = [("instance_type", self.instance_type.is_none()), ("role", self.role.is_none())];
+        let missing = needed.into_iter().filter(|(_, missing)| *missing);
+        let mut problems: Vec<Problem> = missing
+            .map(|(field, _)| Problem::at(field, format!("a new notebook instance needs `{field}`")))
+            .collect();
         if self.subnet_id.is_none() && !self.security_group_ids.is_empty() {
             problems.push(Problem::at("security_group_ids", "security groups go with a `subnet_id`"));
         }
@@ -86,34 +101,50 @@ impl Kind for Notebook {
         problems
     }
 
+    /// What is there already costs nothing more.
     fn price(&self) -> Option<Price> {
         let hours = self.hours.unwrap_or(PLANNED_HOURS);
         let how_long = format!("until `down` or stopped; {hours} h planned");
-        Some(Price::of_instances(&self.instance_type.0, 1, hours, &how_long))
+        Some(Price::of_instances(&self.instance_type.as_ref()?.0, 1, hours, &how_long))
     }
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
+        let text = |value: Option<&String>| value.cloned().unwrap_or_default();
         let wanted = NotebookInstance {
             name: self.name.as_ref().map(|name| name.0.clone()),
             base: context.base(),
-            instance_type: self.instance_type.0.clone(),
-            role_arn: self.role.0.clone(),
+            instance_type: text(self.instance_type.as_ref().map(|name| &name.0)),
+            role_arn: text(self.role.as_ref().map(|arn| &arn.0)),
             volume_size_gb: self.volume_size,
             root_access: self.root_access,
             direct_internet_access: self.direct_internet_access,
             subnet_id: self.subnet_id.clone(),
             security_group_ids: self.security_group_ids.clone(),
         };
-        let held = context.ensure("notebook", wanted).await?;
+        let held = match &self.existing {
+            Some(existing) => context.existing(&wanted, &existing.0).await?,
+            None => context.ensure("notebook", wanted).await?,
+        };
+        let instance_type = held.text("instance_type");
         let outputs = Outputs {
             arn: held.text("arn"),
             status: held.text("status"),
             url: held.text("url"),
-            hourly: price::hourly(&self.instance_type.0),
-            instance_type: self.instance_type.0.clone(),
+            hourly: price::hourly(&instance_type),
+            instance_type,
             name: held.name,
         };
         let summary = format!("notebook instance {} {}", outputs.name, outputs.status);
         Ok(Done::new(outputs, summary))
+    }
+}
+
+impl Notebook {
+    /// Whether nothing but `existing` is given.
+    fn is_plain(&self) -> bool {
+        let named = self.name.is_some() || self.instance_type.is_some() || self.role.is_some();
+        let placed = self.subnet_id.is_some() || !self.security_group_ids.is_empty();
+        let changed = self.volume_size != five() || self.root_access || !self.direct_internet_access;
+        !(named || placed || changed || self.hours.is_some())
     }
 }

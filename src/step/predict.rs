@@ -2,9 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::fields::SageMakerName;
-use super::{Context, Done, Kind};
+use super::{Context, Done, Kind, Paths, Problem};
 use crate::action::invoke_endpoint;
 use crate::failure::{Failure, Outcome};
 use crate::journal::Figure;
@@ -18,7 +19,10 @@ pub struct Predict {
     /// The endpoint's name, such as the `endpoint_name` of a `deploy` step.
     pub endpoint: SageMakerName,
     /// A JPEG or PNG file.
-    pub image: String,
+    pub image: Option<String>,
+    /// The URL of a JPEG or PNG, in place of `image`: the endpoint fetches it, from the `image_origins` of its `deploy`
+    /// step alone. That another picture is behind it is no reason to ask again.
+    pub url: Option<String>,
     /// Class names in the order of the logits, such as the `classes` of a `train` step.
     #[serde(default)]
     pub classes: Vec<String>,
@@ -60,24 +64,21 @@ impl Kind for Predict {
     const OWNS: bool = false;
     type Outputs = Outputs;
 
+    fn problems(&self) -> Vec<Problem> {
+        match self.image.is_some() == self.url.is_some() {
+            true => vec![Problem::at("image", "give one of `image` and `url`")],
+            false => Vec::new(),
+        }
+    }
+
     fn files(&self) -> Vec<String> {
-        vec![self.image.clone()]
+        self.image.iter().cloned().collect()
     }
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
-        let path = context.paths.resolve(&self.image)?;
-        let size = std::fs::metadata(&path).map_err(|error| Failure::file(&path, error))?.len();
-        if size > MAX_BODY {
-            return Err(Failure::file(
-                &path,
-                format!("is {size} bytes, and an endpoint takes {MAX_BODY} at most"),
-            ));
-        }
-        let body = tokio::fs::read(&path).await.map_err(|error| Failure::file(&path, error))?;
-        let content_type = match image::guess_format(&body) {
-            Ok(image::ImageFormat::Jpeg) => "image/jpeg",
-            Ok(image::ImageFormat::Png) => "image/png",
-            _ => return Err(Failure::file(&path, "is neither a JPEG nor a PNG")),
+        let (content_type, body) = match (&self.image, &self.url) {
+            (Some(image), _) => read_image(context.paths, image).await?,
+            (None, url) => ("application/json", json!({ "url": url }).to_string().into_bytes()),
         };
         let answer = invoke_endpoint(context.aws(), &self.endpoint.0, content_type, body).await?;
         let vector = read(&answer.body)?;
@@ -101,6 +102,22 @@ impl Kind for Predict {
         let (class, probability) = (likeliest.class, likeliest.probability);
         let outputs = Outputs { class, probability, top, vector, seconds: answer.seconds };
         Ok(Done::new(outputs, told.join(", ")).figures(figures))
+    }
+}
+
+/// An image file, and its content type.
+pub(super) async fn read_image(paths: &Paths, image: &str) -> Outcome<(&'static str, Vec<u8>)> {
+    let path = paths.resolve(image)?;
+    let size = std::fs::metadata(&path).map_err(|error| Failure::file(&path, error))?.len();
+    if size > MAX_BODY {
+        let message = format!("is {size} bytes, and an endpoint takes {MAX_BODY} at most");
+        return Err(Failure::file(&path, message));
+    }
+    let body = tokio::fs::read(&path).await.map_err(|error| Failure::file(&path, error))?;
+    match image::guess_format(&body) {
+        Ok(image::ImageFormat::Jpeg) => Ok(("image/jpeg", body)),
+        Ok(image::ImageFormat::Png) => Ok(("image/png", body)),
+        _ => Err(Failure::file(&path, "is neither a JPEG nor a PNG")),
     }
 }
 

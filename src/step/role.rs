@@ -64,23 +64,7 @@ impl Kind for Role {
             problems
                 .push(Problem::at("existing", "an existing role is used as it is: it takes no other key"));
         }
-        for (index, statement) in self.allow.iter().enumerate() {
-            for (at, action) in statement.actions.iter().enumerate() {
-                let named = action
-                    .split_once(':')
-                    .is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());
-                if action != "*" && !named {
-                    let message = format!("`{action}` is not an action: SERVICE:ACTION, as s3:GetObject");
-                    problems.push(Problem::at(format!("allow.{index}.actions.{at}"), message));
-                }
-            }
-            for (at, resource) in statement.resources.iter().enumerate() {
-                if resource != "*" && !resource.starts_with("arn:") {
-                    let message = format!("`{resource}` is not a resource: an ARN, or *");
-                    problems.push(Problem::at(format!("allow.{index}.resources.{at}"), message));
-                }
-            }
-        }
+        problems.extend(Statement::problems("allow", &self.allow));
         problems
     }
 

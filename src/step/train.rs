@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::fields::{RoleArn, S3Uri, TrainingInstance};
+use super::trained::Trained;
 use super::{Context, Done, Kind, Price, Problem};
 use crate::action::{TrainingOutput, training_output};
 use crate::archive;
@@ -84,26 +85,8 @@ pub struct Outputs {
     pub job_name: String,
     /// The training job's ARN.
     pub arn: String,
-    /// What it trained on.
-    pub instance_type: String,
-    /// How many instances trained.
-    pub instance_count: i32,
-    /// Seconds that AWS would bill, on each instance.
-    pub billable_seconds: i64,
-    /// Seconds from the process's start to its first batch; nothing where the job doesn't tell.
-    pub setup_seconds: Option<f64>,
-    /// Seconds of training an epoch, the mean.
-    pub epoch_seconds: Option<f64>,
-    /// Seconds that the test images took.
-    pub test_seconds: Option<f64>,
-    /// The last value of each metric, by name.
-    pub metrics: BTreeMap<String, f64>,
-    /// Metrics of each epoch.
-    pub epochs: Vec<EpochMetrics>,
-    /// Class names in the order of the logits.
-    pub classes: Vec<String>,
-    /// S3 URI of `model.tar.gz`.
-    pub model_uri: String,
+    #[serde(flatten)]
+    pub trained: Trained,
 }
 
 const METRICS: [&str; 6] =
@@ -158,7 +141,7 @@ impl Kind for Train {
             true => training_output(context.aws(), &self.output_path.0, &held.name).await?,
             false => TrainingOutput::default(),
         };
-        let mut metrics: BTreeMap<String, f64> = held
+        let metrics: BTreeMap<String, f64> = held
             .facts
             .get("metrics")
             .and_then(Value::as_object)
@@ -166,27 +149,13 @@ impl Kind for Train {
             .flatten()
             .filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)))
             .collect();
-        // Describe rounds to 32 bits; the job's own line has all of it.
-        if let Some(test) = &output.test {
-            metrics.insert("test_loss".into(), test.test_loss);
-            metrics.insert("test_accuracy".into(), test.test_accuracy);
-        }
         let figures = curves(&output);
-        let outputs = Outputs {
-            arn: held.text("arn"),
-            instance_type: self.instance_type.0.clone(),
-            instance_count: self.instance_count,
-            billable_seconds: held.facts.get("billable_seconds").and_then(Value::as_i64).unwrap_or_default(),
-            setup_seconds: output.setup.as_ref().map(|setup| setup.seconds),
-            epoch_seconds: output.epoch_seconds(),
-            test_seconds: output.test.as_ref().map(|test| test.seconds),
-            metrics,
-            classes: output.setup.map(|setup| setup.classes).unwrap_or_default(),
-            epochs: output.epochs,
-            model_uri: held.text("model_uri"),
-            job_name: held.name,
-        };
+        let billable = held.facts.get("billable_seconds").and_then(Value::as_i64).unwrap_or_default();
+        let machines = (self.instance_count, self.instance_type.0.as_str());
+        let trained = Trained::new(output, machines, billable, metrics, held.text("model_uri"));
+        let outputs = Outputs { arn: held.text("arn"), trained, job_name: held.name };
         let metrics: Vec<String> = outputs
+            .trained
             .metrics
             .iter()
             .filter(|(name, _)| name.contains("accuracy"))

@@ -24,7 +24,8 @@ print(json.dumps({
     "models": names(sagemaker.list_models, "Models", "ModelName"),
     "configs": names(sagemaker.list_endpoint_configs, "EndpointConfigs", "EndpointConfigName"),
     "endpoints": names(sagemaker.list_endpoints, "Endpoints", "EndpointName"),
-    "log_groups": names(logs.describe_log_groups, "logGroups", "logGroupName"),
+    # The local cloud's own record of what roles were allowed is nothing that a stack made.
+    "log_groups": [name for name in names(logs.describe_log_groups, "logGroups", "logGroupName") if name != "opsml/decisions"],
     "instances": [one["InstanceId"] for one in instances if one["State"]["Name"] != "terminated"],
     "key_pairs": names(ec2.describe_key_pairs, "KeyPairs", "KeyName"),
     "security_groups": [one["GroupName"] for one in ec2.describe_security_groups()["SecurityGroups"]

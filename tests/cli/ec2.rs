@@ -21,7 +21,7 @@ esac
 echo model >"$ml/model/model.pth"
 "#;
 
-const RUNBOOK: &str = r#"---
+pub const RUNBOOK: &str = r#"---
 title: EC2
 params:
   seed: {default: 1}
@@ -59,7 +59,7 @@ ec2_train:
 ```
 "#;
 
-fn env_with(runbook: &str) -> Env {
+pub fn env_with(runbook: &str) -> Env {
     let env = Env::new();
     env.write("ec2.md", runbook);
     env.write("images/train/a/1.txt", "an image");
@@ -75,7 +75,7 @@ pub fn with_worker(env: Env) -> Env {
 
 /// No instance, key, group, process or file of the step is there; the bucket and the role are.
 #[track_caller]
-fn nothing_is_left(env: &Env) {
+pub fn nothing_is_left(env: &Env) {
     let account = env.account();
     for kind in ["instances", "key_pairs", "security_groups", "spot_requests"] {
         assert_eq!(account[kind], json!([]), "{kind}");

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::env::{CANARY, cores, mutating};
+use crate::env::{CANARY, Env, cores, mutating};
 use crate::small::{RUNBOOK, small, started};
 
 #[test]
@@ -113,4 +113,33 @@ fn a_change_reruns_what_depends_on_it(env: &crate::env::Env) {
         assert_eq!(after[kind].as_array().unwrap().len(), 1, "{kind}: {after}");
         assert_ne!(after[kind], before[kind]);
     }
+}
+
+#[test]
+fn an_existing_notebook_is_used_and_left_alone() {
+    let env = Env::new();
+    let notebook = |fields: &str| format!("```opsml notebook\nnotebook: {{{fields}}}\n```\n");
+    let role = "```opsml role\nrole: {}\n```\n\n".to_owned();
+    env.write(
+        "mine.md",
+        role + &notebook("name: mine, instance_type: ml.t3.medium, role: \"{{ role.arn }}\""),
+    );
+    env.opsml(["run", "mine.md"]).code(0);
+    env.write("used.md", notebook("existing: mine") + "{{ notebook.instance_type }}\n");
+    env.opsml(["run", "used.md"]).code(0).says("notebook instance mine InService");
+    assert!(env.read("reports/used/report.md").contains("ml.t3.medium"));
+    env.opsml(["down", "used.md"]).code(0);
+    assert_eq!(env.account()["notebooks"], serde_json::json!(["mine"]));
+    env.write("used.md", notebook("existing: other"));
+    env.opsml(["run", "used.md"]).code(1).complains("there is no notebook instance other");
+    for (fields, why) in [
+        ("existing: mine, volume_size: 50", "takes no other key"),
+        ("existing: mine, instance_type: ml.t3.medium", "takes no other key"),
+        ("instance_type: ml.t3.medium", "a new notebook instance needs `role`"),
+    ] {
+        env.write("used.md", notebook(fields));
+        env.opsml(["check", "used.md"]).code(2).says(why);
+    }
+    env.opsml(["down", "mine.md"]).code(0);
+    assert_eq!(env.account()["notebooks"], serde_json::json!([]));
 }

@@ -11,6 +11,24 @@ pub struct Caller {
     pub arn: String,
     /// What STS calls UserId.
     pub user_id: String,
+    /// Of a session, the policies that limit it: documents, and ARNs of managed ones. None: nothing but its role does.
+    #[serde(default)]
+    pub session_policies: Vec<String>,
+}
+
+impl Caller {
+    pub fn new(arn: impl Into<String>, user_id: impl Into<String>) -> Self {
+        Self { arn: arn.into(), user_id: user_id.into(), session_policies: Vec::new() }
+    }
+
+    /// Who doesn't sign, as S3 lets them ask.
+    pub fn anonymous() -> Self {
+        Self::new("anonymous", "anonymous")
+    }
+
+    pub fn is_anonymous(&self) -> bool {
+        self.arn == "anonymous"
+    }
 }
 
 /// One operation of one service, as any codec delivers it.

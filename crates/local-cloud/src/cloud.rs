@@ -27,6 +27,8 @@ pub struct Settings {
     pub worker: Option<PathBuf>,
     /// A command that runs a Python with PyTorch, for script mode. None: `python3` of the PATH.
     pub pytorch: Option<PathBuf>,
+    /// A command that runs a Python with boto3, for Lambda's Python runtimes. None: `python3` of the PATH.
+    pub python: Option<PathBuf>,
     /// The program that is the AWS CLI of EC2's AMIs: `PROGRAM cloud aws s3 cp …`. None: instances have the machine's
     /// own `aws`, if there is one.
     pub tools: Option<PathBuf>,
@@ -40,13 +42,16 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// us-east-1, five idle minutes, in the foreground, no worker, no tools, the Python that `OPSML_PYTORCH` names.
+    /// us-east-1, five idle minutes, in the foreground, no worker, no tools, the Pythons that `OPSML_PYTORCH` and `OPSML_PYTHON`
+    /// name.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
+        let named = |name| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
         Self {
             dir: dir.into(),
             region: "us-east-1".to_owned(),
             worker: None,
-            pytorch: std::env::var_os("OPSML_PYTORCH").filter(|path| !path.is_empty()).map(PathBuf::from),
+            pytorch: named("OPSML_PYTORCH"),
+            python: named("OPSML_PYTHON"),
             tools: None,
             idle_stop: Some(Duration::from_secs(300)),
             speedup: 60,
@@ -77,6 +82,8 @@ pub struct Cloud {
     /// The EC2 instances that run.
     pub(crate) ec2: crate::ec2::Running,
     pub(crate) control: crate::autoscaling::Control,
+    /// The functions' execution environments.
+    pub(crate) lambda: crate::lambda::Running,
     endpoint: OnceLock<String>,
 }
 
@@ -93,6 +100,7 @@ impl Cloud {
         let endpoint = OnceLock::new();
         let sagemaker = crate::sagemaker::Running::default();
         let ec2 = crate::ec2::Running::default();
+        let lambda = crate::lambda::Running::default();
         let account = ACCOUNT.to_owned();
         Ok(Arc::new(Self {
             settings,
@@ -105,6 +113,7 @@ impl Cloud {
             sagemaker,
             ec2,
             control,
+            lambda,
             endpoint,
         }))
     }

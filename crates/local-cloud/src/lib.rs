@@ -17,6 +17,7 @@ pub mod cloud;
 pub mod cloudwatch;
 pub mod ec2;
 pub mod iam;
+pub mod lambda;
 pub mod lifecycle;
 mod listen;
 pub mod logs;

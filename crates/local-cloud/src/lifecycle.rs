@@ -25,7 +25,7 @@ use crate::listen;
 use crate::process::{self, Record};
 use crate::server::Server;
 use crate::store::OpenError;
-use crate::{autoscaling, cloudwatch, ec2, s3, sagemaker};
+use crate::{autoscaling, cloudwatch, ec2, lambda, s3, sagemaker};
 
 /// What the server writes to, where it was started in the background.
 pub const LOG_FILE: &str = "cloud.log";
@@ -119,7 +119,7 @@ async fn serve_held(
     let idle_stop = settings.idle_stop;
     let keys = AccessKey::ensure(&dir).map_err(io(&dir))?;
     let cloud = Cloud::open(settings)?;
-    cloud.iam.add_key(&keys, cloud.iam.first_user().map_err(Error::Aws)?);
+    cloud.iam.first_user().and_then(|user| cloud.iam.add_key(&keys, user)).map_err(Error::Aws)?;
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(io(&dir))?;
     let port = listener.local_addr().map_err(io(&dir))?.port();
@@ -127,6 +127,7 @@ async fn serve_held(
     sagemaker::start(&cloud).await;
     ec2::start(&cloud).await;
     autoscaling::start(&cloud);
+    lambda::start(&cloud).await;
 
     let activity = Activity::new();
     let server = Arc::new(Server::new(cloud.clone()));
@@ -164,6 +165,7 @@ async fn serve_held(
     autoscaling::stop(&cloud);
     sagemaker::stop(&cloud).await;
     ec2::stop(&cloud).await;
+    lambda::stop(&cloud).await;
     Ok(())
 }
 
@@ -225,6 +227,7 @@ fn is_empty(cloud: &Cloud) -> bool {
         && sagemaker::is_empty(cloud)
         && ec2::is_empty(cloud)
         && cloudwatch::is_empty(cloud)
+        && lambda::is_empty(cloud)
 }
 
 /// The server of a folder, whatever its build. None: none runs.

@@ -14,7 +14,7 @@ use crate::protocol::{ec2query, json, query};
 use crate::s3::S3;
 use crate::sagemaker::runtime::{self, Invocation};
 use crate::sigv4::{Authorization, SignatureError};
-use crate::{autoscaling, cloudwatch, ec2, iam, logs, sagemaker, ssm, sts};
+use crate::{autoscaling, cloudwatch, ec2, iam, lambda, logs, sagemaker, ssm, sts};
 
 /// Bytes of a request's body, but for S3's. Above InvokeEndpoint's limit of 25 MB.
 const BODY_LIMIT: usize = 32 << 20;
@@ -79,6 +79,9 @@ impl Server {
         // Who has no key here has nothing read: that no signature holds is known without the body.
         let known = |found: &Authorization| self.cloud.iam.credential(&found.access_key_id).is_some();
         let body = match &found {
+            Ok(Some(found)) if known(found) && service == "lambda" => {
+                to_bytes(body, lambda::MAX_REQUEST).await
+            }
             Ok(Some(found)) if known(found) => to_bytes(body, BODY_LIMIT).await,
             _ => Ok(Bytes::new()),
         };
@@ -123,7 +126,9 @@ impl Server {
                     self.cloud.region
                 )));
             }
-            authorization.verify(&request, &body, &self.cloud.iam, Timestamp::now())
+            let credential = authorization.verify(&request, &body, &self.cloud.iam, Timestamp::now())?;
+            self.cloud.iam.used(&credential, &authorization.service, region);
+            Ok(credential)
         });
         match verified {
             Ok(credential) => Ok(Verified { request, body, caller: credential.caller.clone(), request_id }),
@@ -167,6 +172,9 @@ impl Server {
             return self.answer_invocation(endpoint, verified).await;
         }
         let Verified { request, body, caller, request_id } = verified;
+        if service == "lambda" {
+            return lambda::answer(&self.cloud, caller, &request, body, request_id).await;
+        }
         let reply: Reply = match json::decode(&request, &body) {
             Ok((operation, input)) => {
                 let call = Call { caller, operation, input, request_id: request_id.clone() };

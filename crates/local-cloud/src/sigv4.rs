@@ -373,7 +373,7 @@ mod tests {
     const TOKEN: &str = "6e86291e8372ff2a2260956d9b8aae1d763fbf315fa00fa31553b73ebf194267";
 
     fn caller() -> Caller {
-        Caller { arn: "arn".to_owned(), user_id: "id".to_owned() }
+        Caller::new("arn", "id")
     }
 
     fn iam() -> (tempfile::TempDir, Iam) {
@@ -383,7 +383,7 @@ mod tests {
             access_key_id: "AKIDEXAMPLE".to_owned(),
             secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(),
         };
-        iam.add_key(&key, caller());
+        iam.add_key(&key, caller()).unwrap();
         (dir, iam)
     }
 

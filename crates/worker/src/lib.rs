@@ -1,7 +1,7 @@
 //! Trains and serves image classifiers with libtorch, as a container that SageMaker runs would.
 //!
 //! `opsml-worker train` is one instance of a training job ([`train`]), `opsml-worker serve` one of an endpoint
-//! ([`serve`]); `opsml-worker files` lists what either needs on another machine ([`files`]).
+//! ([`serve`], which may [`fetch`] images); `opsml-worker files` lists what either needs on another machine ([`files`]).
 //! A job: [`container`] finds its configuration, [`dataset`] lists the images, [`loader`] makes batches of them on
 //! threads with [`picture`], [`resnet`] is the network, [`optimizer`] moves its weights, [`checkpoint`] keeps them,
 //! [`weights`] reads and writes them in the formats of [`state_dict`] and [`pth`] (whose pickles [`pickle`] reads).
@@ -11,6 +11,7 @@ pub mod checkpoint;
 pub mod container;
 pub mod dataset;
 pub mod error;
+pub mod fetch;
 pub mod files;
 pub mod instances;
 pub mod loader;

@@ -17,13 +17,14 @@ use axum::routing::{get, post};
 use axum::{Router, body::Bytes};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use opsml_contract::{BIND_ADDRESS_ENV, BIND_PORT_ENV};
+use opsml_contract::{BIND_ADDRESS_ENV, BIND_PORT_ENV, IMAGE_ORIGINS_ENV};
 use tch::{Kind, Tensor};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::error::{Error, Result};
+use crate::fetch::Fetcher;
 use crate::picture::Picture;
 use crate::resnet::{Mode, ResNet};
 use crate::weights;
@@ -34,6 +35,8 @@ pub const MAX_BODY: usize = 6 << 20;
 const REQUEST_TIME: Duration = Duration::from_secs(60);
 /// How long requests under way have after SIGTERM; SageMaker sends SIGKILL after 30 s.
 const DRAIN_TIME: Duration = Duration::from_secs(25);
+/// URLs that are fetched at a time.
+const FETCHES: usize = 16;
 /// Images that wait for the model at a time; more wait as undecoded bodies.
 const QUEUE: usize = 8;
 
@@ -45,6 +48,8 @@ struct Endpoint {
     model: mpsc::Sender<Question>,
     image_size: u32,
     decoders: Arc<Semaphore>,
+    fetcher: Fetcher,
+    fetches: Arc<Semaphore>,
 }
 
 /// An answer that isn't 200: `{"error": message}`.
@@ -63,12 +68,13 @@ fn json(status: StatusCode, value: &serde_json::Value) -> Response {
 /// Loads the model and answers until SIGTERM; then takes no new connection, finishes what is under way and returns.
 pub fn serve(model: &Path) -> Result<()> {
     let address = bind_address()?;
+    let fetcher = Fetcher::new(&std::env::var(IMAGE_ORIGINS_ENV).unwrap_or_default()).map_err(Error::new)?;
     let model = weights::load_model(model)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::new(format!("can't start the server: {error}")))?;
-    let served = runtime.block_on(answer(address, model));
+    let served = runtime.block_on(answer(address, model, fetcher));
     // A decoder that is still at work after the time to drain isn't waited for.
     runtime.shutdown_background();
     served
@@ -90,7 +96,7 @@ fn bind_address() -> Result<SocketAddr> {
     Ok(SocketAddr::new(address, port))
 }
 
-async fn answer(address: SocketAddr, model: ResNet) -> Result<()> {
+async fn answer(address: SocketAddr, model: ResNet, fetcher: Fetcher) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())
         .map_err(|error| Error::new(format!("can't listen for SIGTERM: {error}")))?;
     let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
@@ -104,7 +110,8 @@ async fn answer(address: SocketAddr, model: ResNet) -> Result<()> {
     let (questions, asked) = mpsc::channel(QUEUE);
     let computing = thread::spawn(move || compute(&model, asked));
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let endpoint = Endpoint { model: questions, image_size, decoders: Arc::new(Semaphore::new(cores)) };
+    let (decoders, fetches) = (Arc::new(Semaphore::new(cores)), Arc::new(Semaphore::new(FETCHES)));
+    let endpoint = Endpoint { model: questions, image_size, decoders, fetcher, fetches };
     let router = Router::new()
         .route(
             "/ping",
@@ -183,7 +190,10 @@ async fn invoke(
     let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let image = match media_type.as_str() {
         "image/jpeg" | "image/png" | "application/x-image" => body,
-        "application/json" => image_in_json(&body)?,
+        "application/json" => match image_in_json(&body)? {
+            Said::Image(image) => image,
+            Said::Url(url) => endpoint.fetch(url).await?,
+        },
         _ => {
             return Err(Refusal(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -193,7 +203,6 @@ async fn invoke(
             ));
         }
     };
-    let internal = |why: &str| Refusal(StatusCode::INTERNAL_SERVER_ERROR, why.to_owned());
     // A decoded image is large, so only so many are in memory at a time.
     let permit = endpoint.decoders.clone().acquire_owned().await.map_err(|_| internal("shutting down"))?;
     let size = endpoint.image_size;
@@ -218,19 +227,44 @@ async fn invoke(
     Ok(json(StatusCode::OK, &serde_json::json!([logits])))
 }
 
-/// The image in `{"image": base64}`.
-fn image_in_json(body: &[u8]) -> std::result::Result<Bytes, Refusal> {
+fn internal(why: &str) -> Refusal {
+    Refusal(StatusCode::INTERNAL_SERVER_ERROR, why.to_owned())
+}
+
+impl Endpoint {
+    async fn fetch(&self, url: String) -> std::result::Result<Bytes, Refusal> {
+        let permit = self.fetches.clone().acquire_owned().await.map_err(|_| internal("shutting down"))?;
+        let fetcher = self.fetcher.clone();
+        let fetched = tokio::task::spawn_blocking(move || {
+            let image = fetcher.get(&url);
+            drop(permit);
+            image
+        });
+        let image = fetched.await.unwrap_or_else(|_| Err("fetching it failed".to_owned()));
+        image
+            .map(Bytes::from)
+            .map_err(|why| Refusal(StatusCode::BAD_REQUEST, format!("the URL can't be used: {why}")))
+    }
+}
+
+/// What a JSON body names.
+enum Said {
+    Image(Bytes),
+    Url(String),
+}
+
+/// Reads `{"image": base64}` or `{"url": …}`.
+fn image_in_json(body: &[u8]) -> std::result::Result<Said, Refusal> {
     let bad = |why: &str| Refusal(StatusCode::BAD_REQUEST, why.to_owned());
     let value: serde_json::Value =
         serde_json::from_slice(body).map_err(|error| bad(&format!("the body isn't JSON: {error}")))?;
-    if value.get("url").is_some() {
-        return Err(bad(
-            "URLs are off: an endpoint that fetches what it is told to can be turned against its own network. Send {\"image\": base64}",
-        ));
+    let text = |key: &str| value.get(key).and_then(|value| value.as_str());
+    match (text("image"), text("url")) {
+        (Some(image), None) => BASE64
+            .decode(image)
+            .map(|image| Said::Image(image.into()))
+            .map_err(|error| bad(&format!("\"image\" isn't base64: {error}"))),
+        (None, Some(url)) => Ok(Said::Url(url.to_owned())),
+        _ => Err(bad("the body needs one of {\"image\": base64} and {\"url\": …}")),
     }
-    let image = value
-        .get("image")
-        .and_then(|image| image.as_str())
-        .ok_or_else(|| bad("the body needs {\"image\": base64}"))?;
-    BASE64.decode(image).map(Bytes::from).map_err(|error| bad(&format!("\"image\" isn't base64: {error}")))
 }

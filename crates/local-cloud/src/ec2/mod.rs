@@ -31,6 +31,7 @@ use crate::cloud::Cloud;
 use crate::protocol::ec2query::Model;
 pub use images::parameter;
 pub use knobs::{Knobs, Quota, interrupt_spot, set_knobs, set_quota};
+pub use network::vpc_id;
 use request::Request;
 
 /// What runs now. Empty after a restart until [`start`].

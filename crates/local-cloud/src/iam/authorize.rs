@@ -1,35 +1,24 @@
-//! Decisions: may this caller do that? Each is recorded.
+//! May this caller do that? Each decision is recorded.
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 
-use jiff::{SignedDuration, Timestamp};
-use rusqlite::params;
+use jiff::Timestamp;
 
-use super::evaluate::{Context, Document, Trust, Trustee, Verdict, judge};
-use super::model::{Grants, ROLE, Role, USER, User};
-use super::{Iam, Session};
+use super::evaluate::{Asker, EVERYTHING, Policies, Source, Verdict};
+use super::model::{Grants, ROLE, Role, Tag, USER, User};
+use super::{Context, Document, Iam};
 use crate::call::{AwsError, Caller};
 use crate::cloud::Cloud;
 
-/// How many decisions are kept; the oldest go.
-const DECISIONS_KEPT: i64 = 100_000;
-
-/// How long a service may act as a role without asking anew. On AWS a container fetches fresh credentials
-/// for as long as it runs; local jobs and endpoints need theirs for the start and the end at most.
-const SERVICE_SESSION: SignedDuration = SignedDuration::from_hours(12);
-
-/// One recorded decision.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// Milliseconds since the epoch.
-    pub time_ms: i64,
-    pub principal: String,
-    /// `s3:GetObject`.
-    pub action: String,
-    pub resource: String,
-    /// `allowed`, `explicitDeny` or `implicitDeny`, as in SimulatePrincipalPolicy.
-    pub outcome: String,
+/// What a user or role holds, parsed.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// A role's ARN, to its sessions.
+    pub role: Option<String>,
+    pub tags: Vec<Tag>,
+    pub identity: Vec<Document>,
+    pub boundary: Option<Document>,
 }
 
 impl Cloud {
@@ -45,7 +34,23 @@ impl Cloud {
         resource: &str,
         context: &Context,
     ) -> Result<(), AwsError> {
-        self.authorize_as(denied_code(action), caller, action, resource, context)
+        self.authorize_as(denied_code(action), caller, action, resource, context, None)
+    }
+
+    /// As [`authorize`](Self::authorize), for a resource that may have a policy of its own ([`Document::resource`]): a
+    /// bucket, a function. Its allow is enough, its deny wins over all.
+    ///
+    /// # Errors
+    /// AWS's AccessDenied, with the code and wording of the action's service.
+    pub fn authorize_with_resource_policy(
+        &self,
+        caller: &Caller,
+        action: &str,
+        resource: &str,
+        context: &Context,
+        policy: Option<&Document>,
+    ) -> Result<(), AwsError> {
+        self.authorize_as(denied_code(action), caller, action, resource, context, policy)
     }
 
     /// `iam:PassRole`, which the caller needs to hand `role_arn` to a service (`sagemaker.amazonaws.com`).
@@ -57,7 +62,7 @@ impl Cloud {
     ) -> Result<(), AwsError> {
         let context = Context::new().with("iam:PassedToService", service);
         // It is the other service that answers, so the code is not IAM's own.
-        self.authorize_as((400, "AccessDeniedException"), caller, "iam:PassRole", role_arn, &context)
+        self.authorize_as((400, "AccessDeniedException"), caller, "iam:PassRole", role_arn, &context, None)
     }
 
     fn authorize_as(
@@ -67,13 +72,24 @@ impl Cloud {
         action: &str,
         resource: &str,
         context: &Context,
+        policy: Option<&Document>,
     ) -> Result<(), AwsError> {
-        let verdict = self.verdict(caller, action, resource, context)?;
-        self.iam.record(&caller.arn, action, resource, verdict)?;
-        let why = match verdict {
+        let verdict = self.verdict(caller, action, resource, context, policy)?;
+        self.record(&caller.arn, action, resource, verdict)?;
+        let (source, why) = match verdict {
             Verdict::Allowed => return Ok(()),
-            Verdict::ExplicitDeny => "with an explicit deny in an identity-based policy".to_owned(),
-            Verdict::NoAllow => format!("because no identity-based policy allows the {action} action"),
+            Verdict::ExplicitDeny(source) => (source, None),
+            Verdict::NoAllow(source) => (source, Some(action)),
+        };
+        let (article, kind) = match source {
+            Source::Identity => ("an", "identity-based policy"),
+            Source::Resource => ("a", "resource-based policy"),
+            Source::Boundary => ("a", "permissions boundary"),
+            Source::Session => ("a", "session policy"),
+        };
+        let why = match why {
+            Some(action) => format!("because no {kind} allows the {action} action"),
+            None => format!("with an explicit deny in {article} {kind}"),
         };
         let on = match resource {
             "*" => String::new(),
@@ -88,123 +104,86 @@ impl Cloud {
         ))
     }
 
-    /// Credentials of a role for an AWS service (`sagemaker.amazonaws.com`), if the role's trust policy lets it.
-    /// They are the role's, end after 12 hours and outlive a restart.
-    ///
-    /// # Errors
-    /// `AccessDenied`, also where there is no such role; services word it in their own way.
-    pub fn assume_role(
-        &self,
-        role_arn: &str,
-        service: &str,
-        session_name: &str,
-    ) -> Result<Session, AwsError> {
-        let context = Context::new().with("aws:SourceAccount", &*self.account);
-        let role = self.iam.role_by_arn(role_arn)?;
-        let trust = match &role {
-            Some(role) => trusting(role)?.trusts(Trustee::Service(service), "sts:AssumeRole", &context),
-            None => Trust::None,
-        };
-        let verdict = match trust {
-            Trust::Named | Trust::Account => Verdict::Allowed,
-            Trust::Denied => Verdict::ExplicitDeny,
-            Trust::None => Verdict::NoAllow,
-        };
-        self.iam.record(service, "sts:AssumeRole", role_arn, verdict)?;
-        match role {
-            Some(role) if verdict == Verdict::Allowed => {
-                self.iam.start_role_session(&role, session_name, SERVICE_SESSION)
-            }
-            _ => Err(not_assumable(service, role_arn)),
-        }
-    }
-
-    /// Credentials of a role for a user or another session (STS's AssumeRole).
-    pub(crate) fn assume_role_as(
-        &self,
-        caller: &Caller,
-        role_arn: &str,
-        session_name: &str,
-        lasts: SignedDuration,
-    ) -> Result<Session, AwsError> {
-        const ACTION: &str = "sts:AssumeRole";
-        let context = self.full_context(caller, &Context::new())?;
-        let own = self.verdict(caller, ACTION, role_arn, &Context::new())?;
-        let role = self.iam.role_by_arn(role_arn)?;
-        let trust = match &role {
-            Some(role) => {
-                let own_role = self.iam.role_of(caller)?.map(|role| role.arn);
-                let who =
-                    Trustee::Arn { arn: &caller.arn, role: own_role.as_deref(), account: &self.account };
-                trusting(role)?.trusts(who, ACTION, &context)
-            }
-            None => Trust::None,
-        };
-        let verdict = match (trust, own) {
-            (Trust::Denied, _) | (_, Verdict::ExplicitDeny) => Verdict::ExplicitDeny,
-            (Trust::Named, _) | (Trust::Account, Verdict::Allowed) => Verdict::Allowed,
-            (Trust::Account | Trust::None, _) => Verdict::NoAllow,
-        };
-        self.iam.record(&caller.arn, ACTION, role_arn, verdict)?;
-        match role {
-            Some(role) if verdict == Verdict::Allowed => {
-                if lasts.as_secs() > i64::from(role.max_session) {
-                    return Err(AwsError::new(
-                        400,
-                        "ValidationError",
-                        "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
-                    ));
-                }
-                self.iam.start_role_session(&role, session_name, lasts)
-            }
-            _ => Err(not_assumable(&caller.arn, role_arn)),
-        }
-    }
-
-    /// The newest decisions, oldest first, at most `limit`.
-    pub fn decisions(&self, limit: usize) -> Result<Vec<Decision>, AwsError> {
-        self.iam.decisions(limit)
-    }
-
-    fn verdict(
+    /// What all policies that have a say make of it.
+    pub(super) fn verdict(
         &self,
         caller: &Caller,
         action: &str,
         resource: &str,
         context: &Context,
+        policy: Option<&Document>,
     ) -> Result<Verdict, AwsError> {
-        // Root answers to no policy of its account.
-        if caller.arn == format!("arn:aws:iam::{}:root", self.account) {
-            return Ok(Verdict::Allowed);
+        if caller.is_anonymous() {
+            let policies = Policies { resource: policy, ..Policies::default() };
+            return Ok(policies.judge(Asker::Anonymous, action, resource, context));
         }
-        let policies = self.iam.policies_of(caller)?;
-        Ok(judge(&policies, action, resource, &self.full_context(caller, context)?))
+        // Root answers to no policy but a resource's, and even a bucket's can't keep it from that policy itself.
+        let root = caller.arn == format!("arn:aws:iam::{}:root", self.account);
+        let own_policy =
+            ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"].contains(&action);
+        let (held, limits) = (self.iam.held_by(caller)?, self.iam.session_policies(caller)?);
+        let policies = if root {
+            Policies {
+                identity: &*EVERYTHING,
+                resource: policy.filter(|_| !own_policy),
+                ..Policies::default()
+            }
+        } else {
+            let boundary = held.boundary.as_ref();
+            Policies { identity: &held.identity, boundary, resource: policy, session: limits.as_deref() }
+        };
+        let who = Asker::Arn { arn: &caller.arn, role: held.role.as_deref(), account: &self.account };
+        Ok(policies.judge(who, action, resource, &self.full_context(caller, &held, context)))
+    }
+
+    /// Whether a policy may name this principal (`AWS`, `Service`): those of the account must be there, others are believed.
+    pub(crate) fn knows_principal(&self, kind: &str, principal: &str) -> Result<bool, AwsError> {
+        if kind == "Service" {
+            return Ok(principal.ends_with(".amazonaws.com"));
+        }
+        let Some(rest) = principal.strip_prefix("arn:aws:iam::") else {
+            let number = principal.len() == 12 && principal.bytes().all(|b| b.is_ascii_digit());
+            return Ok(principal == "*" || number || principal.starts_with("arn:aws:sts::"));
+        };
+        let Some(entity) = rest.strip_prefix(self.account.as_str()) else { return Ok(true) };
+        let name = entity.rsplit('/').next().unwrap_or_default();
+        Ok(if entity.starts_with(":user/") {
+            self.store.get::<User>(USER, name)?.is_some_and(|user| user.arn == principal)
+        } else if entity.starts_with(":role/") {
+            self.store.get::<Role>(ROLE, name)?.is_some_and(|role| role.arn == principal)
+        } else {
+            entity == ":root"
+        })
     }
 
     /// The request's own keys, and those that every request has.
-    fn full_context(&self, caller: &Caller, context: &Context) -> Result<Context, AwsError> {
+    pub(super) fn full_context(&self, caller: &Caller, held: &Held, context: &Context) -> Context {
         let now = Timestamp::now();
-        let role = self.iam.role_of(caller)?;
-        let principal = role.as_ref().map_or(caller.arn.as_str(), |role| &role.arn);
-        let mut full = context
-            .clone()
-            .with("aws:PrincipalArn", principal)
-            .with("aws:PrincipalAccount", &*self.account)
-            .with("aws:userid", &*caller.user_id)
-            .with("aws:PrincipalType", if role.is_some() { "AssumedRole" } else { "User" })
+        let every = self
+            .principal_context(caller, held)
             .with("aws:CurrentTime", now.to_string())
             .with("aws:EpochTime", now.as_second().to_string())
             .with("aws:RequestedRegion", &*self.region)
             .with("aws:SourceIp", "127.0.0.1")
             // Loopback carries it without TLS; the same call to AWS would have it.
             .with("aws:SecureTransport", "true");
+        every.or(context.clone())
+    }
+
+    /// The keys that tell who asks.
+    pub(super) fn principal_context(&self, caller: &Caller, held: &Held) -> Context {
+        let mut full = Context::new()
+            .with("aws:PrincipalArn", held.role.as_deref().unwrap_or(&caller.arn))
+            .with("aws:PrincipalAccount", &*self.account)
+            .with("aws:userid", &*caller.user_id)
+            .with("aws:PrincipalType", if held.role.is_some() { "AssumedRole" } else { "User" });
         if let Some((_, name)) = caller.arn.rsplit_once(":user/") {
             full = full.with("aws:username", name.rsplit('/').next().unwrap_or(name));
         }
-        for tag in role.iter().flat_map(|role| &role.tags) {
+        for tag in &held.tags {
             full = full.with(&format!("aws:PrincipalTag/{}", tag.key), &*tag.value);
         }
-        Ok(full)
+        full
     }
 }
 
@@ -212,23 +191,47 @@ impl Iam {
     /// Whoever changed a principal or a policy calls this after the change is stored.
     pub(super) fn changed(&self) {
         self.policies.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.written.forget_all();
     }
 
-    /// The caller's identity policies. A role that is gone has none, so its sessions may do nothing.
-    fn policies_of(&self, caller: &Caller) -> Result<Arc<Vec<Document>>, AwsError> {
+    /// What the caller holds. A role that is gone holds nothing, so its sessions may do nothing.
+    pub(super) fn held_by(&self, caller: &Caller) -> Result<Arc<Held>, AwsError> {
         // The lock is held while reading, so that a change cannot slip between the read and its caching.
         let mut cache = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
         let id = caller.user_id.split(':').next().unwrap_or_default();
-        if let Some(policies) = cache.get(id) {
-            return Ok(policies.clone());
+        if let Some(held) = cache.get(id) {
+            return Ok(held.clone());
         }
-        let grants = match self.role_of(caller)? {
-            Some(role) => role.grants,
-            None => self.user_of(caller)?.map(|user| user.grants).unwrap_or_default(),
+        let (role, grants, tags) = match self.role_of(caller)? {
+            Some(role) => (Some(role.arn), role.grants, role.tags),
+            None => self.user_of(caller)?.map(|it| (None, it.grants, it.tags)).unwrap_or_default(),
         };
-        let policies = Arc::new(self.documents(&grants)?);
-        cache.insert(id.to_owned(), policies.clone());
-        Ok(policies)
+        let boundary = grants.boundary.as_deref().map(|arn| self.boundary(arn)).transpose()?;
+        let held = Arc::new(Held { role, tags, identity: self.documents(&grants)?, boundary });
+        cache.insert(id.to_owned(), held.clone());
+        Ok(held)
+    }
+
+    /// A boundary that isn't there any more allows nothing.
+    pub(super) fn boundary(&self, arn: &str) -> Result<Document, AwsError> {
+        match self.managed_document(arn)? {
+            Some(text) => Document::identity(&text).map_err(AwsError::internal),
+            None => Ok(Document::empty()),
+        }
+    }
+
+    /// The policies that limit a session, if any do.
+    pub(super) fn session_policies(&self, caller: &Caller) -> Result<Option<Vec<Document>>, AwsError> {
+        if caller.session_policies.is_empty() {
+            return Ok(None);
+        }
+        let mut documents = Vec::new();
+        for policy in &caller.session_policies {
+            let managed = if policy.starts_with("arn:") { self.managed_document(policy)? } else { None };
+            let text = managed.as_deref().or((!policy.starts_with("arn:")).then_some(policy.as_str()));
+            documents.extend(text.map(Document::identity).transpose().map_err(AwsError::internal)?);
+        }
+        Ok(Some(documents))
     }
 
     fn documents(&self, grants: &Grants) -> Result<Vec<Document>, AwsError> {
@@ -242,7 +245,7 @@ impl Iam {
     }
 
     /// The role behind an assumed-role session, while it is still the one that was assumed.
-    fn role_of(&self, caller: &Caller) -> Result<Option<Role>, AwsError> {
+    pub(super) fn role_of(&self, caller: &Caller) -> Result<Option<Role>, AwsError> {
         let Some((_, rest)) = caller.arn.split_once(":assumed-role/") else { return Ok(None) };
         let name = rest.split('/').next().unwrap_or_default();
         let id = caller.user_id.split(':').next().unwrap_or_default();
@@ -253,72 +256,6 @@ impl Iam {
         let name = caller.arn.rsplit('/').next().unwrap_or_default();
         Ok(self.store.get::<User>(USER, name)?.filter(|user| user.id == caller.user_id))
     }
-
-    fn role_by_arn(&self, arn: &str) -> Result<Option<Role>, AwsError> {
-        let name = arn.rsplit('/').next().unwrap_or_default();
-        Ok(self.store.get::<Role>(ROLE, name)?.filter(|role| role.arn == arn))
-    }
-
-    fn start_role_session(
-        &self,
-        role: &Role,
-        name: &str,
-        lasts: SignedDuration,
-    ) -> Result<Session, AwsError> {
-        let account = role.arn.split(':').nth(4).unwrap_or_default();
-        let arn = format!("arn:aws:sts::{account}:assumed-role/{}/{name}", role.name);
-        self.start_session(Caller { arn, user_id: format!("{}:{name}", role.id) }, lasts)
-    }
-
-    fn record(
-        &self,
-        principal: &str,
-        action: &str,
-        resource: &str,
-        verdict: Verdict,
-    ) -> Result<(), AwsError> {
-        let outcome = match verdict {
-            Verdict::Allowed => "allowed",
-            Verdict::ExplicitDeny => "explicitDeny",
-            Verdict::NoAllow => "implicitDeny",
-        };
-        let now = Timestamp::now().as_millisecond();
-        self.store.with(|c| {
-            c.prepare_cached(
-                "INSERT INTO decision (time_ms, principal, action, resource, outcome) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![now, principal, action, resource, outcome])?;
-            let id = c.last_insert_rowid();
-            if id % 1000 == 0 {
-                c.execute("DELETE FROM decision WHERE id <= ?1", [id - DECISIONS_KEPT])?;
-            }
-            Ok(())
-        })
-    }
-
-    fn decisions(&self, limit: usize) -> Result<Vec<Decision>, AwsError> {
-        let mut newest_first: Vec<Decision> = self.store.with(|c| {
-            c.prepare_cached(
-                "SELECT time_ms, principal, action, resource, outcome FROM decision ORDER BY id DESC LIMIT ?1",
-            )?
-            .query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
-                Ok(Decision {
-                    time_ms: row.get(0)?,
-                    principal: row.get(1)?,
-                    action: row.get(2)?,
-                    resource: row.get(3)?,
-                    outcome: row.get(4)?,
-                })
-            })?
-            .collect()
-        })?;
-        newest_first.reverse();
-        Ok(newest_first)
-    }
-}
-
-fn trusting(role: &Role) -> Result<Document, AwsError> {
-    Document::trust(&role.trust).map_err(AwsError::internal)
 }
 
 /// Query and REST-XML services answer AccessDenied, the JSON ones AccessDeniedException, EC2 a word of its own.
@@ -326,11 +263,7 @@ fn denied_code(action: &str) -> (u16, &'static str) {
     match action.split(':').next().unwrap_or_default() {
         "s3" | "iam" | "sts" => (403, "AccessDenied"),
         "ec2" => (403, "UnauthorizedOperation"),
+        "lambda" => (403, "AccessDeniedException"),
         _ => (400, "AccessDeniedException"),
     }
-}
-
-fn not_assumable(who: &str, role_arn: &str) -> AwsError {
-    let message = format!("User: {who} is not authorized to perform: sts:AssumeRole on resource: {role_arn}");
-    AwsError::new(403, "AccessDenied", message)
 }

@@ -31,7 +31,7 @@ impl AccessKey {
         let path = dir.join(KEYS_FILE);
         // Written aside and linked into place, so that a half-written file is never taken for the keys.
         let aside = dir.join(format!("{KEYS_FILE}.{}", std::process::id()));
-        let key = Self { access_key_id: access_key_id("AKIA"), secret_access_key: secret() };
+        let key = Self::random();
         if !path.exists() {
             match std::fs::remove_file(&aside) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -48,6 +48,11 @@ impl AccessKey {
             }
         }
         Self::read(dir)
+    }
+
+    /// A new key.
+    pub(super) fn random() -> Self {
+        Self { access_key_id: access_key_id("AKIA"), secret_access_key: secret() }
     }
 
     /// The keys of a folder that has some.
@@ -91,7 +96,7 @@ pub struct Session {
 
 impl Iam {
     /// Lets `key` sign as `caller`.
-    pub fn add_key(&self, key: &AccessKey, caller: Caller) {
+    pub(super) fn accept(&self, key: &AccessKey, caller: Caller) {
         self.remember(Credential {
             access_key_id: key.access_key_id.clone(),
             secret_access_key: key.secret_access_key.clone(),
@@ -128,9 +133,10 @@ impl Iam {
         Ok(session)
     }
 
-    /// Reads the stored sessions, and drops those that ended more than a day ago: until then their owner is
+    /// Reads the users' keys and the stored sessions, and drops those that ended more than a day ago: until then their owner is
     /// told that they have expired.
     pub(super) fn load_credentials(&self) -> Result<(), AwsError> {
+        self.load_keys()?;
         let day_ago = Timestamp::now() - SignedDuration::from_hours(24);
         for (id, credential) in self.store.list::<Credential>(SESSION)? {
             if credential.expiration.is_some_and(|end| end < day_ago) {
@@ -140,6 +146,11 @@ impl Iam {
             }
         }
         Ok(())
+    }
+
+    /// Lets a key sign no more.
+    pub(super) fn refuse(&self, access_key_id: &str) {
+        self.credentials.write().unwrap_or_else(PoisonError::into_inner).remove(access_key_id);
     }
 
     fn remember(&self, credential: Credential) {

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::Context;
-use super::evaluate::Document;
+use super::document::Document;
 use super::managed::policy_name;
 use super::model::{Grants, ROLE, Role, USER, User};
-use super::service::{Request, malformed, no_such_entity, policy_size, quota, url_encoded};
+use super::service::{Request, invalid, malformed, no_such_entity, policy_size, quota, url_encoded};
 use crate::call::{AwsError, Reply};
 
 /// Managed policies that one role or user may have.
@@ -37,10 +37,14 @@ impl<'a> Owner<'a> {
         };
         let arn =
             found.as_ref().map_or_else(|| request.arn(&format!("{kind}/{name}")), |(arn, _)| arn.clone());
-        let context = match request.optional("PolicyArn") {
-            Some(policy) => Context::new().with("iam:PolicyARN", policy),
-            None => Context::new(),
-        };
+        let mut context = Context::new();
+        for (member, key) in
+            [("PolicyArn", "iam:PolicyARN"), ("PermissionsBoundary", "iam:PermissionsBoundary")]
+        {
+            if let Some(policy) = request.optional(member) {
+                context = context.with(key, policy);
+            }
+        }
         request.authorize_in(&arn, &context)?;
         let missing = || no_such_entity(format!("The {kind} with name {name} cannot be found."));
         let (_, grants) = found.ok_or_else(missing)?;
@@ -146,4 +150,44 @@ pub fn list_attached(request: &Request) -> Reply {
         .collect();
     attached.sort_by(|(left, _), (right, _)| left.cmp(right));
     request.page("AttachedPolicies", attached)
+}
+
+pub fn put_boundary(request: &Request) -> Reply {
+    let owner = Owner::authorized(request)?;
+    request.text("PermissionsBoundary")?;
+    let boundary = checked_boundary(request)?;
+    owner.change(|grants| {
+        grants.boundary = boundary;
+        Ok(())
+    })
+}
+
+pub fn delete_boundary(request: &Request) -> Reply {
+    let owner = Owner::authorized(request)?;
+    owner.change(|grants| match grants.boundary.take() {
+        Some(_) => Ok(()),
+        None => {
+            Err(no_such_entity(format!("The {} {} has no permissions boundary.", owner.kind(), owner.name)))
+        }
+    })
+}
+
+/// The managed policy that `PermissionsBoundary` names, if it does.
+pub fn checked_boundary(request: &Request) -> Result<Option<String>, AwsError> {
+    let Some(arn) = request.optional("PermissionsBoundary") else { return Ok(None) };
+    if !arn.starts_with("arn:") || !arn.contains(":policy/") {
+        return Err(invalid(format!(
+            "Value ({arn}) failed to satisfy constraint: Member must be a policy's ARN"
+        )));
+    }
+    if request.cloud.iam.managed_document(arn)?.is_none() {
+        return Err(no_such_entity(format!("Scope ARN: {arn} does not exist or is not attachable.")));
+    }
+    Ok(Some(arn.to_owned()))
+}
+
+/// A boundary in the shape of AWS's model.
+pub fn boundary_described(grants: &Grants) -> Option<Value> {
+    let arn = grants.boundary.as_ref()?;
+    Some(json!({"PermissionsBoundaryType": "PermissionsBoundaryPolicy", "PermissionsBoundaryArn": arn}))
 }

@@ -25,6 +25,9 @@ pub struct Grants {
     pub inline: BTreeMap<String, String>,
     /// ARNs of managed policies, in the order in which they were attached.
     pub attached: Vec<String>,
+    /// The ARN of the managed policy that is the permissions boundary.
+    #[serde(default)]
+    pub boundary: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +38,8 @@ pub struct User {
     pub id: String,
     pub arn: String,
     pub created: Timestamp,
+    #[serde(default)]
+    pub tags: Vec<Tag>,
     pub grants: Grants,
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::evaluate::Document;
+use super::document::Document;
 use super::managed::{AWS_MANAGED, AwsManaged, aws_managed, policy_name};
 use super::model::{Grants, POLICY, Policy, PolicyVersion, ROLE, Role, USER, User, unique_id};
 use super::service::{
@@ -44,17 +44,17 @@ pub fn create(request: &Request) -> Reply {
             "A policy called {name} already exists. Duplicate names are not allowed."
         )));
     }
-    Ok(json!({"Policy": described(&policy, 0)}))
+    Ok(json!({"Policy": described(&policy)}))
 }
 
 pub fn get(request: &Request) -> Reply {
     let arn = request.text("PolicyArn")?;
     request.authorize(arn)?;
-    let attached = attachments(request, arn)?;
-    Ok(match aws_managed(arn) {
-        Some(policy) => json!({"Policy": aws_described(policy, attached)}),
-        None => json!({"Policy": described(&find(request, arn)?, attached)}),
-    })
+    let policy = match aws_managed(arn) {
+        Some(policy) => aws_described(policy),
+        None => described(&find(request, arn)?),
+    };
+    Ok(json!({"Policy": counted(request, arn, policy)?}))
 }
 
 pub fn list(request: &Request) -> Reply {
@@ -65,13 +65,13 @@ pub fn list(request: &Request) -> Reply {
     let mut items = Vec::new();
     if scope != "Local" {
         for policy in AWS_MANAGED.iter() {
-            items.push((policy.arn.clone(), aws_described(policy, attachments(request, &policy.arn)?)));
+            items.push((policy.arn.clone(), counted(request, &policy.arn, aws_described(policy))?));
         }
     }
     if scope != "AWS" {
         for (arn, policy) in request.cloud.store.list::<Policy>(POLICY)? {
-            let attached = attachments(request, &arn)?;
-            items.push((arn, described(&policy, attached)));
+            let policy = counted(request, &arn, described(&policy))?;
+            items.push((arn, policy));
         }
     }
     items.retain(|(_, item)| {
@@ -89,7 +89,8 @@ pub fn list(request: &Request) -> Reply {
 
 pub fn delete(request: &Request) -> Reply {
     let policy = own(request)?;
-    if attachments(request, &policy.arn)? > 0 {
+    let used = counted(request, &policy.arn, described(&policy))?;
+    if used["AttachmentCount"] != 0 || used["PermissionsBoundaryUsageCount"] != 0 {
         return Err(conflict("Cannot delete a policy attached to entities."));
     }
     if policy.versions.len() > 1 {
@@ -135,12 +136,7 @@ pub fn get_version(request: &Request) -> Reply {
     let id = request.text("VersionId")?;
     let missing = || no_such_version(arn, id);
     if let Some(policy) = aws_managed(arn) {
-        let version = json!({
-            "Document": url_encoded(policy.document()),
-            "VersionId": policy.version,
-            "IsDefaultVersion": true,
-            "CreateDate": policy.updated,
-        });
+        let version = aws_described_version(policy, true);
         return (id == policy.version).then(|| json!({"PolicyVersion": version})).ok_or_else(missing);
     }
     let policy = find(request, arn)?;
@@ -153,11 +149,7 @@ pub fn list_versions(request: &Request) -> Reply {
     let arn = request.text("PolicyArn")?;
     request.authorize(arn)?;
     let versions = match aws_managed(arn) {
-        Some(policy) => {
-            let version =
-                json!({"VersionId": policy.version, "IsDefaultVersion": true, "CreateDate": policy.updated});
-            vec![(policy.version.clone(), version)]
-        }
+        Some(policy) => vec![(policy.version.clone(), aws_described_version(policy, false))],
         None => {
             let policy = find(request, arn)?;
             let versions = policy.versions.iter();
@@ -229,12 +221,49 @@ fn change(request: &Request, arn: &str, change: impl FnOnce(&mut Policy) -> Repl
     changed.ok_or_else(|| no_such_entity(format!("Policy {arn} was not found.")))
 }
 
-fn attachments(request: &Request, arn: &str) -> Result<usize, AwsError> {
-    let has = |grants: &Grants| grants.attached.iter().any(|each| each == arn);
+/// A described policy with how many users and roles it is attached to, and how many it bounds.
+pub fn counted(request: &Request, arn: &str, mut policy: Value) -> Reply {
     let store = &request.cloud.store;
-    let roles = store.list::<Role>(ROLE)?.iter().filter(|(_, role)| has(&role.grants)).count();
-    let users = store.list::<User>(USER)?.iter().filter(|(_, user)| has(&user.grants)).count();
-    Ok(roles + users)
+    let roles = store.list::<Role>(ROLE)?.into_iter().map(|(_, role)| role.grants);
+    let users = store.list::<User>(USER)?.into_iter().map(|(_, user)| user.grants);
+    let all: Vec<Grants> = roles.chain(users).collect();
+    let attached = all.iter().filter(|grants| grants.attached.iter().any(|each| each == arn)).count();
+    let bounds = all.iter().filter(|grants| grants.boundary.as_deref() == Some(arn)).count();
+    policy["AttachmentCount"] = json!(attached);
+    policy["PermissionsBoundaryUsageCount"] = json!(bounds);
+    Ok(policy)
+}
+
+/// Who has the policy, attached or as a boundary. There are no groups here.
+pub fn list_entities(request: &Request) -> Reply {
+    let arn = request.text("PolicyArn")?;
+    request.authorize(arn)?;
+    if request.cloud.iam.managed_document(arn)?.is_none() {
+        return Err(no_such_entity(format!("Policy {arn} was not found.")));
+    }
+    let filter = request.optional("EntityFilter");
+    let usage = request.optional("PolicyUsageFilter");
+    let prefix = request.optional("PathPrefix").unwrap_or("/");
+    let has = |grants: &Grants, path: &str| {
+        let attached = usage != Some("PermissionsBoundary") && grants.attached.iter().any(|each| each == arn);
+        let bounds = usage != Some("PermissionsPolicy") && grants.boundary.as_deref() == Some(arn);
+        (attached || bounds) && path.starts_with(prefix)
+    };
+    let store = &request.cloud.store;
+    let mut items = Vec::new();
+    if filter.is_none_or(|kind| kind == "User") {
+        let users = store.list::<User>(USER)?.into_iter().filter(|(_, user)| has(&user.grants, &user.path));
+        items.extend(users.map(|(name, user)| {
+            (format!("1 {name}"), json!({"PolicyUsers": {"UserName": name, "UserId": user.id}}))
+        }));
+    }
+    if filter.is_none_or(|kind| kind == "Role") {
+        let roles = store.list::<Role>(ROLE)?.into_iter().filter(|(_, role)| has(&role.grants, &role.path));
+        items.extend(roles.map(|(name, role)| {
+            (format!("2 {name}"), json!({"PolicyRoles": {"RoleName": name, "RoleId": role.id}}))
+        }));
+    }
+    request.page_of(&["PolicyGroups", "PolicyUsers", "PolicyRoles"], items)
 }
 
 fn version_number(id: &str) -> Option<u32> {
@@ -245,14 +274,14 @@ fn no_such_version(arn: &str, id: &str) -> AwsError {
     no_such_entity(format!("Policy {arn} version {id} does not exist or is not attachable."))
 }
 
-fn described(policy: &Policy, attached: usize) -> Value {
+pub fn described(policy: &Policy) -> Value {
     json!({
         "PolicyName": policy.name,
         "PolicyId": policy.id,
         "Arn": policy.arn,
         "Path": policy.path,
         "DefaultVersionId": format!("v{}", policy.default_version),
-        "AttachmentCount": attached,
+        "AttachmentCount": 0,
         "PermissionsBoundaryUsageCount": 0,
         "IsAttachable": true,
         "Description": policy.description,
@@ -262,7 +291,7 @@ fn described(policy: &Policy, attached: usize) -> Value {
     })
 }
 
-fn aws_described(policy: &AwsManaged, attached: usize) -> Value {
+pub fn aws_described(policy: &AwsManaged) -> Value {
     let path = policy.arn.strip_prefix("arn:aws:iam::aws:policy").unwrap_or("/");
     let path = &path[..=path.rfind('/').unwrap_or(0)];
     json!({
@@ -270,7 +299,7 @@ fn aws_described(policy: &AwsManaged, attached: usize) -> Value {
         "Arn": policy.arn,
         "Path": path,
         "DefaultVersionId": policy.version,
-        "AttachmentCount": attached,
+        "AttachmentCount": 0,
         "PermissionsBoundaryUsageCount": 0,
         "IsAttachable": true,
         "CreateDate": policy.created,
@@ -279,7 +308,21 @@ fn aws_described(policy: &AwsManaged, attached: usize) -> Value {
     })
 }
 
-fn described_version(policy: &Policy, number: u32, version: &PolicyVersion, with_document: bool) -> Value {
+pub fn aws_described_version(policy: &AwsManaged, with_document: bool) -> Value {
+    json!({
+        "Document": with_document.then(|| url_encoded(policy.document())),
+        "VersionId": policy.version,
+        "IsDefaultVersion": true,
+        "CreateDate": policy.updated,
+    })
+}
+
+pub fn described_version(
+    policy: &Policy,
+    number: u32,
+    version: &PolicyVersion,
+    with_document: bool,
+) -> Value {
     json!({
         "Document": with_document.then(|| url_encoded(&version.document)),
         "VersionId": format!("v{number}"),

@@ -139,7 +139,7 @@ fn listed(request: &Request, wanted: impl Fn(&InstanceProfile) -> bool) -> Reply
     request.page("InstanceProfiles", profiles)
 }
 
-fn described(request: &Request, profile: &InstanceProfile) -> Result<Value, AwsError> {
+pub fn described(request: &Request, profile: &InstanceProfile) -> Result<Value, AwsError> {
     let mut held = Vec::new();
     for name in &profile.roles {
         held.extend(request.cloud.store.get::<Role>(ROLE, name)?.map(|role| roles::described(&role)));

@@ -3,13 +3,15 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::evaluate::Document;
-use super::model::{Grants, InstanceProfile, PROFILE, ROLE, Role, Tag, USER, User, unique_id};
+use super::document::Document;
+use super::grants::{boundary_described, checked_boundary};
+use super::model::{Grants, InstanceProfile, PROFILE, ROLE, Role, Tag, unique_id};
 use super::service::{
     Request, conflict, exists, invalid, malformed, merged_tags, no_such_role, quota, texts, url_encoded,
     written,
 };
 use crate::call::{AwsError, Reply};
+use crate::cloud::Cloud;
 
 /// Bytes of a trust policy (the quota `ACLSizePerRole`).
 const TRUST_LIMIT: usize = 2048;
@@ -29,11 +31,8 @@ pub fn create(request: &Request) -> Reply {
         description: checked_description(request)?,
         max_session: checked_session(max_session)?,
         tags: merged_tags(Vec::new(), request.tags()?)?,
-        grants: Grants::default(),
+        grants: Grants { boundary: checked_boundary(request)?, ..Grants::default() },
     };
-    if request.optional("PermissionsBoundary").is_some() {
-        return Err(AwsError::unsupported("IAM", "CreateRole with a permissions boundary"));
-    }
     if !request.cloud.store.insert(ROLE, name, &role)? {
         return Err(exists(format!("Role with name {name} already exists.")));
     }
@@ -44,8 +43,16 @@ pub fn create(request: &Request) -> Reply {
 pub fn get(request: &Request) -> Reply {
     let role = request.authorized_role()?;
     let mut described = described(&role);
-    described["RoleLastUsed"] = json!({});
+    described["RoleLastUsed"] = last_used(request, &role)?;
     Ok(json!({"Role": described}))
+}
+
+/// Empty for a role that has not been used.
+pub fn last_used(request: &Request, role: &Role) -> Reply {
+    Ok(match request.cloud.iam.last_used(&role.id)? {
+        Some(used) => json!({"LastUsedDate": written(used.time), "Region": used.region}),
+        None => json!({}),
+    })
 }
 
 pub fn list(request: &Request) -> Reply {
@@ -54,8 +61,9 @@ pub fn list(request: &Request) -> Reply {
     let roles = request.cloud.store.list::<Role>(ROLE)?.into_iter();
     let roles = roles.filter(|(_, role)| role.path.starts_with(prefix)).map(|(name, role)| {
         let mut described = described(&role);
-        // As on AWS, only GetRole tells the tags.
+        // As on AWS, only GetRole tells the tags and the boundary.
         described["Tags"] = Value::Null;
+        described["PermissionsBoundary"] = Value::Null;
         (name, described)
     });
     request.page("Roles", roles.collect())
@@ -96,6 +104,7 @@ pub fn delete(request: &Request) -> Reply {
         return Err(conflict("Cannot delete entity, must remove roles from instance profile first."));
     }
     request.cloud.store.delete(ROLE, &role.name)?;
+    request.cloud.iam.forget_use(&role.id)?;
     request.cloud.iam.changed();
     Ok(Value::Null)
 }
@@ -149,6 +158,7 @@ pub fn described(role: &Role) -> Value {
         "AssumeRolePolicyDocument": url_encoded(&role.trust),
         "Description": role.description,
         "MaxSessionDuration": role.max_session,
+        "PermissionsBoundary": boundary_described(&role.grants),
         "Tags": (!role.tags.is_empty()).then_some::<&[Tag]>(&role.tags),
     })
 }
@@ -159,35 +169,12 @@ fn checked_trust(request: &Request, document: &str) -> Result<String, AwsError> 
     }
     let parsed = Document::trust(document).map_err(malformed)?;
     for (kind, principal) in parsed.principals() {
-        let known = match kind {
-            "AWS" => known_principal(request, principal)?,
-            "Service" => principal.ends_with(".amazonaws.com"),
-            _ => true,
-        };
-        if !known {
+        if !request.cloud.knows_principal(kind, principal)? {
             let kind = if kind == "Service" { "SERVICE" } else { kind };
             return Err(malformed(format!("Invalid principal in policy: \"{kind}\":\"{principal}\"")));
         }
     }
     Ok(document.to_owned())
-}
-
-/// IAM refuses a principal that isn't there; of other accounts it is believed.
-fn known_principal(request: &Request, principal: &str) -> Result<bool, AwsError> {
-    let account = &request.cloud.account;
-    let Some(rest) = principal.strip_prefix("arn:aws:iam::") else {
-        let number = principal.len() == 12 && principal.bytes().all(|b| b.is_ascii_digit());
-        return Ok(principal == "*" || number || principal.starts_with("arn:aws:sts::"));
-    };
-    let Some(entity) = rest.strip_prefix(account.as_str()) else { return Ok(true) };
-    let name = entity.rsplit('/').next().unwrap_or_default();
-    Ok(if entity.starts_with(":user/") {
-        request.cloud.store.get::<User>(USER, name)?.is_some_and(|user| user.arn == principal)
-    } else if entity.starts_with(":role/") {
-        request.cloud.store.get::<Role>(ROLE, name)?.is_some_and(|role| role.arn == principal)
-    } else {
-        entity == ":root"
-    })
 }
 
 fn checked_description(request: &Request) -> Result<Option<String>, AwsError> {

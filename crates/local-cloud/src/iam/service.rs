@@ -7,7 +7,7 @@ use percent_encoding::utf8_percent_encode;
 use serde_json::{Value, json};
 
 use super::model::{ROLE, Role, Tag};
-use super::{grants, policies, profiles, roles, users};
+use super::{account, grants, keys, policies, profiles, roles, simulate, users};
 use crate::call::{AwsError, Call, Reply};
 use crate::cloud::Cloud;
 use crate::protocol::query;
@@ -27,6 +27,23 @@ pub fn call(cloud: &Arc<Cloud>, call: &Call) -> Reply {
         "TagRole" => roles::tag(&request),
         "UntagRole" => roles::untag(&request),
         "ListRoleTags" => roles::list_tags(&request),
+        "CreateUser" => users::create(&request),
+        "DeleteUser" => users::delete(&request),
+        "TagUser" => users::tag(&request),
+        "UntagUser" => users::untag(&request),
+        "ListUserTags" => users::list_tags(&request),
+        "ListMFADevices" => users::list_mfa_devices(&request),
+        "CreateAccessKey" => keys::create(&request),
+        "ListAccessKeys" => keys::list(&request),
+        "UpdateAccessKey" => keys::update(&request),
+        "DeleteAccessKey" => keys::delete(&request),
+        "GetAccessKeyLastUsed" => keys::last_used(&request),
+        "GetAccountSummary" => account::summary(&request),
+        "GetAccountAuthorizationDetails" => account::authorization_details(&request),
+        "GenerateCredentialReport" => account::generate_report(&request),
+        "GetCredentialReport" => account::report(&request),
+        "SimulatePrincipalPolicy" => simulate::principal(&request),
+        "SimulateCustomPolicy" => simulate::custom(&request),
         "GetUser" => users::get(&request),
         "ListUsers" => users::list(&request),
         "PutRolePolicy" | "PutUserPolicy" => grants::put(&request),
@@ -36,6 +53,11 @@ pub fn call(cloud: &Arc<Cloud>, call: &Call) -> Reply {
         "AttachRolePolicy" | "AttachUserPolicy" => grants::attach(&request),
         "DetachRolePolicy" | "DetachUserPolicy" => grants::detach(&request),
         "ListAttachedRolePolicies" | "ListAttachedUserPolicies" => grants::list_attached(&request),
+        "PutRolePermissionsBoundary" | "PutUserPermissionsBoundary" => grants::put_boundary(&request),
+        "DeleteRolePermissionsBoundary" | "DeleteUserPermissionsBoundary" => {
+            grants::delete_boundary(&request)
+        }
+        "ListEntitiesForPolicy" => policies::list_entities(&request),
         "CreatePolicy" => policies::create(&request),
         "GetPolicy" => policies::get(&request),
         "ListPolicies" => policies::list(&request),
@@ -179,6 +201,18 @@ impl Request<'_> {
         }
         let marker = rest.peek().map(|_| hex::encode(last));
         Ok(json!({member: page, "IsTruncated": marker.is_some(), "Marker": marker}))
+    }
+
+    /// A page of items of several lists: each is an object with the name of its list as the only member.
+    pub fn page_of(&self, lists: &[&str], mut items: Vec<(String, Value)>) -> Reply {
+        items.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let mut page = self.page("Items", items)?;
+        let mut answer = json!({"IsTruncated": page["IsTruncated"], "Marker": page["Marker"]});
+        for list in lists {
+            let items = page["Items"].as_array_mut().into_iter().flatten();
+            answer[*list] = items.filter_map(|item| Some(item.get_mut(*list)?.take())).collect();
+        }
+        Ok(answer)
     }
 }
 

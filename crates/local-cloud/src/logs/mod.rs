@@ -6,6 +6,7 @@ mod filter;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use opsml_contract::DECISIONS_LOG_GROUP;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -39,9 +40,15 @@ impl Logs {
         })
     }
 
-    /// Whether no log group is left.
+    /// Whether there is such a group.
+    pub fn has_group(&self, group: &str) -> Result<bool, AwsError> {
+        self.store.with(|c| group_exists(c, group))
+    }
+
+    /// Whether no log group is left but that of IAM's decisions, which the local cloud makes by itself.
     pub fn is_empty(&self) -> Result<bool, AwsError> {
-        self.store.with(|c| c.query_row("SELECT NOT EXISTS (SELECT * FROM log_group)", [], |row| row.get(0)))
+        let sql = "SELECT NOT EXISTS (SELECT * FROM log_group WHERE name <> ?1)";
+        self.store.with(|c| c.query_row(sql, [DECISIONS_LOG_GROUP], |row| row.get(0)))
     }
 }
 
@@ -110,6 +117,7 @@ fn create_group(cloud: &Cloud, call: &Call) -> Reply {
 fn delete_group(cloud: &Cloud, call: &Call) -> Reply {
     let (group, _) = authorized(cloud, call)?;
     let deleted = cloud.logs.store.with(|c| c.execute("DELETE FROM log_group WHERE name = ?1", [&group]))?;
+    cloud.iam.decisions_deleted();
     if deleted == 0 { Err(no_group()) } else { Ok(Value::Null) }
 }
 
@@ -145,6 +153,7 @@ fn delete_stream(cloud: &Cloud, call: &Call) -> Reply {
             })
             .map_or_else(|error| Ok(Err(error)), |deleted| deleted.map(Ok))
     })?;
+    cloud.iam.decisions_deleted();
     deleted.map(|_| Value::Null)
 }
 

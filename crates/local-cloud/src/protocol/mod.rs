@@ -3,6 +3,7 @@
 pub mod ec2query;
 pub mod json;
 pub mod query;
+pub mod restjson;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};

@@ -131,6 +131,13 @@ pub fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(input: D) -> Result<
     }
 }
 
+/// A map of the output, as [`encode`] writes it: each pair an `entry` with its `key` and `value`.
+pub fn map<'a>(pairs: impl Iterator<Item = (&'a str, Value)>) -> Value {
+    let entries: Vec<Value> =
+        pairs.map(|(key, value)| serde_json::json!({"key": key, "value": value})).collect();
+    serde_json::json!({"entry": entries})
+}
+
 /// The answer of `operation`, in the service's XML namespace.
 pub fn encode(namespace: &str, operation: &str, reply: &Reply, request_id: &str) -> Response<Bytes> {
     let output = match reply {
@@ -163,6 +170,10 @@ pub fn encode_error(namespace: &str, error: &AwsError, request_id: &str) -> Resp
 fn write_element(xml: &mut String, name: &str, value: &Value) {
     if value.is_null() {
         return;
+    }
+    // A map's entries have no element around them all.
+    if let (&"entry", Some(entries)) = (&name, value.as_array()) {
+        return entries.iter().for_each(|entry| write_element(xml, name, entry));
     }
     let _ = write!(xml, "<{name}>");
     match value {

@@ -31,22 +31,12 @@ impl S3Auth for Objects {
 impl S3Access for Objects {
     /// Runs for every operation, after the signature held and before a body is read.
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let Some(credentials) = cx.credentials() else {
-            return Err(s3_error!(AccessDenied, "Access Denied"));
-        };
-        let Some(credential) = self.cloud.iam.credential(&credentials.access_key) else {
-            return Err(s3_error!(InvalidAccessKeyId));
-        };
-        if let Some(expected) = &credential.session_token
-            && presented_token(cx).as_deref() != Some(expected)
-        {
-            return Err(s3_error!(InvalidToken, "The provided token is malformed or otherwise invalid."));
-        }
+        let who = self.signer(cx)?;
         let versioned = query(cx, "versionId").is_some();
-        let (resource, object) = match cx.s3_path() {
-            S3Path::Root => ("*".to_owned(), false),
-            S3Path::Bucket { bucket } => (bucket_arn(bucket), false),
-            S3Path::Object { bucket, key } => (object_arn(bucket, key), true),
+        let (bucket, resource, object) = match cx.s3_path() {
+            S3Path::Root => ("", "*".to_owned(), false),
+            S3Path::Bucket { bucket } => (&**bucket, bucket_arn(bucket), false),
+            S3Path::Object { bucket, key } => (&**bucket, object_arn(bucket, key), true),
         };
         // Each object that DeleteObjects names is checked by itself.
         if cx.s3_op().name() != "DeleteObjects" {
@@ -55,12 +45,27 @@ impl S3Access for Objects {
             if !object && let Some(prefix) = query(cx, "prefix") {
                 context = context.with("s3:prefix", prefix);
             }
-            self.cloud
-                .authorize(&credential.caller, &format!("s3:{action}"), &resource, &context)
-                .map_err(to_s3)?;
+            self.authorize(&who, &format!("s3:{action}"), bucket, &resource, &context).map_err(to_s3)?;
         }
-        cx.extensions_mut().insert(credential.caller.clone());
+        cx.extensions_mut().insert(who);
         Ok(())
+    }
+}
+
+impl Objects {
+    /// Whose key signed; a request without a signature may be allowed to everybody.
+    fn signer(&self, cx: &S3AccessContext<'_>) -> S3Result<Caller> {
+        let Some(credentials) = cx.credentials() else { return Ok(Caller::anonymous()) };
+        let Some(credential) = self.cloud.iam.credential(&credentials.access_key) else {
+            return Err(s3_error!(InvalidAccessKeyId));
+        };
+        if let Some(expected) = &credential.session_token
+            && presented_token(cx).as_deref() != Some(expected)
+        {
+            return Err(s3_error!(InvalidToken, "The provided token is malformed or otherwise invalid."));
+        }
+        self.cloud.iam.used(&credential, "s3", &self.cloud.region);
+        Ok(credential.caller.clone())
     }
 }
 

@@ -117,6 +117,41 @@ impl s3s::S3 for Objects {
         Self::delete_bucket_tagging(self, req).await
     }
 
+    async fn put_bucket_policy(
+        &self,
+        req: S3Request<PutBucketPolicyInput>,
+    ) -> S3Result<S3Response<PutBucketPolicyOutput>> {
+        Self::put_bucket_policy(self, req).await
+    }
+
+    async fn get_bucket_policy(
+        &self,
+        req: S3Request<GetBucketPolicyInput>,
+    ) -> S3Result<S3Response<GetBucketPolicyOutput>> {
+        Self::get_bucket_policy(self, req).await
+    }
+
+    async fn delete_bucket_policy(
+        &self,
+        req: S3Request<DeleteBucketPolicyInput>,
+    ) -> S3Result<S3Response<DeleteBucketPolicyOutput>> {
+        Self::delete_bucket_policy(self, req).await
+    }
+
+    async fn get_bucket_policy_status(
+        &self,
+        req: S3Request<GetBucketPolicyStatusInput>,
+    ) -> S3Result<S3Response<GetBucketPolicyStatusOutput>> {
+        Self::get_bucket_policy_status(self, req).await
+    }
+
+    async fn get_bucket_acl(
+        &self,
+        req: S3Request<GetBucketAclInput>,
+    ) -> S3Result<S3Response<GetBucketAclOutput>> {
+        Self::get_bucket_acl(self, req).await
+    }
+
     async fn put_object(&self, req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let announced = announced(&req);
         let announced: Vec<&str> = announced.iter().map(String::as_str).collect();
@@ -267,7 +302,7 @@ impl s3s::S3 for Objects {
             let action =
                 if object.version_id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
             let arn = object_arn(&input.bucket, &object.key);
-            let outcome = match self.cloud.authorize(&who, action, &arn, &Context::new()) {
+            let outcome = match self.authorize(&who, action, &input.bucket, &arn, &Context::new()) {
                 Ok(()) => self.delete(&input.bucket, &object.key, object.version_id.as_deref()).await,
                 Err(error) => Err(error),
             };
@@ -299,7 +334,7 @@ impl s3s::S3 for Objects {
             return Err(s3_error!(NotImplemented, "The local cloud has no access points."));
         };
         let action = if version_id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-        self.cloud.authorize(&who, action, &object_arn(bucket, key), &Context::new()).map_err(to_s3)?;
+        self.authorize(&who, action, bucket, &object_arn(bucket, key), &Context::new()).map_err(to_s3)?;
         let found = self.object(&who, bucket, key, version_id.as_deref()).map_err(to_s3)?;
         let Some(file) = &found.record.file else { return Err(marker_error()) };
         check_read(&found, input.copy_source_if_match.as_ref(), input.copy_source_if_none_match.as_ref())?;

@@ -40,6 +40,7 @@ impl Objects {
             }),
             bucket_key_enabled: false,
             tags: Vec::new(),
+            policy: None,
         };
         // us-east-1 alone answers 200 to the owner who creates a bucket again.
         if !self.cloud.store.insert(BUCKET, &input.bucket, &bucket).map_err(to_s3)? && here != "us-east-1" {

@@ -11,6 +11,7 @@ mod buckets;
 mod index;
 mod listings;
 mod multipart;
+mod policies;
 mod uploads;
 mod wire;
 
@@ -100,6 +101,8 @@ struct Bucket {
     bucket_key_enabled: bool,
     #[serde(default)]
     tags: Vec<(String, String)>,
+    #[serde(default)]
+    policy: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -131,7 +134,7 @@ impl Objects {
     /// `AccessDenied` where `caller` may not `s3:ListBucket`, `NoSuchBucket`.
     pub fn list(&self, caller: &Caller, bucket: &str, prefix: &str) -> Result<Vec<Listed>, AwsError> {
         let context = Context::new().with("s3:prefix", prefix);
-        self.cloud.authorize(caller, "s3:ListBucket", &bucket_arn(bucket), &context)?;
+        self.authorize(caller, "s3:ListBucket", bucket, &bucket_arn(bucket), &context)?;
         self.bucket(bucket)?;
         let mut found = Vec::new();
         let mut cursor: Option<Cursor> = None;
@@ -160,7 +163,7 @@ impl Objects {
         key: &str,
         to: &Path,
     ) -> Result<(), AwsError> {
-        self.cloud.authorize(caller, "s3:GetObject", &object_arn(bucket, key), &Context::new())?;
+        self.authorize(caller, "s3:GetObject", bucket, &object_arn(bucket, key), &Context::new())?;
         let found = self.object(caller, bucket, key, None)?;
         let file = found.record.file.ok_or_else(no_such_key)?;
         let (from, to) = (self.blobs.path(&file), to.to_owned());
@@ -179,7 +182,7 @@ impl Objects {
         key: &str,
         from: &Path,
     ) -> Result<(), AwsError> {
-        self.cloud.authorize(caller, "s3:PutObject", &object_arn(bucket, key), &Context::new())?;
+        self.authorize(caller, "s3:PutObject", bucket, &object_arn(bucket, key), &Context::new())?;
         self.bucket(bucket)?;
         let written = self.blobs.copy_in(from.to_owned(), default_hashes()).await.map_err(disk)?;
         let etag = hex::encode(written.md5);
@@ -215,7 +218,7 @@ impl Objects {
         match found {
             Some(found) if found.record.file.is_some() || version.is_some() => Ok(found),
             _ => {
-                self.cloud.authorize(caller, "s3:ListBucket", &bucket_arn(bucket), &Context::new())?;
+                self.authorize(caller, "s3:ListBucket", bucket, &bucket_arn(bucket), &Context::new())?;
                 Err(match version {
                     None => no_such_key(),
                     Some(_) => AwsError::new(404, "NoSuchVersion", "The specified version does not exist."),

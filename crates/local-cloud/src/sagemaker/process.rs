@@ -3,6 +3,7 @@
 //! A child is known by the folder in its environment, not by its number alone: so the processes that a dead
 //! server left behind are found, even where they left their group, and nobody else's are touched.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// The variable that names a child's folder, and so the child.
 pub const BASE_DIR: &str = "SAGEMAKER_BASE_DIR";
-/// Names that of an EC2 instance, whose processes may set the other for their own.
+/// Names that of an EC2 instance or of a function's execution environment, whose processes may set the other for their own.
 pub const INSTANCE_DIR: &str = "OPSML_INSTANCE_DIR";
 
 /// Tells OpenMP's idle threads to sleep. They spin otherwise, which is faster for a process that has its cores to
@@ -39,6 +40,16 @@ pub fn usage(leader: u32) -> Usage {
         }
     }
     total
+}
+
+/// The resident bytes of every group there is.
+pub fn memory_by_group() -> HashMap<u32, u64> {
+    let page = rustix::param::page_size() as u64;
+    let mut groups = HashMap::new();
+    for stat in processes().filter_map(Stat::read) {
+        *groups.entry(stat.group).or_default() += stat.rss_pages * page;
+    }
+    groups
 }
 
 /// Signals the whole group; one that is gone is as good.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::call::{AwsError, Call, Caller, Reply};
 use crate::cloud::Cloud;
 use crate::iam::Context;
+use crate::store::Store;
 
 const TAGS: &str = "sagemaker.tags";
 /// The items that hold another quota than AWS's default.
@@ -103,8 +104,8 @@ pub fn check_quota_of(
 }
 
 /// Sets a quota, under the name that AWS's error tells: `ml.m5.xlarge for training job usage`.
-pub fn set_quota(cloud: &Cloud, name: &str, limit: u64) -> Result<(), AwsError> {
-    cloud.store.put(QUOTA, name, &limit)
+pub fn set_quota(store: &Store, name: &str, limit: u64) -> Result<(), AwsError> {
+    store.put(QUOTA, name, &limit)
 }
 
 fn read_tags(input: &Value) -> Option<Vec<Tag>> {

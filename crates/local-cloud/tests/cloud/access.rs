@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use local_cloud::call::{AwsError, Call, Caller, Reply};
 use local_cloud::child::child_env;
-use local_cloud::iam::Context;
-use local_cloud::{Cloud, Settings, iam};
+use local_cloud::iam::{Context, Document};
+use local_cloud::{Cloud, Settings, iam, logs};
 use serde_json::{Value, json};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/r";
@@ -82,9 +82,8 @@ fn a_role_is_handed_on_only_with_pass_role() {
 fn every_decision_is_recorded() {
     let (_dir, cloud) = cloud();
     let user = cloud.iam.first_user().unwrap();
-    let nobody = Caller { arn: "arn:aws:iam::123456789012:user/x".to_owned(), user_id: "AIDAX".to_owned() };
-    let root =
-        Caller { arn: "arn:aws:iam::123456789012:root".to_owned(), user_id: "123456789012".to_owned() };
+    let nobody = Caller::new("arn:aws:iam::123456789012:user/x", "AIDAX");
+    let root = Caller::new("arn:aws:iam::123456789012:root", "123456789012");
     cloud.authorize(&user, "s3:ListBucket", "arn:aws:s3:::b", &Context::new()).unwrap();
     cloud.authorize(&nobody, "s3:ListBucket", "arn:aws:s3:::b", &Context::new()).unwrap_err();
     cloud.authorize(&root, "s3:ListBucket", "arn:aws:s3:::b", &Context::new()).unwrap();
@@ -94,6 +93,82 @@ fn every_decision_is_recorded() {
     assert_eq!(seen, [(&*user.arn, "allowed"), (&*nobody.arn, "implicitDeny"), (&*root.arn, "allowed")]);
     assert!(decisions.iter().all(|each| each.action == "s3:ListBucket" && each.resource == "arn:aws:s3:::b"));
     assert_eq!(cloud.decisions(1).unwrap(), decisions[2..]);
+}
+
+#[test]
+fn decisions_on_sessions_that_services_start_reach_the_logs() {
+    let (_dir, cloud) = cloud();
+    let trust = json!({"Statement": {
+        "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole",
+        "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:lambda:*:123456789012:function:f"}},
+    }});
+    call(&cloud, "CreateRole", json!({"RoleName": "r", "AssumeRolePolicyDocument": trust.to_string()}))
+        .unwrap();
+    let of = |function: &str| {
+        let arn = format!("arn:aws:lambda:us-east-1:123456789012:function:{function}");
+        let context = Context::new().with("aws:SourceArn", arn);
+        cloud.assume_role_for(ROLE, "lambda.amazonaws.com", function, &context)
+    };
+    assert_eq!(of("g").unwrap_err().code, "AccessDenied");
+    let caller = of("f").unwrap().caller;
+    let endpoint = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/e";
+    let denied = cloud.authorize(&caller, "sagemaker:InvokeEndpoint", endpoint, &Context::new()).unwrap_err();
+    assert!(
+        denied
+            .message
+            .ends_with("because no identity-based policy allows the sagemaker:InvokeEndpoint action")
+    );
+    let user = cloud.iam.first_user().unwrap();
+    let input = json!({"logGroupName": opsml_contract::DECISIONS_LOG_GROUP, "logStreamName": "r"});
+    let (operation, request_id) = ("GetLogEvents".to_owned(), "id".to_owned());
+    let read = logs::call(&cloud, &Call { caller: user, operation, input, request_id }).unwrap();
+    let message = read["events"][0]["message"].as_str().unwrap();
+    let decision: opsml_contract::Decision = serde_json::from_str(message).unwrap();
+    let expected =
+        ("arn:aws:sts::123456789012:assumed-role/r/f", "sagemaker:InvokeEndpoint", endpoint, "implicitDeny");
+    let opsml_contract::Decision { principal, action, resource, outcome } = &decision;
+    assert_eq!((&**principal, &**action, &**resource, &**outcome), expected);
+    // The log isn't what keeps a cloud awake.
+    assert!(cloud.logs.is_empty().unwrap());
+}
+
+#[test]
+fn a_resources_own_policy_is_judged_with_the_callers() {
+    let (_dir, cloud) = cloud();
+    make_role(&cloud, &json!({"Effect": "Allow", "Action": "lambda:GetFunction", "Resource": "*"}));
+    let session = cloud.assume_role(ROLE, "sagemaker.amazonaws.com", "s").unwrap().caller;
+    let function = "arn:aws:lambda:us-east-1:123456789012:function:f";
+    let policy = |effect: &str, principal: Value| {
+        let statement =
+            json!({"Effect": effect, "Principal": principal, "Action": "lambda:*", "Resource": function});
+        Document::resource(&json!({"Version": "2012-10-17", "Statement": statement}).to_string()).unwrap()
+    };
+    let ask = |action: &str, policy: Option<&Document>| {
+        let none = Context::new();
+        cloud
+            .authorize_with_resource_policy(&session, action, function, &none, policy)
+            .map_err(|error| error.message)
+    };
+    assert_eq!(ask("lambda:GetFunction", None), Ok(()));
+    let denied = ask("lambda:InvokeFunction", None).unwrap_err();
+    assert!(
+        denied.ends_with("because no identity-based policy allows the lambda:InvokeFunction action"),
+        "{denied}"
+    );
+    assert_eq!(ask("lambda:InvokeFunction", Some(&policy("Allow", json!({"AWS": ROLE})))), Ok(()));
+    assert_eq!(ask("lambda:InvokeFunction", Some(&policy("Allow", json!("*")))), Ok(()));
+    // Who trusts the account leaves it to the account's own policies.
+    let account = policy("Allow", json!({"AWS": "123456789012"}));
+    assert!(ask("lambda:InvokeFunction", Some(&account)).is_err());
+    let denied = ask("lambda:GetFunction", Some(&policy("Deny", json!({"AWS": ROLE})))).unwrap_err();
+    assert!(
+        denied.ends_with(
+            "lambda:GetFunction on resource: {function} with an explicit deny in a resource-based policy"
+                .replace("{function}", function)
+                .as_str()
+        ),
+        "{denied}"
+    );
 }
 
 #[test]

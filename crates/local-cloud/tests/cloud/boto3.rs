@@ -42,7 +42,7 @@ assert status(url.replace("GetCallerIdentity", "GetSessionToken")) == 403
 assert status(url, Host="evil.example") == 403
 
 # What the cloud lacks it says, in the client's own protocol.
-assert "does not support" in refused("UnknownOperationException", iam.get_account_summary)
+assert "does not support" in refused("UnknownOperationException", iam.list_saml_providers)
 assert "does not support" in refused("UnknownOperationException", logs.describe_metric_filters)
 assert "does not support" in refused("UnknownOperationException", boto3.client("sns", config=config).list_topics)
 assert "does not support" in refused("UnknownOperationException", boto3.client("ecr", config=config).describe_repositories)

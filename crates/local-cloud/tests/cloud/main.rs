@@ -4,9 +4,13 @@ mod access;
 mod boto3;
 mod ec2;
 mod ec2_api;
+mod iam_audit;
+mod lambda;
+mod lambda_limits;
 mod lifecycle;
 mod notebook;
 mod s3;
+mod s3_policy;
 mod sagemaker;
 mod scaling;
 mod script;
@@ -62,10 +66,13 @@ impl Server {
     }
 
     /// Stops it and starts it again on the same state.
-    pub fn restart(mut self) -> Self {
+    pub fn restart(self) -> Self {
+        self.restart_with(Self::start_in)
+    }
+
+    pub fn restart_with(mut self, start: impl FnOnce(tempfile::TempDir) -> Self) -> Self {
         self.end();
-        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
-        Self::start_in(dir)
+        start(std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap()))
     }
 
     fn end(&mut self) {

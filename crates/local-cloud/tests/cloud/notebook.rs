@@ -88,7 +88,7 @@ sagemaker.delete_notebook_instance(NotebookInstanceName="other")
     // What was on its way goes on after a restart.
     let server = server.restart();
     let cloud = local_cloud::Cloud::open(local_cloud::Settings::new(server.dir.path())).unwrap();
-    local_cloud::sagemaker::set_quota(&cloud, "ml.t3.medium for notebook instance usage", 1).unwrap();
+    local_cloud::sagemaker::set_quota(&cloud.store, "ml.t3.medium for notebook instance usage", 1).unwrap();
     run(
         &server,
         r#"

@@ -236,7 +236,7 @@ assert message.startswith(
 "#,
     );
     let cloud = local_cloud::Cloud::open(local_cloud::Settings::new(server.dir.path())).unwrap();
-    local_cloud::sagemaker::set_quota(&cloud, "ml.t3.medium for training job usage", 2).unwrap();
+    local_cloud::sagemaker::set_quota(&cloud.store, "ml.t3.medium for training job usage", 2).unwrap();
     run(
         &server,
         r#"

@@ -165,7 +165,7 @@ sagemaker = own
 "#,
     );
     let cloud = local_cloud::Cloud::open(local_cloud::Settings::new(server.dir.path())).unwrap();
-    local_cloud::sagemaker::set_quota(&cloud, "ml.m5.large for training job usage", 2).unwrap();
+    local_cloud::sagemaker::set_quota(&cloud.store, "ml.m5.large for training job usage", 2).unwrap();
     run(
         &server,
         r#"

@@ -17,7 +17,13 @@ struct Server {
 
 impl Server {
     fn start(job: &Job) -> Self {
+        Self::with_origins(job, "")
+    }
+
+    /// A server that may fetch images from these origins.
+    fn with_origins(job: &Job, origins: &str) -> Self {
         let mut command = job.command("serve");
+        command.env("OPSML_IMAGE_ORIGINS", origins);
         command.env("OPSML_BIND_ADDRESS", "127.0.0.1").env("SAGEMAKER_BIND_TO_PORT", "0");
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
@@ -80,6 +86,8 @@ fn answers_images_refuses_the_rest_and_drains() {
     refused("application/json", b"{", 400, "isn't JSON");
     refused("application/json", "[".repeat(1_000_000).as_bytes(), 400, "isn't JSON");
     refused("application/json", br#"{"image": "%"}"#, 400, "isn't base64");
+    refused("application/json", br#"{"image": "", "url": ""}"#, 400, "one of");
+    refused("application/json", br#"{"url": 3}"#, 400, "one of");
     refused("text/csv", b"1,2", 415, "isn't supported");
     refused("image/jpeg", b"", 400, "neither a JPEG nor a PNG");
     refused("image/png", &png[..60], 400, "can't be used");
@@ -109,6 +117,49 @@ fn answers_images_refuses_the_rest_and_drains() {
     stream.write_all(&png[10..]).unwrap();
     assert_eq!(read_answer(&mut stream), (200, logits));
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+/// Serves these bytes to everybody who asks, on a port of 127.0.0.1; gives its URL.
+fn picture_server(bytes: Vec<u8>) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            lines.find(String::is_empty);
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", bytes.len());
+            let _ = stream.write_all(&bytes);
+        }
+    });
+    url
+}
+
+#[test]
+fn a_url_is_fetched_from_where_the_environment_allows() {
+    let job = Job::new(json!({"epochs": 1})).trained();
+    let png = fs::read(job.data().join("test/dark/00.png")).unwrap();
+    let (picture, text, other) =
+        (picture_server(png.clone()), picture_server(b"secret".to_vec()), picture_server(png.clone()));
+    let server = Server::with_origins(&job, &format!("{picture}, {text}"));
+    let ask = |url: &str| {
+        server.ask("/invocations", "application/json", json!({ "url": url }).to_string().as_bytes())
+    };
+    assert_eq!(ask(&format!("{picture}/dog.png")), server.ask("/invocations", "image/png", &png));
+    assert_eq!(ask(&picture).0, 200);
+    for (url, why) in
+        [(&text, "neither a JPEG nor a PNG"), (&other, "may not fetch from"), (&"x".into(), "isn't a URL")]
+    {
+        let (status, said) = ask(url);
+        let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+        let said = said["error"].as_str().unwrap();
+        assert!(status == 400 && said.contains(why) && !said.contains("secret"), "{url}: {status} {said}");
+    }
+
+    let mut wrong = job.command("serve");
+    let output = wrong.env("OPSML_IMAGE_ORIGINS", "https://a.test/path").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("https://a.test/path isn't an origin"));
 }
 
 #[test]

@@ -1,0 +1,331 @@
+//! Policy documents: read, and refused in AWS's words where they are wrong.
+//!
+//! IAM checks the policies of users and roles by one parser, and those that name principals (trust policies, bucket
+//! policies, function policies) by a younger one with other words; the wordings here are those of their answers.
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>
+
+use std::collections::{BTreeMap, HashSet};
+
+use awsim_iam_policy::{ConditionOperator, parse_value};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::evaluate::Rule;
+
+/// A parsed policy.
+#[derive(Clone, Debug)]
+pub struct Document {
+    pub(super) rules: Vec<Rule>,
+}
+
+/// What a policy is attached to, and so what it must and must not say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Identity,
+    Trust,
+    Resource,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Written<'a> {
+    version: Option<String>,
+    #[serde(rename = "Id")]
+    _id: Option<String>,
+    #[serde(borrow)]
+    statement: Option<&'a RawValue>,
+}
+
+const MEMBERS: [&str; 9] = [
+    "Sid",
+    "Effect",
+    "Principal",
+    "NotPrincipal",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Condition",
+];
+const SYNTAX: &str = "Syntax errors in policy.";
+const LEGACY: &str = "The policy failed legacy parsing";
+const PARTITIONS: [&str; 9] =
+    ["*", "aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"];
+/// What the resource part of an ARN of IAM's begins with.
+const IAM_PATHS: [&str; 13] = [
+    "user/",
+    "federated-user/",
+    "role/",
+    "group/",
+    "instance-profile/",
+    "mfa/",
+    "server-certificate/",
+    "policy/",
+    "sms-mfa/",
+    "saml-provider/",
+    "oidc-provider/",
+    "report/",
+    "access-report/",
+];
+
+impl Document {
+    /// A policy of a user or role. The error is AWS's message for MalformedPolicyDocument.
+    pub fn identity(json: &str) -> Result<Self, String> {
+        Self::read(json, Kind::Identity)
+    }
+
+    /// The policy that says who may assume a role.
+    pub fn trust(json: &str) -> Result<Self, String> {
+        Self::read(json, Kind::Trust)
+    }
+
+    /// The policy of a resource: a bucket's, a function's. The error is AWS's message for MalformedPolicy.
+    pub fn resource(json: &str) -> Result<Self, String> {
+        Self::read(json, Kind::Resource)
+    }
+
+    /// One that says nothing.
+    pub(super) fn empty() -> Self {
+        Self { rules: Vec::new() }
+    }
+
+    /// Every principal that the policy names, after its kind (`AWS`, `Service`, …); `*` is none.
+    pub fn principals(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.rules.iter().flat_map(|rule| rule.principals())
+    }
+
+    fn read(json: &str, kind: Kind) -> Result<Self, String> {
+        let legacy = kind == Kind::Identity;
+        let broken = |error: serde_json::Error| match error.to_string() {
+            _ if legacy => SYNTAX.to_owned(),
+            message => match message.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
+                Some((field, _)) => format!("Unknown field {field}"),
+                None if kind == Kind::Resource && !json.starts_with('{') => {
+                    "Policies must be valid JSON and the first byte must be '{'".to_owned()
+                }
+                None => "This policy contains invalid Json".to_owned(),
+            },
+        };
+        let written: Written = serde_json::from_str(json).map_err(broken)?;
+        let version = written.version.as_deref().unwrap_or("2008-10-17");
+        if !["2008-10-17", "2012-10-17"].contains(&version) {
+            return Err(if legacy {
+                SYNTAX.to_owned()
+            } else {
+                "The policy must contain a valid version string".to_owned()
+            });
+        }
+        let statements: Vec<&RawValue> = match written.statement {
+            Some(list) if list.get().starts_with('[') => serde_json::from_str(list.get()).map_err(broken)?,
+            Some(one) => vec![one],
+            None => Vec::new(),
+        };
+        if statements.is_empty() {
+            return Err(
+                if legacy { SYNTAX } else { "Could not parse the policy: Statement is empty!" }.to_owned()
+            );
+        }
+        let values: Vec<Map<String, Value>> = statements
+            .iter()
+            .map(|raw| serde_json::from_str(raw.get()).map_err(broken))
+            .collect::<Result<_, _>>()?;
+        for statement in &values {
+            check_members(statement, kind)?;
+        }
+        if legacy && version != "2012-10-17" {
+            return Err("Policy document must be version 2012-10-17 or greater.".to_owned());
+        }
+        for statement in &values {
+            check_statement(statement, kind)?;
+        }
+        let mut sids = HashSet::new();
+        let mut named = values.iter().filter_map(|statement| statement.get("Sid")).filter_map(Value::as_str);
+        if !named.all(|sid| sid.is_empty() || sids.insert(sid)) {
+            return Err("Statement IDs (SID) in a single policy must be unique.".to_owned());
+        }
+        let rules = statements.iter().zip(&values).map(|(raw, value)| {
+            // The statement is a part of the text, so its place is how far it lies behind the text's start.
+            let start = raw.get().as_ptr().addr() - json.as_ptr().addr();
+            Rule::new(value, version == "2012-10-17", start..start + raw.get().len())
+        });
+        Ok(Self { rules: rules.collect::<Result<_, _>>().map_err(|_| SYNTAX.to_owned())? })
+    }
+}
+
+/// The names, types and combinations of a statement's members.
+fn check_members(statement: &Map<String, Value>, kind: Kind) -> Result<(), String> {
+    let refuse = |message: String| Err(if kind == Kind::Identity { SYNTAX.to_owned() } else { message });
+    if let Some(field) = statement.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
+        return refuse(format!("Unknown field {field}"));
+    }
+    for (one, other) in [("Action", "NotAction"), ("Resource", "NotResource"), ("Principal", "NotPrincipal")]
+    {
+        if statement.contains_key(one) && statement.contains_key(other) {
+            return refuse(format!("Statement/policy already has instance of {one}"));
+        }
+    }
+    if statement.get("Sid").is_some_and(|sid| !sid.is_string()) {
+        return refuse("Sid must be a string".to_owned());
+    }
+    match statement.get("Effect").map(|effect| effect.as_str().unwrap_or_default()) {
+        Some("Allow" | "Deny") => {}
+        Some(effect) if kind == Kind::Identity && ["allow", "deny"].contains(&&*effect.to_lowercase()) => {
+            return Err(LEGACY.to_owned());
+        }
+        Some(effect) => return refuse(format!("Invalid effect: {effect}")),
+        None => return refuse("Missing required field Effect".to_owned()),
+    }
+    for name in ["Action", "NotAction", "Resource", "NotResource"] {
+        if statement.get(name).is_some_and(|value| texts(value).is_none()) {
+            return refuse(format!("Policy has invalid {}", name.trim_start_matches("Not").to_lowercase()));
+        }
+    }
+    if let Some(condition) = statement.get("Condition") {
+        let blocks: Option<BTreeMap<&str, &Map<String, Value>>> = condition.as_object().and_then(|all| {
+            all.iter().map(|(name, block)| Some((name.as_str(), block.as_object()?))).collect()
+        });
+        let Some(blocks) = blocks else { return refuse("Conditions must be a JSON object".to_owned()) };
+        if let Some(operator) = blocks.keys().find(|name| ConditionOperator::parse(name).is_err()) {
+            return refuse(format!("Invalid Condition type : {operator}"));
+        }
+        let scalar = |value: &Value| value.is_string() || value.is_boolean() || value.is_number();
+        let fits =
+            |value: &Value| value.as_array().map_or_else(|| scalar(value), |list| list.iter().all(scalar));
+        if !blocks.values().flat_map(|block| block.values()).all(fits) {
+            return refuse("Condition values must be strings".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// What a statement of this kind of policy must say.
+fn check_statement(statement: &Map<String, Value>, kind: Kind) -> Result<(), String> {
+    let listed = |one: &str, other: &str| -> Option<Vec<&str>> {
+        statement.get(one).or_else(|| statement.get(other)).and_then(texts).filter(|list| !list.is_empty())
+    };
+    let principal = statement.get("Principal").or_else(|| statement.get("NotPrincipal"));
+    let Some(actions) = listed("Action", "NotAction") else {
+        return Err(match kind {
+            Kind::Identity => "Policy statement must contain actions.",
+            _ => "Missing required field Action",
+        }
+        .to_owned());
+    };
+    let resources = listed("Resource", "NotResource");
+    match kind {
+        Kind::Identity => {
+            if principal.is_some() {
+                return Err("Policy document should not specify a principal.".to_owned());
+            }
+            let sid = statement.get("Sid").and_then(Value::as_str).unwrap_or_default();
+            if !sid.bytes().all(|b| b.is_ascii_alphanumeric()) {
+                return Err(
+                    "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression \
+                     [0-9A-Za-z]*"
+                        .to_owned(),
+                );
+            }
+            let resources = resources.ok_or("Policy statement must contain resources.")?;
+            resources.into_iter().try_for_each(check_resource)?;
+        }
+        Kind::Trust | Kind::Resource => {
+            let principal = principal.ok_or("Missing required field Principal")?;
+            check_principal(principal)?;
+            match (kind, resources) {
+                (Kind::Trust, _) if statement.keys().any(|name| name.ends_with("Resource")) => {
+                    return Err("Has prohibited field Resource".to_owned());
+                }
+                (Kind::Resource, None) => return Err("Missing required field Resource".to_owned()),
+                (_, resources) => resources.into_iter().flatten().try_for_each(|resource| {
+                    check_resource(resource).map_err(|_| "Policy has invalid resource".to_owned())
+                })?,
+            }
+            let mut others =
+                actions.iter().filter(|action| **action != "*" && !action.to_lowercase().starts_with("sts:"));
+            if kind == Kind::Trust && others.next().is_some() {
+                return Err("AssumeRole policy may only specify STS AssumeRole actions.".to_owned());
+            }
+        }
+    }
+    actions.into_iter().try_for_each(check_action)
+}
+
+fn check_principal(principal: &Value) -> Result<(), String> {
+    let invalid = || format!("Invalid principal in policy: {principal}");
+    let Some(kinds) = principal.as_object() else {
+        return if principal == "*" { Ok(()) } else { Err(invalid()) };
+    };
+    for (kind, named) in kinds {
+        let known = ["AWS", "Service", "Federated", "CanonicalUser"].contains(&kind.as_str());
+        if !known || texts(named).is_none_or(|list| list.is_empty()) {
+            return Err(invalid());
+        }
+    }
+    if kinds.is_empty() { Err(invalid()) } else { Ok(()) }
+}
+
+fn check_action(action: &str) -> Result<(), String> {
+    let Some((vendor, name)) = action.split_once(':') else {
+        let any = action == "*";
+        let message = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.";
+        return if any { Ok(()) } else { Err(message.to_owned()) };
+    };
+    if name.contains(':') {
+        return Err("Actions/Condition can contain only one colon.".to_owned());
+    }
+    if vendor != "*" && !vendor.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.') {
+        return Err(format!("Vendor {vendor} is not valid"));
+    }
+    if vendor.is_empty() || name.is_empty() { Err(LEGACY.to_owned()) } else { Ok(()) }
+}
+
+/// `*`, or an ARN whose service is written out; what is missing at its end is any.
+fn check_resource(resource: &str) -> Result<(), String> {
+    if resource == "*" {
+        return Ok(());
+    }
+    let parts: Vec<&str> = resource.splitn(6, ':').collect();
+    if parts.len() < 2 || parts[0] != "arn" {
+        return Err(format!("Resource {resource} must be in ARN format or \"*\"."));
+    }
+    let part = |index: usize| parts.get(index).copied().unwrap_or("*");
+    let (partition, service, region, rest) = (part(1), part(2), part(3), part(5));
+    if !PARTITIONS.contains(&partition) {
+        let whole = format!("arn:{partition}:{service}:{region}:{}:{rest}", part(4));
+        return Err(format!("Partition \"{partition}\" is not valid for resource \"{whole}\"."));
+    }
+    if parts.len() < 3 || service.contains(['*', '?']) {
+        return Err("Resource vendor must be fully qualified and cannot contain regexes.".to_owned());
+    }
+    if service.is_empty() || (parts.len() < 6 && resource.contains("::")) {
+        return Err(LEGACY.to_owned());
+    }
+    match service {
+        "iam" if !region.is_empty() && parts.len() > 3 => {
+            Err(format!("IAM resource {resource} cannot contain region information."))
+        }
+        "s3" if !region.is_empty() && parts.len() > 3 && !rest.starts_with("accesspoint/") => {
+            Err(format!("Resource {resource} can not contain region information."))
+        }
+        "iam" if rest != "*" && !IAM_PATHS.iter().any(|path| rest.starts_with(path)) => {
+            Err(format!("IAM resource path must either be \"*\" or start with {}.", IAM_PATHS.join(", ")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A text, or a list of texts.
+pub(super) fn texts(value: &Value) -> Option<Vec<&str>> {
+    match value {
+        Value::String(text) => Some(vec![text]),
+        Value::Array(list) => list.iter().map(Value::as_str).collect(),
+        _ => None,
+    }
+}
+
+/// A statement as the evaluation crate reads it.
+pub(super) fn parsed(statement: Map<String, Value>) -> Result<awsim_iam_policy::PolicyDocument, String> {
+    let document = serde_json::json!({"Version": "2012-10-17", "Statement": statement});
+    parse_value(&document).map_err(|error| error.to_string())
+}

@@ -1,0 +1,218 @@
+//! The Runtime API of one execution environment, on a port of its own: how its process gets events and answers them.
+//!
+//! As in AWS's "Lambda runtime API": `GET …/invocation/next` waits for an event, `POST …/invocation/ID/response` and
+//! `…/ID/error` answer it, `POST …/init/error` tells that there will be none.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+
+use axum::body::{Body, to_bytes};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+
+use super::locked;
+use crate::listen;
+use crate::server::names_loopback;
+
+/// AWS's limit to an answer, in bytes.
+pub const MAX_RESPONSE: usize = 6_291_556;
+const PREFIX: &str = "/2018-06-01/runtime/";
+
+/// What a process is to work on.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub request_id: String,
+    pub payload: Bytes,
+    /// Milliseconds since the epoch.
+    pub deadline_ms: i64,
+    /// As it was invoked, with its qualifier.
+    pub function_arn: String,
+    /// JSON.
+    pub client_context: Option<String>,
+}
+
+/// What a process says.
+#[derive(Debug)]
+pub enum Told {
+    /// It is ready for the next event.
+    Next,
+    Response(Bytes),
+    /// The bytes of a response that is longer than allowed.
+    TooLarge(usize),
+    Error(Bytes),
+    InitError(Bytes),
+}
+
+/// One environment's API; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Api {
+    pub port: u16,
+    events: mpsc::UnboundedSender<Event>,
+    told: mpsc::UnboundedReceiver<Told>,
+    _stop: watch::Sender<bool>,
+}
+
+struct Shared {
+    events: tokio::sync::Mutex<mpsc::UnboundedReceiver<Event>>,
+    told: mpsc::UnboundedSender<Told>,
+    /// The request that is neither answered nor failed yet.
+    current: Mutex<Option<String>>,
+}
+
+impl Api {
+    pub async fn start() -> std::io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let port = listener.local_addr()?.port();
+        let (events, wanted) = mpsc::unbounded_channel();
+        let (tell, told) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            events: tokio::sync::Mutex::new(wanted),
+            told: tell,
+            current: Mutex::default(),
+        });
+        let answer = move |request: Request<Body>| {
+            let shared = Arc::clone(&shared);
+            async move { shared.answer(request).await }
+        };
+        let (stop, stopping) = watch::channel(false);
+        tokio::spawn(listen::serve(listener, answer, stopping));
+        Ok(Self { port, events, told, _stop: stop })
+    }
+
+    /// Hands out an event to whoever asks next.
+    pub fn send(&self, event: Event) {
+        // The other end is gone with the API alone.
+        let _ = self.events.send(event);
+    }
+
+    /// What the process says next; it waits for ever where it says nothing.
+    pub async fn hear(&mut self) -> Told {
+        match self.told.recv().await {
+            Some(told) => told,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What the process has said already, if anything.
+    pub fn heard(&mut self) -> Option<Told> {
+        self.told.try_recv().ok()
+    }
+
+    /// Forgets what was said before, which nobody waits for any more.
+    pub fn forget(&mut self) {
+        while self.told.try_recv().is_ok() {}
+    }
+}
+
+impl Shared {
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        if !names_loopback(request.headers()) {
+            return refused(
+                StatusCode::FORBIDDEN,
+                "InvalidHost",
+                "The Host header must name the loopback interface.",
+            );
+        }
+        let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
+        let parts: Vec<&str> = path.split('/').collect();
+        match (request.method(), &parts[..]) {
+            (&Method::GET, ["invocation", "next"]) => self.next().await,
+            (&Method::POST, ["invocation", id, kind @ ("response" | "error")]) => {
+                self.answered(id, *kind == "error", request.into_body()).await
+            }
+            (&Method::POST, ["init", "error"]) => {
+                let body = to_bytes(request.into_body(), MAX_RESPONSE).await.unwrap_or_default();
+                let _ = self.told.send(Told::InitError(body));
+                accepted()
+            }
+            _ => refused(StatusCode::NOT_FOUND, "InvalidPath", "The Runtime API has no such path."),
+        }
+    }
+
+    async fn next(&self) -> Response<Body> {
+        let _ = self.told.send(Told::Next);
+        let Some(event) = self.events.lock().await.recv().await else {
+            return refused(StatusCode::GONE, "Gone", "The environment has ended.");
+        };
+        *locked(&self.current) = Some(event.request_id.clone());
+        let mut response = Response::new(Body::from(event.payload));
+        event_headers(
+            response.headers_mut(),
+            [
+                ("lambda-runtime-aws-request-id", event.request_id),
+                ("lambda-runtime-deadline-ms", event.deadline_ms.to_string()),
+                ("lambda-runtime-invoked-function-arn", event.function_arn),
+                ("lambda-runtime-trace-id", trace_id()),
+                ("lambda-runtime-client-context", event.client_context.unwrap_or_default()),
+            ],
+        );
+        response
+    }
+
+    async fn answered(&self, id: &str, is_error: bool, body: Body) -> Response<Body> {
+        if locked(&self.current).as_deref() != Some(id) {
+            return refused(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID");
+        }
+        // What is longer than it may be is counted, but not kept.
+        let mut kept = Vec::new();
+        let mut length = 0;
+        let mut frames = body.into_data_stream();
+        while let Some(frame) = futures::StreamExt::next(&mut frames).await {
+            let Ok(frame) = frame else {
+                return refused(StatusCode::BAD_REQUEST, "InvalidBody", "The body broke off.");
+            };
+            length += frame.len();
+            if length <= MAX_RESPONSE {
+                kept.extend_from_slice(&frame);
+            }
+        }
+        // Of two answers the first counts.
+        if locked(&self.current).take_if(|current| current == id).is_none() {
+            return refused(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID");
+        }
+        if length > MAX_RESPONSE {
+            let _ = self.told.send(Told::TooLarge(length));
+            let message = format!("Exceeded maximum allowed payload size ({MAX_RESPONSE} bytes).");
+            return refused(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message);
+        }
+        let body = Bytes::from(kept);
+        let _ = self.told.send(if is_error { Told::Error(body) } else { Told::Response(body) });
+        accepted()
+    }
+}
+
+fn event_headers<const N: usize>(headers: &mut HeaderMap, values: [(&'static str, String); N]) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for (name, value) in values {
+        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes())
+            && !value.is_empty()
+        {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+}
+
+/// X-Ray's, of a request that is not traced.
+fn trace_id() -> String {
+    let hex = hex::encode(rand::random::<[u8; 20]>());
+    format!("Root=1-{:08x}-{};Parent={};Sampled=0", super::model::now_ms() / 1000, &hex[..24], &hex[24..])
+}
+
+fn accepted() -> Response<Body> {
+    told(StatusCode::ACCEPTED, &json!({"status": "OK"}))
+}
+
+fn refused(status: StatusCode, kind: &str, message: &str) -> Response<Body> {
+    told(status, &json!({"errorMessage": message, "errorType": kind}))
+}
+
+fn told(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

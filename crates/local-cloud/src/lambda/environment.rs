@@ -1,0 +1,480 @@
+//! An execution environment: a process with a folder, a home and a Runtime API of its own, for one invocation at a
+//! time.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::api::{Api, Event, MAX_RESPONSE, Told};
+use super::log::Log;
+use super::model::{Version, now_ms, uuid};
+use super::{SERVICE, code, memory, vpc};
+use crate::call::AwsError;
+use crate::child::child_env;
+use crate::cloud::Cloud;
+use crate::iam::Session;
+use crate::process::private_dir;
+use crate::sagemaker::process;
+
+/// How long a first initialisation may take. A longer one is repeated as part of the invocation, within its time-out.
+const INIT: Duration = Duration::from_secs(10);
+/// An environment is given up while its credentials, which last for 12 hours, are still good.
+const LIFE: Duration = Duration::from_secs(11 * 3600);
+
+/// What is run.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    pub function: String,
+    pub version: Version,
+    /// Started ahead of its first request.
+    pub provisioned: bool,
+}
+
+/// How an invocation ended.
+#[derive(Debug)]
+pub struct Outcome {
+    pub payload: Bytes,
+    /// The payload tells an error.
+    pub is_error: bool,
+    /// The last 4 KB of the log.
+    pub tail: Vec<u8>,
+}
+
+/// Why there is no answer of the function's.
+#[derive(Clone, Debug)]
+struct Fault {
+    /// `Runtime.ExitError`.
+    kind: String,
+    payload: Bytes,
+}
+
+pub struct Environment {
+    cloud: Arc<Cloud>,
+    pub spec: Spec,
+    session: Session,
+    folder: PathBuf,
+    api: Api,
+    log: Arc<Log>,
+    process: Option<Process>,
+    /// Whether the process has asked for an event.
+    ready: bool,
+    born: Instant,
+}
+
+struct Process {
+    child: Child,
+    leader: u32,
+    peak: Arc<AtomicU64>,
+}
+
+impl Environment {
+    /// Makes the folder, the API and the log; the process comes with [`Self::init`].
+    ///
+    /// # Errors
+    /// The role cannot be assumed any more; a full disk.
+    pub async fn open(cloud: &Arc<Cloud>, spec: Spec) -> Result<Self, AwsError> {
+        let session =
+            cloud.assume_role(&spec.version.settings.role, SERVICE, &spec.function).map_err(|error| {
+                match error.code.as_str() {
+                    "AccessDenied" => AwsError::new(403, "AccessDeniedException", super::NOT_ASSUMABLE),
+                    _ => error,
+                }
+            })?;
+        let failed = |error: std::io::Error| {
+            let message = format!("The local cloud could not make an execution environment: {error}");
+            AwsError::new(500, "ServiceException", message)
+        };
+        let id = uuid();
+        let folder = cloud.settings.dir.join("lambda/environments").join(&id);
+        private_dir(&folder.join("tmp")).map_err(failed)?;
+        let api = Api::start().await.map_err(failed)?;
+        let day = jiff::Timestamp::now().strftime("%Y/%m/%d");
+        let stream = format!("{day}/[{}]{}", spec.version.name(), id.replace('-', ""));
+        let log = Log::new(cloud, &session.caller, &spec.version.settings.log_group, stream);
+        log.line(&format!(
+            "INIT_START Runtime Version: {}",
+            super::runtime::version(cloud, &spec.version).await
+        ));
+        let cloud = Arc::clone(cloud);
+        Ok(Self { cloud, spec, session, folder, api, log, process: None, ready: false, born: Instant::now() })
+    }
+
+    /// Starts the process and waits until it asks for an event.
+    async fn init(&mut self, limit: Duration, phase: &str) -> Result<Duration, Fault> {
+        self.stop_process().await;
+        let since = Instant::now();
+        let initialised = self.start(since + limit).await;
+        let took = since.elapsed();
+        match initialised {
+            Ok(()) => {
+                self.ready = true;
+                return Ok(took);
+            }
+            Err(fault) => {
+                self.stop_process().await;
+                let status = match fault.kind.as_str() {
+                    TIMED_OUT => "timeout".to_owned(),
+                    kind => format!("error\tError Type: {kind}"),
+                };
+                let took = milliseconds(took);
+                self.log
+                    .line(&format!("INIT_REPORT Init Duration: {took} ms\tPhase: {phase}\tStatus: {status}"));
+                self.log.flush();
+                Err(fault)
+            }
+        }
+    }
+
+    /// [`Self::init`] ahead of the first request; the error is its type.
+    pub async fn provision(&mut self, limit: Duration) -> Result<(), String> {
+        let initialised = self.init(limit, "init").await;
+        self.log.flush();
+        initialised.map(drop).map_err(|fault| fault.kind)
+    }
+
+    async fn start(&mut self, deadline: Instant) -> Result<(), Fault> {
+        self.api.forget();
+        let mut process = self.spawn().await?;
+        let outcome = loop {
+            tokio::select! {
+                told = self.api.hear() => match told {
+                    Told::Next => break Ok(()),
+                    Told::InitError(body) => break Err(told_fault(body, "Runtime.InitError")),
+                    // No event is out that this could be the answer to.
+                    Told::Response(_) | Told::Error(_) | Told::TooLarge(_) => {}
+                },
+                status = process.child.wait() => {
+                    // It may have said why just before.
+                    break Err(match self.api.heard() {
+                        Some(Told::InitError(body)) => told_fault(body, "Runtime.InitError"),
+                        _ => exit_fault(status.ok(), ""),
+                    });
+                }
+                () = sleep_until(deadline) => break Err(Fault { kind: TIMED_OUT.to_owned(), payload: Bytes::new() }),
+            }
+        };
+        self.process = Some(process);
+        outcome
+    }
+
+    /// Works on one event. `timeout` is the function's.
+    pub async fn invoke(&mut self, mut event: Event) -> Outcome {
+        let settings = &self.spec.version.settings;
+        let (timeout, id) = (Duration::from_secs(settings.timeout), event.request_id.clone());
+        let mut init = None;
+        if !self.ready {
+            let cloud = Arc::clone(&self.cloud);
+            // The semaphore is never closed.
+            let _turn = cloud.lambda.starts.acquire().await;
+            init = self.init(INIT, "init").await.ok();
+        }
+        self.log.begin();
+        self.log.line(&format!("START RequestId: {id} Version: {}", self.spec.version.name()));
+        let started = Instant::now();
+        let deadline = started + timeout;
+        event.deadline_ms = now_ms() + i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
+        let initialised = match self.ready {
+            true => Ok(()),
+            // As on AWS, what failed or took too long is repeated in the invocation's own time.
+            false => self.init(timeout, "invoke").await.map(drop),
+        };
+        let answer = match initialised {
+            Ok(()) => self.exchange(event, deadline).await,
+            Err(fault) => Err(fault),
+        };
+        let took = started.elapsed().min(timeout);
+        let (payload, fault) = match answer {
+            Ok((payload, None)) => (payload, None),
+            Ok((payload, Some(kind))) => (payload, Some(kind)),
+            Err(fault) => (self.told_fault(&fault, &id), Some(fault.kind)),
+        };
+        let is_alive = fault.as_deref().is_none_or(|kind| !ENDS.contains(&kind));
+        let peak = self.peak();
+        if !is_alive || !self.is_alive() {
+            self.stop_process().await;
+        }
+        self.log.line(&format!("END RequestId: {id}"));
+        self.log.line(&self.report(&id, took, init, peak, fault.as_deref()));
+        self.log.flush();
+        Outcome { payload, is_error: fault.is_some(), tail: self.log.tail() }
+    }
+
+    /// The answer, and its type where it is an error.
+    async fn exchange(&mut self, event: Event, deadline: Instant) -> Result<(Bytes, Option<String>), Fault> {
+        let Some(process) = &mut self.process else { return Err(exit_fault(None, &event.request_id)) };
+        self.api.forget();
+        let id = event.request_id.clone();
+        self.api.send(event);
+        let mut answer = None;
+        loop {
+            tokio::select! {
+                // What was said before the end counts.
+                biased;
+                told = self.api.hear() => match told {
+                    Told::Response(body) => answer = Some((body, None)),
+                    Told::Error(body) => {
+                        let kind = error_type(&body).unwrap_or_else(|| "Runtime.UnknownReason".to_owned());
+                        answer = Some((body, Some(kind)));
+                    }
+                    Told::TooLarge(length) => answer = Some((too_large(length), Some(TOO_LARGE.to_owned()))),
+                    // The invocation is over once the process asks for the next one.
+                    Told::Next => if let Some(answer) = answer.take() { return Ok(answer) },
+                    Told::InitError(_) => {}
+                },
+                status = process.child.wait() => {
+                    self.ready = false;
+                    return answer.ok_or_else(|| exit_fault(status.ok(), &id));
+                }
+                () = sleep_until(deadline) => {
+                    self.ready = false;
+                    return answer.ok_or_else(|| Fault { kind: TIMED_OUT.to_owned(), payload: Bytes::new() });
+                }
+            }
+        }
+    }
+
+    /// What the caller is told of a fault, and the log too.
+    fn told_fault(&self, fault: &Fault, id: &str) -> Bytes {
+        if fault.kind == TIMED_OUT {
+            let reason = format!("Task timed out after {}.00 seconds", self.spec.version.settings.timeout);
+            let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
+            self.log.line(&format!("{now} {id} {reason}"));
+            return error_payload(TIMED_OUT, &format!("RequestId: {id} Error: {reason}"));
+        }
+        let Ok(mut told) = serde_json::from_slice::<Value>(&fault.payload) else {
+            return fault.payload.clone();
+        };
+        // A fault of the start knows no request.
+        if let Some(message) = told["errorMessage"].as_str().and_then(|text| text.strip_prefix(NO_REQUEST)) {
+            told["errorMessage"] = json!(format!("RequestId: {id}{message}"));
+        }
+        if let Some(request) = told.get_mut("requestId").filter(|request| **request == "") {
+            *request = json!(id);
+        }
+        if fault.kind.starts_with("Runtime.Exit") || fault.kind == INVALID_ENTRYPOINT {
+            let message = told["errorMessage"].as_str().unwrap_or_default();
+            self.log.line(&format!("{message}\n{}", fault.kind));
+        }
+        Bytes::from(told.to_string())
+    }
+
+    fn report(
+        &self,
+        id: &str,
+        took: Duration,
+        init: Option<Duration>,
+        peak: u64,
+        fault: Option<&str>,
+    ) -> String {
+        let memory = self.spec.version.settings.memory;
+        // As AWS bills: an initialisation on demand too, and by the millisecond begun.
+        let billed = (took + init.unwrap_or_default()).as_micros().div_ceil(1000);
+        let used = peak.div_ceil(1 << 20).min(memory);
+        let mut report = format!(
+            "REPORT RequestId: {id}\tDuration: {} ms\tBilled Duration: {billed} ms\tMemory Size: {memory} MB\tMax \
+             Memory Used: {used} MB\t",
+            milliseconds(took)
+        );
+        if let Some(init) = init {
+            report += &format!("Init Duration: {} ms\t", milliseconds(init));
+        }
+        match fault {
+            None => {}
+            Some(TIMED_OUT) => report += "Status: timeout",
+            Some(kind) => report += &format!("Status: error\tError Type: {kind}"),
+        }
+        report
+    }
+
+    fn peak(&self) -> u64 {
+        let of = |process: &Process| memory::peak(process.leader).max(process.peak.load(Ordering::Relaxed));
+        self.process.as_ref().map_or(0, of)
+    }
+
+    /// Whether it can take another event.
+    pub fn is_alive(&mut self) -> bool {
+        let runs = |process: &mut Process| matches!(process.child.try_wait(), Ok(None));
+        self.ready && self.born.elapsed() < LIFE && self.process.as_mut().is_some_and(runs)
+    }
+
+    async fn spawn(&self) -> Result<Process, Fault> {
+        let version = &self.spec.version;
+        let root = code::folder(&self.cloud, &version.code.folder);
+        let (program, arguments) = super::runtime::command(&self.cloud, version, &root);
+        let failed = |error: &std::io::Error| Fault {
+            kind: INVALID_ENTRYPOINT.to_owned(),
+            payload: error_payload(
+                INVALID_ENTRYPOINT,
+                &format!("{NO_REQUEST} Error: {}", super::runtime::not_started(version, &program, error)),
+            ),
+        };
+        let (reader, writer) = std::io::pipe().map_err(|error| failed(&error))?;
+        let env = self.variables(&root).await;
+        let mut command = Command::new(&program);
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(env)
+            .current_dir(&root)
+            .stdin(Stdio::null())
+            .stderr(writer.try_clone().map_err(|error| failed(&error))?)
+            .stdout(writer)
+            .process_group(0)
+            .kill_on_drop(true);
+        // A process that is being started elsewhere may still hold the file that was written a moment ago.
+        let mut patience = 100;
+        let child = loop {
+            match command.spawn() {
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy && patience > 0 => {
+                    patience -= 1;
+                    sleep(Duration::from_millis(10)).await;
+                }
+                spawned => break spawned.map_err(|error| failed(&error))?,
+            }
+        };
+        // The command holds the pipe's writing end.
+        drop(command);
+        self.log.follow(reader.into()).map_err(|error| failed(&error))?;
+        let leader = child.id().unwrap_or_default();
+        let peak = self.cloud.lambda.watched.add(leader, &self.spec.function, version.settings.memory << 20);
+        Ok(Process { child, leader, peak })
+    }
+
+    async fn variables(&self, root: &Path) -> BTreeMap<OsString, OsString> {
+        let settings = &self.spec.version.settings;
+        let mut env: BTreeMap<OsString, OsString> = BTreeMap::from([
+            ("LD_LIBRARY_PATH".into(), format!("{0}:{0}/lib", root.display()).into()),
+            ("PYTHONDONTWRITEBYTECODE".into(), "1".into()),
+        ]);
+        let (ours, theirs): (Vec<_>, Vec<_>) =
+            child_env(&self.cloud, &self.folder.join("tmp"), &self.session)
+                .into_iter()
+                // Where the cloud is and who asks is no function's choice, so that none reaches real AWS.
+                .partition(|(name, _)| name.to_string_lossy().starts_with("AWS_") || name == "NO_PROXY");
+        env.extend(theirs);
+        let own = settings.environment.iter().filter(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"));
+        env.extend(own.map(|(name, value)| (name.into(), value.into())));
+        env.extend(ours);
+        let text = [
+            ("_HANDLER", settings.handler.clone()),
+            ("AWS_LAMBDA_RUNTIME_API", format!("127.0.0.1:{}", self.api.port)),
+            ("AWS_LAMBDA_FUNCTION_NAME", self.spec.function.clone()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", self.spec.version.name()),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", settings.memory.to_string()),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", self.log.group.clone()),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", self.log.stream.clone()),
+            (
+                "AWS_LAMBDA_INITIALIZATION_TYPE",
+                if self.spec.provisioned { "provisioned-concurrency" } else { "on-demand" }.to_owned(),
+            ),
+        ];
+        env.extend(text.map(|(name, value)| (name.into(), value.into())));
+        if settings.runtime.starts_with("python") {
+            env.insert("AWS_EXECUTION_ENV".into(), format!("AWS_Lambda_{}", settings.runtime).into());
+        }
+        if settings.vpc.is_some() {
+            let nowhere = vpc::nowhere(&self.cloud).await;
+            for name in ["AWS_ENDPOINT_URL", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
+                env.insert(name.into(), (&nowhere).into());
+            }
+        }
+        env.insert("LAMBDA_TASK_ROOT".into(), root.into());
+        env.insert("LAMBDA_RUNTIME_DIR".into(), super::runtime::folder(&self.cloud).into());
+        env.insert(process::INSTANCE_DIR.into(), self.folder.as_os_str().to_owned());
+        env
+    }
+
+    async fn stop_process(&mut self) {
+        self.ready = false;
+        let Some(mut process) = self.process.take() else { return };
+        process::end(Some(process.leader), &self.folder).await;
+        let _ = process.child.wait().await;
+        self.cloud.lambda.watched.remove(process.leader);
+    }
+
+    /// Ends it for good.
+    pub async fn end(mut self) {
+        self.stop_process().await;
+        self.log.flush();
+    }
+}
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        if let Some(process) = &self.process {
+            process::signal_group(process.leader, Signal::KILL);
+            self.cloud.lambda.watched.remove(process.leader);
+        }
+        // What cannot be removed goes at the next start.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+const TIMED_OUT: &str = "Sandbox.Timedout";
+const TOO_LARGE: &str = "Function.ResponseSizeTooLarge";
+const INVALID_ENTRYPOINT: &str = "Runtime.InvalidEntrypoint";
+/// Stands for the request in the message of a fault that came before there was one.
+const NO_REQUEST: &str = "RequestId: -";
+/// After these the process is of no use.
+const ENDS: [&str; 3] = [TIMED_OUT, INVALID_ENTRYPOINT, "Runtime.ExitError"];
+
+fn error_payload(kind: &str, message: &str) -> Bytes {
+    Bytes::from(json!({"errorType": kind, "errorMessage": message}).to_string())
+}
+
+fn error_type(body: &[u8]) -> Option<String> {
+    let told: Value = serde_json::from_slice(body).ok()?;
+    told["errorType"].as_str().map(str::to_owned)
+}
+
+fn told_fault(payload: Bytes, default: &str) -> Fault {
+    Fault { kind: error_type(&payload).unwrap_or_else(|| default.to_owned()), payload }
+}
+
+fn too_large(length: usize) -> Bytes {
+    let message = format!(
+        "Response payload size ({length} bytes) exceeded maximum allowed payload size ({MAX_RESPONSE} bytes)."
+    );
+    error_payload(TOO_LARGE, &message)
+}
+
+/// A process that ended by itself, in the words of AWS's own supervisor.
+fn exit_fault(status: Option<ExitStatus>, id: &str) -> Fault {
+    let request = if id.is_empty() { NO_REQUEST.to_owned() } else { format!("RequestId: {id}") };
+    let how = match status.map(|status| (status.code(), status.signal())) {
+        Some((Some(0), _)) | None => "Runtime exited without providing a reason".to_owned(),
+        Some((Some(code), _)) => format!("Runtime exited with error: exit status {code}"),
+        Some((None, signal)) => {
+            let name = match signal.unwrap_or_default() {
+                4 => "illegal instruction".to_owned(),
+                6 => "aborted".to_owned(),
+                7 => "bus error".to_owned(),
+                8 => "floating point exception".to_owned(),
+                9 => "killed".to_owned(),
+                11 => "segmentation fault".to_owned(),
+                15 => "terminated".to_owned(),
+                other => format!("signal {other}"),
+            };
+            format!("Runtime exited with error: signal: {name}")
+        }
+    };
+    let kind = "Runtime.ExitError";
+    Fault { kind: kind.to_owned(), payload: error_payload(kind, &format!("{request} Error: {how}")) }
+}
+
+/// With two digits, as reports have them.
+fn milliseconds(time: Duration) -> String {
+    format!("{:.2}", time.as_secs_f64() * 1000.0)
+}

@@ -1,0 +1,172 @@
+//! The log of one execution environment: what its process writes, and Lambda's own lines around it.
+//!
+//! Lambda writes it as the function's role, so a role without permission has no log. The tail of an invocation
+//! (`LogType: Tail`) needs none.
+
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
+
+use tokio::net::unix::pipe::Receiver;
+
+use super::locked;
+use super::model::now_ms;
+use crate::call::Caller;
+use crate::cloud::Cloud;
+use crate::iam::Context;
+
+/// CloudWatch Logs takes no longer events; a longer line becomes several.
+const MAX_LINE: usize = 256 << 10;
+/// Bytes of a tail.
+const TAIL: usize = 4096;
+/// Bytes that are read at once of a process that never stops writing.
+const AT_ONCE: usize = 1 << 20;
+
+pub struct Log {
+    cloud: Arc<Cloud>,
+    /// The role's session.
+    caller: Caller,
+    pub group: String,
+    pub stream: String,
+    written: Mutex<Written>,
+}
+
+#[derive(Default)]
+struct Written {
+    /// Of the process that runs now.
+    pipe: Option<Arc<Receiver>>,
+    /// A line that has not ended yet.
+    partial: Vec<u8>,
+    pending: Vec<(i64, String)>,
+    tail: Vec<u8>,
+    has_stream: bool,
+}
+
+impl Log {
+    pub fn new(cloud: &Arc<Cloud>, caller: &Caller, group: &str, stream: String) -> Arc<Self> {
+        Arc::new(Self {
+            cloud: Arc::clone(cloud),
+            caller: caller.clone(),
+            group: group.to_owned(),
+            stream,
+            written: Mutex::default(),
+        })
+    }
+
+    /// Follows the output of a process until all who write to it are gone.
+    pub fn follow(self: &Arc<Self>, pipe: OwnedFd) -> std::io::Result<()> {
+        let pipe = Arc::new(Receiver::from_owned_fd(pipe)?);
+        locked(&self.written).pipe = Some(Arc::clone(&pipe));
+        let log = Arc::clone(self);
+        tokio::spawn(async move {
+            while pipe.readable().await.is_ok() {
+                let open = locked(&log.written).read(&pipe);
+                log.flush();
+                if !open {
+                    return;
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// A line of Lambda's own, after all that the process has written by now.
+    pub fn line(&self, text: &str) {
+        let mut written = locked(&self.written);
+        written.catch_up();
+        written.event(text.to_owned());
+    }
+
+    /// Begins the tail of an invocation, after all that the process has written by now.
+    pub fn begin(&self) {
+        let mut written = locked(&self.written);
+        written.catch_up();
+        written.tail.clear();
+    }
+
+    /// The last 4 KB since [`Self::begin`].
+    pub fn tail(&self) -> Vec<u8> {
+        locked(&self.written).tail.clone()
+    }
+
+    /// Writes what is pending, if the role may.
+    pub fn flush(&self) {
+        let (pending, has_stream) = {
+            let mut written = locked(&self.written);
+            (std::mem::take(&mut written.pending), written.has_stream)
+        };
+        if pending.is_empty() || !self.may_write(has_stream) {
+            return;
+        }
+        // A log that cannot be written, on a full disk, must not stop the function.
+        let _ = self.cloud.logs.append(&self.group, &self.stream, &pending);
+        locked(&self.written).has_stream = true;
+    }
+
+    fn may_write(&self, has_stream: bool) -> bool {
+        let may = |action: &str, stream: &str| {
+            let arn = self.cloud.arn("logs", &format!("log-group:{}:log-stream:{stream}", self.group));
+            self.cloud.authorize(&self.caller, action, &arn, &Context::new()).is_ok()
+        };
+        (self.cloud.logs.has_group(&self.group).unwrap_or(false) || may("logs:CreateLogGroup", ""))
+            && (has_stream || may("logs:CreateLogStream", &self.stream))
+            && may("logs:PutLogEvents", &self.stream)
+    }
+}
+
+impl Written {
+    fn catch_up(&mut self) {
+        if let Some(pipe) = self.pipe.clone() {
+            self.read(&pipe);
+        }
+        self.end_line();
+    }
+
+    /// Takes what there is to read now; false: nothing more will come.
+    fn read(&mut self, pipe: &Receiver) -> bool {
+        let mut buffer = [0; 16 << 10];
+        let mut total = 0;
+        while total < AT_ONCE {
+            match pipe.try_read(&mut buffer) {
+                Ok(0) => {
+                    self.end_line();
+                    return false;
+                }
+                Ok(n) => {
+                    total += n;
+                    self.take(&buffer[..n]);
+                }
+                Err(error) => return error.kind() == std::io::ErrorKind::WouldBlock,
+            }
+        }
+        true
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.partial.extend_from_slice(part);
+            if part.ends_with(b"\n") || self.partial.len() >= MAX_LINE {
+                self.end_line();
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        if self.partial.is_empty() {
+            return;
+        }
+        let line = std::mem::take(&mut self.partial);
+        // Runtimes end the lines of one event with a carriage return.
+        let text = String::from_utf8_lossy(&line).trim_end().replace('\r', "\n");
+        if !text.is_empty() {
+            self.event(text);
+        }
+    }
+
+    fn event(&mut self, text: String) {
+        self.tail.extend_from_slice(text.as_bytes());
+        self.tail.push(b'\n');
+        let surplus = self.tail.len().saturating_sub(TAIL);
+        self.tail.drain(..surplus);
+        self.pending.push((now_ms(), text));
+    }
+}

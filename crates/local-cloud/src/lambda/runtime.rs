@@ -1,0 +1,130 @@
+//! The runtimes that can be run, and how: `provided.*` by the code's own `bootstrap`, `python3.*` by the machine's
+//! Python and our [`boot.py`](BOOT), or AWS's `awslambdaric` where that Python has it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use super::model::{Version, invalid};
+use crate::call::AwsError;
+use crate::cloud::Cloud;
+use crate::process::private_dir;
+
+const BOOT: &str = include_str!("boot.py");
+/// How long a Python may take to tell its version.
+const ASK: Duration = Duration::from_secs(10);
+
+/// The runtimes that AWS takes for new functions.
+const RUNTIMES: [&str; 20] = [
+    "nodejs20.x",
+    "nodejs22.x",
+    "nodejs24.x",
+    "python3.9",
+    "python3.10",
+    "python3.11",
+    "python3.12",
+    "python3.13",
+    "python3.14",
+    "java8.al2",
+    "java11",
+    "java17",
+    "java21",
+    "java25",
+    "dotnet8",
+    "dotnet10",
+    "ruby3.3",
+    "ruby3.4",
+    "provided.al2",
+    "provided.al2023",
+];
+
+/// # Errors
+/// AWS's for what is no runtime; ours for one that the local cloud doesn't run.
+pub fn check(runtime: &str) -> Result<(), AwsError> {
+    if !RUNTIMES.contains(&runtime) {
+        return Err(invalid(format!(
+            "Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [{}] or be \
+             a valid ARN",
+            RUNTIMES.join(", ")
+        )));
+    }
+    if runtime.starts_with("python") || runtime.starts_with("provided") {
+        return Ok(());
+    }
+    Err(AwsError::unsupported("Lambda", &format!("the runtime {runtime}")))
+}
+
+/// Where our side of the runtimes lies: LAMBDA_RUNTIME_DIR.
+pub fn folder(cloud: &Cloud) -> PathBuf {
+    cloud.settings.dir.join("lambda/runtime")
+}
+
+/// Writes it anew at every start, since the build may be another.
+pub fn prepare(cloud: &Cloud) -> std::io::Result<()> {
+    private_dir(&folder(cloud))?;
+    std::fs::write(folder(cloud).join("boot.py"), BOOT)
+}
+
+fn python(cloud: &Cloud) -> PathBuf {
+    cloud.settings.python.clone().unwrap_or_else(|| "python3".into())
+}
+
+/// What is to be run for a version whose code is in `root`.
+pub fn command(cloud: &Cloud, version: &Version, root: &Path) -> (PathBuf, Vec<OsString>) {
+    if version.settings.runtime.starts_with("python") {
+        (python(cloud), vec!["-u".into(), folder(cloud).join("boot.py").into()])
+    } else {
+        (root.join("bootstrap"), Vec::new())
+    }
+}
+
+/// Why it did not start, as AWS words it, but for a machine without Python.
+pub fn not_started(version: &Version, program: &Path, error: &std::io::Error) -> String {
+    let runtime = &version.settings.runtime;
+    if runtime.starts_with("python") {
+        return format!(
+            "the local cloud cannot run {runtime}: {}: {error} (OPSML_PYTHON names another Python)",
+            program.display()
+        );
+    }
+    let why = match error.kind() {
+        std::io::ErrorKind::NotFound if !program.exists() => {
+            return "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]".to_owned();
+        }
+        std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        // ENOEXEC has no kind of its own.
+        _ if error.raw_os_error() == Some(8) => "exec format error".to_owned(),
+        _ => error.to_string(),
+    };
+    format!("fork/exec /var/task/bootstrap: {why}")
+}
+
+/// What runs, for the log: with Python the one that is there, whichever was asked for.
+pub async fn version(cloud: &Cloud, version: &Version) -> String {
+    let runtime = &version.settings.runtime;
+    let Some(wanted) = runtime.strip_prefix("python") else {
+        return format!("{runtime} (the machine's own system)");
+    };
+    let found = cloud.lambda.python.get_or_init(|| async {
+        let mut command = Command::new(python(cloud));
+        command
+            .args(["-c", "import platform; print(platform.python_version())"])
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
+        let output = tokio::time::timeout(ASK, command.output()).await.ok()?.ok()?;
+        let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        (!version.is_empty()).then_some(version)
+    });
+    match found.await {
+        None => format!("{runtime} (the machine has no Python)"),
+        Some(found) if found.starts_with(&format!("{wanted}.")) => format!("python:{found}"),
+        Some(found) => format!("python:{found} (the machine's; the function asks for {runtime})"),
+    }
+}

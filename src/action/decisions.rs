@@ -1,0 +1,74 @@
+//! What IAM decided on a function's calls, where the target keeps a log of that.
+
+use std::collections::BTreeMap;
+
+use opsml_contract::{DECISIONS_LOG_GROUP, Decision};
+
+use crate::aws::{Aws, failure, present};
+use crate::failure::{Failure, Outcome};
+
+/// A function, as the log of decisions knows it, and since when it is as it is.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub function: String,
+    /// The name of its role.
+    pub role: String,
+    /// Milliseconds since 1970: what it asked for before was another code's or configuration's doing.
+    pub since: i64,
+    pub environment: BTreeMap<String, String>,
+    pub in_vpc: bool,
+}
+
+/// Looks a function up.
+pub async fn caller(aws: &Aws, function: &str) -> Outcome<Caller> {
+    let found = aws.lambda.get_function_configuration().function_name(function).send().await;
+    let found = found.map_err(|error| failure("GetFunctionConfiguration", error))?;
+    // 2026-11-21T01:20:00.123+0000
+    let modified = found.last_modified().unwrap_or_default();
+    let since = jiff::fmt::strtime::parse("%Y-%m-%dT%H:%M:%S%.f%z", modified)
+        .and_then(|time| time.to_timestamp())
+        .map_err(|error| {
+            Failure::new("BadAnswer", format!("GetFunctionConfiguration: LastModified {modified}: {error}"))
+        })?;
+    let variables = found.environment().and_then(|environment| environment.variables());
+    Ok(Caller {
+        function: found.function_name().unwrap_or(function).to_owned(),
+        role: found.role().and_then(|arn| arn.rsplit('/').next()).unwrap_or_default().to_owned(),
+        since: since.as_millisecond(),
+        environment: variables
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
+        in_vpc: found.vpc_config().is_some_and(|vpc| !vpc.subnet_ids().is_empty()),
+    })
+}
+
+/// What a function asked for since it is as it is, each once; `None` where the target has no such log, as AWS has none.
+pub async fn decisions(aws: &Aws, caller: &Caller) -> Outcome<Option<Vec<Decision>>> {
+    let mut found = Vec::new();
+    let mut pages = aws
+        .logs
+        .filter_log_events()
+        .log_group_name(DECISIONS_LOG_GROUP)
+        .log_stream_names(&caller.role)
+        .start_time(caller.since)
+        .into_paginator()
+        .send();
+    let session = format!("/{}", caller.function);
+    while let Some(page) = pages.next().await {
+        let Some(page) = present(page.map_err(|error| failure("FilterLogEvents", error)))? else {
+            return Ok(None);
+        };
+        for message in page.events().iter().filter_map(|event| event.message()) {
+            let decision: Decision = serde_json::from_str(message).map_err(|error| {
+                Failure::new("BadAnswer", format!("{DECISIONS_LOG_GROUP}: `{message}`: {error}"))
+            })?;
+            // A role may be several functions'; each acts in a session of its name.
+            if decision.principal.ends_with(&session) && !found.contains(&decision) {
+                found.push(decision);
+            }
+        }
+    }
+    Ok(Some(found))
+}

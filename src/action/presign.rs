@@ -1,0 +1,35 @@
+//! URLs by which whoever has them may read one object, for a while.
+
+use std::time::Duration;
+
+use aws_sdk_s3::presigning::PresigningConfig;
+
+use crate::aws::{Aws, failure};
+use crate::failure::{Failure, Outcome};
+use crate::resource::split_uri;
+
+/// How long such a URL is good for: as long as a test event may take to get to the endpoint.
+const GOOD_FOR: Duration = Duration::from_secs(300);
+
+/// A presigned URL of the object at an S3 URI; another URL as it is.
+pub async fn presigned(aws: &Aws, url: &str) -> Outcome<String> {
+    if !url.starts_with("s3://") {
+        return Ok(url.to_owned());
+    }
+    let (bucket, key) = split_uri(url)?;
+    let config = PresigningConfig::expires_in(GOOD_FOR)
+        .map_err(|error| Failure::new("InvalidStep", error.to_string()))?;
+    let request = aws.s3.get_object().bucket(bucket).key(key).presigned(config).await;
+    Ok(request.map_err(|error| failure("GetObject", error))?.uri().to_owned())
+}
+
+/// The origin of the presigned URLs of a bucket's objects, where `s3://BUCKET` is given; another origin as it is.
+pub async fn origin(aws: &Aws, origin: &str) -> Outcome<String> {
+    let url = match origin.strip_prefix("s3://") {
+        Some(bucket) => presigned(aws, &format!("s3://{}/any", bucket.trim_end_matches('/'))).await?,
+        None => return Ok(origin.to_owned()),
+    };
+    let after_scheme = url.find("://").map_or(0, |at| at + 3);
+    let end = url[after_scheme..].find('/').map_or(url.len(), |at| after_scheme + at);
+    Ok(url[..end].to_owned())
+}

@@ -1,0 +1,125 @@
+//! How much a policy allows: the actions of all services that its patterns cover.
+
+use std::collections::HashSet;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// Every action of every service, a line a service; `scripts/iam-actions.py` writes it anew.
+const TABLE: &str = include_str!("iam_actions.txt");
+
+/// Where the table is from.
+pub fn source() -> &'static str {
+    TABLE.lines().next().unwrap_or_default().trim_start_matches("# ").trim_end_matches('.')
+}
+
+/// Every action in lower case, as `s3:getobject`: IAM doesn't tell cases apart in actions.
+fn actions() -> &'static [String] {
+    static ACTIONS: OnceLock<Vec<String>> = OnceLock::new();
+    ACTIONS.get_or_init(|| {
+        let services = TABLE.lines().filter_map(|line| line.split_once(": "));
+        services
+            .flat_map(|(service, names)| {
+                names.split(' ').map(move |name| format!("{service}:{name}").to_lowercase())
+            })
+            .collect()
+    })
+}
+
+/// How many actions a policy allows on any resource at all: the union of what its statements allow, less what it denies
+/// on every resource without a condition.
+pub fn allowed(document: &Value) -> usize {
+    let statements = match &document["Statement"] {
+        Value::Array(statements) => statements.iter().collect(),
+        Value::Null => Vec::new(),
+        one => vec![one],
+    };
+    let mut allowed = HashSet::new();
+    for statement in statements.iter().filter(|statement| statement["Effect"] == "Allow") {
+        allowed.extend(covered(statement));
+    }
+    let denies = statements.iter().filter(|one| {
+        one["Effect"] == "Deny"
+            && texts(&one["Resource"]).any(|resource| resource == "*")
+            && one["Condition"].is_null()
+    });
+    for statement in denies {
+        covered(statement).for_each(|action| {
+            allowed.remove(action);
+        });
+    }
+    allowed.len()
+}
+
+/// The actions of a statement, by `Action` or by `NotAction`.
+fn covered(statement: &Value) -> impl Iterator<Item = &'static str> {
+    let (named, not) = match &statement["Action"] {
+        Value::Null => (&statement["NotAction"], true),
+        action => (action, false),
+    };
+    let patterns: Vec<String> = texts(named).map(str::to_lowercase).collect();
+    let all = actions().iter().map(String::as_str);
+    all.filter(move |action| {
+        patterns.iter().any(|pattern| matches(pattern.as_bytes(), action.as_bytes())) != not
+    })
+}
+
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    let many = value.as_array().into_iter().flatten();
+    many.chain(Some(value).filter(|value| value.is_string())).filter_map(Value::as_str)
+}
+
+/// IAM's wildcards: `*` for any number of characters, `?` for one.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t, mut star) = (0, 0, None);
+    while t < text.len() {
+        if p < pattern.len() && pattern[p] == b'*' {
+            star = Some((p, t));
+            p += 1;
+        } else if p < pattern.len() && (pattern[p] == b'?' || pattern[p] == text[t]) {
+            (p, t) = (p + 1, t + 1);
+        } else if let Some((at, from)) = star {
+            star = Some((at, from + 1));
+            (p, t) = (at + 1, from + 1);
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn patterns_are_iams() {
+        for (pattern, text, holds) in [
+            ("a*c", "abbc", true),
+            ("a*c", "abb", false),
+            ("?b", "ab", true),
+            ("*", "", true),
+            ("a?", "a", false),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), holds, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn what_policies_allow_is_counted() {
+        let one = |statement: Value| allowed(&json!({"Version": "2012-10-17", "Statement": statement}));
+        let invoke = json!({"Effect": "Allow", "Action": "sagemaker:InvokeEndpoint", "Resource": "*"});
+        assert_eq!(one(invoke.clone()), 1);
+        assert_eq!(
+            one(json!([invoke, {"Effect": "Deny", "Action": ["SageMaker:Invoke*"], "Resource": "*"}])),
+            0
+        );
+        let sagemaker = one(json!([{"Effect": "Allow", "Action": "sagemaker:*", "Resource": "*"}]));
+        assert!(sagemaker > 300, "{sagemaker}");
+        let all = one(json!([{"Effect": "Allow", "Action": "*", "Resource": "*"}]));
+        let rest = one(json!([{"Effect": "Allow", "NotAction": "sagemaker:*", "Resource": "*"}]));
+        assert_eq!(rest, all - sagemaker);
+    }
+}

@@ -1,0 +1,123 @@
+//! What is set on a role beside what its own step gave it: an inline policy, a managed policy more, or one less.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::role::{decode, role_tags};
+use super::{Live, Naming, Report, Resource, ResourceId, Role, Status, Tags, facts};
+use crate::aws::{Aws, failure, present};
+use crate::failure::Outcome;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RolePolicy {
+    pub role: String,
+    pub change: Change,
+}
+
+/// What is changed. Deleting the resource undoes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// An inline policy of this name.
+    Inline { name: String, document: Value },
+    /// The managed policy of this ARN is attached.
+    Attached(String),
+    /// The managed policy of this ARN, which the role had, is not attached.
+    Detached(String),
+}
+
+impl RolePolicy {
+    /// Whether the managed policy is attached; nothing where the role is gone.
+    pub async fn attached(&self, aws: &Aws, arn: &str) -> Outcome<Option<bool>> {
+        let mut pages =
+            aws.iam.list_attached_role_policies().role_name(&self.role).into_paginator().items().send();
+        while let Some(policy) = pages.next().await {
+            match present(policy.map_err(|error| failure("ListAttachedRolePolicies", error)))? {
+                None => return Ok(None),
+                Some(policy) if policy.policy_arn() == Some(arn) => return Ok(Some(true)),
+                Some(_) => {}
+            }
+        }
+        Ok(Some(false))
+    }
+
+    async fn attach(&self, aws: &Aws, arn: &str) -> Outcome<()> {
+        let attached = aws.iam.attach_role_policy().role_name(&self.role).policy_arn(arn).send().await;
+        attached.map(|_| ()).map_err(|error| failure("AttachRolePolicy", error))
+    }
+
+    async fn detach(&self, aws: &Aws, arn: &str) -> Outcome<()> {
+        let detached = aws.iam.detach_role_policy().role_name(&self.role).policy_arn(arn).send().await;
+        present(detached.map_err(|error| failure("DetachRolePolicy", error))).map(|_| ())
+    }
+}
+
+impl Resource for RolePolicy {
+    const TYPE: &'static str = "role-policy";
+
+    fn naming(&self) -> Naming {
+        Naming::Fixed(match &self.change {
+            Change::Inline { name, .. } => format!("{}/{name}", self.role),
+            Change::Attached(arn) => format!("{} with {arn}", self.role),
+            Change::Detached(arn) => format!("{} without {arn}", self.role),
+        })
+    }
+
+    fn replaces(&self, old: &Self) -> bool {
+        self.naming() != old.naming()
+    }
+
+    async fn describe(&self, aws: &Aws, _name: &str) -> Outcome<Option<Live>> {
+        let facts = match &self.change {
+            Change::Inline { name, .. } => {
+                let found = aws.iam.get_role_policy().role_name(&self.role).policy_name(name).send().await;
+                let found = present(found.map_err(|error| failure("GetRolePolicy", error)))?;
+                let Some(found) = found else { return Ok(None) };
+                let document = decode(found.policy_document());
+                facts([("document", json!(document.to_string()))])
+            }
+            Change::Attached(arn) => match self.attached(aws, arn).await? {
+                Some(true) => facts([("attached", json!(arn))]),
+                _ => return Ok(None),
+            },
+            Change::Detached(arn) => match self.attached(aws, arn).await? {
+                Some(false) => facts([("detached", json!(arn))]),
+                _ => return Ok(None),
+            },
+        };
+        Ok(Some(Live { status: Status::Ready, facts }))
+    }
+
+    /// A role that isn't ours is not for us to change.
+    async fn tags(&self, aws: &Aws, _name: &str) -> Outcome<Tags> {
+        role_tags(aws, &self.role).await
+    }
+
+    fn changes(&self) -> Option<ResourceId> {
+        Some(ResourceId { kind: Role::TYPE.into(), name: self.role.clone() })
+    }
+
+    async fn create(&self, aws: &Aws, _name: &str, _tags: &Tags, _progress: Report<'_>) -> Outcome<()> {
+        match &self.change {
+            Change::Inline { name, document } => {
+                let put = aws.iam.put_role_policy().role_name(&self.role).policy_name(name);
+                let put = put.policy_document(document.to_string()).send().await;
+                put.map(|_| ()).map_err(|error| failure("PutRolePolicy", error))
+            }
+            Change::Attached(arn) => self.attach(aws, arn).await,
+            Change::Detached(arn) => self.detach(aws, arn).await,
+        }
+    }
+
+    async fn delete(&self, aws: &Aws, _name: &str) -> Outcome<()> {
+        match &self.change {
+            Change::Inline { name, .. } => {
+                let deleted =
+                    aws.iam.delete_role_policy().role_name(&self.role).policy_name(name).send().await;
+                present(deleted.map_err(|error| failure("DeleteRolePolicy", error))).map(|_| ())
+            }
+            Change::Attached(arn) => self.detach(aws, arn).await,
+            Change::Detached(arn) => self.attach(aws, arn).await,
+        }
+    }
+}

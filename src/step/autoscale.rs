@@ -1,0 +1,153 @@
+//! `autoscale`: between how many instances an endpoint is scaled, and by what load.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::fields::{EndpointInstance, SageMakerName};
+use super::{Context, Done, Kind, Price, Problem};
+use crate::failure::Outcome;
+use crate::resource::{ScalableTarget, ScalingPolicy, VARIANT};
+
+/// Hours at the maximum that are planned where the runbook doesn't say.
+const PLANNED_HOURS: f64 = 1.0;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Autoscale {
+    /// The endpoint's name, such as the `endpoint_name` of a `deploy` step.
+    pub endpoint_name: SageMakerName,
+    /// The production variant; `deploy` makes one, `AllTraffic`.
+    #[serde(default = "all_traffic")]
+    pub variant: SageMakerName,
+    /// The fewest instances. An endpoint that answers at once has always one.
+    #[schemars(range(min = 1, max = 100))]
+    pub min_capacity: i32,
+    /// The most instances.
+    #[schemars(range(min = 1, max = 100))]
+    pub max_capacity: i32,
+    /// How many invocations a minute an instance is to have, on average.
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 1_000_000_000.0))]
+    pub target_value: f64,
+    /// Seconds after instances have gone before more may go.
+    #[serde(default = "cooldown")]
+    #[schemars(range(min = 0, max = 86400))]
+    pub scale_in_cooldown: i32,
+    /// Seconds after instances have come before those that come next are counted without them.
+    #[serde(default = "cooldown")]
+    #[schemars(range(min = 0, max = 86400))]
+    pub scale_out_cooldown: i32,
+    /// What the endpoint serves on, such as the `instance_type` of a `deploy` step: for the estimate of what growing
+    /// costs.
+    pub instance_type: Option<EndpointInstance>,
+    /// Hours that it is planned to be at its maximum, for the estimate; 1 where nothing is said.
+    #[schemars(range(min = 0.0))]
+    pub hours: Option<f64>,
+}
+
+fn all_traffic() -> SageMakerName {
+    SageMakerName(VARIANT.to_owned())
+}
+
+/// Application Auto Scaling's own default for variants of SageMaker.
+fn cooldown() -> i32 {
+    300
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Outputs {
+    /// The endpoint's name.
+    pub endpoint_name: String,
+    /// The production variant.
+    pub variant: String,
+    /// `endpoint/ENDPOINT/variant/VARIANT`, as Application Auto Scaling calls it.
+    pub resource_id: String,
+    /// The scalable target's ARN.
+    pub arn: String,
+    /// The fewest instances.
+    pub min_capacity: i32,
+    /// The most instances.
+    pub max_capacity: i32,
+    /// Invocations a minute an instance that the policy aims at.
+    pub target_value: f64,
+    /// Seconds.
+    pub scale_in_cooldown: i32,
+    /// Seconds.
+    pub scale_out_cooldown: i32,
+    /// The scaling policy's name.
+    pub policy_name: String,
+    /// The scaling policy's ARN.
+    pub policy_arn: String,
+    /// The CloudWatch alarms that the policy has made.
+    pub alarms: Vec<String>,
+}
+
+impl Kind for Autoscale {
+    const NAME: &'static str = "autoscale";
+    const ABOUT: &'static str = "scales an endpoint between two counts of instances by its invocations";
+    const OWNS: bool = true;
+    type Outputs = Outputs;
+
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if self.min_capacity > self.max_capacity {
+            let message = format!(
+                "the fewest instances, {}, are more than the most, {}",
+                self.min_capacity, self.max_capacity
+            );
+            problems.push(Problem::at("min_capacity", message));
+        }
+        if self.hours.is_some() && self.instance_type.is_none() {
+            problems.push(Problem::at("hours", "hours cost nothing without an `instance_type`"));
+        }
+        problems
+    }
+
+    fn price(&self) -> Option<Price> {
+        let instance_type = self.instance_type.as_ref()?;
+        let hours = self.hours.unwrap_or(PLANNED_HOURS);
+        let how_long = format!("beyond the first {}; {hours} h planned", self.min_capacity);
+        let more = (self.max_capacity - self.min_capacity).max(0);
+        Some(Price::of_instances(&instance_type.0, more, hours, &how_long))
+    }
+
+    async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
+        let target = ScalableTarget {
+            endpoint_name: self.endpoint_name.0.clone(),
+            variant: self.variant.0.clone(),
+            min_capacity: self.min_capacity,
+            max_capacity: self.max_capacity,
+        };
+        let target = context.ensure("target", target).await?;
+        let policy = ScalingPolicy {
+            base: context.base(),
+            endpoint_name: self.endpoint_name.0.clone(),
+            variant: self.variant.0.clone(),
+            target_value: self.target_value,
+            scale_in_cooldown: self.scale_in_cooldown,
+            scale_out_cooldown: self.scale_out_cooldown,
+        };
+        let policy = context.ensure("policy", policy).await?;
+        let alarms = policy.facts.get("alarms").and_then(Value::as_array).into_iter().flatten();
+        let outputs = Outputs {
+            endpoint_name: self.endpoint_name.0.clone(),
+            variant: self.variant.0.clone(),
+            arn: target.text("arn"),
+            resource_id: target.name,
+            min_capacity: self.min_capacity,
+            max_capacity: self.max_capacity,
+            target_value: self.target_value,
+            scale_in_cooldown: self.scale_in_cooldown,
+            scale_out_cooldown: self.scale_out_cooldown,
+            alarms: alarms.filter_map(Value::as_str).map(str::to_owned).collect(),
+            policy_arn: policy.text("arn"),
+            policy_name: policy.name,
+        };
+        let summary = format!(
+            "{} to {} instances, {} invocations a minute an instance",
+            self.min_capacity, self.max_capacity, self.target_value
+        );
+        Ok(Done::new(outputs, summary))
+    }
+}

@@ -1,0 +1,98 @@
+//! `concurrency`: how many requests of a function may run at once, and how many environments wait for them warm.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::fields::{FunctionName, Qualifier};
+use super::{Context, Done, Kind, Problem};
+use crate::failure::Outcome;
+use crate::resource::{ProvisionedConcurrency, ReservedConcurrency};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Concurrency {
+    /// The function's name, such as the `name` of a `function` step.
+    pub function_name: FunctionName,
+    /// Executions that are kept for the function, and that it may not exceed: what is above is throttled. 0 stops it.
+    #[schemars(range(min = 0))]
+    pub reserved: Option<i32>,
+    /// Environments that are started before anybody asks.
+    #[schemars(range(min = 1))]
+    pub provisioned: Option<i32>,
+    /// The version or alias whose environments they are, such as the `qualifier` of a `version` step.
+    pub qualifier: Option<Qualifier>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Outputs {
+    /// The function's name.
+    pub function_name: String,
+    /// Executions that are kept for it.
+    pub reserved: Option<i32>,
+    /// Environments that wait warm.
+    pub provisioned: Option<i32>,
+    /// The version or alias whose they are.
+    pub qualifier: Option<String>,
+    /// `READY`, where environments are provisioned.
+    pub status: Option<String>,
+}
+
+impl Kind for Concurrency {
+    const NAME: &'static str = "concurrency";
+    const ABOUT: &'static str = "sets a function's reserved and provisioned concurrency";
+    const OWNS: bool = true;
+    type Outputs = Outputs;
+
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if self.reserved.is_none() && self.provisioned.is_none() {
+            problems.push(Problem::at("function_name", "nothing is set: give `reserved` or `provisioned`"));
+        }
+        if let (Some(reserved), Some(provisioned)) = (self.reserved, self.provisioned)
+            && provisioned > reserved
+        {
+            let message =
+                format!("{provisioned} provisioned of {reserved} reserved: they are a part of them");
+            problems.push(Problem::at("provisioned", message));
+        }
+        match (&self.provisioned, &self.qualifier) {
+            (Some(_), None) => problems.push(Problem {
+                hints: vec![
+                    "a `version` step publishes one: `qualifier: \"{{ version.qualifier }}\"`".into(),
+                ],
+                ..Problem::at(
+                    "provisioned",
+                    "provisioned concurrency is of a version or an alias, not of $LATEST",
+                )
+            }),
+            (None, Some(_)) => {
+                problems.push(Problem::at("qualifier", "only provisioned concurrency has a qualifier"));
+            }
+            _ => {}
+        }
+        problems
+    }
+
+    async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
+        let function = self.function_name.0.clone();
+        if let Some(executions) = self.reserved {
+            context
+                .ensure("reserved", ReservedConcurrency { function: function.clone(), executions })
+                .await?;
+        }
+        let mut status = None;
+        let qualifier = self.qualifier.as_ref().map(|qualifier| qualifier.0.clone());
+        if let (Some(executions), Some(qualifier)) = (self.provisioned, qualifier.clone()) {
+            let wanted = ProvisionedConcurrency { function: function.clone(), qualifier, executions };
+            status = Some(context.ensure("provisioned", wanted).await?.text("status"));
+        }
+        let told: Vec<String> = [("reserved", self.reserved), ("provisioned", self.provisioned)]
+            .iter()
+            .filter_map(|(what, count)| count.map(|count| format!("{count} {what}")))
+            .collect();
+        let summary = format!("{function}: {}", told.join(", "));
+        let (reserved, provisioned) = (self.reserved, self.provisioned);
+        Ok(Done::new(Outputs { function_name: function, reserved, provisioned, qualifier, status }, summary))
+    }
+}

@@ -1,0 +1,223 @@
+//! `invoke`: a test event to a function, what it answers, and what its log says.
+
+use std::io::Read;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::fields::{FunctionName, Qualifier};
+use super::{Context, Done, Kind, Problem};
+use crate::action::{Answer, invoke_function, presigned};
+use crate::failure::{Failure, Outcome};
+use crate::files;
+use crate::journal::Figure;
+
+/// Bytes of a synchronous request: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
+const MAX_PAYLOAD: usize = 6 << 20;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Invoke {
+    /// The function's name, such as the `name` of a `function` step.
+    pub function_name: FunctionName,
+    /// A version's number or an alias; without one, `$LATEST`.
+    pub qualifier: Option<Qualifier>,
+    /// The event.
+    pub payload: Option<Value>,
+    /// In place of an event, a JPEG or PNG file: the event is `{"image": BASE64}`.
+    pub image: Option<String>,
+    /// In place of an event, where a picture lies: the event is `{"url": URL}`, and the endpoint fetches it if its
+    /// `image_origins` let it. Of an object's S3 URI, a URL is made by which it may be read for five minutes.
+    #[schemars(regex(pattern = r"^(https?|s3)://[^\s]+$"), extend("x-rule" = "a URL is such as https://HOST/PATH or s3://BUCKET/KEY"))]
+    pub url: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Outputs {
+    /// The request's HTTP status.
+    pub status_code: i32,
+    /// What the function returned.
+    pub payload: Value,
+    /// The `body` of what it returned, read where it is JSON in a string.
+    pub body: Value,
+    /// The last 4 KB of the request's log.
+    pub log: String,
+    /// Milliseconds that it ran; nothing where the log doesn't say.
+    pub duration_ms: Option<f64>,
+    /// Milliseconds that are billed.
+    pub billed_duration_ms: Option<f64>,
+    /// MB of memory that it had at most.
+    pub max_memory_mb: Option<f64>,
+    /// Milliseconds that its environment took to start; nothing where it was warm.
+    pub init_duration_ms: Option<f64>,
+    /// `$LATEST`, or the version that answered.
+    pub executed_version: Option<String>,
+    /// Seconds from the request's start to the answer's end.
+    pub seconds: f64,
+}
+
+impl Kind for Invoke {
+    const NAME: &'static str = "invoke";
+    const ABOUT: &'static str = "sends a test event to a function";
+    const OWNS: bool = false;
+    type Outputs = Outputs;
+
+    fn problems(&self) -> Vec<Problem> {
+        let events = [self.payload.is_some(), self.image.is_some(), self.url.is_some()];
+        match events.iter().filter(|given| **given).count() {
+            0 => vec![Problem::at("function_name", "there is no event: give `payload`, `image` or `url`")],
+            1 => Vec::new(),
+            _ => {
+                vec![Problem::at("function_name", "an event is a `payload`, an `image` or a `url`: give one")]
+            }
+        }
+    }
+
+    fn files(&self) -> Vec<String> {
+        self.image.iter().cloned().collect()
+    }
+
+    async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
+        let event = match (&self.image, &self.url) {
+            (None, None) => self.payload.clone().unwrap_or_default(),
+            (_, Some(url)) => json!({"url": presigned(context.aws(), url).await?}),
+            (Some(image), None) => {
+                let path = context.paths.resolve(image)?;
+                let failed = |error| Failure::file(&path, error);
+                let mut bytes = Vec::new();
+                // What is larger is refused below.
+                let file = files::open(&path).map_err(failed)?;
+                file.take(MAX_PAYLOAD as u64).read_to_end(&mut bytes).map_err(failed)?;
+                json!({"image": STANDARD.encode(bytes)})
+            }
+        };
+        let event = event.to_string().into_bytes();
+        if event.len() > MAX_PAYLOAD {
+            let message = format!("the event has {} bytes, and a function takes {MAX_PAYLOAD}", event.len());
+            return Err(Failure::new("PayloadTooLarge", message));
+        }
+        let qualifier = self.qualifier.as_ref().map(|qualifier| qualifier.0.as_str());
+        let answer = invoke_function(context.aws(), &self.function_name.0, qualifier, event).await?;
+        if answer.function_error.is_some() {
+            return Err(function_failure(&answer));
+        }
+        let payload: Value = serde_json::from_slice(&answer.payload)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&answer.payload).into_owned()));
+        let body = match payload.get("body") {
+            Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+            Some(other) => other.clone(),
+            None => Value::Null,
+        };
+        let outputs = Outputs {
+            status_code: answer.status_code,
+            duration_ms: reported(&answer.log, "Duration"),
+            billed_duration_ms: reported(&answer.log, "Billed Duration"),
+            max_memory_mb: reported(&answer.log, "Max Memory Used"),
+            init_duration_ms: reported(&answer.log, "Init Duration"),
+            executed_version: answer.executed_version.clone(),
+            seconds: answer.seconds,
+            log: answer.log.clone(),
+            payload,
+            body,
+        };
+        let took = outputs.duration_ms.map(|took| format!(", {took} ms")).unwrap_or_default();
+        let summary = format!("{} answered{took}", self.function_name.0);
+        let rows = vec![
+            vec!["answer".to_owned(), short(&outputs.payload.to_string())],
+            vec!["version".to_owned(), outputs.executed_version.clone().unwrap_or_default()],
+            vec!["log".to_owned(), outputs.log.trim().to_owned()],
+        ];
+        let caption = format!("Test event of {}", self.function_name.0);
+        let columns = vec!["what".to_owned(), "how it was".to_owned()];
+        Ok(Done::new(outputs, summary).figures(vec![Figure::Table { caption, columns, rows }]))
+    }
+}
+
+/// A function's error, by its own type and words; the log and the stack as ways to its cause.
+fn function_failure(answer: &Answer) -> Failure {
+    let said: Value = serde_json::from_slice(&answer.payload).unwrap_or_default();
+    let text = |name: &str| said.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let message = text("errorMessage").map_or_else(
+        || format!("the function answered {}", short(&String::from_utf8_lossy(&answer.payload))),
+        str::to_owned,
+    );
+    let code = text("errorType").unwrap_or("FunctionError");
+    let mut failure = Failure::new(code, message);
+    let stack = ["stackTrace", "trace"].iter().find_map(|name| said.get(*name)).and_then(Value::as_array);
+    if let Some(last) = stack.and_then(|stack| stack.last()).and_then(Value::as_str) {
+        failure = failure
+            .hint(format!("it was raised at {}", last.split_whitespace().collect::<Vec<_>>().join(" ")));
+    }
+    let line = answer.log.lines().rev().find(|line| {
+        let line = line.trim();
+        !line.is_empty()
+            && !["START ", "END ", "REPORT ", "INIT_"].iter().any(|start| line.starts_with(start))
+    });
+    match line {
+        Some(line) => failure.hint(format!("its log ends: {}", short(line.trim()))),
+        None => failure,
+    }
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(600) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// A figure of the log's line `REPORT RequestId: … Duration: 12.34 ms …`.
+fn reported(log: &str, name: &str) -> Option<f64> {
+    let report = log.lines().rev().find(|line| line.starts_with("REPORT "))?;
+    let field = report.split('\t').find_map(|field| field.trim().strip_prefix(name)?.strip_prefix(": "))?;
+    field.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(payload: &str, log: &str) -> Answer {
+        Answer {
+            status_code: 200,
+            payload: payload.into(),
+            function_error: Some("Unhandled".into()),
+            log: log.into(),
+            executed_version: None,
+            seconds: 0.0,
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_by_its_type_and_words() {
+        let failure = function_failure(&answer(
+            r#"{"errorType": "ClientError", "errorMessage": "An error occurred (AccessDeniedException) …", "stackTrace": ["  File \"x\", line 1\n"]}"#,
+            "START RequestId: 1\n[ERROR] ClientError\nEND RequestId: 1\nREPORT RequestId: 1\tDuration: 1 ms\t\n",
+        ));
+        assert_eq!(failure.code, "ClientError");
+        assert!(failure.message.contains("AccessDeniedException"));
+        assert_eq!(
+            failure.hints,
+            ["it was raised at File \"x\", line 1", "its log ends: [ERROR] ClientError"]
+        );
+        let odd = function_failure(&answer("not json", ""));
+        assert_eq!(
+            (odd.code.as_str(), odd.message.as_str()),
+            ("FunctionError", "the function answered not json")
+        );
+    }
+
+    #[test]
+    fn a_report_is_read() {
+        let log = "REPORT RequestId: 1\tDuration: 12.34 ms\tBilled Duration: 13 ms\tMemory Size: 128 MB\tMax Memory Used: 40 MB\t\n";
+        assert_eq!(reported(log, "Duration"), Some(12.34));
+        assert_eq!(reported(log, "Billed Duration"), Some(13.0));
+        assert_eq!(reported(log, "Max Memory Used"), Some(40.0));
+        assert_eq!(reported(log, "Init Duration"), None);
+        assert_eq!(reported("", "Duration"), None);
+    }
+}

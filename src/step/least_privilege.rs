@@ -1,0 +1,153 @@
+//! The smallest policy for a function, from evidence of what it asked for: on exact ARNs, and nothing that nobody
+//! asked for.
+
+use std::collections::BTreeMap;
+
+use opsml_contract::{Decision, ENDPOINT_NAME_ENV};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::action::Denial;
+use crate::resource::Statement;
+
+/// What Lambda itself does as the function's role, to write its log.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html>
+const LOG_ACTIONS: [&str; 3] = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"];
+
+/// What Lambda does as the role of a function in a VPC; EC2 knows no resources for the describing ones.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html>
+const VPC_ACTIONS: [&str; 3] =
+    ["ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface"];
+
+/// What a part of the policy is written for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Evidence {
+    pub action: String,
+    pub resource: String,
+    /// Where it is seen.
+    pub source: String,
+}
+
+/// A function, and where it runs.
+pub struct Subject<'a> {
+    pub function: &'a str,
+    pub region: &'a str,
+    pub account: &'a str,
+    pub environment: &'a BTreeMap<String, String>,
+    pub in_vpc: bool,
+}
+
+/// What a function needs, by what IAM decided for it, what denials were told of it, and what it declares.
+pub fn evidence(subject: &Subject<'_>, decisions: &[Decision], denials: &[Denial]) -> Vec<Evidence> {
+    let Subject { function, region, account, .. } = subject;
+    let mut found: Vec<Evidence> = Vec::new();
+    let mut see = |action: &str, resource: &str, source: &str| match found
+        .iter_mut()
+        .find(|one| one.action == action && one.resource == resource)
+    {
+        Some(one) if one.source.contains(source) => {}
+        Some(one) => one.source = format!("{}; {source}", one.source),
+        None => {
+            found.push(Evidence { action: action.into(), resource: resource.into(), source: source.into() });
+        }
+    };
+    if let Some(endpoint) = subject.environment.get(ENDPOINT_NAME_ENV) {
+        // SageMaker's ARNs are in lower case.
+        let arn = format!("arn:aws:sagemaker:{region}:{account}:endpoint/{}", endpoint.to_lowercase());
+        see("sagemaker:InvokeEndpoint", &arn, &format!("the function's environment: {ENDPOINT_NAME_ENV}"));
+    }
+    for denial in denials {
+        see(&denial.action, &denial.resource, "the message of a denial");
+    }
+    let log = format!("arn:aws:logs:{region}:{account}:log-group:/aws/lambda/{function}");
+    for decision in decisions.iter().filter(|decision| !decision.resource.starts_with(&log)) {
+        see(&decision.action, &decision.resource, &format!("IAM's decision: {}", decision.outcome));
+    }
+    for action in LOG_ACTIONS {
+        let resource = if action == LOG_ACTIONS[0] { log.clone() } else { format!("{log}:*") };
+        see(action, &resource, "Lambda writes a function's log as its role");
+    }
+    if subject.in_vpc {
+        for action in VPC_ACTIONS {
+            see(action, "*", "the function's configuration: it is in a VPC");
+        }
+    }
+    found
+}
+
+/// A statement for each set of resources, in the order of the evidence.
+pub fn statements(evidence: &[Evidence]) -> Vec<Statement> {
+    let mut statements: Vec<Statement> = Vec::new();
+    for one in evidence {
+        match statements.iter_mut().find(|statement| statement.resources == [one.resource.clone()]) {
+            Some(statement) => statement.actions.push(one.action.clone()),
+            None => statements
+                .push(Statement { actions: vec![one.action.clone()], resources: vec![one.resource.clone()] }),
+        }
+    }
+    statements
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decision(action: &str, resource: &str, outcome: &str) -> Decision {
+        Decision {
+            principal: "arn:aws:sts::1:assumed-role/r/f".into(),
+            action: action.into(),
+            resource: resource.into(),
+            outcome: outcome.into(),
+        }
+    }
+
+    #[test]
+    fn it_is_what_was_asked_for_and_the_log() {
+        let environment = BTreeMap::from([(ENDPOINT_NAME_ENV.to_owned(), "E-1".to_owned())]);
+        let subject = Subject {
+            function: "f",
+            region: "us-east-1",
+            account: "1",
+            environment: &environment,
+            in_vpc: false,
+        };
+        let endpoint = "arn:aws:sagemaker:us-east-1:1:endpoint/e-1";
+        let log = "arn:aws:logs:us-east-1:1:log-group:/aws/lambda/f";
+        let decisions = [
+            decision("sagemaker:InvokeEndpoint", endpoint, "implicitDeny"),
+            decision("logs:CreateLogGroup", log, "implicitDeny"),
+            decision("logs:PutLogEvents", &format!("{log}:log-stream:x"), "allowed"),
+        ];
+        let found = evidence(&subject, &decisions, &[]);
+        assert_eq!(
+            found[0].source,
+            "the function's environment: ENDPOINT_NAME; IAM's decision: implicitDeny"
+        );
+        let statements = statements(&found);
+        let told: Vec<(String, String)> =
+            statements.iter().map(|one| (one.actions.join(" "), one.resources.join(" "))).collect();
+        let expected = [
+            ("sagemaker:InvokeEndpoint", endpoint.to_owned()),
+            ("logs:CreateLogGroup", log.to_owned()),
+            ("logs:CreateLogStream logs:PutLogEvents", format!("{log}:*")),
+        ];
+        assert_eq!(told, expected.map(|(actions, on)| (actions.to_owned(), on)));
+    }
+
+    #[test]
+    fn another_functions_log_is_no_log_of_its_own() {
+        let environment = BTreeMap::new();
+        let subject =
+            Subject { function: "f", region: "r", account: "1", environment: &environment, in_vpc: true };
+        let other = decision("s3:GetObject", "arn:aws:s3:::b/k", "implicitDeny");
+        let denial = crate::action::Denial {
+            principal: String::new(),
+            action: "s3:GetObject".into(),
+            resource: "arn:aws:s3:::b/k".into(),
+        };
+        let found = evidence(&subject, &[other], &[denial]);
+        assert_eq!(found.iter().filter(|one| one.action == "s3:GetObject").count(), 1);
+        assert!(statements(&found).iter().any(|one| one.resources == ["*"] && one.actions.len() == 3));
+    }
+}

@@ -1,0 +1,385 @@
+//! `load`: requests on schedule to an endpoint or a function, what came back, and what scaling did meanwhile.
+
+mod drive;
+mod told;
+
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use self::drive::{Ends, Observed, Phase, drive};
+use self::told::{ErrorCount, Tally};
+use super::fields::SageMakerName;
+use super::predict::read_image;
+use super::{Context, Done, Kind, Problem, duration};
+use crate::action::{ScalingActivity, Shot, instances, scaling_activities};
+use crate::failure::{Failure, Outcome};
+use crate::journal::Figure;
+use crate::resource::VARIANT;
+
+/// What is kept of each request would not fit into memory for ever.
+const MAX_REQUESTS: f64 = 1_000_000.0;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Load {
+    /// The endpoint that the requests go to.
+    pub endpoint_name: Option<SageMakerName>,
+    /// The production variant whose instances are counted; `deploy` makes one, `AllTraffic`.
+    pub variant: Option<SageMakerName>,
+    /// The function that the requests go to, in place of an endpoint: its name or ARN.
+    #[schemars(regex(pattern = r"^(arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:)?[A-Za-z0-9_-]{1,64}$"), extend("x-rule" = "a function is named by 1 to 64 letters, digits, hyphens and underscores, or by its ARN"))]
+    pub function_name: Option<String>,
+    /// The function's version or alias.
+    #[schemars(regex(pattern = r"^(\$LATEST|[A-Za-z0-9_-]{1,128})$"), extend("x-rule" = "a qualifier is a version or an alias"))]
+    pub qualifier: Option<String>,
+    /// A JPEG or PNG file: each request to the endpoint has it as its body.
+    pub image: Option<String>,
+    /// What each request has as its body, sent as JSON.
+    pub payload: Option<Value>,
+    /// Requests a second.
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 10000.0))]
+    pub rate: Option<f64>,
+    /// For how many seconds, at most.
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 86400.0))]
+    pub seconds: Option<f64>,
+    /// One rate after another, in place of `rate` and `seconds`.
+    #[serde(default)]
+    #[schemars(length(max = 100))]
+    pub stages: Vec<Stage>,
+    /// What ends the load before its time.
+    pub until: Option<Until>,
+    /// What is waited for after the load.
+    pub settle: Option<Settle>,
+    /// How many requests may be unanswered at once: beyond, the step fails.
+    #[serde(default = "hundred")]
+    #[schemars(range(min = 1, max = 5000))]
+    pub max_in_flight: usize,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// Requests a second.
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 10000.0))]
+    pub rate: f64,
+    /// For how many seconds, at most.
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 86400.0))]
+    pub seconds: f64,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Until {
+    /// The endpoint has grown to so many instances.
+    #[schemars(range(min = 1, max = 100))]
+    pub instances: i32,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settle {
+    /// The endpoint has so many instances, and no other count is wanted.
+    #[schemars(range(min = 1, max = 100))]
+    pub instances: i32,
+    /// How long is waited for it, as `90s`, `20m` or `2h`; 30m where nothing is said. Then the step fails.
+    #[serde(default = "half_an_hour")]
+    pub timeout: String,
+    /// Requests a second meanwhile, none where nothing is said.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 10000.0))]
+    pub rate: f64,
+}
+
+fn hundred() -> usize {
+    100
+}
+
+fn half_an_hour() -> String {
+    "30m".to_owned()
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Outputs {
+    /// How many requests left.
+    pub requests: usize,
+    /// How many succeeded.
+    pub ok: usize,
+    /// How many were refused because there were too many: TooManyRequestsException, ThrottlingException, 429.
+    pub throttled: usize,
+    /// The rest by code, the most frequent first.
+    pub errors: Vec<ErrorCount>,
+    /// Seconds in which requests left.
+    pub seconds: f64,
+    /// Requests a second that left.
+    pub rate_offered: f64,
+    /// Requests a second that succeeded, over the same seconds.
+    pub rate_achieved: f64,
+    /// Milliseconds from when a request was due to its answer, of those that succeeded; the median.
+    pub p50_ms: Option<f64>,
+    /// The same, not exceeded by 90 of 100.
+    pub p90_ms: Option<f64>,
+    /// The same, not exceeded by 99 of 100.
+    pub p99_ms: Option<f64>,
+    /// The same, of the slowest.
+    pub max_ms: Option<f64>,
+    /// The most requests that were unanswered at once.
+    pub peak_concurrency: usize,
+    /// The fewest instances that were seen; nothing for a function.
+    pub instances_min: Option<i32>,
+    /// The most instances that were seen; nothing for a function.
+    pub instances_max: Option<i32>,
+    /// The instances at the end; nothing for a function.
+    pub instances_final: Option<i32>,
+    /// What Application Auto Scaling did meanwhile, oldest first.
+    pub activities: Vec<Activity>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Activity {
+    /// Seconds since 1970.
+    pub started: f64,
+    pub description: String,
+    pub cause: String,
+    /// `Successful`, `InProgress`, `Failed`, …
+    pub status: String,
+    pub details: Option<String>,
+}
+
+impl Kind for Load {
+    const NAME: &'static str = "load";
+    const ABOUT: &'static str =
+        "sends requests on schedule to an endpoint or a function, and counts what comes back";
+    const OWNS: bool = false;
+    type Outputs = Outputs;
+
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut problem = |field: &str, message: &str| problems.push(Problem::at(field, message));
+        match (&self.endpoint_name, &self.function_name) {
+            (Some(_), None) => {
+                if self.image.is_some() == self.payload.is_some() {
+                    problem(
+                        "endpoint_name",
+                        "requests to an endpoint have an `image` or a `payload`, and not both",
+                    );
+                }
+                if self.qualifier.is_some() {
+                    problem("qualifier", "a qualifier is for a function");
+                }
+            }
+            (None, Some(_)) => {
+                for (name, given) in [
+                    ("image", self.image.is_some()),
+                    ("variant", self.variant.is_some()),
+                    ("until", self.until.is_some()),
+                    ("settle", self.settle.is_some()),
+                ] {
+                    if given {
+                        problem(name, &format!("`{name}` is for an endpoint"));
+                    }
+                }
+            }
+            (Some(_), Some(_)) => problem("function_name", "give an endpoint or a function, and not both"),
+            (None, None) => problems.push(Problem {
+                field: None,
+                message: "it lacks `endpoint_name` or `function_name`: nothing is loaded".into(),
+                hints: Vec::new(),
+                key: true,
+            }),
+        }
+        let stages = self.stages();
+        if stages.is_empty() || (!self.stages.is_empty() && (self.rate.is_some() || self.seconds.is_some())) {
+            problems.push(Problem::at("rate", "give `rate` and `seconds`, or `stages`"));
+        }
+        if let Err(message) = self.settle_for() {
+            problems.push(Problem::at("settle.timeout", message));
+        }
+        let requests: f64 = stages.iter().map(|stage| stage.rate * stage.seconds).sum();
+        if requests > MAX_REQUESTS {
+            let message = format!("that is {requests:.0} requests, and {MAX_REQUESTS} are the most");
+            problems.push(Problem::at(if self.stages.is_empty() { "seconds" } else { "stages" }, message));
+        }
+        problems
+    }
+
+    fn files(&self) -> Vec<String> {
+        self.image.iter().cloned().collect()
+    }
+
+    async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
+        let shot = self.shot(context).await?;
+        let phases = self.phases()?;
+        let send = || {
+            let shot = shot.clone();
+            async move { shot.send().await }
+        };
+        let interrupted = context.hands.interrupted.clone();
+        let (aws, step) = (context.hands.aws, context.hands.step.clone());
+        let journal = &mut *context.hands.journal;
+        let mut report = |message: String, part| journal.progress(&step, message, part);
+        let Some(endpoint) = &self.endpoint_name else {
+            let watched = stream::pending();
+            let seen = drive(&phases, self.max_in_flight, send, watched, interrupted, &mut report).await?;
+            return Ok(self.told(&seen, Vec::new()));
+        };
+        let variant = self.variant.as_ref().map_or(VARIANT, |variant| variant.0.as_str());
+        // Asked beforehand, so that who may not ask learns it before the load and not behind it.
+        let before = scaling_activities(aws, &endpoint.0, variant, 0.0).await?;
+        let before = before.last().map_or(0.0, |last| last.started);
+        let first = instances(aws, &endpoint.0, variant).await?;
+        let watched = Box::pin(stream::unfold(0, |asked| async move {
+            tokio::time::sleep(aws.poll_interval(asked)).await;
+            Some((instances(aws, &endpoint.0, variant).await, asked + 1))
+        }));
+        let watched = stream::iter([Ok(first)]).chain(watched);
+        let seen = drive(&phases, self.max_in_flight, send, watched, interrupted, &mut report).await?;
+        let activities = scaling_activities(aws, &endpoint.0, variant, before).await?;
+        Ok(self.told(&seen, activities))
+    }
+}
+
+impl Load {
+    /// The stages, however they are given; none where something lacks.
+    fn stages(&self) -> Vec<Stage> {
+        match (self.rate, self.seconds) {
+            (Some(rate), Some(seconds)) => vec![Stage { rate, seconds }],
+            (None, None) => self.stages.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn settle_for(&self) -> Result<Option<Duration>, String> {
+        self.settle.as_ref().map(|settle| duration(&settle.timeout)).transpose()
+    }
+
+    fn phases(&self) -> Outcome<Vec<Phase>> {
+        let ends = self.until.as_ref().map_or(Ends::AtLimit, |until| Ends::Grown(until.instances));
+        let stages = self.stages();
+        let mut phases: Vec<Phase> = stages
+            .iter()
+            .map(|stage| Phase { rate: stage.rate, limit: Duration::from_secs_f64(stage.seconds), ends })
+            .collect();
+        let limit = self.settle_for().map_err(|message| Failure::new("InvalidStep", message))?;
+        if let (Some(settle), Some(limit)) = (&self.settle, limit) {
+            phases.push(Phase { rate: settle.rate, limit, ends: Ends::Settled(settle.instances) });
+        }
+        Ok(phases)
+    }
+
+    async fn shot(&self, context: &Context<'_>) -> Outcome<Shot> {
+        let json = self.payload.as_ref().unwrap_or(&Value::Null).to_string().into_bytes();
+        Ok(match (&self.endpoint_name, &self.function_name, &self.image) {
+            (Some(endpoint), _, Some(image)) => {
+                let (content_type, body) = read_image(context.paths, image).await?;
+                Shot::endpoint(context.aws(), &endpoint.0, content_type, body)
+            }
+            (Some(endpoint), _, None) => Shot::endpoint(context.aws(), &endpoint.0, "application/json", json),
+            (None, function, _) => {
+                let function = function.as_deref().unwrap_or_default();
+                Shot::function(context.aws(), function, self.qualifier.as_deref(), json)
+            }
+        })
+    }
+
+    fn told(&self, seen: &Observed, activities: Vec<ScalingActivity>) -> Done<Outputs> {
+        let tally = Tally::new(&seen.requests);
+        let requests = seen.requests.len();
+        let a_second = |count: usize| ((count as f64 / seen.sending.max(0.001)) * 100.0).round() / 100.0;
+        let counts = || seen.instances.iter().map(|(_, seen)| seen.current);
+        let outputs = Outputs {
+            requests,
+            ok: tally.ok,
+            throttled: tally.throttled,
+            seconds: (seen.sending * 10.0).round() / 10.0,
+            rate_offered: a_second(requests),
+            rate_achieved: a_second(tally.ok),
+            p50_ms: tally.percentile(0.5),
+            p90_ms: tally.percentile(0.9),
+            p99_ms: tally.percentile(0.99),
+            max_ms: tally.percentile(1.0),
+            peak_concurrency: seen.peak,
+            instances_min: counts().min(),
+            instances_max: counts().max(),
+            instances_final: counts().last(),
+            activities: activities
+                .into_iter()
+                .map(|one| Activity {
+                    started: one.started,
+                    description: one.description,
+                    cause: one.cause,
+                    status: one.status,
+                    details: one.details,
+                })
+                .collect(),
+            errors: tally.errors.clone(),
+        };
+        let mut summary = format!(
+            "{requests} requests, {} ok, {} throttled, {} failed",
+            tally.ok,
+            tally.throttled,
+            tally.failed()
+        );
+        if let Some(p99) = outputs.p99_ms {
+            summary += &format!(", p99 {p99} ms");
+        }
+        if let (Some(most), Some(last)) = (outputs.instances_max, outputs.instances_final) {
+            summary += &format!(", up to {most} instances, {last} at the end");
+        }
+        let figures = self.figures(seen, &tally, &outputs);
+        Done::new(outputs, summary).figures(figures)
+    }
+
+    fn figures(&self, seen: &Observed, tally: &Tally, outputs: &Outputs) -> Vec<Figure> {
+        let name = self.endpoint_name.as_ref().map(|name| &name.0).or(self.function_name.as_ref());
+        let name = name.map_or("", String::as_str);
+        // The local cloud says how much faster than AWS's its scaling is: without that a time means nothing.
+        let mut details: Vec<&str> =
+            outputs.activities.iter().filter_map(|one| one.details.as_deref()).collect();
+        details.sort_unstable();
+        details.dedup();
+        let details: String = details.iter().map(|said| format!("; {said}")).collect();
+        let mut figures = vec![told::requests(seen, format!("Requests to {name}"))];
+        if !seen.instances.is_empty() {
+            figures.push(told::instances(seen, format!("Instances of {name} over the same time{details}")));
+        }
+        let shown = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+        let columns = ["requests", "ok", "throttled", "failed", "p50 ms", "p90 ms", "p99 ms", "max ms"];
+        figures.push(Figure::Table {
+            caption: format!("Answers of {name}; latency counts from when a request was due"),
+            columns: columns.map(str::to_owned).into(),
+            rows: vec![vec![
+                outputs.requests.to_string(),
+                tally.ok.to_string(),
+                tally.throttled.to_string(),
+                tally.failed().to_string(),
+                shown(outputs.p50_ms),
+                shown(outputs.p90_ms),
+                shown(outputs.p99_ms),
+                shown(outputs.max_ms),
+            ]],
+        });
+        if !tally.errors.is_empty() {
+            let row = |one: &ErrorCount| vec![one.code.clone(), one.count.to_string(), one.message.clone()];
+            figures.push(Figure::Table {
+                caption: "Requests that failed".into(),
+                columns: ["code", "count", "the first of them"].map(str::to_owned).into(),
+                rows: tally.errors.iter().map(row).collect(),
+            });
+        }
+        if !outputs.activities.is_empty() {
+            let row = |one: &Activity| vec![one.description.clone(), one.status.clone(), one.cause.clone()];
+            figures.push(Figure::Table {
+                caption: format!("What Application Auto Scaling did{details}"),
+                columns: ["activity", "status", "cause"].map(str::to_owned).into(),
+                rows: outputs.activities.iter().map(row).collect(),
+            });
+        }
+        figures
+    }
+}

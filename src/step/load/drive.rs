@@ -1,0 +1,330 @@
+//! The open loop: every request leaves when it is due, whatever became of those before, and its latency counts from
+//! that moment. A service that is slow is thus not asked less, and a wait is not forgotten (coordinated omission).
+
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+use crate::action::Instances;
+use crate::failure::{Failure, Outcome};
+use crate::resource::Report;
+use crate::resource::ensure::INTERRUPTED;
+
+/// A stretch of the load.
+#[derive(Clone, Debug)]
+pub struct Phase {
+    /// Requests a second; 0 for none.
+    pub rate: f64,
+    /// How long it takes at most.
+    pub limit: Duration,
+    pub ends: Ends,
+}
+
+/// What ends a phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// Its time.
+    AtLimit,
+    /// So many instances or more, else its time.
+    Grown(i32),
+    /// So many instances and none on the way; that its time comes first is an error.
+    Settled(i32),
+}
+
+impl Ends {
+    fn met(self, seen: Instances) -> bool {
+        match self {
+            Self::AtLimit => false,
+            Self::Grown(count) => seen.current >= count,
+            Self::Settled(count) => seen == Instances { current: count, desired: count },
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Seconds from the load's beginning to the moment when it was due.
+    pub due: f64,
+    /// Seconds from that moment to the answer's end.
+    pub latency: f64,
+    pub failure: Option<Failure>,
+}
+
+/// What was seen of a load.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    pub requests: Vec<Request>,
+    /// With the seconds from the load's beginning.
+    pub instances: Vec<(f64, Instances)>,
+    /// The most requests that were unanswered at once.
+    pub peak: usize,
+    /// Seconds in which requests left.
+    pub sending: f64,
+    /// Seconds in all.
+    pub seconds: f64,
+}
+
+/// Goes through the phases; `watched` says, again and again, how many instances there are.
+///
+/// # Errors
+/// `TooManyInFlight`, `NotSettled`, `Interrupted`, and what `watched` says.
+pub async fn drive<F, S>(
+    phases: &[Phase],
+    max_in_flight: usize,
+    send: impl Fn() -> F,
+    watched: S,
+    interrupted: watch::Receiver<bool>,
+    report: Report<'_>,
+) -> Outcome<Observed>
+where
+    F: Future<Output = Outcome<()>> + Send + 'static,
+    S: Stream<Item = Outcome<Instances>> + Unpin,
+{
+    let (start, in_flight, seen) = (Instant::now(), JoinSet::new(), Observed::default());
+    let mut drive = Drive { start, in_flight, seen, max_in_flight, send, watched, interrupted, report };
+    for (index, phase) in phases.iter().enumerate() {
+        // What an earlier phase has reached, the next one needs not begin for.
+        let last = drive.seen.instances.last().map(|(_, seen)| *seen);
+        if index == 0 || !last.is_some_and(|seen| phase.ends.met(seen)) {
+            drive.phase(phase).await?;
+        }
+    }
+    drive.finish().await
+}
+
+/// What happens next.
+enum Turn {
+    Interrupted,
+    Seen(Instances),
+    Due(Instant),
+    Answered(Result<Request, JoinError>),
+    Over,
+}
+
+struct Drive<'a, F, S> {
+    start: Instant,
+    /// Dropping it ends them.
+    in_flight: JoinSet<Request>,
+    seen: Observed,
+    max_in_flight: usize,
+    send: F,
+    watched: S,
+    interrupted: watch::Receiver<bool>,
+    report: Report<'a>,
+}
+
+impl<G, F, S> Drive<'_, G, S>
+where
+    G: Fn() -> F,
+    F: Future<Output = Outcome<()>> + Send + 'static,
+    S: Stream<Item = Outcome<Instances>> + Unpin,
+{
+    async fn phase(&mut self, phase: &Phase) -> Outcome<()> {
+        let begun = Instant::now();
+        let end = begun + phase.limit;
+        let mut sent = 0_u32;
+        let ended = loop {
+            let due =
+                (phase.rate > 0.0).then(|| begun + Duration::from_secs_f64(f64::from(sent) / phase.rate));
+            let due = due.filter(|due| *due < end);
+            let turn = tokio::select! {
+                biased;
+                Ok(_) = self.interrupted.wait_for(|asked| *asked) => Turn::Interrupted,
+                Some(instances) = self.watched.next() => Turn::Seen(instances?),
+                () = sleep_until(due.unwrap_or(end)) => due.map_or(Turn::Over, Turn::Due),
+                Some(done) = self.in_flight.join_next() => Turn::Answered(done),
+            };
+            match (turn, phase.ends) {
+                (Turn::Interrupted, _) => return Err(interruption()),
+                (Turn::Seen(instances), ends) => {
+                    self.seen.instances.push((self.start.elapsed().as_secs_f64(), instances));
+                    self.tell(phase, sent);
+                    if ends.met(instances) {
+                        break Ok(());
+                    }
+                }
+                (Turn::Due(due), _) => {
+                    self.fire(due)?;
+                    sent += 1;
+                    self.tell(phase, sent);
+                }
+                (Turn::Answered(done), _) => self.answered(done)?,
+                (Turn::Over, Ends::Settled(count)) => break Err(self.unsettled(count, phase.limit)),
+                (Turn::Over, _) => break Ok(()),
+            }
+        };
+        if phase.rate > 0.0 {
+            self.seen.sending += begun.elapsed().as_secs_f64();
+        }
+        ended
+    }
+
+    /// Sends the request that is due.
+    fn fire(&mut self, due: Instant) -> Outcome<()> {
+        while let Some(done) = self.in_flight.try_join_next() {
+            self.answered(done)?;
+        }
+        if self.in_flight.len() >= self.max_in_flight {
+            let at = self.start.elapsed().as_secs_f64();
+            let message =
+                format!("{} requests were unanswered after {at:.1} s of load", self.in_flight.len());
+            return Err(Failure::new("TooManyInFlight", message)
+                .hint("it answers more slowly than it is asked: lower `rate`, or raise `max_in_flight`"));
+        }
+        let (answer, since) = ((self.send)(), self.start);
+        self.in_flight.spawn(async move {
+            let failure = answer.await.err();
+            Request { due: (due - since).as_secs_f64(), latency: due.elapsed().as_secs_f64(), failure }
+        });
+        self.seen.peak = self.seen.peak.max(self.in_flight.len());
+        Ok(())
+    }
+
+    fn answered(&mut self, done: Result<Request, JoinError>) -> Outcome<()> {
+        self.seen.requests.push(done.map_err(|error| Failure::new("Load", error.to_string()))?);
+        Ok(())
+    }
+
+    /// Waits for the answers that are still to come.
+    async fn finish(mut self) -> Outcome<Observed> {
+        while !self.in_flight.is_empty() {
+            let turn = tokio::select! {
+                Ok(_) = self.interrupted.wait_for(|asked| *asked) => None,
+                done = self.in_flight.join_next() => done,
+            };
+            self.answered(turn.ok_or_else(interruption)?)?;
+        }
+        self.seen.seconds = self.start.elapsed().as_secs_f64();
+        Ok(self.seen)
+    }
+
+    fn tell(&mut self, phase: &Phase, sent: u32) {
+        let now = self.seen.instances.last().map(|(_, seen)| plural(seen.current));
+        let message = match (phase.ends, &now) {
+            (Ends::Settled(count), Some(now)) => format!("waiting for {}, {now} now", plural(count)),
+            (_, Some(now)) => format!("{} requests a second, {now}", phase.rate),
+            (_, None) => format!("{} requests a second", phase.rate),
+        };
+        let planned = (phase.rate * phase.limit.as_secs_f64()).ceil() as u64;
+        let part = (phase.ends == Ends::AtLimit).then_some((u64::from(sent), planned));
+        (self.report)(message, part);
+    }
+
+    fn unsettled(&self, count: i32, limit: Duration) -> Failure {
+        let now = self.seen.instances.last().map_or("nothing known of them".to_owned(), |(_, seen)| {
+            format!("{}, {} wanted", plural(seen.current), seen.desired)
+        });
+        let message = format!("there are not {} after {} s: {now}", plural(count), limit.as_secs());
+        Failure::new("NotSettled", message).hint(
+            "raise `settle.timeout`: target tracking takes its time to scale in, 15 minutes and more on AWS",
+        )
+    }
+}
+
+fn interruption() -> Failure {
+    Failure::new(INTERRUPTED, "the load was stopped by Ctrl-C; the next run begins it anew")
+}
+
+fn plural(instances: i32) -> String {
+    format!("{instances} instance{}", if instances == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use futures::stream;
+
+    use super::*;
+
+    fn phase(rate: f64, limit: Duration, ends: Ends) -> Phase {
+        Phase { rate, limit, ends }
+    }
+
+    fn seen(current: i32, desired: i32) -> Outcome<Instances> {
+        Ok(Instances { current, desired })
+    }
+
+    async fn run<F: Future<Output = Outcome<()>> + Send + 'static>(
+        phases: &[Phase],
+        max: usize,
+        send: impl Fn() -> F,
+        instances: Vec<Outcome<Instances>>,
+    ) -> Outcome<Observed> {
+        let (_asks, interrupted) = watch::channel(false);
+        // Each sample comes when it is asked for; when they are through, none comes any more.
+        let watched = Box::pin(stream::iter(instances).chain(stream::pending()));
+        drive(phases, max, send, watched, interrupted, &mut |_, _| ()).await
+    }
+
+    #[tokio::test]
+    async fn requests_leave_on_schedule_whatever_the_answers_do() {
+        const SLOW: Duration = Duration::from_millis(150);
+        let answer = || async {
+            tokio::time::sleep(SLOW).await;
+            Ok(())
+        };
+        let load = [phase(100.0, Duration::from_millis(200), Ends::AtLimit)];
+        let observed = run(&load, 100, answer, Vec::new()).await.unwrap();
+        assert_eq!(observed.requests.len(), 20);
+        assert!(observed.peak > 5, "a closed loop would have one: {}", observed.peak);
+        let mut due: Vec<f64> = observed.requests.iter().map(|request| request.due).collect();
+        due.sort_by(f64::total_cmp);
+        for (index, due) in due.iter().enumerate() {
+            assert!((due - index as f64 / 100.0).abs() < 0.05, "request {index} was due at {due}");
+        }
+        assert!(observed.requests.iter().all(|request| request.latency >= SLOW.as_secs_f64()));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_leaves_late_has_waited() {
+        let first = Arc::new(AtomicU32::new(0));
+        let send = || {
+            // The first one holds up the one thread that all run on.
+            if first.fetch_add(1, Ordering::Relaxed) == 0 {
+                std::thread::sleep(Duration::from_millis(120));
+            }
+            async { Ok(()) }
+        };
+        let load = [phase(50.0, Duration::from_millis(60), Ends::AtLimit)];
+        let observed = run(&load, 100, send, Vec::new()).await.unwrap();
+        let second = observed.requests.iter().find(|r| (r.due - 0.02).abs() < 0.01).unwrap();
+        assert!(second.latency > 0.08, "it was due 100 ms before it could leave: {second:?}");
+    }
+
+    #[tokio::test]
+    async fn too_many_unanswered_end_it() {
+        let load = [phase(1000.0, Duration::from_secs(10), Ends::AtLimit)];
+        let failure = run(&load, 7, || std::future::pending(), Vec::new()).await.unwrap_err();
+        assert_eq!(failure.code, "TooManyInFlight");
+        assert!(failure.message.starts_with("7 requests"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn it_ends_when_it_has_grown_and_when_it_has_settled() {
+        let long = Duration::from_secs(600);
+        let phases = [
+            phase(10.0, long, Ends::Grown(3)),
+            phase(10.0, long, Ends::Grown(3)),
+            phase(0.0, long, Ends::Settled(1)),
+        ];
+        let path = vec![seen(1, 1), seen(1, 3), seen(3, 3), seen(3, 1), seen(1, 2), seen(1, 1), seen(2, 2)];
+        let observed = run(&phases, 100, || async { Ok(()) }, path).await.unwrap();
+        let counts: Vec<i32> = observed.instances.iter().map(|(_, seen)| seen.current).collect();
+        assert_eq!(counts, [1, 1, 3, 3, 1, 1]);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_settle_is_an_error() {
+        let phases = [phase(0.0, Duration::from_millis(30), Ends::Settled(1))];
+        let failure = run(&phases, 1, || async { Ok(()) }, vec![seen(3, 1)]).await.unwrap_err();
+        assert_eq!(
+            failure.to_string(),
+            "NotSettled: there are not 1 instance after 0 s: 3 instances, 1 wanted"
+        );
+    }
+}

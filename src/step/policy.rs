@@ -1,0 +1,275 @@
+//! `policy`: what a role may do, changed: a managed policy attached or detached, an inline one written, or the smallest
+//! one that a function needs, from evidence.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::fields::{FunctionName, RoleName};
+use super::least_privilege::{Evidence, Subject, evidence, statements};
+use super::{Context, Done, Kind, Problem};
+use crate::action::{Denial, caller, decisions, denial, managed_policy, simulate};
+use crate::failure::{Failure, Outcome};
+use crate::iam_actions;
+use crate::journal::Figure;
+use crate::resource::{Change, RolePolicy, Statement, managed_policy_arn, policy_document, role_arn};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// The role's name, such as the `name` of a `role` step; with `least_privilege`, the function's own is meant.
+    pub role: Option<RoleName>,
+    /// Managed policies to attach, by name (AWS's own) or ARN.
+    #[serde(default)]
+    pub attach: Vec<String>,
+    /// Managed policies that the role has and is to lose, by name or ARN.
+    #[serde(default)]
+    pub detach: Vec<String>,
+    /// Statements of an inline policy.
+    #[serde(default)]
+    pub allow: Vec<Statement>,
+    /// A function: its role gets the smallest inline policy by which it works, written from evidence of what it asked for.
+    pub least_privilege: Option<FunctionName>,
+    /// Messages of denials that are evidence too, such as `{{ denied.error.message }}`: all that there is on AWS beside what
+    /// the function declares.
+    #[serde(default)]
+    pub evidence: Vec<String>,
+    /// What must stay denied once the policy is set: asked of IAM's simulator.
+    #[serde(default)]
+    pub denies: Vec<Statement>,
+    /// Managed policies that it is compared with, by how many actions each allows.
+    #[serde(default)]
+    pub compare_with: Vec<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Outputs {
+    /// The role's name.
+    pub role: String,
+    /// The inline policy's document; nothing where only managed policies changed.
+    pub policy: Option<Value>,
+    /// ARNs of the managed policies that were attached.
+    pub attached: Vec<String>,
+    /// ARNs of the managed policies that were detached.
+    pub detached: Vec<String>,
+    /// What the policy was written for.
+    pub evidence: Vec<Evidence>,
+    /// How many of AWS's actions it allows, on whatever resource.
+    pub actions: u64,
+    /// How many the policies allow that it is compared with.
+    pub compared: Vec<Compared>,
+    /// What was asked of the simulator, and stays denied.
+    pub denied: Vec<Asked>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Compared {
+    /// The managed policy's name.
+    pub policy: String,
+    /// How many actions it allows.
+    pub actions: u64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Asked {
+    pub action: String,
+    pub resource: String,
+    /// `implicitDeny` or `explicitDeny`.
+    pub decision: String,
+}
+
+impl Kind for Policy {
+    const NAME: &'static str = "policy";
+    const ABOUT: &'static str =
+        "changes what a role may do: attaches, detaches, or writes the smallest policy from evidence";
+    const OWNS: bool = true;
+    type Outputs = Outputs;
+
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Statement::problems("allow", &self.allow);
+        problems.extend(Statement::problems("denies", &self.denies));
+        let named = self.least_privilege.is_some();
+        if self.role.is_none() && !named {
+            problems.push(Problem {
+                field: None,
+                ..Problem::at("role", "whose policy is it? give `role`, or `least_privilege` with a function")
+            });
+        }
+        if self.attach.is_empty() && self.detach.is_empty() && self.allow.is_empty() && !named {
+            problems.push(Problem {
+                field: None,
+                ..Problem::at(
+                    "role",
+                    "nothing is changed: give `attach`, `detach`, `allow` or `least_privilege`",
+                )
+            });
+        }
+        if named && !self.allow.is_empty() {
+            problems.push(Problem::at("allow", "`least_privilege` writes the statements itself"));
+        }
+        if !named && !self.evidence.is_empty() {
+            problems.push(Problem::at("evidence", "only `least_privilege` is written from evidence"));
+        }
+        problems
+    }
+
+    async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
+        let (role, evidence) = match &self.least_privilege {
+            Some(function) => self.gather(context, &function.0).await?,
+            None => (self.role.as_ref().map(|role| role.0.clone()).unwrap_or_default(), Vec::new()),
+        };
+        let statements =
+            if self.least_privilege.is_some() { statements(&evidence) } else { self.allow.clone() };
+        let document = (!statements.is_empty()).then(|| policy_document(&statements));
+        let (mut attached, mut detached) = (Vec::new(), Vec::new());
+        // First what is given, then what is taken: nobody is without rights in between.
+        if let Some(document) = &document {
+            let change =
+                Change::Inline { name: format!("opsml-{}", context.hands.step), document: document.clone() };
+            context.ensure("inline", RolePolicy { role: role.clone(), change }).await?;
+        }
+        for arn in self.attach.iter().map(|name| managed_policy_arn(name)) {
+            let change = Change::Attached(arn.clone());
+            context.ensure(&format!("attached {arn}"), RolePolicy { role: role.clone(), change }).await?;
+            attached.push(arn);
+        }
+        for arn in self.detach.iter().map(|name| managed_policy_arn(name)) {
+            self.detach(context, &role, &arn).await?;
+            detached.push(arn);
+        }
+        let denied = self.ask(context, &role).await?;
+        let mut actions = document.as_ref().map_or(0, iam_actions::allowed) as u64;
+        for arn in &attached {
+            actions += iam_actions::allowed(&managed_policy(context.aws(), arn).await?) as u64;
+        }
+        let mut compared = Vec::new();
+        for name in &self.compare_with {
+            let policy = managed_policy(context.aws(), &managed_policy_arn(name)).await?;
+            let short = name.rsplit('/').next().unwrap_or(name).to_owned();
+            compared.push(Compared { policy: short, actions: iam_actions::allowed(&policy) as u64 });
+        }
+        let outputs =
+            Outputs { role, policy: document, attached, detached, evidence, actions, compared, denied };
+        let (summary, figures) = (told(&outputs), figures(&outputs, &statements));
+        Ok(Done::new(outputs, summary).figures(figures))
+    }
+}
+
+impl Policy {
+    /// A function's role, and what there is to know of what the function needs.
+    async fn gather(&self, context: &mut Context<'_>, function: &str) -> Outcome<(String, Vec<Evidence>)> {
+        let caller = caller(context.aws(), function).await?;
+        if let Some(role) = self.role.as_ref().filter(|role| role.0 != caller.role) {
+            let message = format!("the role of {function} is {}, not {}", caller.role, role.0);
+            return Err(Failure::new("OtherRole", message));
+        }
+        let mut denials: Vec<Denial> = Vec::new();
+        for message in &self.evidence {
+            let found = denial(message).filter(|one| one.principal.contains(&format!("/{}/", caller.role)));
+            denials.push(found.ok_or_else(|| {
+                Failure::new(
+                    "BadEvidence",
+                    format!("this is no denial of the role {}: {message}", caller.role),
+                )
+                .hint("evidence is a message in AWS's words: User: … is not authorized to perform: …")
+            })?);
+        }
+        let decided = decisions(context.aws(), &caller).await?.unwrap_or_default();
+        let aws = context.aws();
+        let subject = Subject {
+            function: &caller.function,
+            region: &aws.region,
+            account: &aws.account,
+            environment: &caller.environment,
+            in_vpc: caller.in_vpc,
+        };
+        let evidence = evidence(&subject, &decided, &denials);
+        Ok((caller.role, evidence))
+    }
+
+    /// Takes a managed policy from the role that it must have: taking what isn't there would be undone by giving it.
+    async fn detach(&self, context: &mut Context<'_>, role: &str, arn: &str) -> Outcome<()> {
+        let wanted = RolePolicy { role: role.to_owned(), change: Change::Detached(arn.to_owned()) };
+        let slot = format!("detached {arn}");
+        let known = context.hands.journal.state().resources.in_slot(&context.hands.step, &slot).is_some();
+        if !known && wanted.attached(context.aws(), arn).await? != Some(true) {
+            let message = format!("{arn} is not attached to the role {role}");
+            return Err(Failure::new("NotAttached", message));
+        }
+        context.ensure(&slot, wanted).await.map(|_| ())
+    }
+
+    /// Holds what must stay denied against IAM's simulator.
+    async fn ask(&self, context: &mut Context<'_>, role: &str) -> Outcome<Vec<Asked>> {
+        let mut denied = Vec::new();
+        if self.denies.is_empty() {
+            return Ok(denied);
+        }
+        let arn = role_arn(context.aws(), role).await?;
+        for statement in &self.denies {
+            for (action, resource) in
+                statement.actions.iter().flat_map(|a| statement.resources.iter().map(move |r| (a, r)))
+            {
+                let result = simulate(context.aws(), &arn, action, resource).await?;
+                let decision = result.eval_decision().as_str().to_owned();
+                if decision == "allowed" {
+                    let message =
+                        format!("the role {role} must not be allowed {action} on {resource}, and is");
+                    return Err(Failure::expectation(message));
+                }
+                denied.push(Asked { action: action.clone(), resource: resource.clone(), decision });
+            }
+        }
+        Ok(denied)
+    }
+}
+
+fn told(outputs: &Outputs) -> String {
+    let plural = |count: u64| if count == 1 { "action" } else { "actions" };
+    let mut told = vec![format!("{} {} allowed", outputs.actions, plural(outputs.actions))];
+    told.extend(outputs.compared.iter().map(|one| format!("{} allows {}", one.policy, one.actions)));
+    if !outputs.detached.is_empty() {
+        told.push(format!("{} detached", outputs.detached.join(", ")));
+    }
+    format!("{}: {}", outputs.role, told.join("; "))
+}
+
+fn figures(outputs: &Outputs, statements: &[Statement]) -> Vec<Figure> {
+    let table = |caption: &str, columns: &[&str], rows: Vec<Vec<String>>| Figure::Table {
+        caption: caption.to_owned(),
+        columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+        rows,
+    };
+    let mut figures = Vec::new();
+    if !statements.is_empty() {
+        let rows =
+            statements.iter().map(|one| vec![one.actions.join(", "), one.resources.join(", ")]).collect();
+        figures.push(table(&format!("The policy of {}", outputs.role), &["actions", "resources"], rows));
+    }
+    if !outputs.evidence.is_empty() {
+        let row = |one: &Evidence| vec![one.action.clone(), one.resource.clone(), one.source.clone()];
+        let rows = outputs.evidence.iter().map(row).collect();
+        figures.push(table("The evidence that it is written from", &["action", "resource", "seen in"], rows));
+    }
+    if !outputs.compared.is_empty() {
+        let own = ("this policy".to_owned(), outputs.actions);
+        let all =
+            std::iter::once(own).chain(outputs.compared.iter().map(|one| (one.policy.clone(), one.actions)));
+        let rows = all.map(|(policy, actions)| vec![policy, actions.to_string()]).collect();
+        let caption = format!("How many actions each allows ({})", iam_actions::source());
+        figures.push(table(&caption, &["policy", "actions"], rows));
+    }
+    if !outputs.denied.is_empty() {
+        let row = |one: &Asked| vec![one.action.clone(), one.resource.clone(), one.decision.clone()];
+        let rows = outputs.denied.iter().map(row).collect();
+        figures.push(table(
+            "What stays denied, by IAM's simulator",
+            &["action", "resource", "decision"],
+            rows,
+        ));
+    }
+    figures
+}
