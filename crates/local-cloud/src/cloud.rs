@@ -42,8 +42,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// us-east-1, five idle minutes, in the foreground, no worker, no tools, the Pythons that `OPSML_PYTORCH` and `OPSML_PYTHON`
-    /// name.
+    /// us-east-1, five idle minutes, in the foreground, no worker, no tools, the Pythons that `OPSML_PYTORCH` and
+    /// `OPSML_PYTHON` name.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         let named = |name| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
         Self {

@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::ErrorKind;
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,7 +16,11 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::api::{Api, Event, MAX_RESPONSE, Told};
+use super::api::{Api, Event, Told};
+use super::fault::{
+    ENDS, Fault, INVALID_ENTRYPOINT, NO_REQUEST, TIMED_OUT, TOO_LARGE, error_payload, error_type, exit_fault,
+    told_fault, too_large,
+};
 use super::log::Log;
 use super::model::{Version, now_ms, uuid};
 use super::{SERVICE, code, memory, vpc};
@@ -52,14 +55,6 @@ pub struct Outcome {
     pub tail: Vec<u8>,
 }
 
-/// Why there is no answer of the function's.
-#[derive(Clone, Debug)]
-struct Fault {
-    /// `Runtime.ExitError`.
-    kind: String,
-    payload: Bytes,
-}
-
 pub struct Environment {
     cloud: Arc<Cloud>,
     pub spec: Spec,
@@ -68,6 +63,8 @@ pub struct Environment {
     api: Api,
     log: Arc<Log>,
     process: Option<Process>,
+    /// The highest memory of the processes that have ended, in bytes.
+    peak: u64,
     /// Whether the process has asked for an event.
     ready: bool,
     born: Instant,
@@ -108,7 +105,18 @@ impl Environment {
             super::runtime::version(cloud, &spec.version).await
         ));
         let cloud = Arc::clone(cloud);
-        Ok(Self { cloud, spec, session, folder, api, log, process: None, ready: false, born: Instant::now() })
+        Ok(Self {
+            cloud,
+            spec,
+            session,
+            folder,
+            api,
+            log,
+            process: None,
+            peak: 0,
+            ready: false,
+            born: Instant::now(),
+        })
     }
 
     /// Starts the process and waits until it asks for an event.
@@ -298,9 +306,10 @@ impl Environment {
         report
     }
 
+    /// The highest memory so far, in bytes.
     fn peak(&self) -> u64 {
         let of = |process: &Process| memory::peak(process.leader).max(process.peak.load(Ordering::Relaxed));
-        self.process.as_ref().map_or(0, of)
+        self.process.as_ref().map_or(0, of).max(self.peak)
     }
 
     /// Whether it can take another event.
@@ -398,6 +407,7 @@ impl Environment {
 
     async fn stop_process(&mut self) {
         self.ready = false;
+        self.peak = self.peak();
         let Some(mut process) = self.process.take() else { return };
         process::end(Some(process.leader), &self.folder).await;
         let _ = process.child.wait().await;
@@ -420,58 +430,6 @@ impl Drop for Environment {
         // What cannot be removed goes at the next start.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
-}
-
-const TIMED_OUT: &str = "Sandbox.Timedout";
-const TOO_LARGE: &str = "Function.ResponseSizeTooLarge";
-const INVALID_ENTRYPOINT: &str = "Runtime.InvalidEntrypoint";
-/// Stands for the request in the message of a fault that came before there was one.
-const NO_REQUEST: &str = "RequestId: -";
-/// After these the process is of no use.
-const ENDS: [&str; 3] = [TIMED_OUT, INVALID_ENTRYPOINT, "Runtime.ExitError"];
-
-fn error_payload(kind: &str, message: &str) -> Bytes {
-    Bytes::from(json!({"errorType": kind, "errorMessage": message}).to_string())
-}
-
-fn error_type(body: &[u8]) -> Option<String> {
-    let told: Value = serde_json::from_slice(body).ok()?;
-    told["errorType"].as_str().map(str::to_owned)
-}
-
-fn told_fault(payload: Bytes, default: &str) -> Fault {
-    Fault { kind: error_type(&payload).unwrap_or_else(|| default.to_owned()), payload }
-}
-
-fn too_large(length: usize) -> Bytes {
-    let message = format!(
-        "Response payload size ({length} bytes) exceeded maximum allowed payload size ({MAX_RESPONSE} bytes)."
-    );
-    error_payload(TOO_LARGE, &message)
-}
-
-/// A process that ended by itself, in the words of AWS's own supervisor.
-fn exit_fault(status: Option<ExitStatus>, id: &str) -> Fault {
-    let request = if id.is_empty() { NO_REQUEST.to_owned() } else { format!("RequestId: {id}") };
-    let how = match status.map(|status| (status.code(), status.signal())) {
-        Some((Some(0), _)) | None => "Runtime exited without providing a reason".to_owned(),
-        Some((Some(code), _)) => format!("Runtime exited with error: exit status {code}"),
-        Some((None, signal)) => {
-            let name = match signal.unwrap_or_default() {
-                4 => "illegal instruction".to_owned(),
-                6 => "aborted".to_owned(),
-                7 => "bus error".to_owned(),
-                8 => "floating point exception".to_owned(),
-                9 => "killed".to_owned(),
-                11 => "segmentation fault".to_owned(),
-                15 => "terminated".to_owned(),
-                other => format!("signal {other}"),
-            };
-            format!("Runtime exited with error: signal: {name}")
-        }
-    };
-    let kind = "Runtime.ExitError";
-    Fault { kind: kind.to_owned(), payload: error_payload(kind, &format!("{request} Error: {how}")) }
 }
 
 /// With two digits, as reports have them.

@@ -249,6 +249,9 @@ pub fn delete(request: &Request) -> Reply {
     let Some(qualifier) = target.qualifier.as_deref() else {
         cloud.store.put(NUMBER, &target.name, &function.last)?;
         cloud.store.delete(FUNCTION, &target.name)?;
+        for qualifier in function.provisioned.keys() {
+            provisioned::withdraw(cloud, &target.name, qualifier);
+        }
         end(cloud, &target.name, function.code_folders());
         return Ok(Value::Null);
     };

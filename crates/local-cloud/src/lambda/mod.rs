@@ -13,6 +13,7 @@ mod api;
 mod code;
 mod concurrency;
 mod environment;
+mod fault;
 mod functions;
 mod invoke;
 mod log;

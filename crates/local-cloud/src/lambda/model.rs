@@ -10,7 +10,8 @@ use crate::cloud::Cloud;
 
 /// Of a [`Function`], by name.
 pub const FUNCTION: &str = "lambda.function";
-/// The last version number of a deleted function, by its name: none is used twice, not even by another function of that name.
+/// The last version number of a deleted function, by its name: none is used twice, not even by another function of
+/// that name.
 pub const NUMBER: &str = "lambda.number";
 pub const LATEST: &str = "$LATEST";
 

@@ -180,7 +180,7 @@ fn revisions(cloud: &Cloud, name: &str) -> Vec<String> {
     versions.map(|version| version.revision.clone()).collect()
 }
 
-/// Ends the waiting environments of what a function was, all of them if it is gone.
+/// Ends the waiting environments, on demand, of what a function was: all of them if it is gone.
 pub async fn retire(cloud: &Arc<Cloud>, name: &str) {
     let current = revisions(cloud, name);
     let mut over = Vec::new();
@@ -191,9 +191,6 @@ pub async fn retire(cloud: &Arc<Cloud>, name: &str) {
             over.extend(
                 pool.idle.extract_if(.., |(environment, _)| is_old(environment)).map(|(each, _)| each),
             );
-            if current.is_empty() {
-                over.extend(pool.reserves.drain().flat_map(|(_, reserve)| reserve.idle));
-            }
         }
     }
     for environment in over {

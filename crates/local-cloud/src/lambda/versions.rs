@@ -7,7 +7,7 @@ use super::functions::check_settled;
 use super::model::{
     Function, LATEST, State, Update, Version, check_revision, described, invalid, now_ms, uuid,
 };
-use crate::call::Reply;
+use crate::call::{AwsError, Reply};
 use crate::cloud::Cloud;
 
 /// Publishes `$LATEST` as it is, and answers the number: the last one's where nothing has changed since.
@@ -43,7 +43,7 @@ pub fn publish(request: &Request) -> Reply {
     let (cloud, input) = (request.cloud, &request.call.input);
     let target = request.target()?;
     if !input["PublishTo"].is_null() {
-        return Err(request.call.unsupported("Lambda with PublishTo:"));
+        return Err(AwsError::unsupported("Lambda", "PublishTo"));
     }
     let (function, number) = target.change(cloud, |function| {
         check_settled(request, function)?;

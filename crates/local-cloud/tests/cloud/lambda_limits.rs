@@ -384,7 +384,7 @@ assert "less than or equal to 10240" in refusal("ValidationException", MemorySiz
 assert "less than or equal to 900" in refusal("ValidationException", Timeout=901)
 assert "regular expression pattern" in refusal("ValidationException", FunctionName="a b")
 assert "less than or equal to 64" in refusal("ValidationException", FunctionName="a" * 65)
-assert "Reserved keys used in this request: AWS_REGION" in refusal(Environment={"Variables": {"AWS_REGION": "x", "B": "y"}})
+assert "Reserved keys used in this request: AWS_REGION" in refusal(Environment={"Variables": {"AWS_REGION": "x", "OWN": "y"}})
 assert "exceeded the 4KB limit" in refusal(Environment={"Variables": {"AB": "x" * 4100}})
 assert "regular expression" in refusal("ValidationException", Environment={"Variables": {"1": "x"}})
 assert refusal(Code={"ZipFile": b"no zip"}).startswith("Could not unzip uploaded file.")
