@@ -9,10 +9,9 @@ use serde_json::json;
 
 use super::bucket::invalid;
 use super::scalable_target::{DIMENSION, scalable_id};
-use super::{Endpoint, Live, Naming, Report, Resource, Status, Tags, facts};
+use super::{Endpoint, Live, Naming, Report, Resource, ResourceId, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
-use crate::journal::ResourceId;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScalingPolicy {
