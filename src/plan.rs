@@ -141,7 +141,8 @@ fn revisions(step: &Declared, before: &[Declared], state: &State) -> Map<String,
     let rests_on = closure(step, before);
     let earlier = |id: &String| before.iter().any(|step| step.id == *id);
     let set = state.resources.set_on(&rests_on).filter(|(_, row)| earlier(&row.step) && !row.superseded);
-    revisions.chain(set.map(|(id, row)| (id.to_string(), row.spec.clone()))).collect()
+    // By who set it, for its name may tell the time.
+    revisions.chain(set.map(|(_, row)| (format!("{} of {}", row.slot, row.step), row.spec.clone()))).collect()
 }
 
 fn skipped_reason(skipped: &BTreeSet<String>) -> String {

@@ -6,7 +6,7 @@ use aws_sdk_applicationautoscaling::types::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Live, Naming, Report, Resource, Status, Tags, facts};
+use super::{Endpoint, Live, Naming, Report, Resource, ResourceId, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 
@@ -62,6 +62,10 @@ impl Resource for ScalableTarget {
     /// Tags are given when the target is made, and are refused afterwards.
     async fn update(&self, aws: &Aws, name: &str, _tags: &Tags, _progress: Report<'_>) -> Outcome<()> {
         self.register(aws, name, None).await
+    }
+
+    fn changes(&self) -> Option<ResourceId> {
+        Some(ResourceId { kind: Endpoint::TYPE.into(), name: self.endpoint_name.clone() })
     }
 
     /// Its policies, and their alarms, go with it.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::bucket::invalid;
 use super::scalable_target::{DIMENSION, scalable_id};
-use super::{Live, Naming, Report, Resource, Status, Tags, facts};
+use super::{Endpoint, Live, Naming, Report, Resource, ResourceId, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 
@@ -91,6 +91,10 @@ impl Resource for ScalingPolicy {
             .send()
             .await;
         put.map(|_| ()).map_err(|error| failure("PutScalingPolicy", error))
+    }
+
+    fn changes(&self) -> Option<ResourceId> {
+        Some(ResourceId { kind: Endpoint::TYPE.into(), name: self.endpoint_name.clone() })
     }
 
     /// Its alarms go with it.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fields::{EndpointInstance, Origin, RoleArn, S3Uri, SageMakerName};
 use super::{Context, Done, Kind, Price, Problem};
+use crate::action::origin;
 use crate::failure::Outcome;
 use crate::resource::{Endpoint, EndpointConfig, Model};
 
@@ -37,7 +38,8 @@ pub struct Deploy {
     pub environment: BTreeMap<String, String>,
     /// From where `opsml-worker` may fetch an image that it is sent the URL of, such as `https://images.example.com`;
     /// without any, from nowhere. A host that resolves to a private, loopback or link-local address is refused all the
-    /// same, unless the origin is that address itself, such as `http://127.0.0.1:4566`.
+    /// same, unless the origin is that address itself, such as `http://127.0.0.1:4566`. `s3://BUCKET` is from where that
+    /// bucket's presigned URLs are served.
     #[serde(default)]
     #[schemars(length(max = 20))]
     pub image_origins: Vec<Origin>,
@@ -99,7 +101,10 @@ impl Kind for Deploy {
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
         let mut environment = self.environment.clone();
         if !self.image_origins.is_empty() {
-            let origins: Vec<&str> = self.image_origins.iter().map(|origin| origin.0.as_str()).collect();
+            let mut origins = Vec::new();
+            for one in &self.image_origins {
+                origins.push(origin(context.aws(), &one.0).await?);
+            }
             environment.insert(IMAGE_ORIGINS_ENV.to_owned(), origins.join(","));
         }
         let model = Model {

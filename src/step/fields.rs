@@ -56,8 +56,8 @@ text!(
 text!(
     /// What a worker may fetch images from.
     Origin,
-    r"^https?://(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?)(:[0-9]{1,5})?$",
-    "an origin is http or https, a host and perhaps a port, as https://images.example.com, and no path"
+    r"^(https?://(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?)(:[0-9]{1,5})?|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])$",
+    "an origin is http or https, a host and perhaps a port, as https://images.example.com, and no path; or s3://BUCKET"
 );
 
 impl Statement {

@@ -1,7 +1,5 @@
 //! `invoke`: a test event to a function, what it answers, and what its log says.
 
-use std::io::Read;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
@@ -9,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::fields::{FunctionName, Qualifier};
-use super::{Context, Done, Kind, Problem};
+use super::predict::read_image;
+use super::{Context, Done, Kind, Paths, Problem};
 use crate::action::{Answer, invoke_function, presigned};
 use crate::failure::{Failure, Outcome};
-use crate::files;
 use crate::journal::Figure;
 
 /// Bytes of a synchronous request: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
@@ -85,15 +83,7 @@ impl Kind for Invoke {
         let event = match (&self.image, &self.url) {
             (None, None) => self.payload.clone().unwrap_or_default(),
             (_, Some(url)) => json!({"url": presigned(context.aws(), url).await?}),
-            (Some(image), None) => {
-                let path = context.paths.resolve(image)?;
-                let failed = |error| Failure::file(&path, error);
-                let mut bytes = Vec::new();
-                // What is larger is refused below.
-                let file = files::open(&path).map_err(failed)?;
-                file.take(MAX_PAYLOAD as u64).read_to_end(&mut bytes).map_err(failed)?;
-                json!({"image": STANDARD.encode(bytes)})
-            }
+            (Some(image), None) => image_event(context.paths, image).await?,
         };
         let event = event.to_string().into_bytes();
         if event.len() > MAX_PAYLOAD {
@@ -135,6 +125,12 @@ impl Kind for Invoke {
         let columns = vec!["what".to_owned(), "how it was".to_owned()];
         Ok(Done::new(outputs, summary).figures(vec![Figure::Table { caption, columns, rows }]))
     }
+}
+
+/// The event that an image file makes.
+pub(super) async fn image_event(paths: &Paths, image: &str) -> Outcome<Value> {
+    let (_, bytes) = read_image(paths, image).await?;
+    Ok(json!({"image": STANDARD.encode(bytes)}))
 }
 
 /// A function's error, by its own type and words; the log and the stack as ways to its cause.

@@ -13,6 +13,7 @@ use serde_json::Value;
 use self::drive::{Ends, Observed, Phase, drive};
 use self::told::{ErrorCount, Tally};
 use super::fields::SageMakerName;
+use super::invoke::image_event;
 use super::predict::read_image;
 use super::{Context, Done, Kind, Problem, duration};
 use crate::action::{ScalingActivity, Shot, instances, scaling_activities};
@@ -36,7 +37,8 @@ pub struct Load {
     /// The function's version or alias.
     #[schemars(regex(pattern = r"^(\$LATEST|[A-Za-z0-9_-]{1,128})$"), extend("x-rule" = "a qualifier is a version or an alias"))]
     pub qualifier: Option<String>,
-    /// A JPEG or PNG file: each request to the endpoint has it as its body.
+    /// A JPEG or PNG file: each request to the endpoint has it as its body, and each to the function the event
+    /// `{"image": BASE64}`.
     pub image: Option<String>,
     /// What each request has as its body, sent as JSON.
     pub payload: Option<Value>,
@@ -163,19 +165,12 @@ impl Kind for Load {
         let mut problem = |field: &str, message: &str| problems.push(Problem::at(field, message));
         match (&self.endpoint_name, &self.function_name) {
             (Some(_), None) => {
-                if self.image.is_some() == self.payload.is_some() {
-                    problem(
-                        "endpoint_name",
-                        "requests to an endpoint have an `image` or a `payload`, and not both",
-                    );
-                }
                 if self.qualifier.is_some() {
                     problem("qualifier", "a qualifier is for a function");
                 }
             }
             (None, Some(_)) => {
                 for (name, given) in [
-                    ("image", self.image.is_some()),
                     ("variant", self.variant.is_some()),
                     ("until", self.until.is_some()),
                     ("settle", self.settle.is_some()),
@@ -192,6 +187,9 @@ impl Kind for Load {
                 hints: Vec::new(),
                 key: true,
             }),
+        }
+        if self.image.is_some() == self.payload.is_some() {
+            problems.push(Problem::at("image", "requests have an `image` or a `payload`, and not both"));
         }
         let stages = self.stages();
         if stages.is_empty() || (!self.stages.is_empty() && (self.rate.is_some() || self.seconds.is_some())) {
@@ -280,8 +278,12 @@ impl Load {
                 Shot::endpoint(context.aws(), &endpoint.0, content_type, body)
             }
             (Some(endpoint), _, None) => Shot::endpoint(context.aws(), &endpoint.0, "application/json", json),
-            (None, function, _) => {
+            (None, function, image) => {
                 let function = function.as_deref().unwrap_or_default();
+                let json = match image {
+                    Some(image) => image_event(context.paths, image).await?.to_string().into_bytes(),
+                    None => json,
+                };
                 Shot::function(context.aws(), function, self.qualifier.as_deref(), json)
             }
         })

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::fields::SageMakerName;
 use super::{Context, Done, Kind, Paths, Problem};
-use crate::action::invoke_endpoint;
+use crate::action::{invoke_endpoint, presigned};
 use crate::failure::{Failure, Outcome};
 use crate::journal::Figure;
 
@@ -78,7 +78,10 @@ impl Kind for Predict {
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
         let (content_type, body) = match (&self.image, &self.url) {
             (Some(image), _) => read_image(context.paths, image).await?,
-            (None, url) => ("application/json", json!({ "url": url }).to_string().into_bytes()),
+            (None, url) => {
+                let url = presigned(context.aws(), url.as_deref().unwrap_or_default()).await?;
+                ("application/json", json!({ "url": url }).to_string().into_bytes())
+            }
         };
         let answer = invoke_endpoint(context.aws(), &self.endpoint.0, content_type, body).await?;
         let vector = read(&answer.body)?;

@@ -1,5 +1,7 @@
 //! The program from outside: each test with a home, a folder and a local cloud of its own.
 
+mod audit;
+mod autoscale;
 mod check;
 mod cloud;
 mod command;

@@ -32,7 +32,8 @@ enum Comparison {
 /// How a period without data counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Missing {
-    Missing,
+    /// As AWS's `missing`.
+    Unknown,
     Ignore,
     Breaching,
     NotBreaching,
@@ -73,7 +74,7 @@ impl Rule {
             }
         };
         let missing = match input["TreatMissingData"].as_str() {
-            None | Some("missing") => Missing::Missing,
+            None | Some("missing") => Missing::Unknown,
             Some("ignore") => Missing::Ignore,
             Some("breaching") => Missing::Breaching,
             Some("notBreaching") => Missing::NotBreaching,

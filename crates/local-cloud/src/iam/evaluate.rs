@@ -204,36 +204,34 @@ impl Rule {
         let mut judged = statement.clone();
         judged.retain(|name, _| ["Effect", "Action", "NotAction", "Condition"].contains(&name.as_str()));
         let mut asked = parsed(judged)?;
-        let mut rule = Self {
-            effect: if statement["Effect"] == "Deny" { Effect::Deny } else { Effect::Allow },
-            place,
-            keys: Vec::new(),
-            principals,
-            resources,
-            asked: PolicyDocument { version: None, id: None, statements: Vec::new() },
-            template: false,
-        };
-        for block in asked.statements.iter_mut().filter_map(|statement| statement.condition.as_mut()) {
-            rule.keys.extend(block.conditions.iter().map(|condition| condition.key.clone()));
+        let (mut keys, mut template) = (Vec::new(), false);
+        for block in asked.statements.iter_mut().filter_map(|it| it.condition.as_mut()) {
+            keys.extend(block.conditions.iter().map(|condition| condition.key.clone()));
+            let mut values = block.conditions.iter().flat_map(|condition| &condition.values);
+            template = variables && values.any(|value| value.contains("${"));
             block.conditions =
                 std::mem::take(&mut block.conditions).into_iter().flat_map(normalised).collect();
-            let values = block.conditions.iter().flat_map(|condition| &condition.values);
-            rule.template = variables && values.into_iter().any(|value| value.contains("${"));
         }
-        rule.asked = asked;
-        Ok(rule)
+        let effect = if statement["Effect"] == "Deny" { Effect::Deny } else { Effect::Allow };
+        Ok(Self { effect, place, keys, principals, resources, asked, template })
     }
 
     /// Whether it is about `action` on `resource`, and its conditions hold.
     fn matches(&self, action: &str, resource: &str, context: &Context) -> bool {
-        self.about_resource(resource, context) && self.agrees(&self.asked, action, context)
+        if !self.about_resource(resource, context) {
+            return false;
+        }
+        match self.template {
+            true => self.filled(context).is_some_and(|asked| agrees(&asked, action, context)),
+            false => agrees(&self.asked, action, context),
+        }
     }
 
     /// Whether it is about `action` on `resource`, should its conditions hold.
     fn concerns(&self, action: &str, resource: &str, context: &Context) -> bool {
         let mut unconditional = self.asked.clone();
         unconditional.statements.iter_mut().for_each(|statement| statement.condition = None);
-        self.about_resource(resource, context) && self.agrees(&unconditional, action, context)
+        self.about_resource(resource, context) && agrees(&unconditional, action, context)
     }
 
     fn about_resource(&self, resource: &str, context: &Context) -> bool {
@@ -250,39 +248,15 @@ impl Rule {
         any != resources.negated
     }
 
-    fn agrees(&self, asked: &PolicyDocument, action: &str, context: &Context) -> bool {
-        let with_values;
-        let asked = if self.template {
-            let mut filled = asked.clone();
-            for condition in filled
-                .statements
-                .iter_mut()
-                .filter_map(|it| it.condition.as_mut())
-                .flat_map(|it| &mut it.conditions)
-            {
-                for value in &mut condition.values {
-                    let Some(text) = expanded(value, context) else { return false };
-                    *value = text;
-                }
-            }
-            with_values = filled;
-            &with_values
-        } else {
-            asked
-        };
-        // The crate knows the principal only for variables and resource policies, which are answered here.
-        let request = AuthzRequest {
-            principal_arn: "",
-            principal_account: "",
-            action,
-            resource_arn: "",
-            context: context.values(),
-        };
-        let policies =
-            EvalContext { identity_policies: std::slice::from_ref(asked), ..EvalContext::default() };
-        evaluate(&request, &policies) != Decision::ImplicitDeny
+    /// What is asked, with the variables in place. None: one of them has no value.
+    fn filled(&self, context: &Context) -> Option<PolicyDocument> {
+        let mut asked = self.asked.clone();
+        let blocks = asked.statements.iter_mut().filter_map(|it| it.condition.as_mut());
+        for value in blocks.flat_map(|it| &mut it.conditions).flat_map(|it| &mut it.values) {
+            *value = expanded(value, context)?;
+        }
+        Some(asked)
     }
-
     /// Who is named, after their kind; `*` is nobody by name.
     pub fn principals(&self) -> impl Iterator<Item = (&str, &str)> {
         let (aws, services): (&[String], &[String]) =
@@ -351,6 +325,20 @@ impl Principals {
             }
         }
     }
+}
+
+/// Whether the crate finds that actions and conditions hold.
+fn agrees(asked: &PolicyDocument, action: &str, context: &Context) -> bool {
+    // The crate knows the principal only for variables and resource policies, which are answered here.
+    let request = AuthzRequest {
+        principal_arn: "",
+        principal_account: "",
+        action,
+        resource_arn: "",
+        context: context.values(),
+    };
+    let policies = EvalContext { identity_policies: std::slice::from_ref(asked), ..EvalContext::default() };
+    evaluate(&request, &policies) != Decision::ImplicitDeny
 }
 
 /// A condition in the forms in which the crate judges it as AWS does.

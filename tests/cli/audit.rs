@@ -1,0 +1,114 @@
+//! `audit`: what is insecure is found, what is mended is found no more, and what may not be looked at is not passed over.
+
+use serde_json::Value;
+
+use crate::env::Env;
+
+const RUNBOOK: &str = r#"---
+title: Audit
+params:
+  scope: {default: account}
+  days: {default: 90}
+---
+```opsml bucket
+bucket: {}
+```
+
+```opsml role
+role:
+  name: dogs
+  managed_policies: [AmazonSageMakerFullAccess]
+```
+
+```opsml audit
+audit:
+  scope: "{{ params.scope }}"
+  unused_days: "{{ params.days }}"
+  ignore:
+    - {check: root-mfa, reason: the local cloud's root never signs in}
+    - {check: full-admin, resource: "arn:aws:iam::*:user/opsml", reason: it is the one who runs this}
+needs: [bucket, role]
+expect:
+  - counts.critical + counts.high == 0
+  - not_checked == 0
+```
+"#;
+
+fn findings(env: &Env) -> Vec<String> {
+    let shown = env.opsml(["show", "audit.md", "audit", "--format", "json"]).code(0).stdout;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let findings = shown["step"]["outputs"]["findings"].as_array().unwrap();
+    let text = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
+    findings
+        .iter()
+        .map(|f| format!("{} {} {}", text(f, "severity"), text(f, "check"), text(f, "resource")))
+        .collect()
+}
+
+const DOGS: &str = "medium full-access arn:aws:iam::123456789012:role/dogs";
+
+#[test]
+fn what_is_insecure_is_found_until_it_is_mended() {
+    let env = Env::new();
+    env.write("audit.md", RUNBOOK);
+    env.opsml(["run", "audit.md"]).code(0).says("1 medium, 2 accepted");
+    assert_eq!(findings(&env), [DOGS]);
+    // With no time to be used allowed for, a role that never was is found.
+    env.opsml(["run", "audit.md", "-p", "scope=stack", "-p", "days=0"]).code(0);
+    assert_eq!(findings(&env), [DOGS, "low unused-role arn:aws:iam::123456789012:role/dogs"]);
+
+    env.python(
+        "import boto3, json\n\
+         iam, ec2, s3 = (boto3.client(name) for name in ('iam', 'ec2', 's3'))\n\
+         trust = {'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Principal': {'AWS': '*'}, 'Action': 'sts:AssumeRole'}]}\n\
+         iam.create_role(RoleName='open', AssumeRolePolicyDocument=json.dumps(trust))\n\
+         group = ec2.create_security_group(GroupName='wide', Description='d')['GroupId']\n\
+         ec2.authorize_security_group_ingress(GroupId=group, IpProtocol='tcp', FromPort=22, ToPort=22, CidrIp='0.0.0.0/0')\n\
+         s3.create_bucket(Bucket='open-bucket')\n\
+         s3.delete_public_access_block(Bucket='open-bucket')\n\
+         policy = {'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Principal': '*', 'Action': 's3:GetObject',\n\
+         'Resource': 'arn:aws:s3:::open-bucket/*'}]}\n\
+         s3.put_bucket_policy(Bucket='open-bucket', Policy=json.dumps(policy))",
+    );
+    let again = ["run", "audit.md", "--force", "audit"];
+    env.opsml(again).code(4).complains("counts.critical is 2").complains("counts.high is 2");
+    // Of what this runbook made, nothing is as bad.
+    env.opsml(["run", "audit.md", "-p", "scope=stack"]).code(0).says("1 medium");
+    env.python(
+        "import boto3\n\
+         iam, ec2, s3 = (boto3.client(name) for name in ('iam', 'ec2', 's3'))\n\
+         iam.delete_role(RoleName='open')\n\
+         ec2.delete_security_group(GroupName='wide')\n\
+         s3.delete_bucket(Bucket='open-bucket')",
+    );
+    env.opsml(again).code(0);
+    assert_eq!(findings(&env), [DOGS]);
+}
+
+#[test]
+fn what_may_not_be_looked_at_is_a_finding() {
+    let env = Env::new();
+    env.write("audit.md", RUNBOOK);
+    env.opsml(["run", "audit.md"]).code(0);
+    env.python(
+        "import boto3, json\n\
+         policy = {'Version': '2012-10-17', 'Statement': [{'Effect': 'Deny', 'Resource': '*',\n\
+         'Action': ['iam:GetAccountSummary', 's3:GetBucketPolicyStatus']}]}\n\
+         boto3.client('iam').put_user_policy(UserName='opsml', PolicyName='deny', PolicyDocument=json.dumps(policy))",
+    );
+    env.opsml(["run", "audit.md", "--force", "audit"]).code(4).complains("counts.critical is 2");
+}
+
+#[test]
+fn nothing_is_accepted_without_a_reason_or_a_name() {
+    let env = Env::new();
+    for (wrong, told) in [
+        ("{check: root, reason: x}", "there is no check `root`"),
+        ("{reason: x}", "that would accept everything"),
+        ("{check: root-mfa, reason: \" \"}", "say why it is accepted"),
+        ("{check: root-mfa}", "lacks `reason`"),
+    ] {
+        env.write("one.md", format!("```opsml a\naudit:\n  ignore:\n    - {wrong}\n```\n"));
+        env.opsml(["check", "one.md"]).code(2).says(told);
+    }
+}

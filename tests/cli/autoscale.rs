@@ -1,0 +1,181 @@
+//! `autoscale` and `load`: an endpoint that grows under load to its maximum and shrinks to its minimum, because its policy
+//! says so.
+//!
+//! The worker is a script that answers; the instances, alarms and cooldowns are the local cloud's own.
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+
+use crate::env::Env;
+
+/// The local cloud's minutes take a second: 20 requests a second are 20 a minute of its.
+const RUNBOOK: &str = r#"---
+title: Scaling
+params:
+  target: {default: 5}
+  most: {default: 3}
+  seconds: {default: 60}
+---
+```opsml bucket
+bucket: {}
+```
+
+```opsml model
+upload: {source: model, to: "{{ bucket.uri }}/model"}
+```
+
+```opsml role
+role:
+  allow:
+    - actions: [s3:ListBucket]
+      resources: ["{{ bucket.arn }}"]
+    - actions: [s3:GetObject]
+      resources: ["{{ bucket.arn }}/*"]
+```
+
+```opsml deploy
+deploy:
+  model_data: "{{ model.uri }}model.tar.gz"
+  role: "{{ role.arn }}"
+  instance_type: ml.m5.large
+```
+
+```opsml scale
+autoscale:
+  endpoint_name: "{{ deploy.endpoint_name }}"
+  min_capacity: 1
+  max_capacity: "{{ params.most }}"
+  target_value: "{{ params.target }}"
+  scale_in_cooldown: 30
+  scale_out_cooldown: 30
+```
+"#;
+
+const LOAD: &str = r#"
+```opsml load
+load:
+  endpoint_name: "{{ scale.endpoint_name }}"
+  payload: {url: "http://example.com/dog.jpg"}
+  rate: 20
+  seconds: "{{ params.seconds }}"
+  until: {instances: 3}
+  settle: {instances: 1, timeout: 2m, rate: 1}
+expect:
+  - ok == requests
+  - throttled == 0
+  - errors | length == 0
+```
+"#;
+
+fn env_with(runbook: &str) -> Env {
+    let env = Env::new();
+    env.write("scale.md", runbook);
+    let worker = env.write("opsml-worker", include_str!("serving.py"));
+    std::fs::set_permissions(&worker, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut archive =
+        tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    let mut header = tar::Header::new_gnu();
+    header.set_size(7);
+    header.set_mode(0o644);
+    archive.append_data(&mut header, "model.txt", &b"weights"[..]).unwrap();
+    env.write("model/model.tar.gz", archive.into_inner().unwrap().finish().unwrap());
+    env.with("OPSML_WORKER", worker)
+}
+
+fn outputs(env: &Env, step: &str) -> Value {
+    let shown = env.opsml(["show", "scale.md", step, "--format", "json"]).code(0).stdout;
+    serde_json::from_str::<Value>(&shown).unwrap()["step"]["outputs"].clone()
+}
+
+/// Minimum, maximum, target and the number of alarms, as boto3 is told them.
+fn scaling(env: &Env) -> Value {
+    let told = env.python(
+        "import boto3, json\n\
+         scaling = boto3.client('application-autoscaling')\n\
+         targets = scaling.describe_scalable_targets(ServiceNamespace='sagemaker')['ScalableTargets']\n\
+         policies = scaling.describe_scaling_policies(ServiceNamespace='sagemaker')['ScalingPolicies']\n\
+         alarms = boto3.client('cloudwatch').describe_alarms()['MetricAlarms']\n\
+         print(json.dumps([[[t['MinCapacity'], t['MaxCapacity']] for t in targets],\n\
+         [p['TargetTrackingScalingPolicyConfiguration']['TargetValue'] for p in policies], len(alarms)]))",
+    );
+    serde_json::from_str(&told).unwrap()
+}
+
+#[test]
+fn it_grows_to_its_maximum_and_shrinks_to_its_minimum() {
+    let env = env_with(&format!("{RUNBOOK}{LOAD}"));
+    env.opsml(["run", "scale.md"]).code(0);
+    let load = outputs(&env, "load");
+    for (name, value) in [("instances_min", 1), ("instances_max", 3), ("instances_final", 1)] {
+        assert_eq!(load[name], json!(value), "{name}: {load}");
+    }
+    let activities = load["activities"].as_array().unwrap();
+    assert!(activities.len() >= 2, "{load}");
+    assert!(activities[0]["cause"].as_str().unwrap().contains("AlarmHigh"), "{load}");
+    let report = env.read("reports/scale/report.md");
+    assert!(report.contains("60 times faster than life"), "the figures say how time passes");
+    // A higher target needs no more instances, and the load is repeated since what it rests on has changed.
+    env.opsml(["run", "scale.md", "-p", "target=500", "-p", "seconds=6"]).code(0).says("▶ load");
+    assert_eq!(outputs(&env, "load")["instances_max"], json!(1));
+}
+
+#[test]
+fn a_change_is_an_update_and_down_takes_it_with_the_endpoint() {
+    let env = env_with(RUNBOOK);
+    env.opsml(["run", "scale.md"]).code(0);
+    assert_eq!(scaling(&env), json!([[[1, 3]], [5.0], 2]));
+    let before = outputs(&env, "scale");
+    env.opsml(["run", "scale.md"]).code(0).says("nothing to do");
+    env.opsml(["run", "scale.md", "-p", "target=25", "-p", "most=4"]).code(0);
+    assert_eq!(scaling(&env), json!([[[1, 4]], [25.0], 2]));
+    assert_eq!(outputs(&env, "scale")["policy_arn"], before["policy_arn"]);
+    // What goes behind our back is noticed and made again.
+    env.python(
+        "import boto3; s = boto3.client('application-autoscaling')\n\
+         t = s.describe_scalable_targets(ServiceNamespace='sagemaker')['ScalableTargets'][0]\n\
+         s.deregister_scalable_target(**{k: t[k] for k in ('ServiceNamespace', 'ResourceId', 'ScalableDimension')})",
+    );
+    env.opsml(["run", "scale.md", "-p", "target=25", "-p", "most=4"]).code(0).says("gone: scalable target");
+    assert_eq!(scaling(&env), json!([[[1, 4]], [25.0], 2]));
+    env.opsml(["down", "scale.md"]).code(0);
+    assert_eq!(scaling(&env), json!([[], [], 0]));
+    assert_eq!(env.account()["endpoints"], json!([]));
+}
+
+#[test]
+fn another_ones_target_is_left_alone() {
+    let env = env_with(RUNBOOK);
+    env.opsml(["run", "scale.md", "--until", "deploy"]).code(0);
+    env.python(
+        "import boto3\n\
+         name = boto3.client('sagemaker').list_endpoints()['Endpoints'][0]['EndpointName']\n\
+         boto3.client('application-autoscaling').register_scalable_target(ServiceNamespace='sagemaker',\n\
+         ResourceId=f'endpoint/{name}/variant/AllTraffic', MinCapacity=1, MaxCapacity=2,\n\
+         ScalableDimension='sagemaker:variant:DesiredInstanceCount')",
+    );
+    env.opsml(["run", "scale.md"]).code(1).complains("NotOurs").complains("scalable target endpoint/");
+    assert_eq!(scaling(&env), json!([[[1, 2]], [], 0]));
+}
+
+#[test]
+fn what_makes_no_sense_is_told_by_check() {
+    let env = env_with(&RUNBOOK.replace("min_capacity: 1", "min_capacity: 5"));
+    env.opsml(["check", "scale.md", "-p", "most=4"])
+        .code(2)
+        .says("the fewest instances, 5, are more than the most, 4");
+    env.write("scale.md", RUNBOOK.replace("\"{{ params.target }}\"", "0"));
+    env.opsml(["check", "scale.md"]).code(2).says("must be above 0");
+    for (wrong, told) in [
+        ("rate: 20\n", "give `rate` and `seconds`, or `stages`"),
+        ("  payload: {url: \"http://example.com/dog.jpg\"}\n", "an `image` or a `payload`"),
+        (
+            "  endpoint_name: \"{{ scale.endpoint_name }}\"\n  payload",
+            "lacks `endpoint_name` or `function_name`",
+        ),
+    ] {
+        let right = if wrong.ends_with("payload") { "  payload" } else { "" };
+        env.write("scale.md", format!("{RUNBOOK}{}", LOAD.replace(wrong, right)));
+        env.opsml(["check", "scale.md"]).code(2).says(told);
+    }
+}
