@@ -167,7 +167,7 @@ fn what_makes_no_sense_is_told_by_check() {
     env.write("scale.md", RUNBOOK.replace("\"{{ params.target }}\"", "0"));
     env.opsml(["check", "scale.md"]).code(2).says("must be above 0");
     for (wrong, told) in [
-        ("rate: 20\n", "give `rate` and `seconds`, or `stages`"),
+        ("  rate: 20\n", "give `rate` and `seconds`, or `stages`"),
         ("  payload: {url: \"http://example.com/dog.jpg\"}\n", "an `image` or a `payload`"),
         (
             "  endpoint_name: \"{{ scale.endpoint_name }}\"\n  payload",
