@@ -10,7 +10,7 @@ const TABLE: &str = include_str!("iam_actions.txt");
 
 /// Where the table is from.
 pub fn source() -> &'static str {
-    TABLE.lines().next().unwrap_or_default().trim_start_matches("# ").trim_end_matches('.')
+    TABLE.lines().next().unwrap_or_default().trim_start_matches("# From ").trim_end_matches('.')
 }
 
 /// Every action in lower case, as `s3:getobject`: IAM doesn't tell cases apart in actions.

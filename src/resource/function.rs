@@ -8,11 +8,13 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, FunctionCode, LastUpdateStatus, Runtime, State, VpcConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::fresh_role::until_role_is_known;
 use super::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
+use crate::files::hex;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Function {
@@ -70,11 +72,12 @@ fn environment(found: &GetFunctionConfigurationOutput) -> BTreeMap<&String, &Str
     variables.into_iter().flatten().collect()
 }
 
-/// What a version of it would be another for.
+/// A digest of what another version of it would be published for.
 fn revision(found: &GetFunctionConfigurationOutput) -> String {
     let (runtime, limits) = (found.runtime().map(Runtime::as_str), [found.memory_size(), found.timeout()]);
-    json!([found.code_sha256(), runtime, found.handler(), found.role(), limits, environment(found)])
-        .to_string()
+    let all =
+        json!([found.code_sha256(), runtime, found.handler(), found.role(), limits, environment(found)]);
+    hex(&Sha256::digest(all.to_string()))[..16].to_owned()
 }
 
 /// What a version of the function would be published from now.

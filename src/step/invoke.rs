@@ -116,13 +116,9 @@ impl Kind for Invoke {
         };
         let took = outputs.duration_ms.map(|took| format!(", {took} ms")).unwrap_or_default();
         let summary = format!("{} answered{took}", self.function_name.0);
-        let rows = vec![
-            vec!["answer".to_owned(), short(&outputs.payload.to_string())],
-            vec!["version".to_owned(), outputs.executed_version.clone().unwrap_or_default()],
-            vec!["log".to_owned(), outputs.log.trim().to_owned()],
-        ];
-        let caption = format!("Test event of {}", self.function_name.0);
-        let columns = vec!["what".to_owned(), "how it was".to_owned()];
+        let rows = outputs.log.trim().lines().map(|line| vec![line.trim().to_owned()]).collect();
+        let caption = format!("The log of {}", self.function_name.0);
+        let columns = vec!["line".to_owned()];
         Ok(Done::new(outputs, summary).figures(vec![Figure::Table { caption, columns, rows }]))
     }
 }
@@ -154,8 +150,11 @@ fn function_failure(answer: &Answer) -> Failure {
             && !["START ", "END ", "REPORT ", "INIT_"].iter().any(|start| line.starts_with(start))
     });
     match line {
-        Some(line) => failure.hint(format!("its log ends: {}", short(line.trim()))),
-        None => failure,
+        // A handler that logs its error says nothing more by it.
+        Some(line) if !line.contains(&failure.message) => {
+            failure.hint(format!("its log ends: {}", short(line.trim())))
+        }
+        _ => failure,
     }
 }
 

@@ -60,13 +60,12 @@ pub fn evidence(subject: &Subject<'_>, decisions: &[Decision], denials: &[Denial
     for denial in denials {
         see(&denial.action, &denial.resource, "the message of a denial");
     }
-    let log = format!("arn:aws:logs:{region}:{account}:log-group:/aws/lambda/{function}");
+    let log = format!("arn:aws:logs:{region}:{account}:log-group:/aws/lambda/{function}:");
     for decision in decisions.iter().filter(|decision| !decision.resource.starts_with(&log)) {
         see(&decision.action, &decision.resource, &format!("IAM's decision: {}", decision.outcome));
     }
     for action in LOG_ACTIONS {
-        let resource = if action == LOG_ACTIONS[0] { log.clone() } else { format!("{log}:*") };
-        see(action, &resource, "Lambda writes a function's log as its role");
+        see(action, &format!("{log}*"), "Lambda writes a function's log as its role");
     }
     if subject.in_vpc {
         for action in VPC_ACTIONS {
@@ -113,11 +112,11 @@ mod tests {
             in_vpc: false,
         };
         let endpoint = "arn:aws:sagemaker:us-east-1:1:endpoint/e-1";
-        let log = "arn:aws:logs:us-east-1:1:log-group:/aws/lambda/f";
+        let log = "arn:aws:logs:us-east-1:1:log-group:/aws/lambda/f:";
         let decisions = [
             decision("sagemaker:InvokeEndpoint", endpoint, "implicitDeny"),
-            decision("logs:CreateLogGroup", log, "implicitDeny"),
-            decision("logs:PutLogEvents", &format!("{log}:log-stream:x"), "allowed"),
+            decision("logs:CreateLogGroup", &format!("{log}log-stream:"), "implicitDeny"),
+            decision("logs:PutLogEvents", &format!("{log}log-stream:x"), "allowed"),
         ];
         let found = evidence(&subject, &decisions, &[]);
         assert_eq!(
@@ -129,8 +128,7 @@ mod tests {
             statements.iter().map(|one| (one.actions.join(" "), one.resources.join(" "))).collect();
         let expected = [
             ("sagemaker:InvokeEndpoint", endpoint.to_owned()),
-            ("logs:CreateLogGroup", log.to_owned()),
-            ("logs:CreateLogStream logs:PutLogEvents", format!("{log}:*")),
+            ("logs:CreateLogGroup logs:CreateLogStream logs:PutLogEvents", format!("{log}*")),
         ];
         assert_eq!(told, expected.map(|(actions, on)| (actions.to_owned(), on)));
     }

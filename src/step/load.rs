@@ -345,7 +345,8 @@ impl Load {
             outputs.activities.iter().filter_map(|one| one.details.as_deref()).collect();
         details.sort_unstable();
         details.dedup();
-        let details: String = details.iter().map(|said| format!("; {said}")).collect();
+        let details: String =
+            details.iter().map(|said| format!(". {}", said.trim_end_matches('.'))).collect();
         let mut figures = vec![told::requests(seen, format!("Requests to {name}"))];
         if !seen.instances.is_empty() {
             figures.push(told::instances(seen, format!("Instances of {name} over the same time{details}")));

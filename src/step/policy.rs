@@ -259,7 +259,7 @@ fn figures(outputs: &Outputs, statements: &[Statement]) -> Vec<Figure> {
         let all =
             std::iter::once(own).chain(outputs.compared.iter().map(|one| (one.policy.clone(), one.actions)));
         let rows = all.map(|(policy, actions)| vec![policy, actions.to_string()]).collect();
-        let caption = format!("How many actions each allows ({})", iam_actions::source());
+        let caption = format!("How many actions each allows, by {}", iam_actions::source());
         figures.push(table(&caption, &["policy", "actions"], rows));
     }
     if !outputs.denied.is_empty() {

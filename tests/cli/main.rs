@@ -9,6 +9,7 @@ mod crash;
 mod ec2;
 mod env;
 mod failure;
+mod functions;
 mod hostile;
 mod judge;
 mod lifecycle;

@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "diagnostic",
             "failure",
             "files",
+            "iam_actions",
             "journal",
             "price",
             "resource",
@@ -39,6 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("diagnostic", &[]),
     ("exit", &[]),
     ("failure", &[]),
+    ("iam_actions", &[]),
     ("price", &[]),
 ];
 
