@@ -23,6 +23,17 @@ const OPERATIONS: &str = "
     sagemaker.CreateEndpoint sagemaker.CreateEndpointConfig sagemaker.CreateModel sagemaker.CreateTrainingJob
     sagemaker.DeleteEndpoint sagemaker.DeleteEndpointConfig sagemaker.DeleteModel sagemaker.DeleteTrainingJob
     sagemaker.DescribeEndpoint sagemaker.DescribeEndpointConfig sagemaker.DescribeModel sagemaker.DescribeTrainingJob
+    application-autoscaling.DeleteScalingPolicy application-autoscaling.DeregisterScalableTarget
+    application-autoscaling.DescribeScalableTargets application-autoscaling.DescribeScalingPolicies
+    application-autoscaling.PutScalingPolicy application-autoscaling.RegisterScalableTarget
+    iam.GetAccountSummary iam.GetPolicy iam.GetPolicyVersion iam.GetRolePolicy iam.ListAccessKeys iam.GetAccountAuthorizationDetails
+    iam.ListUsers iam.SimulatePrincipalPolicy
+    lambda.AddPermission lambda.CreateAlias lambda.CreateFunction lambda.DeleteAlias lambda.DeleteFunction
+    lambda.DeleteFunctionConcurrency lambda.DeleteProvisionedConcurrencyConfig lambda.GetAlias lambda.GetFunction
+    lambda.GetFunctionConcurrency lambda.GetFunctionConfiguration lambda.GetPolicy
+    lambda.GetProvisionedConcurrencyConfig lambda.Invoke lambda.ListVersionsByFunction lambda.PublishVersion
+    lambda.PutFunctionConcurrency lambda.PutProvisionedConcurrencyConfig lambda.RemovePermission
+    logs.FilterLogEvents s3.ListBuckets
     sts.GetCallerIdentity";
 
 #[test]
