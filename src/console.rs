@@ -31,7 +31,8 @@ impl Text {
     fn line(&mut self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
-            None => println!("{line}"),
+            // A reader that has gone away is no reason to end a run.
+            None => drop(writeln!(std::io::stdout(), "{line}")),
         }
     }
 
@@ -108,7 +109,7 @@ impl Observer for Text {
         } else if progress.message != self.message
             || (progress.part.is_some() && self.last.elapsed() >= QUIET)
         {
-            println!("  {step}: {message}");
+            drop(writeln!(std::io::stdout(), "  {step}: {message}"));
             self.last = Instant::now();
         }
         self.message.clone_from(&progress.message);

@@ -26,14 +26,17 @@ fn actions() -> &'static [String] {
     })
 }
 
-/// How many actions a policy allows on any resource at all: the union of what its statements allow, less what it denies
-/// on every resource without a condition.
-pub fn allowed(document: &Value) -> usize {
-    let statements = match &document["Statement"] {
-        Value::Array(statements) => statements.iter().collect(),
-        Value::Null => Vec::new(),
-        one => vec![one],
-    };
+/// How many actions some policies together allow on any resource at all: the union of what their statements allow, less
+/// what they deny on every resource without a condition.
+pub fn allowed(documents: &[Value]) -> usize {
+    let mut statements: Vec<&Value> = Vec::new();
+    for document in documents {
+        match &document["Statement"] {
+            Value::Array(many) => statements.extend(many),
+            Value::Null => {}
+            one => statements.push(one),
+        }
+    }
     let mut allowed = HashSet::new();
     for statement in statements.iter().filter(|statement| statement["Effect"] == "Allow") {
         allowed.extend(covered(statement));
@@ -109,7 +112,7 @@ mod tests {
 
     #[test]
     fn what_policies_allow_is_counted() {
-        let one = |statement: Value| allowed(&json!({"Version": "2012-10-17", "Statement": statement}));
+        let one = |statement: Value| allowed(&[json!({"Version": "2012-10-17", "Statement": statement})]);
         let invoke = json!({"Effect": "Allow", "Action": "sagemaker:InvokeEndpoint", "Resource": "*"});
         assert_eq!(one(invoke.clone()), 1);
         assert_eq!(

@@ -79,10 +79,20 @@ pub fn closure(step: &Declared, before: &[Declared]) -> BTreeSet<String> {
     found
 }
 
-/// What later steps have set on resources that a step rests on: undone before it is redone, so that it finds what it found
-/// at first. A call that must be denied comes before the policy that allows it. Newest first.
+/// What later steps have set, and what is undone before a step is redone; newest first. Before a step that must fail, that is
+/// all that is set on what it rests on: a call that must be denied comes before the policy that allows it. Before another, it
+/// is what is set on the step's own resources, or on what it sets something on itself: what it makes anew must not meet
+/// it, and a call that is only made once more takes nothing from those who rely on it.
 pub fn set_since(index: usize, steps: &[Declared], state: &State) -> Vec<ResourceId> {
-    let rests_on = closure(&steps[index], &steps[..index]);
+    let step = &steps[index];
+    let rests_on = match step.common.expect_error {
+        Some(_) => closure(step, &steps[..index]),
+        None => {
+            let own = state.resources.live().filter(|(_, row)| row.step == step.id);
+            let targets = own.filter_map(|(_, row)| state.resources.get(row.changes.as_ref()?));
+            targets.map(|target| target.step.clone()).chain([step.id.clone()]).collect()
+        }
+    };
     let later = |id: &String| steps[index + 1..].iter().any(|step| step.id == *id);
     let set = state.resources.set_on(&rests_on).rev().filter(|(_, row)| later(&row.step));
     set.map(|(id, _)| id.clone()).collect()
@@ -239,6 +249,11 @@ fn collect_changes(path: &str, old: &Value, new: &Value, found: &mut Vec<String>
             }
         }
         _ => {
+            // A variable's value may be a secret; its name tells enough.
+            if path.contains("environment.") {
+                found.push(path.trim().to_owned());
+                return;
+            }
             let (old, new) = (plain(old), plain(new));
             // Of two long texts that begin alike, what differs is what matters.
             let same = old.char_indices().zip(new.chars()).take_while(|((_, a), b)| a == b).last();

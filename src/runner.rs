@@ -65,8 +65,26 @@ pub async fn run(
     }
     closing.push(Event::RunStarted { run: number, params: options.params.clone(), version });
     journal.append(closing)?;
-    let mut runner = Runner { runbook, journal, aws, options, ran: 0, cached: 0, found: HashMap::new() };
-    let ended = runner.steps().await?;
+    let mut runner = Runner {
+        runbook,
+        journal,
+        aws,
+        options,
+        ran: 0,
+        cached: 0,
+        found: HashMap::new(),
+        undid: Vec::new(),
+    };
+    let mut ended = runner.steps().await?;
+    let missing = runner.undone();
+    if !missing.is_empty() {
+        let message =
+            format!("undone, and not done again yet: {}; run again to have it back", missing.join(", "));
+        match &mut ended {
+            Ended::Failed { failure, .. } => failure.hints.push(message),
+            Ended::Done { .. } | Ended::Interrupted => runner.journal.note("run", &message),
+        }
+    }
     let outcome = match &ended {
         Ended::Done { .. } => RunOutcome::Done,
         Ended::Failed { failure, .. } if failure.code == EXPECTATION => RunOutcome::Unexpected,
@@ -90,6 +108,8 @@ struct Runner<'a> {
     cached: usize,
     /// What Describe said of each resource when the run began.
     found: HashMap<ResourceId, Outcome<Option<Live>>>,
+    /// Steps whose settings were undone for an earlier step's sake, and what those were.
+    undid: Vec<(String, ResourceId)>,
 }
 
 impl Runner<'_> {
@@ -312,8 +332,13 @@ impl Runner<'_> {
             return decision;
         }
         let of_step = state.resources.of_step(&step.id).into_iter();
-        for (id, _) in of_step.filter(|(_, resource)| resource.lifetime == Lifetime::Stack) {
+        for (id, row) in of_step.filter(|(_, resource)| resource.lifetime == Lifetime::Stack) {
+            let taken_back = || {
+                let by = AnyResource::read(&id.kind, &row.spec).ok()?.taken_back_by()?;
+                state.resources.get(&by).filter(|row| row.is_live())
+            };
             match self.found.get(id) {
+                Some(Ok(None)) if taken_back().is_some() => {}
                 Some(Ok(None)) => return Decision::Run(format!("gone: {id}")),
                 Some(Ok(Some(Live { status: Status::Failed(reason) | Status::Ended(reason), .. })))
                     if step.common.expect_error.is_none() =>
@@ -362,12 +387,24 @@ impl Runner<'_> {
         let set = plan::set_since(index, &self.runbook.steps, self.journal.state());
         for id in &set {
             let by = self.journal.state().resources.get(id).map(|row| row.step.clone()).unwrap_or_default();
+            self.undid.push((by.clone(), id.clone()));
             self.journal.note(
                 &step.id,
                 &format!("undoing {id}, which `{by}` set: `{}` is redone without it", step.id),
             );
         }
         self.delete(&step.id, set).await
+    }
+
+    /// What was undone and has not come back: its step was not reached, or failed.
+    fn undone(&self) -> Vec<String> {
+        let state = self.journal.state();
+        let back = |step: &str| state.resources.of_step(step).iter().all(|(_, row)| row.is_live());
+        self.undid
+            .iter()
+            .filter(|(step, _)| !back(step))
+            .map(|(step, id)| format!("{id} of `{step}`"))
+            .collect()
     }
 
     /// Deletes what the step was to have only while it ran.

@@ -16,6 +16,13 @@ use crate::failure::EXPECTATION;
 use crate::journal::{Journal, Observer};
 use crate::runner::{self, Ended, Options};
 
+/// Prints a line; a reader that has gone away is no reason to end a run.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($words)*)));
+    }};
+}
+
 pub fn run(arguments: &Run) -> Verdict {
     let checked = session::checked(&arguments.file.file, &arguments.file.params)?;
     for step in arguments.until.iter().chain(&arguments.force) {
@@ -53,19 +60,19 @@ async fn run_checked(arguments: &Run, checked: Checked) -> Verdict {
     let written = report::write(runbook, journal.state(), arguments.report.as_deref())?;
     let text = arguments.file.format == Format::Text;
     if text {
-        println!("write-up: {}", written.markdown.display());
-        println!("          {}", written.html.display());
+        say!("write-up: {}", written.markdown.display());
+        say!("          {}", written.html.display());
     }
     match ended {
         Ended::Done { ran: 0, cached } => {
             if text {
-                println!("nothing to do: {cached} steps are done, and no call changed anything");
+                say!("nothing to do: {cached} steps are done, and no call changed anything");
             }
             Ok(exit::DONE)
         }
         Ended::Done { ran, cached } => {
             if text {
-                println!("done: {ran} steps ran, {cached} were done before");
+                say!("done: {ran} steps ran, {cached} were done before");
             }
             Ok(exit::DONE)
         }

@@ -7,7 +7,7 @@ use crate::cli::{Format, Show};
 use crate::console::status_word;
 use crate::diagnostic::{printable, printable_line};
 use crate::exit;
-use crate::report::redacted;
+use crate::report::{redacted, redacted_value};
 
 pub fn run(arguments: &Show) -> Verdict {
     let journal = session::must_read(&arguments.journaled)?;
@@ -17,7 +17,7 @@ pub fn run(arguments: &Show) -> Verdict {
     let resources: Vec<_> = state.resources.iter().filter(|(_, row)| row.step == *id).collect();
     if arguments.journaled.format == Format::Json {
         let resources: Vec<_> = resources.iter().map(|(id, row)| json!({"id": id, "row": row})).collect();
-        println!("{}", json!({"id": id, "step": step, "resources": resources}));
+        println!("{}", redacted_value(&json!({"id": id, "step": step, "resources": resources})));
         return Ok(exit::DONE);
     }
     println!(
@@ -31,13 +31,13 @@ pub fn run(arguments: &Show) -> Verdict {
         println!("{}", printable(&redacted(&failure.to_string())));
         failure.hints.iter().for_each(|hint| println!("  hint: {}", printable(&redacted(hint))));
     }
-    println!("inputs {}", printable(&format!("{:#}", step.inputs)));
+    println!("inputs {}", printable(&format!("{:#}", redacted_value(&step.inputs))));
     if let Some(outputs) = &step.outputs {
-        println!("outputs {}", printable(&format!("{outputs:#}")));
+        println!("outputs {}", printable(&format!("{:#}", redacted_value(outputs))));
     }
     for (id, row) in resources {
         let id = printable_line(&id.to_string());
-        println!("{id}: {:?} {}", row.status, printable_line(&json!(row.facts).to_string()));
+        println!("{id}: {:?} {}", row.status, printable_line(&redacted_value(&json!(row.facts)).to_string()));
     }
     Ok(exit::DONE)
 }

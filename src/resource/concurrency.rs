@@ -19,6 +19,7 @@ pub struct ReservedConcurrency {
 
 impl Resource for ReservedConcurrency {
     const TYPE: &'static str = "reserved-concurrency";
+    const PART: bool = true;
 
     fn naming(&self) -> Naming {
         Naming::Fixed(self.function.clone())
@@ -79,6 +80,7 @@ pub struct ProvisionedConcurrency {
 
 impl Resource for ProvisionedConcurrency {
     const TYPE: &'static str = "provisioned-concurrency";
+    const PART: bool = true;
 
     fn naming(&self) -> Naming {
         Naming::Fixed(format!("{}:{}", self.function, self.qualifier))

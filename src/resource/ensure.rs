@@ -65,6 +65,9 @@ impl Hands<'_> {
         let id = match self.settle(slot, &wanted).await? {
             Settled::Have(id) => id,
             Settled::Need => {
+                if R::PART {
+                    self.refuse_anothers_target(&wanted).await?;
+                }
                 let there = self.is_there(&wanted).await?;
                 let id = self.intend(slot, &wanted, lifetime)?;
                 if there {
@@ -207,6 +210,24 @@ impl Hands<'_> {
         }
         self.refuse_anothers(wanted, &name, false).await?;
         Ok(true)
+    }
+
+    /// Refuses to make a part of what isn't ours, or to set something on it.
+    async fn refuse_anothers_target<R: Resource>(&self, part: &R) -> Outcome<()> {
+        let name = match part.naming() {
+            Naming::Fixed(name) => name,
+            Naming::Stack { base, .. } | Naming::Timestamp { base, .. } => base,
+        };
+        let tags = part.tags(self.aws, &name).await?;
+        match tags.get("opsml:stack") {
+            Some(of) if *of == self.journal.state().stack => Ok(()),
+            _ => {
+                let kind = R::TYPE.replace('-', " ");
+                let message = format!("{kind} {name} would change what this runbook did not make");
+                Err(Failure::new("NotOurs", message)
+                    .hint("what is `existing` is used as it is; a step that makes it may change it"))
+            }
+        }
     }
 
     /// Refuses what carries another's tags, or none. Of one that takes several calls to make, the first ones may have

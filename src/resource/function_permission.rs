@@ -33,6 +33,7 @@ impl FunctionPermission {
 
 impl Resource for FunctionPermission {
     const TYPE: &'static str = "function-permission";
+    const PART: bool = true;
 
     fn naming(&self) -> Naming {
         Naming::Fixed(format!("{}/{}", self.function, self.statement_id))

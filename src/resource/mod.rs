@@ -106,6 +106,9 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sy
     /// Creating it takes several calls: one that is found half-made is finished by [`update`](Self::update).
     const STAGED: bool = false;
 
+    /// It is a part of another resource, or set on one, and has that one's tags: where those are not ours, nothing is made.
+    const PART: bool = false;
+
     fn naming(&self) -> Naming;
 
     /// Whether `self` can be had only by a new resource beside one that was made as `old`.
@@ -154,6 +157,11 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sy
         None
     }
 
+    /// The resource that, while it is there, is why this one is not: what a later step has taken back.
+    fn taken_back_by(&self) -> Option<ResourceId> {
+        None
+    }
+
     /// Asks for it to be deleted, with all that it leaves behind. What is gone already is no error.
     fn delete(&self, aws: &Aws, name: &str) -> impl Future<Output = Outcome<()>>;
 }
@@ -189,6 +197,10 @@ macro_rules! any_resource {
 
             pub fn log(&self, name: &str) -> Option<(String, String)> {
                 match self { $(Self::$Type(one) => one.log(name)),* }
+            }
+
+            pub fn taken_back_by(&self) -> Option<ResourceId> {
+                match self { $(Self::$Type(one) => one.taken_back_by()),* }
             }
 
             pub fn bills(&self) -> Option<&str> {

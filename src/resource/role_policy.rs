@@ -54,6 +54,7 @@ impl RolePolicy {
 
 impl Resource for RolePolicy {
     const TYPE: &'static str = "role-policy";
+    const PART: bool = true;
 
     fn naming(&self) -> Naming {
         Naming::Fixed(match &self.change {
@@ -95,6 +96,11 @@ impl Resource for RolePolicy {
 
     fn changes(&self) -> Option<ResourceId> {
         Some(ResourceId { kind: Role::TYPE.into(), name: self.role.clone() })
+    }
+
+    fn taken_back_by(&self) -> Option<ResourceId> {
+        let Change::Attached(arn) = &self.change else { return None };
+        Some(ResourceId { kind: Self::TYPE.into(), name: format!("{} without {arn}", self.role) })
     }
 
     async fn create(&self, aws: &Aws, _name: &str, _tags: &Tags, _progress: Report<'_>) -> Outcome<()> {

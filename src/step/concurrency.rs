@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fields::{FunctionName, Qualifier};
-use super::{Context, Done, Kind, Problem};
+use super::{Context, Done, Kind, Price, Problem};
 use crate::failure::Outcome;
 use crate::resource::{ProvisionedConcurrency, ReservedConcurrency};
 
@@ -21,7 +21,17 @@ pub struct Concurrency {
     pub provisioned: Option<i32>,
     /// The version or alias whose environments they are, such as the `qualifier` of a `version` step.
     pub qualifier: Option<Qualifier>,
+    /// MB of the function's memory, such as the `memory_size` of a `function` step: for the estimate of what provisioned
+    /// environments cost.
+    #[schemars(range(min = 128, max = 10240))]
+    pub memory_size: Option<i32>,
+    /// Hours that they are planned to be there, for the estimate; 1 where nothing is said.
+    #[schemars(range(min = 0.0))]
+    pub hours: Option<f64>,
 }
+
+/// US dollars a GB-second of provisioned concurrency, x86, us-east-1: <https://aws.amazon.com/lambda/pricing/>, as of 2025.
+const GB_SECOND: f64 = 0.000_004_166_7;
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -47,7 +57,10 @@ impl Kind for Concurrency {
     fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if self.reserved.is_none() && self.provisioned.is_none() {
-            problems.push(Problem::at("function_name", "nothing is set: give `reserved` or `provisioned`"));
+            problems.push(Problem {
+                field: None,
+                ..Problem::at("", "nothing is set: give `reserved` or `provisioned`")
+            });
         }
         if let (Some(reserved), Some(provisioned)) = (self.reserved, self.provisioned)
             && provisioned > reserved
@@ -72,6 +85,21 @@ impl Kind for Concurrency {
             _ => {}
         }
         problems
+    }
+
+    fn price(&self) -> Option<Price> {
+        let (executions, hours) = (self.provisioned?, self.hours.unwrap_or(1.0));
+        let words = format!("{executions} provisioned executions, {hours} h planned");
+        Some(match self.memory_size {
+            Some(memory) => {
+                let gigabytes = f64::from(executions) * f64::from(memory) / 1024.0;
+                Price {
+                    usd: Some(gigabytes * hours * 3600.0 * GB_SECOND),
+                    words: format!("{words}, {memory} MB each"),
+                }
+            }
+            None => Price { usd: None, words: format!("{words}; `memory_size` would tell what they cost") },
+        })
     }
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {

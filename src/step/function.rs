@@ -117,7 +117,12 @@ impl Kind for Function {
     fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if self.existing.is_some() {
-            if self.name.is_some() || self.role.is_some() || !self.environment.is_empty() {
+            let given = self.name.is_some() || self.role.is_some() || self.handler.is_some();
+            let lists = [&self.subnet_ids, &self.security_group_ids];
+            let listed = !self.environment.is_empty() || lists.iter().any(|list| !list.is_empty());
+            let set = (&self.code, &self.runtime, self.memory_size, self.timeout)
+                != (&handler(), &provided(), memory(), seconds());
+            if given || listed || set || !self.invokers.is_empty() {
                 let message = "an existing function is used as it is: it takes no other key";
                 problems.push(Problem::at("existing", message));
             }

@@ -67,10 +67,16 @@ impl Kind for Invoke {
     fn problems(&self) -> Vec<Problem> {
         let events = [self.payload.is_some(), self.image.is_some(), self.url.is_some()];
         match events.iter().filter(|given| **given).count() {
-            0 => vec![Problem::at("function_name", "there is no event: give `payload`, `image` or `url`")],
+            0 => vec![Problem {
+                field: None,
+                ..Problem::at("", "there is no event: give `payload`, `image` or `url`")
+            }],
             1 => Vec::new(),
             _ => {
-                vec![Problem::at("function_name", "an event is a `payload`, an `image` or a `url`: give one")]
+                vec![Problem {
+                    field: None,
+                    ..Problem::at("", "an event is a `payload`, an `image` or a `url`: give one")
+                }]
             }
         }
     }

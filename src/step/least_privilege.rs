@@ -8,11 +8,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::action::Denial;
+use crate::failure::{Failure, Outcome};
 use crate::resource::Statement;
 
 /// What Lambda itself does as the function's role, to write its log.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html>
 const LOG_ACTIONS: [&str; 3] = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"];
+
+/// Where the need for it is seen.
+const LOG: &str = "Lambda writes a function's log as its role";
 
 /// What Lambda does as the role of a function in a VPC; EC2 knows no resources for the describing ones.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html>
@@ -27,6 +31,34 @@ pub struct Evidence {
     pub resource: String,
     /// Where it is seen.
     pub source: String,
+}
+
+impl Evidence {
+    /// Refuses what a policy would read as a pattern: a function that asks for the object `*` asks for one object.
+    ///
+    /// # Errors
+    /// `BadEvidence`.
+    pub fn must_be_exact(&self) -> Outcome<()> {
+        let pattern = |text: &str| text.contains(['*', '?']) || text.contains("${");
+        // What EC2 knows no resources for, and the streams of the function's own log.
+        let known = self.is_for_the_log() || VPC_ACTIONS.contains(&self.action.as_str());
+        match !known && (pattern(&self.action) || pattern(&self.resource)) {
+            true => {
+                let message = format!(
+                    "{} on {} is no exact ARN: a policy would read it as a pattern ({})",
+                    self.action, self.resource, self.source
+                );
+                Err(Failure::new("BadEvidence", message)
+                    .hint("write this part yourself: a `policy` step with `allow`"))
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// Whether it is what Lambda does to write the function's log.
+    pub fn is_for_the_log(&self) -> bool {
+        self.source == LOG
+    }
 }
 
 /// A function, and where it runs.
@@ -65,7 +97,7 @@ pub fn evidence(subject: &Subject<'_>, decisions: &[Decision], denials: &[Denial
         see(&decision.action, &decision.resource, &format!("IAM's decision: {}", decision.outcome));
     }
     for action in LOG_ACTIONS {
-        see(action, &format!("{log}*"), "Lambda writes a function's log as its role");
+        see(action, &format!("{log}*"), LOG);
     }
     if subject.in_vpc {
         for action in VPC_ACTIONS {
@@ -139,13 +171,28 @@ mod tests {
         let subject =
             Subject { function: "f", region: "r", account: "1", environment: &environment, in_vpc: true };
         let other = decision("s3:GetObject", "arn:aws:s3:::b/k", "implicitDeny");
+        let log = decision(
+            "logs:GetLogEvents",
+            "arn:aws:logs:r:1:log-group:/aws/lambda/f2:log-stream:s",
+            "allowed",
+        );
         let denial = crate::action::Denial {
             principal: String::new(),
             action: "s3:GetObject".into(),
             resource: "arn:aws:s3:::b/k".into(),
         };
-        let found = evidence(&subject, &[other], &[denial]);
+        let found = evidence(&subject, &[other, log], &[denial]);
         assert_eq!(found.iter().filter(|one| one.action == "s3:GetObject").count(), 1);
+        assert!(found.iter().any(|one| one.action == "logs:GetLogEvents"));
+        assert!(found.iter().all(|one| one.must_be_exact().is_ok()));
+        for (action, resource) in [
+            ("s3:GetObject", "arn:aws:s3:::b/*"),
+            ("*", "*"),
+            ("s3:GetObject", "arn:aws:s3:::b/${aws:username}"),
+        ] {
+            let asked = evidence(&subject, &[decision(action, resource, "implicitDeny")], &[]);
+            assert!(asked.iter().any(|one| one.must_be_exact().is_err()), "{action} {resource}");
+        }
         assert!(statements(&found).iter().any(|one| one.resources == ["*"] && one.actions.len() == 3));
     }
 }

@@ -12,11 +12,11 @@ use serde_json::Value;
 
 use self::drive::{Ends, Observed, Phase, drive};
 use self::told::{ErrorCount, Tally};
-use super::fields::SageMakerName;
+use super::fields::{FunctionName, Qualifier, SageMakerName};
 use super::invoke::image_event;
 use super::predict::read_image;
 use super::{Context, Done, Kind, Problem, duration};
-use crate::action::{ScalingActivity, Shot, instances, scaling_activities};
+use crate::action::{ScalingActivity, Shot, instances, is_throttle, scaling_activities};
 use crate::failure::{Failure, Outcome};
 use crate::journal::Figure;
 use crate::resource::VARIANT;
@@ -31,12 +31,10 @@ pub struct Load {
     pub endpoint_name: Option<SageMakerName>,
     /// The production variant whose instances are counted; `deploy` makes one, `AllTraffic`.
     pub variant: Option<SageMakerName>,
-    /// The function that the requests go to, in place of an endpoint: its name or ARN.
-    #[schemars(regex(pattern = r"^(arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:)?[A-Za-z0-9_-]{1,64}$"), extend("x-rule" = "a function is named by 1 to 64 letters, digits, hyphens and underscores, or by its ARN"))]
-    pub function_name: Option<String>,
+    /// The function that the requests go to, in place of an endpoint: its name.
+    pub function_name: Option<FunctionName>,
     /// The function's version or alias.
-    #[schemars(regex(pattern = r"^(\$LATEST|[A-Za-z0-9_-]{1,128})$"), extend("x-rule" = "a qualifier is a version or an alias"))]
-    pub qualifier: Option<String>,
+    pub qualifier: Option<Qualifier>,
     /// A JPEG or PNG file: each request to the endpoint has it as its body, and each to the function the event
     /// `{"image": BASE64}`.
     pub image: Option<String>,
@@ -153,6 +151,13 @@ pub struct Activity {
     pub details: Option<String>,
 }
 
+/// The first failure of a load of which nothing was answered, and nothing throttled: there is nothing that was loaded.
+fn nothing_but_failures(seen: &Observed) -> Option<Failure> {
+    let failures = || seen.requests.iter().filter_map(|request| request.failure.as_ref());
+    let all = failures().count() == seen.requests.len() && !failures().any(is_throttle);
+    failures().next().filter(|_| all).cloned()
+}
+
 impl Kind for Load {
     const NAME: &'static str = "load";
     const ABOUT: &'static str =
@@ -224,7 +229,10 @@ impl Kind for Load {
         let Some(endpoint) = &self.endpoint_name else {
             let watched = stream::pending();
             let seen = drive(&phases, self.max_in_flight, send, watched, interrupted, &mut report).await?;
-            return Ok(self.told(&seen, Vec::new()));
+            return match nothing_but_failures(&seen) {
+                Some(failure) => Err(failure),
+                None => Ok(self.told(&seen, Vec::new())),
+            };
         };
         let variant = self.variant.as_ref().map_or(VARIANT, |variant| variant.0.as_str());
         // Asked beforehand, so that who may not ask learns it before the load and not behind it.
@@ -279,12 +287,17 @@ impl Load {
             }
             (Some(endpoint), _, None) => Shot::endpoint(context.aws(), &endpoint.0, "application/json", json),
             (None, function, image) => {
-                let function = function.as_deref().unwrap_or_default();
+                let function = function.as_ref().map_or("", |function| &function.0);
                 let json = match image {
                     Some(image) => image_event(context.paths, image).await?.to_string().into_bytes(),
                     None => json,
                 };
-                Shot::function(context.aws(), function, self.qualifier.as_deref(), json)
+                Shot::function(
+                    context.aws(),
+                    function,
+                    self.qualifier.as_ref().map(|qualifier| qualifier.0.as_str()),
+                    json,
+                )
             }
         })
     }
@@ -308,7 +321,7 @@ impl Load {
             peak_concurrency: seen.peak,
             instances_min: counts().min(),
             instances_max: counts().max(),
-            instances_final: counts().last(),
+            instances_final: counts().next_back(),
             activities: activities
                 .into_iter()
                 .map(|one| Activity {
@@ -338,7 +351,11 @@ impl Load {
     }
 
     fn figures(&self, seen: &Observed, tally: &Tally, outputs: &Outputs) -> Vec<Figure> {
-        let name = self.endpoint_name.as_ref().map(|name| &name.0).or(self.function_name.as_ref());
+        let name = self
+            .endpoint_name
+            .as_ref()
+            .map(|name| &name.0)
+            .or(self.function_name.as_ref().map(|name| &name.0));
         let name = name.map_or("", String::as_str);
         // The local cloud says how much faster than AWS's its scaling is: without that a time means nothing.
         let mut details: Vec<&str> =

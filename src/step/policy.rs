@@ -34,6 +34,10 @@ pub struct Policy {
     /// the function declares.
     #[serde(default)]
     pub evidence: Vec<String>,
+    /// The actions that `least_privilege` may allow beside writing the log; should the function have asked for others, the
+    /// step fails and names them. Without any, it gets what it asked for.
+    #[serde(default)]
+    pub only: Vec<String>,
     /// What must stay denied once the policy is set: asked of IAM's simulator.
     #[serde(default)]
     pub denies: Vec<Statement>,
@@ -110,8 +114,10 @@ impl Kind for Policy {
         if named && !self.allow.is_empty() {
             problems.push(Problem::at("allow", "`least_privilege` writes the statements itself"));
         }
-        if !named && !self.evidence.is_empty() {
-            problems.push(Problem::at("evidence", "only `least_privilege` is written from evidence"));
+        for (field, given) in [("evidence", !self.evidence.is_empty()), ("only", !self.only.is_empty())] {
+            if !named && given {
+                problems.push(Problem::at(field, "only `least_privilege` is written from evidence"));
+            }
         }
         problems
     }
@@ -141,15 +147,16 @@ impl Kind for Policy {
             detached.push(arn);
         }
         let denied = self.ask(context, &role).await?;
-        let mut actions = document.as_ref().map_or(0, iam_actions::allowed) as u64;
+        let mut documents: Vec<Value> = document.iter().cloned().collect();
         for arn in &attached {
-            actions += iam_actions::allowed(&managed_policy(context.aws(), arn).await?) as u64;
+            documents.push(managed_policy(context.aws(), arn).await?);
         }
+        let actions = iam_actions::allowed(&documents) as u64;
         let mut compared = Vec::new();
         for name in &self.compare_with {
             let policy = managed_policy(context.aws(), &managed_policy_arn(name)).await?;
             let short = name.rsplit('/').next().unwrap_or(name).to_owned();
-            compared.push(Compared { policy: short, actions: iam_actions::allowed(&policy) as u64 });
+            compared.push(Compared { policy: short, actions: iam_actions::allowed(&[policy]) as u64 });
         }
         let outputs =
             Outputs { role, policy: document, attached, detached, evidence, actions, compared, denied };
@@ -166,18 +173,24 @@ impl Policy {
             let message = format!("the role of {function} is {}, not {}", caller.role, role.0);
             return Err(Failure::new("OtherRole", message));
         }
+        let account = context.aws().account.clone();
+        let principal = format!("arn:aws:sts::{account}:assumed-role/{}/{}", caller.role, caller.function);
+        let decided = decisions(context.aws(), &caller, &principal).await?;
         let mut denials: Vec<Denial> = Vec::new();
         for message in &self.evidence {
-            let found = denial(message).filter(|one| one.principal.contains(&format!("/{}/", caller.role)));
-            denials.push(found.ok_or_else(|| {
-                Failure::new(
-                    "BadEvidence",
-                    format!("this is no denial of the role {}: {message}", caller.role),
-                )
-                .hint("evidence is a message in AWS's words: User: … is not authorized to perform: …")
+            let said = denial(message).filter(|one| one.principal == principal);
+            // The message came through the function: where IAM itself can be asked what it decided, it must bear it out.
+            let borne_out = said.filter(|said| {
+                decided.as_ref().is_none_or(|all| {
+                    all.iter().any(|one| one.action == said.action && one.resource == said.resource)
+                })
+            });
+            denials.push(borne_out.ok_or_else(|| {
+                Failure::new("BadEvidence", format!("this is no denial of {principal}: {message}"))
+                    .hint("evidence is a message in AWS's words: User: … is not authorized to perform: …")
             })?);
         }
-        let decided = decisions(context.aws(), &caller).await?.unwrap_or_default();
+        let decided = decided.unwrap_or_default();
         let aws = context.aws();
         let subject = Subject {
             function: &caller.function,
@@ -187,7 +200,22 @@ impl Policy {
             in_vpc: caller.in_vpc,
         };
         let evidence = evidence(&subject, &decided, &denials);
-        Ok((caller.role, evidence))
+        for one in &evidence {
+            one.must_be_exact()?;
+        }
+        let more: Vec<&str> = evidence
+            .iter()
+            .filter(|one| !self.only.is_empty() && !one.is_for_the_log() && !self.only.contains(&one.action))
+            .map(|one| one.action.as_str())
+            .collect();
+        match more.is_empty() {
+            true => Ok((caller.role, evidence)),
+            false => {
+                let message = format!("{function} has asked for more than `only` names: {}", more.join(", "));
+                Err(Failure::new("AskedForMore", message)
+                    .hint("look at why it does; what it may have is for `only` to say"))
+            }
+        }
     }
 
     /// Takes a managed policy from the role that it must have: taking what isn't there would be undone by giving it.

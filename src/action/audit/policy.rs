@@ -87,9 +87,18 @@ impl Statement {
     /// Whether it allows to pass any role to any service.
     pub fn passes_any_role(&self) -> bool {
         let passes = self.actions().iter().any(|action| glob(action, "iam:PassRole"));
-        let any = |resource: &String| resource == "*" || resource.ends_with(":role/*");
+        // All actions but some: that the one that matters may be among the some is for a reader to see.
+        let not =
+            self.not_action.as_ref().is_some_and(|not| !not.to_string().to_lowercase().contains("iam:"));
+        // Two roles that nobody has named: who may pass both may pass any.
+        let account = self.resources().iter().find_map(|arn| arn.split(':').nth(4)).unwrap_or_default();
+        let any = |resource: &String| {
+            ["a-role", "another/role"]
+                .iter()
+                .all(|role| glob(resource, &format!("arn:aws:iam::{account}:role/{role}")))
+        };
         let to_some = self.condition_keys().any(|key| key.eq_ignore_ascii_case("iam:PassedToService"));
-        passes && self.resources().iter().any(any) && !to_some
+        (passes || not) && (self.on_everything() || self.resources().iter().any(any)) && !to_some
     }
 
     /// Whether anybody at all is its principal, with no condition that says who.
@@ -109,14 +118,37 @@ impl Statement {
         named.iter().any(anybody) && !self.is_narrowed()
     }
 
-    /// Whether a condition demands more than that something be there.
+    /// Whether a condition names who it is for: by an operator that admits what it names, a key that tells who asks or from
+    /// where, and values of which none stands for everybody.
     fn is_narrowed(&self) -> bool {
-        let whatever = |value: &Value| match value {
-            Value::Array(many) => many.iter().any(|one| one == "*"),
-            one => one == "*",
+        const OPERATORS: [&str; 5] = ["stringequals", "stringlike", "arnequals", "arnlike", "ipaddress"];
+        const KEYS: [&str; 12] = [
+            "aws:principalaccount",
+            "aws:principalarn",
+            "aws:principalorgid",
+            "aws:principalorgpaths",
+            "aws:sourceaccount",
+            "aws:sourcearn",
+            "aws:sourceip",
+            "aws:sourcevpc",
+            "aws:sourcevpce",
+            "aws:userid",
+            "lambda:eventsourcetoken",
+            "sts:externalid",
+        ];
+        let everybody = |value: &str| {
+            value.ends_with("/0")
+                || value.replace(['*', '?', ':'], "").is_empty()
+                || value.starts_with("arn:*")
         };
-        let operators = self.condition.iter().flatten().filter_map(|(_, keys)| keys.as_object());
-        operators.flat_map(|keys| keys.values()).any(|value| !whatever(value))
+        let named = |value: &Value| {
+            let values = value.as_array().map_or_else(|| vec![value], |many| many.iter().collect());
+            !values.is_empty() && values.iter().all(|one| one.as_str().is_some_and(|one| !everybody(one)))
+        };
+        let operators = self.condition.iter().flatten();
+        let operators = operators.filter(|(name, _)| OPERATORS.contains(&name.to_lowercase().as_str()));
+        let mut keys = operators.filter_map(|(_, keys)| keys.as_object()).flatten();
+        keys.any(|(key, value)| KEYS.contains(&key.to_lowercase().as_str()) && named(value))
     }
 
     fn condition_keys(&self) -> impl Iterator<Item = &String> {
@@ -169,7 +201,10 @@ mod tests {
             ("iam:PassRole", "*", true),
             ("iam:passrole", "arn:aws:iam::1:role/*", true),
             ("iam:*", "*", true),
+            ("iam:PassRole", "arn:aws:iam::1:*", true),
+            ("iam:PassRole", "arn:aws:iam::*:role/*", true),
             ("iam:PassRole", "arn:aws:iam::1:role/dogs", false),
+            ("iam:PassRole", "arn:aws:iam::1:role/dogs-*", false),
             ("iam:GetRole", "*", false),
         ] {
             assert_eq!(allow(action, resource).passes_any_role(), passes, "{action} {resource}");
@@ -198,6 +233,14 @@ mod tests {
         }
         let account = json!({"StringEquals": {"aws:PrincipalAccount": "123456789012"}});
         assert!(!trust(json!("*"), account));
-        assert!(trust(json!("*"), json!({"StringLike": {"aws:PrincipalArn": "*"}})));
+        for condition in [
+            json!({"StringLike": {"aws:PrincipalArn": "*"}}),
+            json!({"StringLike": {"aws:PrincipalArn": "arn:*"}}),
+            json!({"StringNotEquals": {"aws:PrincipalArn": "arn:aws:iam::1:user/x"}}),
+            json!({"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}),
+            json!({"Bool": {"aws:SecureTransport": "true"}}),
+        ] {
+            assert!(trust(json!("*"), condition.clone()), "{condition}");
+        }
     }
 }

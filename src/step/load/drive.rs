@@ -299,7 +299,7 @@ mod tests {
     #[tokio::test]
     async fn too_many_unanswered_end_it() {
         let load = [phase(1000.0, Duration::from_secs(10), Ends::AtLimit)];
-        let failure = run(&load, 7, || std::future::pending(), Vec::new()).await.unwrap_err();
+        let failure = run(&load, 7, std::future::pending, Vec::new()).await.unwrap_err();
         assert_eq!(failure.code, "TooManyInFlight");
         assert!(failure.message.starts_with("7 requests"), "{failure}");
     }

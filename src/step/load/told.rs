@@ -76,7 +76,8 @@ impl Tally {
 
 /// Requests a second over time: those that succeeded, and what else there was.
 pub fn requests(observed: &Observed, caption: String) -> Figure {
-    let kinds: [(&str, fn(&Request) -> bool); 3] = [
+    type Is = fn(&Request) -> bool;
+    let kinds: [(&str, Is); 3] = [
         ("answered", |request| request.failure.is_none()),
         ("throttled", |request| request.failure.as_ref().is_some_and(is_throttle)),
         ("failed", |request| request.failure.as_ref().is_some_and(|failure| !is_throttle(failure))),

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{authorized, check_stream, invalid};
+use super::{authorized, check_stream, invalid, not_reserved};
 use crate::call::{AwsError, Call, Reply};
 use crate::cloud::Cloud;
 
@@ -51,6 +51,7 @@ struct InputEvent {
 
 pub fn put(cloud: &Cloud, call: &Call) -> Reply {
     let (group, stream) = authorized(cloud, call)?;
+    not_reserved(&group)?;
     let events = call.read::<Put>().map_err(|error| invalid(error.message))?.log_events;
     if events.is_empty() || events.len() > LIMIT as usize {
         return Err(invalid(format!("A request must have between 1 and {LIMIT} log events.")));

@@ -102,8 +102,17 @@ fn authorized(cloud: &Cloud, call: &Call) -> Result<(String, String), AwsError> 
     Ok((name, stream))
 }
 
+/// Nobody but the local cloud writes to the log of its decisions: they are evidence.
+fn not_reserved(group: &str) -> Result<(), AwsError> {
+    match group == DECISIONS_LOG_GROUP {
+        true => Err(invalid(format!("The log group {group} is reserved for the local cloud."))),
+        false => Ok(()),
+    }
+}
+
 fn create_group(cloud: &Cloud, call: &Call) -> Reply {
     let (group, _) = authorized(cloud, call)?;
+    not_reserved(&group)?;
     let created = cloud.logs.store.with(|c| {
         let now = Timestamp::now().as_millisecond();
         c.execute("INSERT OR IGNORE INTO log_group VALUES (?1, ?2)", params![group, now])
@@ -123,6 +132,7 @@ fn delete_group(cloud: &Cloud, call: &Call) -> Reply {
 
 fn create_stream(cloud: &Cloud, call: &Call) -> Reply {
     let (group, stream) = authorized(cloud, call)?;
+    not_reserved(&group)?;
     if stream.is_empty() || stream.len() > 512 || stream.contains([':', '*']) {
         return Err(invalid(format!(
             "1 validation error detected: Value '{stream}' at 'logStreamName' failed to satisfy constraint: Member \
