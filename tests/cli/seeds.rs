@@ -133,7 +133,10 @@ const MANAGED_POLICY: Seed = Seed {
         ),
         (
             "script differences",
-            &[r#"parser.add_argument("--data", default=os.environ["SM_CHANNEL_TRAINING"])"#, "batch_size = 32"],
+            &[
+                r#"parser.add_argument("--data", default=os.environ["SM_CHANNEL_TRAINING"])"#,
+                "batch_size = 32",
+            ],
         ),
         ("Lambda", &["a *handler* with two things", "The **event** is", "The **context** tells", "boto3"]),
         (
@@ -214,7 +217,11 @@ const SPOT: Seed = Seed {
         ("audit", &["the worst finding is now: none"]),
         (
             "concurrency",
-            &["| reserved concurrent executions | `3` |", "| requested | `2` |", "3 executions are reserved, 2 of them"],
+            &[
+                "| reserved concurrent executions | `3` |",
+                "| requested | `2` |",
+                "3 executions are reserved, 2 of them",
+            ],
         ),
         (
             "autoscaling",
@@ -241,7 +248,12 @@ const PROVISIONED: Seed = Seed {
         ("endpoints", &["| instance type | `ml.m5.large` |"]),
         (
             "EC2",
-            &["| instance type | `m5.xlarge` |", "| EC2 | m5.xlarge | 1 |", "| SageMaker | ml.m5.xlarge | 1 |", "adds 20 %"],
+            &[
+                "| instance type | `m5.xlarge` |",
+                "| EC2 | m5.xlarge | 1 |",
+                "| SageMaker | ml.m5.xlarge | 1 |",
+                "adds 20 %",
+            ],
         ),
         ("script differences", &["by the environment", "hard-coded"]),
         ("Lambda", &["The event is the URL of a picture"]),
@@ -277,11 +289,21 @@ const COMPARISON: Seed = Seed {
         ("data", &["| 133 breeds | 6680 | 835 | 836 |", "| 10 | 240 | 60 | 60 |", "/data/`"]),
         (
             "tuning",
-            &["| max jobs | `2` |", "| max parallel jobs | `1` |", "41 minutes", "| the project's best | 32 | 0.00834 |"],
+            &[
+                "| max jobs | `2` |",
+                "| max parallel jobs | `1` |",
+                "41 minutes",
+                "| the project's best | 32 | 0.00834 |",
+            ],
         ),
         (
             "training",
-            &["| instance type | `ml.m5.2xlarge` |", "| instance count | `4` |", "ml.m5.2xlarge ×1:", "ml.m5.2xlarge ×4:"],
+            &[
+                "| instance type | `ml.m5.2xlarge` |",
+                "| instance count | `4` |",
+                "ml.m5.2xlarge ×1:",
+                "ml.m5.2xlarge ×4:",
+            ],
         ),
         ("endpoints", &["| instance type | `ml.t2.medium` |", "5-instance-comparison-deploy-single-"]),
         (
@@ -323,7 +345,11 @@ const COMPARISON: Seed = Seed {
         ("audit", &["it was never used in its 0 days", "1 function and 4 roles were looked at"]),
         (
             "concurrency",
-            &["| reserved concurrent executions | `100` |", "| requested | `3` |", "100 reserved is another matter"],
+            &[
+                "| reserved concurrent executions | `100` |",
+                "| requested | `3` |",
+                "100 reserved is another matter",
+            ],
         ),
         (
             "autoscaling",
