@@ -412,7 +412,6 @@ fn follow(seed: &Seed) {
         assert_eq!(account[kind], json!([]), "{kind}");
     }
 
-    env.opsml(["run", runbook.as_str()]).code(0).says("nothing to do");
     env.opsml(["down", runbook.as_str()]).code(0);
     for (kind, left) in env.account().as_object().unwrap() {
         assert_eq!(*left, json!([]), "{kind}");
