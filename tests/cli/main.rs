@@ -18,6 +18,7 @@ mod moto;
 mod prices;
 mod project;
 mod real_worker;
+mod seeds;
 mod serve;
 mod small;
 mod structure;
