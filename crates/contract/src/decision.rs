@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The log group in CloudWatch Logs to which the local cloud writes what roles asked for, one stream a role. AWS has none
+/// The log group in CloudWatch Logs to which the local cloud writes what was asked for in the sessions of roles, SageMaker's
+/// own apart, one stream a role. AWS has none
 /// of this name: CloudTrail is its nearest relative, and doesn't hold InvokeEndpoint.
 pub const DECISIONS_LOG_GROUP: &str = "opsml/decisions";
 

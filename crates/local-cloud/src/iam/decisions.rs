@@ -31,6 +31,9 @@ pub struct Decision {
     pub outcome: String,
 }
 
+/// How the sessions end in which SageMaker acts as a role.
+const SAGEMAKER_SESSION: &str = "/SageMaker";
+
 /// The lines of [`DECISIONS_LOG_GROUP`] that needn't be written again, by session.
 #[derive(Debug, Default)]
 pub(super) struct Written(Mutex<HashMap<String, HashSet<String>>>);
@@ -63,8 +66,8 @@ impl Cloud {
 
     /// Writes a decision down. Those on a role's session go to [`DECISIONS_LOG_GROUP`] too, in a stream of the role's
     /// name, as one JSON [`opsml_contract::Decision`] an event. There a repeat of the same action, resource and outcome
-    /// is left out until the session is started anew, a policy changes or the log is deleted: a training job that reads
-    /// its data every epoch writes one line an object.
+    /// is left out until the session is started anew, a policy changes or the log is deleted. So are SageMaker's own sessions:
+    /// a training job fetches thousands of objects, and it is functions that the log is evidence for.
     pub(super) fn record(
         &self,
         principal: &str,
@@ -75,6 +78,9 @@ impl Cloud {
         let outcome = outcome(verdict);
         self.iam.record(principal, action, resource, outcome)?;
         let Some((_, session)) = principal.split_once(":assumed-role/") else { return Ok(()) };
+        if session.ends_with(SAGEMAKER_SESSION) {
+            return Ok(());
+        }
         let line = opsml_contract::Decision {
             principal: principal.to_owned(),
             action: action.to_owned(),
