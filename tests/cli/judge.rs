@@ -33,7 +33,7 @@ const OPERATIONS: &str = "
     lambda.GetFunctionConcurrency lambda.GetFunctionConfiguration lambda.GetPolicy
     lambda.GetProvisionedConcurrencyConfig lambda.Invoke lambda.ListVersionsByFunction lambda.PublishVersion
     lambda.PutFunctionConcurrency lambda.PutProvisionedConcurrencyConfig lambda.RemovePermission
-    logs.FilterLogEvents s3.ListBuckets
+    s3.ListBuckets
     sts.GetCallerIdentity";
 
 #[test]
