@@ -3,11 +3,10 @@
 //!
 //! The worker is a script that answers; the instances, alarms and cooldowns are the local cloud's own.
 
-use std::os::unix::fs::PermissionsExt;
-
 use serde_json::{Value, json};
 
 use crate::env::Env;
+use crate::small::serving;
 
 /// The local cloud's minutes take a second: 20 requests a second are 20 a minute of its.
 const RUNBOOK: &str = r#"---
@@ -69,18 +68,7 @@ expect:
 "#;
 
 fn env_with(runbook: &str) -> Env {
-    let env = Env::new();
-    env.write("scale.md", runbook);
-    let worker = env.write("opsml-worker", include_str!("serving.py"));
-    std::fs::set_permissions(&worker, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let mut archive =
-        tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
-    let mut header = tar::Header::new_gnu();
-    header.set_size(7);
-    header.set_mode(0o644);
-    archive.append_data(&mut header, "model.txt", &b"weights"[..]).unwrap();
-    env.write("model/model.tar.gz", archive.into_inner().unwrap().finish().unwrap());
-    env.with("OPSML_WORKER", worker)
+    serving("scale.md", runbook)
 }
 
 fn outputs(env: &Env, step: &str) -> Value {

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::{Value, json};
 
 use crate::env::Env;
-use crate::small::started;
+use crate::small::{serving, started};
 
 const RUNBOOK: &str = r#"---
 title: A function in front
@@ -122,18 +122,7 @@ needs: [concurrency]
 "#;
 
 fn env_with(runbook: &str) -> Env {
-    let env = Env::new();
-    env.write("front.md", runbook);
-    let worker = env.write("opsml-worker", include_str!("serving.py"));
-    std::fs::set_permissions(&worker, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let mut archive =
-        tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
-    let mut header = tar::Header::new_gnu();
-    header.set_size(7);
-    header.set_mode(0o644);
-    archive.append_data(&mut header, "model.txt", &b"weights"[..]).unwrap();
-    env.write("model/model.tar.gz", archive.into_inner().unwrap().finish().unwrap());
-    env.with("OPSML_WORKER", worker)
+    serving("front.md", runbook)
 }
 
 fn outputs(env: &Env, step: &str) -> Value {

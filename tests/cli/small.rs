@@ -94,6 +94,22 @@ pub fn small_with(runbook: &str) -> Env {
     env
 }
 
+/// A machine with a runbook, a model of no weight, and a worker that answers and does not infer.
+pub fn serving(file: &str, runbook: &str) -> Env {
+    let env = Env::new();
+    env.write(file, runbook);
+    let worker = env.write("opsml-worker", include_str!("serving.py"));
+    crate::crash::executable(&worker);
+    let mut archive =
+        tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    let mut header = tar::Header::new_gnu();
+    header.set_size(7);
+    header.set_mode(0o644);
+    archive.append_data(&mut header, "model.txt", &b"weights"[..]).unwrap();
+    env.write("model/model.tar.gz", archive.into_inner().unwrap().finish().unwrap());
+    env.with("OPSML_WORKER", worker)
+}
+
 /// The runbook from its start through the step `id`.
 pub fn through(id: &str) -> String {
     let start = RUNBOOK.find(&format!("```opsml {id}\n")).unwrap();
