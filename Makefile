@@ -6,10 +6,11 @@
 SHELL := /bin/bash
 libtorch := env=$$(scripts/libtorch.sh) && eval "$$env"
 python := env=$$(scripts/python-env.sh) && eval "$$env"
+deny := env=$$(scripts/python-env.sh lint) && eval "$$env" && export PATH="$$OPSML_LINT_TOOLS/bin:$$PATH"
 # Where cargo puts programs; a recipe's own variable, since cargo may be missing while this is read.
 bin = $$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
 
-.PHONY: run test check build clean
+.PHONY: run test lint check build clean
 
 ## The main runbook on the local cloud: `make run ARGS="-p dataset=…"`.
 run: build
@@ -18,13 +19,17 @@ run: build
 test: build
 	@$(libtorch) && $(python) && cargo test --workspace
 
-check:
-	@scripts/need.sh cargo cargo-fmt cargo-clippy cargo-deny
+## What CI demands beside the tests: formatting, no warning of clippy's, and dependencies under the licences of deny.toml.
+lint:
+	@scripts/need.sh cargo cargo-fmt cargo-clippy
 	cargo fmt --all --check
-	cargo deny check bans licenses sources
 	@$(libtorch) && cargo clippy --workspace --all-targets -- -D warnings
+	@$(deny) && cargo deny --offline check bans licenses sources
+
+## lint, the structure tests, and the advisories on dependencies where their database can be fetched.
+check: lint
 	@$(libtorch) && cargo test --workspace structure
-	@if cargo deny fetch db 2>/dev/null; then cargo deny check advisories; \
+	@$(deny) && if cargo deny fetch db 2>/dev/null; then cargo deny check advisories; \
 	else echo "check: advisories NOT checked: their database (github.com/RustSec/advisory-db) can't be fetched" >&2; fi
 
 build:

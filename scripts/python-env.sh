@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Usage: eval "$(scripts/python-env.sh)", or with an argument: toolkit, moto
+# Usage: eval "$(scripts/python-env.sh)", or with an argument: toolkit, moto, lint
 #
 # Installs the Python packages that the tests use as independent judges (python-requirements.txt, or
-# ARGUMENT-requirements.txt) into the per-user cache, once for each list and Python, and prints
-# OPSML_TEST_PYTHONPATH (OPSML_TEST_TOOLKIT, OPSML_TEST_MOTO). `pip install --target` does without venv, which
+# ARGUMENT-requirements.txt), or the programs of `make lint`, into the per-user cache, once for each list and Python, and
+# prints OPSML_TEST_PYTHONPATH (OPSML_TEST_TOOLKIT, OPSML_TEST_MOTO, OPSML_LINT_TOOLS). `pip install --target` does without venv, which
 # Debian leaves out of python3. Download: 15 MB (10 MB, 30 MB); disk: 30 MB (40 MB, 80 MB).
 set -euo pipefail
 
@@ -13,6 +13,7 @@ case ${1:-} in
 "") list=python variable=OPSML_TEST_PYTHONPATH ;;
 toolkit) list=toolkit variable=OPSML_TEST_TOOLKIT && "$(dirname "$0")/need.sh" cc ;;
 moto) list=moto variable=OPSML_TEST_MOTO ;;
+lint) list=lint variable=OPSML_LINT_TOOLS ;;
 *) die "there is no list $1" ;;
 esac
 requirements=$(dirname "$0")/$list-requirements.txt
@@ -25,7 +26,7 @@ finish() { printf 'export %s=%q\n' "$variable" "$1"; exit 0; }
 
 start "$dir" 100
 [ ! -d "$dir" ] || finish "$dir"
-say "installing the Python packages of the tests, once, into $cache"
+say "installing the packages of $list-requirements.txt, once, into $cache"
 fetch install --target "$partial" --requirement "$requirements"
 keep "$dir"
 finish "$dir"
