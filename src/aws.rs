@@ -1,7 +1,6 @@
-//! SDK clients for a target: the local cloud, AWS, or another server by its URL.
+//! The AWS SDK's clients for a target: the local cloud, AWS, or another server by its URL.
 //!
-//! There is no trait with a fake behind it: the SDK's client is the interface, and the local cloud is one more
-//! endpoint.
+//! No trait hides them, and no test replaces them with a fake: the local cloud is one more endpoint.
 
 use std::time::Duration;
 
@@ -9,16 +8,16 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sagemaker::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::failure::{Failure, Outcome};
 
-/// The account whose registry holds AWS's images in all but a few regions.
+/// The account whose registry holds AWS's own images, in all but a few regions.
 const PYTORCH_REGISTRY: &str = "763104351884";
 
-/// Where the calls go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// The local cloud with this endpoint and these keys.
@@ -28,17 +27,17 @@ pub enum Target {
         secret_access_key: String,
     },
     Aws,
-    /// A server that speaks AWS's protocols, with credentials from the usual places.
+    /// A server that speaks AWS's protocols. The SDK finds the credentials as it does for AWS.
     Url(String),
 }
 
-/// The clients, and whose account they speak for.
+/// The clients and the identity whose credentials they have.
 #[derive(Clone, Debug)]
 pub struct Aws {
     pub target: Target,
     pub account: String,
     pub region: String,
-    /// Who calls, as STS names it.
+    /// The ARN that GetCallerIdentity returns.
     pub principal: String,
     pub autoscaling: aws_sdk_applicationautoscaling::Client,
     pub ec2: aws_sdk_ec2::Client,
@@ -52,7 +51,7 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Makes the clients and asks STS who is calling.
+    /// Creates the clients and calls GetCallerIdentity.
     pub async fn connect(target: Target, profile: Option<&str>, region: Option<&str>) -> Outcome<Self> {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
@@ -76,30 +75,29 @@ impl Aws {
             }
             Target::Url(url) => loader = loader.endpoint_url(url),
             Target::Local { url, access_key_id, secret_access_key } => {
-                // Nothing of the user's own configuration may reach the local cloud, nor the other way.
+                // The user's own AWS configuration and credentials must not reach the local cloud.
                 let keys = Credentials::new(access_key_id, secret_access_key, None, None, "local cloud");
                 loader = loader.endpoint_url(url).credentials_provider(keys).empty_test_environment();
             }
         }
         let config = loader.load().await;
         let region = config.region().map(|region| region.to_string()).ok_or_else(|| {
-            Failure::new("NoRegion", "no AWS region is configured").hint("give --region, or set AWS_REGION")
+            Failure::usage("NoRegion", "no AWS region is configured").hint("give --region, or set AWS_REGION")
         })?;
         let sts = aws_sdk_sts::Client::new(&config);
-        let identity = sts.get_caller_identity().send().await.map_err(|error| {
-            failure("GetCallerIdentity", error)
-                .hint("credentials are needed: AWS_PROFILE, AWS_ACCESS_KEY_ID, or `aws sso login`")
-        })?;
+        let identity = sts.get_caller_identity().send().await;
+        let identity = identity.map_err(|error| failure("GetCallerIdentity", error))?;
         let account = identity.account().unwrap_or_default().to_owned();
-        // It becomes a part of the journal's name, and of ARNs.
+        // The account becomes part of the journal's file name and of ARNs.
         if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-            let message = format!("GetCallerIdentity: `{account}` is not an account: 12 digits");
+            let message =
+                format!("GetCallerIdentity returned the account `{account}`, which is not 12 digits");
             return Err(Failure::new("BadAccount", message)
-                .hint("is the target a server that speaks AWS's protocols?"));
+                .hint("check that the target's URL is that of a server that speaks AWS's protocols"));
         }
         let path_style = target != Target::Aws;
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style).build();
-        // The price list is served from a few regions only, of all of them:
+        // Only a few regions serve the price list, which covers all regions:
         // <https://docs.aws.amazon.com/general/latest/gr/billing.html>.
         let pricing =
             aws_sdk_pricing::config::Builder::from(&config).region(Region::new("us-east-1")).build();
@@ -120,13 +118,12 @@ impl Aws {
         })
     }
 
-    /// Whether this is the local cloud.
     pub fn is_local(&self) -> bool {
         matches!(self.target, Target::Local { .. })
     }
 
-    /// The URI of a training or serving image. A bare name is a repository of the account's own registry, which is
-    /// where the worker's image lies on AWS, and how the local cloud knows it.
+    /// Returns the URI of a training or serving image. A bare name is a repository in the account's own registry: on
+    /// AWS, the user pushes the worker's image there.
     pub fn image(&self, image: &str) -> String {
         match image.contains(['/', ':']) {
             true => image.to_owned(),
@@ -134,7 +131,7 @@ impl Aws {
         }
     }
 
-    /// The URI of AWS's own PyTorch image for training.
+    /// Returns the URI of AWS's own PyTorch image for training.
     /// <https://github.com/aws/deep-learning-containers/blob/master/available_images.md>
     pub fn pytorch_image(&self, version: &str, python: &str, instance_type: &str) -> String {
         let family = instance_type.trim_start_matches("ml.");
@@ -143,8 +140,8 @@ impl Aws {
         format!("{registry}/pytorch-training:{version}-{processor}-{python}")
     }
 
-    /// How long to wait before asking again whether something is ready, for the nth time. AWS takes minutes for
-    /// what the local cloud does in moments, and throttles those who ask too often.
+    /// Returns how long to wait between the nth Describe call and the next. AWS takes minutes for what the local cloud
+    /// does in seconds, and throttles frequent calls.
     pub fn poll_interval(&self, asked: u32) -> Duration {
         match self.target {
             Target::Local { .. } => Duration::from_millis(20u64 << asked.min(3)),
@@ -153,30 +150,35 @@ impl Aws {
     }
 }
 
-/// The error of a call in the service's own code and words.
+/// Returns the failure of a call, with the service's own code and message.
 pub fn failure<E>(operation: &str, error: SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
+    let failure = |code, message: String| Failure::service(operation, code, message);
+    let context = || DisplayErrorContext(&error).to_string();
     let status = error.raw_response().map(|response| response.status().as_u16());
     match (error.code(), status) {
-        (Some(code), _) => {
-            let message = error.message().unwrap_or("the service gave no message");
-            Failure::new(code, format!("{operation}: {message}"))
-        }
-        // HEAD requests have no body to carry a code.
-        (None, Some(404)) => Failure::new("NotFound", format!("{operation}: not found")),
-        (None, Some(403)) => Failure::new("AccessDenied", format!("{operation}: access denied")),
+        (Some(code), _) => failure(code, error.message().unwrap_or("the service sent no message").to_owned()),
+        // The answer to a HEAD request has no body, and so no code.
+        (None, Some(404)) => failure("NotFound", "not found".to_owned()),
+        (None, Some(403)) => failure("AccessDenied", "access denied".to_owned()),
         (None, Some(status)) if status >= 300 => {
-            Failure::new("Http", format!("{operation}: the service answered with status {status}"))
+            failure("Http", format!("the service answered with status {status}"))
         }
-        // It succeeded, and can't be understood.
-        (None, Some(_)) => Failure::new("BadAnswer", format!("{operation}: {}", DisplayErrorContext(&error))),
-        (None, None) => Failure::new("Connection", format!("{operation}: {}", DisplayErrorContext(&error))),
+        // A success that the SDK cannot parse.
+        (None, Some(_)) => failure("BadAnswer", context()),
+        (None, None) if lacks_credentials(&error) => Failure::credentials(operation, context()),
+        (None, None) => failure("Connection", context()),
     }
 }
 
-/// Whether a failed describe or delete says that the thing isn't there.
+/// Whether the SDK could not sign a call.
+fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<CredentialsError>())
+}
+
+/// Whether a failed call says that its subject does not exist.
 pub fn is_absent(failure: &Failure) -> bool {
     match failure.code.as_str() {
         "NoSuchEntity"
@@ -186,7 +188,7 @@ pub fn is_absent(failure: &Failure) -> bool {
         | "ObjectNotFoundException"
         | "ResourceNotFound"
         | "ResourceNotFoundException" => true,
-        // EC2: InvalidKeyPair.NotFound, InvalidInstanceID.NotFound, …
+        // EC2's codes: InvalidKeyPair.NotFound, InvalidInstanceID.NotFound.
         code if code.ends_with(".NotFound") => true,
         "ValidationException" => ["Could not find", "does not exist", "not found", "RecordNotFound"]
             .iter()
@@ -195,7 +197,7 @@ pub fn is_absent(failure: &Failure) -> bool {
     }
 }
 
-/// `Some` of what a describe call returns, `None` where it says that there is no such thing.
+/// Turns the failure of a Describe call that says that its subject does not exist into `None`.
 pub fn present<T>(result: Outcome<T>) -> Outcome<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),

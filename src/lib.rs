@@ -10,10 +10,12 @@
 
 pub mod action;
 pub mod archive;
+pub mod attachment;
 pub mod aws;
 pub mod cli;
 pub mod cmd;
 pub mod console;
+pub mod decide;
 pub mod diagnostic;
 pub mod exit;
 pub mod failure;

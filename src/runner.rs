@@ -1,21 +1,22 @@
-//! The loop: resolve, skip or run, retry, hold against what is expected, record.
+//! The loop: resolve, decide, run or keep, retry, check what is expected, record.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use futures::stream;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
+use crate::attachment;
 use crate::aws::Aws;
-use crate::failure::{EXPECTATION, Failure, Outcome};
+use crate::decide::{Decision, Drift, Facts, Inputs, Live, Seen, decide};
+use crate::failure::{Failure, FailureKind, Outcome};
 use crate::files;
-use crate::journal::{
-    Cause, Event, Journal, JournalError, Lifetime, ResourceId, ResourceStatus, RunOutcome, StepStatus,
-};
-use crate::plan::{self, Decision, Ready, Resolution};
-use crate::resource::ensure::{Hands, INTERRUPTED};
-use crate::resource::{AnyResource, Live, Status};
+use crate::journal::{Cause, Event, Journal, JournalError, Lifetime, ResourceId, RunOutcome, StepStatus};
+use crate::plan::{self, Ready, Resolution, Walk};
+use crate::resource::ensure::StepSession;
+use crate::resource::{AnyResource, Status};
+use crate::runbook::template::Context;
 use crate::runbook::{Declared, Runbook, template};
 use crate::step::{self, Done, Paths, Step};
 
@@ -65,18 +66,10 @@ pub async fn run(
     }
     closing.push(Event::RunStarted { run: number, params: options.params.clone(), version });
     journal.append(closing)?;
-    let mut runner = Runner {
-        runbook,
-        journal,
-        aws,
-        options,
-        ran: 0,
-        cached: 0,
-        found: HashMap::new(),
-        undid: Vec::new(),
-    };
+    let mut runner =
+        Runner { runbook, journal, aws, options, ran: 0, cached: 0, live: Live::new(), detached: Vec::new() };
     let mut ended = runner.steps().await?;
-    let missing = runner.undone();
+    let missing = runner.still_detached();
     if !missing.is_empty() {
         let message =
             format!("undone, and not done again yet: {}; run again to have it back", missing.join(", "));
@@ -87,7 +80,8 @@ pub async fn run(
     }
     let outcome = match &ended {
         Ended::Done { .. } => RunOutcome::Done,
-        Ended::Failed { failure, .. } if failure.code == EXPECTATION => RunOutcome::Unexpected,
+        Ended::Failed { failure, .. } if failure.kind == FailureKind::Expectation => RunOutcome::Unexpected,
+        Ended::Failed { failure, .. } if failure.kind.pauses() => RunOutcome::Interrupted,
         Ended::Failed { .. } => RunOutcome::Failed,
         Ended::Interrupted => RunOutcome::Interrupted,
     };
@@ -107,31 +101,29 @@ struct Runner<'a> {
     ran: usize,
     cached: usize,
     /// What Describe said of each resource when the run began.
-    found: HashMap<ResourceId, Outcome<Option<Live>>>,
-    /// Steps whose settings were undone for an earlier step's sake, and what those were.
-    undid: Vec<(String, ResourceId)>,
+    live: Live,
+    /// What was detached because an earlier step was redone, each with the step that had attached it.
+    detached: Vec<(String, ResourceId)>,
 }
 
 impl Runner<'_> {
     async fn steps(&mut self) -> Result<Ended, JournalError> {
-        self.pay_debts().await;
-        self.look().await;
+        self.delete_ephemeral().await;
+        self.describe().await;
         self.remove_forgotten().await?;
-        let facts = plan::run_facts(self.journal.state());
+        let run = plan::run_facts(self.journal.state());
+        let mut walk = Walk::new(self.runbook, &self.options.params, &run);
         for (index, step) in self.runbook.steps.iter().enumerate() {
             if *self.options.interrupted.borrow() {
                 return Ok(Ended::Interrupted);
             }
-            let before = &self.runbook.steps[..index];
-            let context = plan::context(&self.options.params, &facts, self.journal.state(), before);
-            let resolution = plan::resolve(step, before, &context, self.journal.state());
-            let failure = match resolution {
+            let failure = match walk.resolve(index, self.journal.state()) {
                 Ok(Resolution::Skip(reason)) => {
                     let kind = step.kind.name.clone();
                     self.journal.append([Event::StepSkipped { step: step.id.clone(), kind, reason }])?;
                     None
                 }
-                Ok(Resolution::Ready(ready)) => self.step(index, step, &ready).await?,
+                Ok(Resolution::Ready(ready)) => self.step(&mut walk, index, &ready).await?,
                 Err(problems) => {
                     let shown: Vec<String> = problems.iter().map(|p| self.runbook.source.render(p)).collect();
                     let failure = Failure::new("InvalidStep", shown.join("\n"));
@@ -139,8 +131,9 @@ impl Runner<'_> {
                     Some(failure)
                 }
             };
+            walk.pass(step, self.journal.state());
             if let Some(failure) = failure {
-                if failure.code == INTERRUPTED {
+                if failure.is_interrupted() {
                     return Ok(Ended::Interrupted);
                 }
                 return Ok(Ended::Failed { step: step.id.clone(), failure });
@@ -155,10 +148,11 @@ impl Runner<'_> {
     /// Runs a step if it must be; returns why it failed.
     async fn step(
         &mut self,
+        walk: &mut Walk<'_>,
         index: usize,
-        step: &Declared,
         ready: &Ready,
     ) -> Result<Option<Failure>, JournalError> {
+        let step = &self.runbook.steps[index];
         let read = match Step::read(&step.kind.name, &ready.fields) {
             Ok(read) => read,
             Err(failure) => {
@@ -173,16 +167,12 @@ impl Runner<'_> {
                 return Ok(Some(failure));
             }
         };
-        let decision = match self.decide(
-            step,
-            ready,
-            &digests.iter().map(|(path, digest)| (path.clone(), Ok(digest.clone()))).collect(),
-        ) {
-            Decision::Cached => {
+        let reason = match self.decide(step, ready, &digests) {
+            Decision::Keep(drift) => {
                 self.cached += 1;
                 let summary = self.journal.state().steps.get(&step.id).map(|row| row.summary.clone());
                 self.journal.note(&step.id, &format!("kept: {}", summary.unwrap_or_default()));
-                return self.keep(step).await;
+                return Ok(self.keep(walk, step, &drift).await);
             }
             Decision::Run(reason)
             | Decision::Open(reason)
@@ -190,11 +180,12 @@ impl Runner<'_> {
             | Decision::Delete(reason) => reason,
         };
         self.ran += 1;
-        if let Err(failure) = self.undo_later(index, step).await {
+        let attachments = walk.to_detach(index, &self.journal.state().resources);
+        if let Err(failure) = self.detach(step, attachments).await {
             return Ok(Some(failure));
         }
         for attempt in 0..=step.common.retry {
-            let reason = if attempt == 0 { decision.clone() } else { format!("retry {attempt}") };
+            let reason = if attempt == 0 { reason.clone() } else { format!("retry {attempt}") };
             self.journal.append([Event::StepStarted {
                 step: step.id.clone(),
                 kind: step.kind.name.clone(),
@@ -202,7 +193,7 @@ impl Runner<'_> {
                 files: digests.clone(),
                 reason,
             }])?;
-            let failure = match self.attempt(step, &read).await {
+            let failure = match self.attempt(walk, step, &read).await {
                 Ok(done) => {
                     let Done { outputs, summary, figures } = done;
                     self.journal.append([Event::StepDone {
@@ -211,22 +202,22 @@ impl Runner<'_> {
                         summary,
                         figures,
                     }])?;
-                    return Ok(match self.pay(&step.id).await {
+                    return Ok(match self.delete_ephemeral_of(&step.id).await {
                         Ok(()) => self.clean(&step.id).await,
-                        Err(unpaid) => Some(unpaid),
+                        Err(left) => Some(left),
                     });
                 }
                 Err(failure) => failure,
             };
-            if failure.code == INTERRUPTED || failure.code == "Journal" {
+            if failure.kind.pauses() {
                 // The step stays as it is: the next run goes on with it.
                 return Ok(Some(failure));
             }
             self.journal.append([Event::StepFailed { step: step.id.clone(), failure: failure.clone() }])?;
-            if let Err(unpaid) = self.pay(&step.id).await {
-                self.journal.note(&step.id, &unpaid.to_string());
+            if let Err(left) = self.delete_ephemeral_of(&step.id).await {
+                self.journal.note(&step.id, &left.to_string());
             }
-            if attempt == step.common.retry {
+            if attempt == step.common.retry || !failure.kind.is_retryable() {
                 return Ok(Some(failure));
             }
         }
@@ -234,8 +225,8 @@ impl Runner<'_> {
     }
 
     /// One attempt, with what is expected of it.
-    async fn attempt(&mut self, step: &Declared, read: &Step) -> Outcome<Done<Value>> {
-        let hands = Hands {
+    async fn attempt(&mut self, walk: &Walk<'_>, step: &Declared, read: &Step) -> Outcome<Done<Value>> {
+        let session = StepSession {
             aws: self.aws,
             journal: self.journal,
             step: step.id.clone(),
@@ -245,28 +236,25 @@ impl Runner<'_> {
             interrupted: self.options.interrupted.clone(),
             ensured: Vec::new(),
         };
-        let mut context = step::Context { hands, paths: &self.options.paths };
+        let mut context = step::Context { session, paths: &self.options.paths };
         let timeout = step.common.timeout.as_deref().and_then(|text| step::duration(text).ok());
         let result = match timeout {
             None => read.run(&mut context).await,
             Some(limit) => match tokio::time::timeout(limit, read.run(&mut context)).await {
                 Ok(result) => result,
-                Err(_) => {
-                    Err(Failure::new("Timeout", format!("the step was not done after {} s", limit.as_secs()))
-                        .hint("run again to go on with it, or raise `timeout`"))
-                }
+                Err(_) => Err(Failure::timeout(format!("the step was not done after {} s", limit.as_secs()))),
             },
         };
-        let ensured = std::mem::take(&mut context.hands.ensured);
+        let ensured = std::mem::take(&mut context.session.ensured);
         let done = match (&step.common.expect_error, result) {
             (None, result) => result?,
-            (Some(code), Err(failure)) if matches_code(&failure, code) => {
+            (Some(code), Err(failure)) if failure.matches(code) => {
                 let why = failure.hints.join("; ");
                 let outputs =
                     json!({"error": {"code": failure.code, "message": failure.message, "explanation": why}});
                 Done::new(outputs, format!("failed as expected: {failure}"))
             }
-            (Some(_), Err(failure)) if failure.code == INTERRUPTED => return Err(failure),
+            (Some(_), Err(failure)) if failure.kind.pauses() => return Err(failure),
             (Some(code), Err(failure)) => {
                 return Err(Failure::expectation(format!(
                     "the step must fail with {code}, and failed with {failure}"
@@ -278,169 +266,100 @@ impl Runner<'_> {
                 )));
             }
         };
-        self.expectations(step, &done.outputs)?;
+        expectations(step, &walk.context().with(&done.outputs))?;
         // What the step has from an earlier form of it goes now that it is done.
         let left: Vec<ResourceId> = self
             .journal
             .state()
             .resources
-            .live()
-            .filter(|(id, row)| row.step == step.id && !row.superseded && !ensured.contains(id))
+            .live_of(&step.id)
+            .filter(|(id, row)| !row.superseded && !ensured.contains(id))
             .map(|(id, _)| id.clone())
             .collect();
         // A failed resource that the step expects to fail is its result.
         if step.common.expect_error.is_none() {
             let events = left.into_iter().map(|id| Event::Superseded { id });
-            self.journal.append(events).map_err(Failure::journal)?;
+            self.journal.append(events)?;
         }
         Ok(done)
     }
 
-    fn expectations(&self, step: &Declared, outputs: &Value) -> Outcome<()> {
-        let mut context = Map::from_iter([
-            ("params".to_owned(), Value::Object(self.options.params.clone())),
-            ("run".to_owned(), Value::Object(plan::run_facts(self.journal.state()))),
-        ]);
-        for (id, row) in &self.journal.state().steps {
-            context.extend(row.outputs.clone().map(|outputs| (id.clone(), outputs)));
-        }
-        context.extend(outputs.as_object().cloned().unwrap_or_default());
-        let context = Value::Object(context);
-        for expression in &step.common.expect {
-            match template::evaluate(expression, &context) {
-                Ok(value) if plan::truthy(&value) => {}
-                Ok(_) => {
-                    let values = values_in(expression, &context);
-                    return Err(Failure::expectation(format!("`{expression}` does not hold{values}")));
-                }
-                Err(error) => {
-                    return Err(Failure::expectation(format!(
-                        "`{expression}`: {}",
-                        template::message(&error)
-                    )));
-                }
-            }
-        }
-        Ok(())
+    fn decide(&self, step: &Declared, ready: &Ready, digests: &BTreeMap<String, String>) -> Decision {
+        let state = self.journal.state();
+        let outputs = state.steps.get(&step.id).and_then(|row| row.outputs.as_ref());
+        let missing = step::kind(&step.kind.name).zip(outputs);
+        let facts = Facts {
+            inputs: Inputs::Resolved(&ready.inputs),
+            files: digests.iter().map(|(path, digest)| (path.clone(), Ok(digest.clone()))).collect(),
+            missing: missing.and_then(|(kind, outputs)| (kind.missing)(outputs, &self.options.paths)),
+            forced: self.options.force.contains(&step.id),
+        };
+        decide(step, state, &facts, Some(&self.live))
     }
 
-    fn decide(&mut self, step: &Declared, ready: &Ready, files: &plan::Files) -> Decision {
-        let state = self.journal.state();
-        let forced = self.options.force.contains(&step.id);
-        let decision = plan::decide(step, state, &ready.inputs, files, forced);
-        if decision != Decision::Cached {
-            return decision;
+    /// Keeps a step that is done, if its outputs still are as expected.
+    async fn keep(&mut self, walk: &Walk<'_>, step: &Declared, drift: &[Drift]) -> Option<Failure> {
+        for Drift { id, changes } in drift {
+            let changes = changes.join(", ");
+            let message =
+                format!("{id} was changed outside of opsml: {changes}; --force {} sets it back", step.id);
+            self.journal.note(&step.id, &message);
         }
-        let of_step = state.resources.of_step(&step.id).into_iter();
-        for (id, row) in of_step.filter(|(_, resource)| resource.lifetime == Lifetime::Stack) {
-            let taken_back = || {
-                let by = AnyResource::read(&id.kind, &row.spec).ok()?.taken_back_by()?;
-                state.resources.get(&by).filter(|row| row.is_live())
-            };
-            match self.found.get(id) {
-                Some(Ok(None)) if taken_back().is_some() => {}
-                Some(Ok(None)) => return Decision::Run(format!("gone: {id}")),
-                Some(Ok(Some(Live { status: Status::Failed(reason) | Status::Ended(reason), .. })))
-                    if step.common.expect_error.is_none() =>
-                {
-                    return Decision::Run(format!("{id} has failed: {reason}"));
-                }
-                _ => {}
-            }
-        }
-        let row = state.steps.get(&step.id);
-        let outputs = row.and_then(|row| row.outputs.as_ref());
-        let missing = step::kind(&step.kind.name)
-            .zip(outputs)
-            .and_then(|(kind, o)| (kind.missing)(o, &self.options.paths));
-        missing.map_or(Decision::Cached, Decision::Run)
-    }
-
-    /// A step that is done stays done; what is said of it is held against it once more.
-    async fn keep(&mut self, step: &Declared) -> Result<Option<Failure>, JournalError> {
-        let state = self.journal.state();
-        let mut drifted = Vec::new();
-        for (id, row) in state.resources.live().filter(|(_, row)| row.step == step.id && !row.superseded) {
-            if let Some(Ok(Some(live))) = self.found.get(id)
-                && row.status == ResourceStatus::Ready
-                && live.facts != row.facts
-            {
-                let changes =
-                    plan::changes(&Value::Object(row.facts.clone()), &Value::Object(live.facts.clone()));
-                let changes = changes.join(", ");
-                drifted.push(format!(
-                    "{id} was changed outside of opsml: {changes}; --force {} sets it back",
-                    step.id
-                ));
-            }
-        }
-        drifted.iter().for_each(|message| self.journal.note(&step.id, message));
         let outputs = self.journal.state().steps.get(&step.id).and_then(|row| row.outputs.clone());
-        if let Err(failure) = self.expectations(step, &outputs.unwrap_or_default()) {
-            return Ok(Some(failure));
+        let context = walk.context().with(&outputs.unwrap_or_default());
+        if let Err(failure) = expectations(step, &context) {
+            return Some(failure);
         }
-        Ok(self.clean(&step.id).await)
+        self.clean(&step.id).await
     }
 
-    /// Undoes what later steps have set on what a step rests on; they are redone in their turn.
-    async fn undo_later(&mut self, index: usize, step: &Declared) -> Outcome<()> {
-        let set = plan::set_since(index, &self.runbook.steps, self.journal.state());
-        for id in &set {
+    /// Detaches what later steps have attached and this one must run without. They attach it again in their turn.
+    async fn detach(&mut self, step: &Declared, attachments: Vec<ResourceId>) -> Outcome<()> {
+        for id in &attachments {
             let by = self.journal.state().resources.get(id).map(|row| row.step.clone()).unwrap_or_default();
-            self.undid.push((by.clone(), id.clone()));
-            self.journal.note(
-                &step.id,
-                &format!("undoing {id}, which `{by}` set: `{}` is redone without it", step.id),
-            );
+            self.detached.push((by.clone(), id.clone()));
+            let message = format!("undoing {id}, which `{by}` set: `{}` is redone without it", step.id);
+            self.journal.note(&step.id, &message);
         }
-        self.delete(&step.id, set).await
+        self.delete(&step.id, attachments).await
     }
 
-    /// What was undone and has not come back: its step was not reached, or failed.
-    fn undone(&self) -> Vec<String> {
+    /// Returns what was detached and is not attached again: its step was not reached, or failed.
+    fn still_detached(&self) -> Vec<String> {
+        let ledger = &self.journal.state().resources;
+        let detached = attachment::still_detached(&self.detached, ledger);
+        detached.map(|(step, id)| format!("{id} of `{step}`")).collect()
+    }
+
+    /// Deletes the step's ephemeral resources.
+    async fn delete_ephemeral_of(&mut self, step: &str) -> Outcome<()> {
+        let ephemeral = self.journal.state().resources.ephemeral(step);
+        self.delete(step, ephemeral).await
+    }
+
+    /// Deletes the ephemeral resources that an earlier run could not. A step that was interrupted goes on with its own.
+    async fn delete_ephemeral(&mut self) {
         let state = self.journal.state();
-        let back = |step: &str| state.resources.of_step(step).iter().all(|(_, row)| row.is_live());
-        self.undid
-            .iter()
-            .filter(|(step, _)| !back(step))
-            .map(|(step, id)| format!("{id} of `{step}`"))
-            .collect()
-    }
-
-    /// Deletes what the step was to have only while it ran.
-    async fn pay(&mut self, step: &str) -> Outcome<()> {
-        let debts = self.journal.state().resources.debts(step);
-        self.delete(step, debts).await
-    }
-
-    /// Pays what an earlier run could not. A step that was interrupted goes on with what it has.
-    async fn pay_debts(&mut self) {
-        let steps = self.journal.state().steps.iter();
-        let ended: Vec<String> =
-            steps.filter(|(_, row)| row.status != StepStatus::Running).map(|(id, _)| id.clone()).collect();
-        for step in ended {
-            if let Err(unpaid) = self.pay(&step).await {
-                self.journal.note(&step, &unpaid.to_string());
+        let ended = |step: &str| state.steps.get(step).is_none_or(|row| row.status != StepStatus::Running);
+        let rows =
+            state.resources.live().filter(|(_, row)| row.lifetime == Lifetime::Step && ended(&row.step));
+        let steps: BTreeSet<String> = rows.map(|(_, row)| row.step.clone()).collect();
+        for step in steps {
+            if let Err(left) = self.delete_ephemeral_of(&step).await {
+                self.journal.note(&step, &left.to_string());
             }
         }
     }
 
     /// Deletes what another form of the step has superseded.
     async fn clean(&mut self, step: &str) -> Option<Failure> {
-        let superseded: Vec<ResourceId> = self
-            .journal
-            .state()
-            .resources
-            .live()
-            .rev()
-            .filter(|(_, row)| row.step == step && row.superseded)
-            .map(|(id, _)| id.clone())
-            .collect();
+        let live = self.journal.state().resources.live_of(step).rev();
+        let superseded = live.filter(|(_, row)| row.superseded).map(|(id, _)| id.clone()).collect();
         self.delete(step, superseded).await.err()
     }
 
     async fn delete(&mut self, step: &str, ids: Vec<ResourceId>) -> Outcome<()> {
-        let mut hands = Hands {
+        let mut session = StepSession {
             aws: self.aws,
             journal: self.journal,
             step: step.to_owned(),
@@ -451,7 +370,7 @@ impl Runner<'_> {
             ensured: Vec::new(),
         };
         for id in ids {
-            hands.delete_and_wait(&id).await?;
+            session.delete_and_wait(&id).await?;
         }
         Ok(())
     }
@@ -460,9 +379,8 @@ impl Runner<'_> {
     async fn remove_forgotten(&mut self) -> Result<(), JournalError> {
         let steps: Vec<String> = self.journal.state().steps.keys().cloned().collect();
         for step in steps.into_iter().filter(|id| self.runbook.step(id).is_none()) {
-            let live = self.journal.state().resources.live().rev();
-            let live: Vec<ResourceId> =
-                live.filter(|(_, row)| row.step == step).map(|(id, _)| id.clone()).collect();
+            let live = self.journal.state().resources.live_of(&step).rev();
+            let live: Vec<ResourceId> = live.map(|(id, _)| id.clone()).collect();
             if !live.is_empty() && !self.options.yes {
                 let message = format!(
                     "`{step}` is no longer in the file, and {} of its resources live: run with --yes to delete them",
@@ -479,19 +397,26 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Describes each live resource once, several at a time.
-    async fn look(&mut self) {
+    /// Describes each live resource once, several at a time. One that can't be described is believed to be as it was.
+    async fn describe(&mut self) {
         let resources: Vec<(ResourceId, Value)> =
             self.journal.state().resources.live().map(|(id, row)| (id.clone(), row.spec.clone())).collect();
         let aws = self.aws;
         let described = stream::iter(resources).map(|(id, spec)| async move {
-            let live = match AnyResource::read(&id.kind, &spec) {
-                Ok(resource) => resource.describe(aws, &id.name).await,
-                Err(failure) => Err(failure),
+            let resource = AnyResource::read(&id.kind, &spec).ok()?;
+            let seen = match resource.describe(aws, &id.name).await.ok()? {
+                None => Seen::Gone { inverse: resource.inverse() },
+                Some(live) => Seen::There {
+                    facts: live.facts,
+                    failed: match live.status {
+                        Status::Failed(reason) | Status::Ended(reason) => Some(reason),
+                        Status::Ready | Status::Pending(_) => None,
+                    },
+                },
             };
-            (id, live)
+            Some((id, seen))
         });
-        self.found = described.buffer_unordered(PARALLEL).collect().await;
+        self.live = described.buffer_unordered(PARALLEL).filter_map(std::future::ready).collect().await;
     }
 
     fn digests(&self, step: &Step) -> Outcome<BTreeMap<String, String>> {
@@ -518,25 +443,35 @@ impl Runner<'_> {
     }
 }
 
-/// Whether a failure is the expected one: by its code, or by the code that its message quotes.
-fn matches_code(failure: &Failure, code: &str) -> bool {
-    let words = |text: &str| text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == code);
-    failure.code == code || words(&failure.message)
+/// Evaluates what is expected of a step.
+fn expectations(step: &Declared, context: &Context) -> Outcome<()> {
+    for expression in &step.common.expect {
+        match template::evaluate(expression, context) {
+            Ok(value) if plan::truthy(&value) => {}
+            Ok(_) => {
+                let values = values_in(expression, context);
+                return Err(Failure::expectation(format!("`{expression}` does not hold{values}")));
+            }
+            Err(error) => {
+                return Err(Failure::expectation(format!("`{expression}`: {}", template::message(&error))));
+            }
+        }
+    }
+    Ok(())
 }
 
-/// The values of the names in an expression, for the message: ` (metrics.test_accuracy is 0.31)`.
-fn values_in(expression: &str, context: &Value) -> String {
+/// Returns the values of the names in an expression, for the message: ` (metrics.test_accuracy is 0.31)`.
+fn values_in(expression: &str, context: &Context) -> String {
     let references =
         template::references(expression, template::Form::Expression, &|at| at).unwrap_or_default();
     let values: Vec<String> = references
         .iter()
         .filter_map(|reference| {
-            let pointer: String = std::iter::once(&reference.root)
-                .chain(&reference.path)
-                .map(|name| format!("/{name}"))
-                .collect();
-            let name = pointer[1..].replace('/', ".");
-            context.pointer(&pointer).map(|value| format!("{name} is {value}"))
+            let path: Vec<&str> =
+                std::iter::once(&reference.root).chain(&reference.path).map(String::as_str).collect();
+            let name = path.join(".");
+            let value = template::evaluate(&name, context).ok()?;
+            Some(format!("{name} is {value}"))
         })
         .collect();
     if values.is_empty() { String::new() } else { format!(" ({})", values.join(", ")) }

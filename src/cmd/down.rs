@@ -7,7 +7,7 @@ use crate::aws::Target;
 use crate::cli::{Down, Format};
 use crate::exit;
 use crate::journal::ResourceId;
-use crate::resource::ensure::{Hands, INTERRUPTED};
+use crate::resource::ensure::StepSession;
 
 pub fn run(arguments: &Down) -> Verdict {
     let journaled = &arguments.journaled;
@@ -27,7 +27,7 @@ pub fn run(arguments: &Down) -> Verdict {
         journal.observe(run::observer(journaled.format));
         let mut left = Vec::new();
         for (id, step) in &live {
-            let mut hands = Hands {
+            let mut session = StepSession {
                 aws: &aws,
                 journal: &mut journal,
                 step: step.clone(),
@@ -37,10 +37,10 @@ pub fn run(arguments: &Down) -> Verdict {
                 interrupted: interrupted.clone(),
                 ensured: Vec::new(),
             };
-            match hands.delete_and_wait(id).await {
+            match session.delete_and_wait(id).await {
                 Ok(()) => {}
-                Err(failure) if failure.code == INTERRUPTED => {
-                    return Err(Stop::new(exit::INTERRUPTED, "interrupted; run `opsml down` again to go on"));
+                Err(failure) if failure.kind.pauses() => {
+                    return Err(Stop::from(failure).hint("run `opsml down` again to continue"));
                 }
                 // What depends on it may still go: all is tried, and what is left is told.
                 Err(failure) => left.push(format!("{id}: {failure}")),

@@ -5,11 +5,12 @@ use serde_json::json;
 use super::session::{self, Checked};
 use super::{Stop, Verdict, prices};
 use crate::cli::{Format, Plan};
+use crate::decide::Decision;
 use crate::diagnostic::printable;
 use crate::exit;
 use crate::files;
 use crate::journal::State;
-use crate::plan::{self, Decision, Planned};
+use crate::plan::{self, Planned};
 use crate::price;
 use crate::step::{self, Price};
 
@@ -35,7 +36,7 @@ pub fn run(arguments: &Plan) -> Verdict {
         let (verb, reason) = match &step.decision {
             Decision::Delete(reason) => ("delete", reason.as_str()),
             Decision::Run(reason) => ("run", reason.as_str()),
-            Decision::Cached => ("keep", "done, and nothing has changed"),
+            Decision::Keep(_) => ("keep", "done, and nothing has changed"),
             Decision::Skip(reason) => ("skip", reason.as_str()),
             Decision::Open(reason) => ("may run", reason.as_str()),
         };
@@ -64,8 +65,8 @@ pub fn planned(checked: &Checked, state: &State, force: &[String]) -> Result<Vec
     let missing = |kind: &str, outputs: &serde_json::Value| {
         step::kind(kind).and_then(|kind| (kind.missing)(outputs, &paths))
     };
-    let facts = plan::Facts { digest: &digest, missing: &missing, force };
-    plan::plan(runbook, &checked.params, state, &facts).map_err(|problems| {
+    let machine = plan::Machine { digest: &digest, missing: &missing, force };
+    plan::plan(runbook, &checked.params, state, &machine).map_err(|problems| {
         let shown: Vec<String> = problems.iter().map(|problem| runbook.source.render(problem)).collect();
         Stop::usage(format!("the plan cannot be made\n{}", shown.join("\n")))
     })

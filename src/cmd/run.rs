@@ -12,7 +12,6 @@ use crate::aws::{Aws, Target};
 use crate::cli::{Format, Run};
 use crate::console;
 use crate::exit;
-use crate::failure::EXPECTATION;
 use crate::journal::{Journal, Observer};
 use crate::runner::{self, Ended, Options};
 
@@ -77,12 +76,7 @@ async fn run_checked(arguments: &Run, checked: Checked) -> Verdict {
             Ok(exit::DONE)
         }
         Ended::Failed { step, failure } => {
-            let code = match failure.code.as_str() {
-                EXPECTATION => exit::EXPECTATION,
-                "ExpiredToken" | "ExpiredTokenException" => exit::INTERRUPTED,
-                _ => exit::STEP_FAILED,
-            };
-            let mut stop = Stop::new(code, session::in_step(runbook, &step, &failure));
+            let mut stop = Stop::new(failure.kind.exit_code(), session::in_step(runbook, &step, &failure));
             stop.hints = failure.hints;
             Err(stop.hint(format!("when it is mended, go on with: {}", session::command_line())))
         }

@@ -20,7 +20,7 @@ pub fn run(arguments: &Journaled) -> Verdict {
     }
     println!("stack {} on {} (account {}, {})", state.stack, state.target, state.account, state.region);
     let width = state.steps.keys().map(String::len).max().unwrap_or_default();
-    for (id, step) in &state.steps {
+    for (id, step) in state.steps.iter() {
         let took = step.ended.map(|ended| duration_words(ended - step.started)).unwrap_or_default();
         let said = step.failure.as_ref().map_or(step.summary.clone(), |failure| failure.to_string());
         println!(
@@ -38,7 +38,7 @@ pub fn run(arguments: &Journaled) -> Verdict {
         );
     }
     let live: Vec<_> = state.resources.live().collect();
-    println!("{} live resources", live.len());
+    println!("{} live resource{}", live.len(), if live.len() == 1 { "" } else { "s" });
     for (id, row) in live {
         let resource = AnyResource::read(&id.kind, &row.spec)?;
         let bills = resource.bills().map(|instance| match price::hourly(instance) {

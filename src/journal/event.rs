@@ -1,5 +1,5 @@
-//! The events that a journal holds. They are the on-disk format: a change here is a change of
-//! [`FORMAT`](super::FORMAT).
+//! The events that a journal holds. Their JSON is the format of the file: whoever changes it raises
+//! [`FORMAT`](super::FORMAT), and gives what older formats lack a default.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,13 +7,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Figure;
+use super::figure::Figure;
 use crate::failure::Failure;
 
-/// A resource by what it is and what it is called; unique within an account and region.
+/// A resource's type and name, which are unique within an account and region.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ResourceId {
-    /// `training-job`, `bucket`, …
+    /// The resource's type: `training-job`, `bucket`.
     #[serde(rename = "type")]
     pub kind: String,
     pub name: String,
@@ -32,14 +32,15 @@ pub struct Cause {
     pub failure: Failure,
 }
 
-/// How long a resource is meant to live.
+/// How long a resource lives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lifetime {
     /// Until `down`.
     #[default]
     Stack,
-    /// Until its step ends, however it ends: a debt that the runner, the next run and `down` all pay.
+    /// Until its step ends, in success or failure: an ephemeral resource. If the runner cannot delete it, the next
+    /// run or `down` does.
     Step,
 }
 
@@ -52,7 +53,7 @@ impl Lifetime {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// The first event: whose journal this is.
+    /// The first event.
     Opened {
         stack: String,
         target: String,
@@ -67,12 +68,12 @@ pub enum Event {
     RunEnded {
         run: u64,
         outcome: RunOutcome,
-        /// The step at which it ended early, and why: a step that is done may no longer be as expected.
+        /// The step that ended the run, which may be a done one whose `expect` no longer holds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<Cause>,
     },
 
-    /// A step's work begins; what it was given is what decides later whether it is stale.
+    /// The inputs and the digests of the files decide later whether the step is stale.
     StepStarted {
         step: String,
         kind: String,
@@ -95,7 +96,7 @@ pub enum Event {
         kind: String,
         reason: String,
     },
-    /// The step is no longer in the file, and nothing of it is left.
+    /// The step is no longer in the runbook, and none of its resources is live.
     StepForgotten {
         step: String,
     },
@@ -108,16 +109,16 @@ pub enum Event {
         spec: Value,
         #[serde(default, skip_serializing_if = "Lifetime::is_stack")]
         lifetime: Lifetime,
-        /// The resource that it sets something on.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        changes: Option<ResourceId>,
+        /// The resource that it is attached to; see `attachment.rs`.
+        #[serde(rename = "changes", default, skip_serializing_if = "Option::is_none")]
+        attached_to: Option<ResourceId>,
     },
-    /// Committed before the wait: the resource exists and is ours.
+    /// Committed before the wait: the resource exists, and this stack owns it.
     Created {
         id: ResourceId,
         adopted: bool,
     },
-    /// An update to another spec is about to be called.
+    /// Committed before the update call leaves.
     Updating {
         id: ResourceId,
         spec: Value,
@@ -126,17 +127,42 @@ pub enum Event {
         id: ResourceId,
         facts: Map<String, Value>,
     },
-    /// Another resource has its slot now; it goes once the step is done.
+    /// Another resource takes its slot; it is deleted when the step is done.
     Superseded {
         id: ResourceId,
     },
     Deleting {
         id: ResourceId,
     },
-    /// It is gone: by us, or found gone.
+    /// opsml deleted it, or found it gone.
     Deleted {
         id: ResourceId,
     },
+}
+
+impl Event {
+    /// Returns its type and its subject, for messages: `ready of bucket b`.
+    pub(super) fn title(&self) -> String {
+        let step = |name: &str, step: &str| format!("`{name}` of the step `{step}`");
+        let resource = |name: &str, id: &ResourceId| format!("`{name}` of {id}");
+        match self {
+            Self::Opened { stack, .. } => format!("`opened` of the stack {stack}"),
+            Self::RunStarted { run, .. } => format!("`run_started` of run {run}"),
+            Self::RunEnded { run, .. } => format!("`run_ended` of run {run}"),
+            Self::StepStarted { step: id, .. } => step("step_started", id),
+            Self::StepDone { step: id, .. } => step("step_done", id),
+            Self::StepFailed { step: id, .. } => step("step_failed", id),
+            Self::StepSkipped { step: id, .. } => step("step_skipped", id),
+            Self::StepForgotten { step: id } => step("step_forgotten", id),
+            Self::Intended { id, .. } => resource("intended", id),
+            Self::Created { id, .. } => resource("created", id),
+            Self::Updating { id, .. } => resource("updating", id),
+            Self::Ready { id, .. } => resource("ready", id),
+            Self::Superseded { id } => resource("superseded", id),
+            Self::Deleting { id } => resource("deleting", id),
+            Self::Deleted { id } => resource("deleted", id),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,12 +170,13 @@ pub enum Event {
 pub enum RunOutcome {
     Done,
     Failed,
+    /// It can be continued: Ctrl-C, or credentials that are no longer valid.
     Interrupted,
     /// An expectation did not hold.
     Unexpected,
 }
 
-/// An event and when it was committed.
+/// A committed event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     pub seq: u64,

@@ -1,14 +1,22 @@
-//! What has happened, and so what is true: events in SQLite, a state that is their fold, and one match that
-//! refuses every illegal transition.
+//! The journal: events in SQLite, and the state that is their fold.
 
+mod error;
 mod event;
 mod figure;
+mod format;
+mod ledger;
+mod ordered;
 mod process;
 mod state;
 mod store;
+#[cfg(test)]
+mod tests;
 
+pub use error::{Illegal, JournalError};
 pub use event::{Cause, Event, Lifetime, Record, ResourceId, RunOutcome};
 pub use figure::{Figure, Series};
+pub use format::FORMAT;
+pub use ledger::{Ledger, ResourceRow, ResourceStatus};
 pub use process::{is_alive, start_time};
-pub use state::{Ledger, ResourceRow, ResourceStatus, RunRow, State, StepRow, StepStatus};
-pub use store::{FORMAT, Journal, JournalError, Observer, Progress};
+pub use state::{RunRow, State, StepRow, StepStatus};
+pub use store::{Journal, Observer, Progress};

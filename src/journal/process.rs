@@ -1,32 +1,32 @@
-//! Telling a process from another that was given the same number later.
+//! Whether a process still runs. Linux reuses process ids, so a process is known by its id and its start time.
 
 use rustix::process::{Pid, test_kill_process};
 
-/// What /proc tells of a process: the fields of proc(5) from the third on.
+/// Returns the fields of `/proc/PID/stat` from the third on, the process's state. See proc(5).
 fn fields(pid: u32) -> Option<Vec<String>> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may hold anything; the fields that follow it don't.
+    // The second field, the name in parentheses, may itself hold spaces and parentheses.
     Some(stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
 }
 
-/// When a process started, in clock ticks since boot; `None` where the system doesn't tell.
+/// Returns when a process started, in clock ticks since boot.
 pub fn start_time(pid: u32) -> Option<u64> {
     fields(pid)?.get(19)?.parse().ok()
 }
 
-/// Whether a process has ended, and only waits for its parent to ask how.
-fn is_dead(pid: u32) -> bool {
+/// Whether a process has ended, though its parent has not waited for it yet.
+fn is_zombie(pid: u32) -> bool {
     fields(pid)
         .is_some_and(|fields| ["Z", "X"].iter().any(|dead| fields.first().is_some_and(|state| state == dead)))
 }
 
-/// Whether the process that had this number and start time still runs.
+/// Whether the process with this id and start time still runs.
 pub fn is_alive(pid: u32, started: Option<u64>) -> bool {
     let exists = i32::try_from(pid)
         .ok()
         .and_then(Pid::from_raw)
         .is_some_and(|pid| !matches!(test_kill_process(pid), Err(rustix::io::Errno::SRCH)));
-    exists && !is_dead(pid) && (started.is_none() || start_time(pid) == started)
+    exists && !is_zombie(pid) && (started.is_none() || start_time(pid) == started)
 }
 
 #[cfg(test)]
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_has_ended_is_dead_before_anybody_asks_how() {
+    fn a_zombie_is_not_alive() {
         let own = std::process::id();
         assert!(is_alive(own, start_time(own)));
         let mut child =

@@ -1,44 +1,28 @@
-//! The journal on disk: one SQLite file of events, each chained to the one before by its hash.
+//! The journal on disk: one SQLite file of events, each with the hash of the event before it.
 //!
-//! WAL and `synchronous=FULL`: what [`Journal::append`] has returned from survives a power loss. One process
-//! writes; its lock names it, and an epoch fences a writer that lost the lock while it slept.
+//! The file is in WAL mode with `synchronous=FULL`, so events survive a power loss as soon as [`Journal::append`] has
+//! returned. One process writes: its lock names it, and an epoch stops a writer that lost the lock while it slept.
 
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
+use super::error::JournalError;
 use super::event::{Event, Record};
+use super::format;
 use super::process::{is_alive, start_time};
 use super::state::State;
 
-/// Version of the on-disk format, in SQLite's `user_version`.
-/// 1: events as JSON in `events(seq, at, body, hash)`.
-pub const FORMAT: i64 = 3;
-
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    #[error("the journal {} was written by a newer opsml (format {found}; this one reads {FORMAT}): update opsml, or delete the file to start over without what it knows", .path.display())]
-    Newer { path: PathBuf, found: i64 },
-    #[error("the journal {} is damaged at event {seq}: {why}", .path.display())]
-    Damaged { path: PathBuf, seq: u64, why: String },
-    #[error("another run holds this runbook: process {pid}")]
-    Locked { pid: u32 },
-    #[error("another process took this runbook over; this one stops before its next call")]
-    Fenced,
-    #[error("the journal {}: {why}", .path.display())]
-    Storage { path: PathBuf, why: String },
-}
-
-/// Sees every event as it is committed, and progress, which is not kept.
+/// Receives every event after its commit. Progress and notes are not journaled.
 pub trait Observer: Send {
     fn event(&mut self, record: &Record, state: &State);
     fn progress(&mut self, step: &str, progress: &Progress);
-    /// Something that the user should read, and that nothing records.
+    /// A message for the user.
     fn note(&mut self, step: &str, text: &str);
 }
 
-/// How far a step is.
+/// How far a step has come.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
     pub message: String,
@@ -50,23 +34,28 @@ pub struct Journal {
     path: PathBuf,
     connection: Connection,
     state: State,
+    /// The number and the hash of the last event.
     last: (u64, Vec<u8>),
-    /// Set while this process may write.
+    /// Set while this process holds the lock.
     epoch: Option<i64>,
+    /// A commit has failed, and the state may hold events that the file does not.
+    stale: bool,
     observer: Option<Box<dyn Observer>>,
 }
 
 impl Journal {
-    /// Opens a journal to read it; `None` where there is none. Takes no lock.
+    /// Opens a journal to read it, without a lock. Returns `None` if there is no file.
     pub fn read(path: &Path) -> Result<Option<Self>, JournalError> {
         if !path.exists() {
             return Ok(None);
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Self::open(path, flags).map(Some)
+        let mut journal = Self::open(path, flags)?;
+        journal.load()?;
+        Ok(Some(journal))
     }
 
-    /// Opens or makes a journal and takes its lock.
+    /// Opens or creates a journal and takes its lock.
     pub fn write(path: &Path) -> Result<Self, JournalError> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)
@@ -76,8 +65,8 @@ impl Journal {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut journal = Self::open(path, flags)?;
+        // Only now: another run may have written until we got the lock.
         journal.lock()?;
-        // What another run wrote between our reading and our lock belongs to the state.
         journal.load()?;
         Ok(journal)
     }
@@ -85,48 +74,23 @@ impl Journal {
     fn open(path: &Path, flags: OpenFlags) -> Result<Self, JournalError> {
         let storage =
             |error: rusqlite::Error| JournalError::Storage { path: path.to_owned(), why: error.to_string() };
-        let connection = Connection::open_with_flags(path, flags).map_err(storage)?;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(storage)?;
         connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(storage)?;
-        let found: i64 =
-            connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(storage)?;
-        if found > FORMAT {
+        format::upgrade(&mut connection).map_err(storage)?;
+        let found = format::version(&connection).map_err(storage)?;
+        if found > format::FORMAT {
             return Err(JournalError::Newer { path: path.to_owned(), found });
         }
-        if found == 0 {
-            connection
-                .execute_batch(&format!(
-                    "PRAGMA journal_mode = WAL;
-                     BEGIN IMMEDIATE;
-                     CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL, hash BLOB NOT NULL);
-                     CREATE TABLE IF NOT EXISTS lock (only INTEGER PRIMARY KEY CHECK (only = 0), epoch INTEGER NOT NULL, pid INTEGER, started INTEGER, head INTEGER, head_hash BLOB);
-                     INSERT OR IGNORE INTO lock (only, epoch) VALUES (0, 0);
-                     PRAGMA user_version = {FORMAT};
-                     COMMIT;"
-                ))
-                .map_err(storage)?;
-        }
-        if found == 1 {
-            // Format 1 did not say which event is the last.
-            let migrated = connection.execute_batch(&format!(
-                "BEGIN IMMEDIATE;
-                 ALTER TABLE lock ADD COLUMN head INTEGER;
-                 ALTER TABLE lock ADD COLUMN head_hash BLOB;
-                 PRAGMA user_version = {FORMAT};
-                 COMMIT;"
-            ));
-            migrated.map_err(storage)?;
-        }
         connection.execute_batch("PRAGMA synchronous = FULL").map_err(storage)?;
-        let mut journal = Self {
+        Ok(Self {
             path: path.to_owned(),
             connection,
             state: State::default(),
             last: (0, Vec::new()),
             epoch: None,
+            stale: false,
             observer: None,
-        };
-        journal.load()?;
-        Ok(journal)
+        })
     }
 
     pub fn state(&self) -> &State {
@@ -141,7 +105,7 @@ impl Journal {
         self.observer = Some(observer);
     }
 
-    /// Tells the observer how far a step is; nothing is written.
+    /// Reports to the observer how far a step has come. Nothing is written.
     pub fn progress(&mut self, step: &str, message: impl Into<String>, part: Option<(u64, u64)>) {
         if let Some(observer) = &mut self.observer {
             observer.progress(step, &Progress { message: message.into(), part });
@@ -154,10 +118,35 @@ impl Journal {
         }
     }
 
-    /// Commits events together; when it returns they are on the disk and in the state.
+    /// Commits events together. When it returns, they are on the disk and in the state; on an error, in neither.
     pub fn append(&mut self, events: impl IntoIterator<Item = Event>) -> Result<(), JournalError> {
+        let mut events = events.into_iter().peekable();
+        if events.peek().is_none() {
+            return Ok(());
+        }
+        if self.stale {
+            self.load()?;
+        }
+        self.stale = true;
+        match self.commit(events) {
+            Ok(records) => {
+                self.stale = false;
+                if let Some(observer) = &mut self.observer {
+                    records.iter().for_each(|record| observer.event(record, &self.state));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // If this fails too, the next append tries again; the first error says what is wrong.
+                let _ = self.load();
+                Err(error)
+            }
+        }
+    }
+
+    /// Applies the events to the state in place: a copy of the state for each commit would make a run quadratic.
+    fn commit(&mut self, events: impl Iterator<Item = Event>) -> Result<Vec<Record>, JournalError> {
         let at = jiff::Timestamp::now().as_millisecond();
-        let mut state = self.state.clone();
         let mut last = self.last.clone();
         let mut records = Vec::new();
         let epoch = self.epoch.ok_or(JournalError::Fenced)?;
@@ -167,8 +156,10 @@ impl Journal {
         };
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage)?;
-        let now: i64 =
-            transaction.query_row("SELECT epoch FROM lock", [], |row| row.get(0)).map_err(storage)?;
+        let now: i64 = transaction
+            .prepare_cached("SELECT epoch FROM lock")
+            .and_then(|mut query| query.query_row([], |row| row.get(0)))
+            .map_err(storage)?;
         if now != epoch {
             return Err(JournalError::Fenced);
         }
@@ -176,32 +167,24 @@ impl Journal {
             let body = serde_json::to_string(&event)
                 .map_err(|error| JournalError::Storage { path: self.path.clone(), why: error.to_string() })?;
             let record = Record { seq: last.0 + 1, at, event };
-            state.apply(&record).map_err(|illegal| JournalError::Damaged {
-                path: self.path.clone(),
-                seq: record.seq,
-                why: illegal.to_string(),
-            })?;
+            self.state.apply(&record).map_err(JournalError::Illegal)?;
             last = (record.seq, chain(&last.1, at, &body));
             transaction
-                .execute(
-                    "INSERT INTO events VALUES (?, ?, ?, ?)",
-                    params![record.seq as i64, at, body, last.1],
-                )
+                .prepare_cached("INSERT INTO events VALUES (?, ?, ?, ?)")
+                .and_then(|mut insert| insert.execute(params![record.seq as i64, at, body, last.1]))
                 .map_err(storage)?;
             records.push(record);
         }
         transaction
-            .execute("UPDATE lock SET head = ?, head_hash = ?", params![last.0 as i64, last.1])
+            .prepare_cached("UPDATE lock SET head = ?, head_hash = ?")
+            .and_then(|mut update| update.execute(params![last.0 as i64, last.1]))
             .map_err(storage)?;
         transaction.commit().map_err(storage)?;
-        (self.state, self.last) = (state, last);
-        if let Some(observer) = &mut self.observer {
-            records.iter().for_each(|record| observer.event(record, &self.state));
-        }
-        Ok(())
+        self.last = last;
+        Ok(records)
     }
 
-    /// Every event, oldest first.
+    /// Returns every event, oldest first.
     pub fn records(&self) -> Result<Vec<Record>, JournalError> {
         let mut records = Vec::new();
         self.each(|record, _| {
@@ -216,10 +199,12 @@ impl Journal {
         let mut last = (0, Vec::new());
         self.each(|record, hash| {
             state.apply(&record).map_err(|illegal| illegal.to_string())?;
-            last = (record.seq, hash);
+            last.0 = record.seq;
+            last.1.clear();
+            last.1.extend_from_slice(hash);
             Ok(())
         })?;
-        // A chain is whole without its end: the last event is written down beside it, in the same transaction.
+        // Hashes alone don't show that the last events are missing: the lock has the number and hash of the last one.
         let head = self.connection.query_row("SELECT head, head_hash FROM lock", [], |row| {
             Ok(row.get::<_, Option<i64>>(0)?.zip(row.get::<_, Option<Vec<u8>>>(1)?))
         });
@@ -231,12 +216,12 @@ impl Journal {
             let why = format!("the journal ends at event {}, and event {seq} was its last", last.0);
             return Err(JournalError::Damaged { path: self.path.clone(), seq: last.0 + 1, why });
         }
-        (self.state, self.last) = (state, last);
+        (self.state, self.last, self.stale) = (state, last, false);
         Ok(())
     }
 
-    /// Reads the events in order and verifies the chain.
-    fn each(&self, mut visit: impl FnMut(Record, Vec<u8>) -> Result<(), String>) -> Result<(), JournalError> {
+    /// Reads the events in order and verifies their hashes.
+    fn each(&self, mut visit: impl FnMut(Record, &[u8]) -> Result<(), String>) -> Result<(), JournalError> {
         let storage = |error: rusqlite::Error| JournalError::Storage {
             path: self.path.clone(),
             why: error.to_string(),
@@ -249,24 +234,23 @@ impl Journal {
         let (mut previous, mut expected) = (Vec::new(), 1);
         while let Some(row) = rows.next().map_err(storage)? {
             let read = || {
-                Ok::<_, rusqlite::Error>((
-                    row.get::<_, i64>(0)?,
-                    row.get::<_, i64>(1)?,
-                    row.get::<_, String>(2)?,
-                    row.get::<_, Vec<u8>>(3)?,
-                ))
+                let body = row.get_ref(2)?.as_str()?;
+                let hash = row.get_ref(3)?.as_blob()?;
+                Ok::<_, rusqlite::Error>((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, body, hash))
             };
             let (seq, at, body, hash) = read().map_err(storage)?;
             let damaged = |why: String| JournalError::Damaged { path: self.path.clone(), seq: expected, why };
             if seq as u64 != expected {
-                return Err(damaged(format!("event {seq} stands in its place")));
+                return Err(damaged(format!("event {seq} is in its place")));
             }
-            if hash != chain(&previous, at, &body) {
+            if hash != chain(&previous, at, body) {
                 return Err(damaged("its hash does not match its content".into()));
             }
-            let event = serde_json::from_str(&body).map_err(|error| damaged(error.to_string()))?;
-            visit(Record { seq: expected, at, event }, hash.clone()).map_err(damaged)?;
-            (previous, expected) = (hash, expected + 1);
+            let event = serde_json::from_str(body).map_err(|error| damaged(error.to_string()))?;
+            previous.clear();
+            previous.extend_from_slice(hash);
+            visit(Record { seq: expected, at, event }, &previous).map_err(damaged)?;
+            expected += 1;
         }
         Ok(())
     }
@@ -307,7 +291,7 @@ impl Journal {
 impl Drop for Journal {
     fn drop(&mut self) {
         if let Some(epoch) = self.epoch {
-            // A lock that stays is found dead by the next run, so a failure here costs nothing.
+            // If it fails, the next run finds that the lock's process is dead.
             let _ = self
                 .connection
                 .execute("UPDATE lock SET pid = NULL, started = NULL WHERE epoch = ?", [epoch]);
@@ -315,70 +299,7 @@ impl Drop for Journal {
     }
 }
 
+/// Returns the hash of an event, over the hash of the event before it.
 fn chain(previous: &[u8], at: i64, body: &str) -> Vec<u8> {
     Sha256::new().chain_update(previous).chain_update(at.to_le_bytes()).chain_update(body).finalize().to_vec()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn opened() -> Event {
-        Event::Opened { stack: "s".into(), target: "local".into(), account: "1".into(), region: "r".into() }
-    }
-
-    #[test]
-    fn what_is_appended_is_read_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("j.db");
-        let mut journal = Journal::write(&path).unwrap();
-        journal.append([opened()]).unwrap();
-        assert_eq!(Journal::read(&path).unwrap().unwrap().state(), journal.state());
-    }
-
-    #[test]
-    fn an_illegal_event_is_not_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("j.db");
-        let mut journal = Journal::write(&path).unwrap();
-        journal.append([opened()]).unwrap();
-        assert!(journal.append([opened()]).is_err());
-        assert_eq!(journal.records().unwrap().len(), 1);
-    }
-
-    #[test]
-    fn a_changed_row_and_a_newer_format_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("j.db");
-        Journal::write(&path).unwrap().append([opened()]).unwrap();
-        let connection = Connection::open(&path).unwrap();
-        connection.execute("UPDATE events SET body = replace(body, 'local', 'aws')", []).unwrap();
-        assert!(matches!(Journal::read(&path), Err(JournalError::Damaged { seq: 1, .. })));
-        connection.execute_batch("PRAGMA user_version = 99").unwrap();
-        assert!(matches!(Journal::read(&path), Err(JournalError::Newer { found: 99, .. })));
-    }
-
-    #[test]
-    fn a_journal_that_lost_its_end_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("j.db");
-        let mut journal = Journal::write(&path).unwrap();
-        journal.append([opened()]).unwrap();
-        journal
-            .append([Event::RunStarted { run: 1, params: Default::default(), version: "0".into() }])
-            .unwrap();
-        drop(journal);
-        Connection::open(&path).unwrap().execute("DELETE FROM events WHERE seq = 2", []).unwrap();
-        assert!(matches!(Journal::read(&path), Err(JournalError::Damaged { seq: 2, .. })));
-    }
-
-    #[test]
-    fn a_writer_that_lost_the_lock_is_fenced() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("j.db");
-        let mut first = Journal::write(&path).unwrap();
-        let connection = Connection::open(&path).unwrap();
-        connection.execute("UPDATE lock SET epoch = epoch + 1", []).unwrap();
-        assert!(matches!(first.append([opened()]), Err(JournalError::Fenced)));
-    }
 }

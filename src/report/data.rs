@@ -210,11 +210,7 @@ fn step_view(step: &Declared, state: &State, redactor: &Redactor, number: &mut u
 }
 
 fn redacted(failure: &Failure, redactor: &Redactor) -> Failure {
-    Failure {
-        code: redactor.text(&failure.code),
-        message: redactor.text(&failure.message),
-        hints: failure.hints.iter().map(|hint| redactor.text(hint)).collect(),
-    }
+    failure.map_texts(|text| redactor.text(text))
 }
 
 fn card(what: String, name: String, resource: &ResourceRow, redactor: &Redactor) -> Body {

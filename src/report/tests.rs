@@ -90,7 +90,7 @@ impl Journaled {
             slot: kind.into(),
             spec: Value::Null,
             lifetime: Default::default(),
-            changes: None,
+            attached_to: None,
         });
         self.add(Event::Created { id: id.clone(), adopted: false });
         self.add(Event::Ready { id: id.clone(), facts: facts.as_object().unwrap().clone() });
@@ -361,7 +361,7 @@ fn a_job_that_must_fail_shows_how_it_did() {
         slot: "bucket".into(),
         spec: Value::Null,
         lifetime: Default::default(),
-        changes: None,
+        attached_to: None,
     });
     journal.add(Event::Created { id, adopted: false });
     journal.done(

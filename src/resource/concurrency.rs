@@ -19,7 +19,7 @@ pub struct ReservedConcurrency {
 
 impl Resource for ReservedConcurrency {
     const TYPE: &'static str = "reserved-concurrency";
-    const PART: bool = true;
+    const SHARES_TAGS: bool = true;
 
     fn naming(&self) -> Naming {
         Naming::Fixed(self.function.clone())
@@ -43,7 +43,7 @@ impl Resource for ReservedConcurrency {
         function_tags(aws, name).await
     }
 
-    fn changes(&self) -> Option<ResourceId> {
+    fn attached_to(&self) -> Option<ResourceId> {
         Some(ResourceId { kind: Function::TYPE.into(), name: self.function.clone() })
     }
 
@@ -80,7 +80,7 @@ pub struct ProvisionedConcurrency {
 
 impl Resource for ProvisionedConcurrency {
     const TYPE: &'static str = "provisioned-concurrency";
-    const PART: bool = true;
+    const SHARES_TAGS: bool = true;
 
     fn naming(&self) -> Naming {
         Naming::Fixed(format!("{}:{}", self.function, self.qualifier))
@@ -116,7 +116,7 @@ impl Resource for ProvisionedConcurrency {
         function_tags(aws, &self.function).await
     }
 
-    fn changes(&self) -> Option<ResourceId> {
+    fn attached_to(&self) -> Option<ResourceId> {
         Some(ResourceId { kind: Function::TYPE.into(), name: self.function.clone() })
     }
 

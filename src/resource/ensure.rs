@@ -13,11 +13,8 @@ use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
 use crate::journal::{Event, Journal, Lifetime, ResourceId, ResourceStatus};
 
-/// The code of a wait that the user broke off.
-pub const INTERRUPTED: &str = "Interrupted";
-
 /// What a step works with: the cloud, the journal, and who it is.
-pub struct Hands<'a> {
+pub struct StepSession<'a> {
     pub aws: &'a Aws,
     pub journal: &'a mut Journal,
     pub step: String,
@@ -35,19 +32,19 @@ pub struct Hands<'a> {
 
 /// A resource that is ready.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct ReadyResource {
     pub name: String,
     pub facts: Map<String, Value>,
 }
 
-impl Held {
+impl ReadyResource {
     /// A fact as text; empty where there is none.
     pub fn text(&self, fact: &str) -> String {
         self.facts.get(fact).and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 }
 
-impl Hands<'_> {
+impl StepSession<'_> {
     /// The tags that say whose a resource is, with the user's own.
     fn all_tags(&self) -> Tags {
         let mut tags = self.tags.clone();
@@ -57,16 +54,21 @@ impl Hands<'_> {
     }
 
     pub fn commit(&mut self, events: impl IntoIterator<Item = Event>) -> Outcome<()> {
-        self.journal.append(events).map_err(Failure::journal)
+        Ok(self.journal.append(events)?)
     }
 
     /// Makes sure that the step's slot holds a resource as `wanted`, and waits until it is ready.
-    pub async fn ensure<R: Resource>(&mut self, slot: &str, wanted: R, lifetime: Lifetime) -> Outcome<Held> {
+    pub async fn ensure<R: Resource>(
+        &mut self,
+        slot: &str,
+        wanted: R,
+        lifetime: Lifetime,
+    ) -> Outcome<ReadyResource> {
         let id = match self.settle(slot, &wanted).await? {
             Settled::Have(id) => id,
             Settled::Need => {
-                if R::PART {
-                    self.refuse_anothers_target(&wanted).await?;
+                if R::SHARES_TAGS {
+                    self.require_target_ownership(&wanted).await?;
                 }
                 let there = self.is_there(&wanted).await?;
                 let id = self.intend(slot, &wanted, lifetime)?;
@@ -82,13 +84,13 @@ impl Hands<'_> {
         let live = self.wait(&id, &wanted).await?;
         self.commit([Event::Ready { id: id.clone(), facts: live.facts.clone() }])?;
         self.look_again(&id).await?;
-        Ok(Held { name: id.name, facts: live.facts })
+        Ok(ReadyResource { name: id.name, facts: live.facts })
     }
 
     /// What is set on a resource shows in its description: that is no change from outside.
     async fn look_again(&mut self, id: &ResourceId) -> Outcome<()> {
         let ledger = &self.journal.state().resources;
-        let target = ledger.get(id).and_then(|row| row.changes.as_ref());
+        let target = ledger.get(id).and_then(|row| row.attached_to.as_ref());
         let Some((id, row)) = target.and_then(|target| Some((target.clone(), ledger.get(target)?))) else {
             return Ok(());
         };
@@ -111,7 +113,7 @@ impl Hands<'_> {
         let old: R = serde_json::from_value(row.spec.clone()).map_err(Failure::journal)?;
         match row.status {
             ResourceStatus::Intended if old.describe(self.aws, &id.name).await?.is_some() => {
-                self.refuse_anothers(&old, &id.name, R::STAGED).await?;
+                self.require_ownership(&old, &id.name, R::STAGED).await?;
                 self.adopt(&id, &old).await?;
             }
             ResourceStatus::Intended => {
@@ -126,7 +128,7 @@ impl Hands<'_> {
         }
         let live = old.describe(self.aws, &id.name).await?;
         if live.is_some() {
-            self.refuse_anothers(&old, &id.name, false).await?;
+            self.require_ownership(&old, &id.name, false).await?;
         }
         match live {
             None => {
@@ -163,8 +165,8 @@ impl Hands<'_> {
         let id = ResourceId { kind: R::TYPE.into(), name };
         let spec = serde_json::to_value(wanted).map_err(Failure::journal)?;
         let (step, slot) = (self.step.clone(), slot.to_owned());
-        let changes = wanted.changes();
-        self.commit([Event::Intended { id: id.clone(), step, slot, spec, lifetime, changes }])?;
+        let attached_to = wanted.attached_to();
+        self.commit([Event::Intended { id: id.clone(), step, slot, spec, lifetime, attached_to }])?;
         Ok(id)
     }
 
@@ -179,7 +181,7 @@ impl Hands<'_> {
         // first ones may have got through: then finishing it tells what the matter is.
         match wanted.describe(self.aws, &id.name).await {
             Ok(Some(_)) => {
-                self.refuse_anothers(wanted, &id.name, R::STAGED).await?;
+                self.require_ownership(wanted, &id.name, R::STAGED).await?;
                 self.adopt(id, wanted).await
             }
             Ok(None) => {
@@ -208,12 +210,12 @@ impl Hands<'_> {
         if wanted.describe(self.aws, &name).await?.is_none() {
             return Ok(false);
         }
-        self.refuse_anothers(wanted, &name, false).await?;
+        self.require_ownership(wanted, &name, false).await?;
         Ok(true)
     }
 
     /// Refuses to make a part of what isn't ours, or to set something on it.
-    async fn refuse_anothers_target<R: Resource>(&self, part: &R) -> Outcome<()> {
+    async fn require_target_ownership<R: Resource>(&self, part: &R) -> Outcome<()> {
         let name = match part.naming() {
             Naming::Fixed(name) => name,
             Naming::Stack { base, .. } | Naming::Timestamp { base, .. } => base,
@@ -232,11 +234,11 @@ impl Hands<'_> {
 
     /// Refuses what carries another's tags, or none. Of one that takes several calls to make, the first ones may have
     /// got through before its tags did.
-    async fn refuse_anothers<R: Resource>(&self, one: &R, name: &str, half_made: bool) -> Outcome<()> {
-        match whose(one, self.aws, name, &self.journal.state().stack).await? {
-            Whose::Ours => Ok(()),
-            Whose::Nobodys if half_made => Ok(()),
-            Whose::Nobodys | Whose::Anothers => {
+    async fn require_ownership<R: Resource>(&self, one: &R, name: &str, half_made: bool) -> Outcome<()> {
+        match ownership(one, self.aws, name, &self.journal.state().stack).await? {
+            Ownership::Ours => Ok(()),
+            Ownership::Unowned if half_made => Ok(()),
+            Ownership::Unowned | Ownership::SomebodyElses => {
                 let kind = R::TYPE.replace('-', " ");
                 let message = format!("{kind} {name} exists already and was not made by this runbook");
                 Err(Failure::new("NotOurs", message)
@@ -275,7 +277,7 @@ impl Hands<'_> {
         };
         tokio::select! {
             () = tokio::time::sleep(interval) => Ok(()),
-            () = stop => Err(Failure::new(INTERRUPTED, "stopped by Ctrl-C; what runs on AWS's side goes on")),
+            () = stop => Err(Failure::interrupted("stopped by Ctrl-C; what runs on AWS's side goes on")),
         }
     }
 
@@ -298,8 +300,8 @@ impl Hands<'_> {
                 let stack = self.journal.state().stack.clone();
                 // What was ready had our tags.
                 let tagged = matches!(status, ResourceStatus::Ready | ResourceStatus::Updating);
-                let whose = resource.whose(self.aws, &id.name, &stack).await?;
-                if whose == Whose::Anothers || (whose == Whose::Nobodys && tagged) {
+                let ownership = resource.ownership(self.aws, &id.name, &stack).await?;
+                if ownership == Ownership::SomebodyElses || (ownership == Ownership::Unowned && tagged) {
                     self.journal
                         .note(&step, &format!("{id} is not ours any more by its tags, and is left alone"));
                     break;
@@ -317,24 +319,24 @@ impl Hands<'_> {
 
 /// Whose a resource is, by its tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
+pub enum Ownership {
     Ours,
     /// It has no tags.
-    Nobodys,
-    Anothers,
+    Unowned,
+    SomebodyElses,
 }
 
 /// Whose a resource of ours by name is by its tags. A name with a time in it, to the millisecond, was free when it was
 /// intended, and nobody else comes upon it.
-pub async fn whose<R: Resource>(one: &R, aws: &Aws, name: &str, stack: &str) -> Outcome<Whose> {
+pub async fn ownership<R: Resource>(one: &R, aws: &Aws, name: &str, stack: &str) -> Outcome<Ownership> {
     if let Naming::Timestamp { .. } = one.naming() {
-        return Ok(Whose::Ours);
+        return Ok(Ownership::Ours);
     }
     let tags = one.tags(aws, name).await?;
     Ok(match tags.get("opsml:stack") {
-        Some(of) if of == stack => Whose::Ours,
-        None if tags.is_empty() => Whose::Nobodys,
-        _ => Whose::Anothers,
+        Some(of) if of == stack => Ownership::Ours,
+        None if tags.is_empty() => Ownership::Unowned,
+        _ => Ownership::SomebodyElses,
     })
 }
 

@@ -17,7 +17,7 @@ pub struct FunctionAlias {
 
 impl Resource for FunctionAlias {
     const TYPE: &'static str = "function-alias";
-    const PART: bool = true;
+    const SHARES_TAGS: bool = true;
 
     fn naming(&self) -> Naming {
         Naming::Fixed(format!("{}:{}", self.function, self.alias))

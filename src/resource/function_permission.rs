@@ -33,7 +33,7 @@ impl FunctionPermission {
 
 impl Resource for FunctionPermission {
     const TYPE: &'static str = "function-permission";
-    const PART: bool = true;
+    const SHARES_TAGS: bool = true;
 
     fn naming(&self) -> Naming {
         Naming::Fixed(format!("{}/{}", self.function, self.statement_id))
@@ -75,7 +75,7 @@ impl Resource for FunctionPermission {
         added.map(|_| ()).map_err(|error| failure("AddPermission", error))
     }
 
-    fn changes(&self) -> Option<ResourceId> {
+    fn attached_to(&self) -> Option<ResourceId> {
         Some(ResourceId { kind: super::Function::TYPE.into(), name: self.function.clone() })
     }
 

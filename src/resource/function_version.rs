@@ -56,7 +56,7 @@ impl FunctionVersion {
 
 impl Resource for FunctionVersion {
     const TYPE: &'static str = "function-version";
-    const PART: bool = true;
+    const SHARES_TAGS: bool = true;
 
     fn naming(&self) -> Naming {
         Naming::Timestamp { base: self.function.clone(), max: 256 }

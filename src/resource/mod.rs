@@ -59,7 +59,7 @@ pub use tuning_job::{Objective, Range, Scaling, Strategy, TuningJob, trials};
 use crate::aws::Aws;
 use crate::failure::Outcome;
 use crate::journal::ResourceId;
-use ensure::Whose;
+use ensure::Ownership;
 
 /// AWS tags. Every resource that can carry tags has `opsml:stack` and `opsml:step`: they say whose it is.
 pub type Tags = BTreeMap<String, String>;
@@ -107,7 +107,7 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sy
     const STAGED: bool = false;
 
     /// It is a part of another resource, or set on one, and has that one's tags: where those are not ours, nothing is made.
-    const PART: bool = false;
+    const SHARES_TAGS: bool = false;
 
     fn naming(&self) -> Naming;
 
@@ -153,12 +153,12 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sy
 
     /// The resource on which it sets something, where it isn't a thing of its own. Whoever reads that one reads this, and
     /// deleting this undoes it.
-    fn changes(&self) -> Option<ResourceId> {
+    fn attached_to(&self) -> Option<ResourceId> {
         None
     }
 
     /// The resource that, while it is there, is why this one is not: what a later step has taken back.
-    fn taken_back_by(&self) -> Option<ResourceId> {
+    fn inverse(&self) -> Option<ResourceId> {
         None
     }
 
@@ -191,16 +191,16 @@ macro_rules! any_resource {
                 match self { $(Self::$Type(one) => one.delete(aws, name).await),* }
             }
 
-            pub async fn whose(&self, aws: &Aws, name: &str, stack: &str) -> Outcome<Whose> {
-                match self { $(Self::$Type(one) => ensure::whose(one, aws, name, stack).await),* }
+            pub async fn ownership(&self, aws: &Aws, name: &str, stack: &str) -> Outcome<Ownership> {
+                match self { $(Self::$Type(one) => ensure::ownership(one, aws, name, stack).await),* }
             }
 
             pub fn log(&self, name: &str) -> Option<(String, String)> {
                 match self { $(Self::$Type(one) => one.log(name)),* }
             }
 
-            pub fn taken_back_by(&self) -> Option<ResourceId> {
-                match self { $(Self::$Type(one) => one.taken_back_by()),* }
+            pub fn inverse(&self) -> Option<ResourceId> {
+                match self { $(Self::$Type(one) => one.inverse()),* }
             }
 
             pub fn bills(&self) -> Option<&str> {

@@ -54,7 +54,7 @@ impl RolePolicy {
 
 impl Resource for RolePolicy {
     const TYPE: &'static str = "role-policy";
-    const PART: bool = true;
+    const SHARES_TAGS: bool = true;
 
     fn naming(&self) -> Naming {
         Naming::Fixed(match &self.change {
@@ -94,11 +94,11 @@ impl Resource for RolePolicy {
         role_tags(aws, &self.role).await
     }
 
-    fn changes(&self) -> Option<ResourceId> {
+    fn attached_to(&self) -> Option<ResourceId> {
         Some(ResourceId { kind: Role::TYPE.into(), name: self.role.clone() })
     }
 
-    fn taken_back_by(&self) -> Option<ResourceId> {
+    fn inverse(&self) -> Option<ResourceId> {
         let Change::Attached(arn) = &self.change else { return None };
         Some(ResourceId { kind: Self::TYPE.into(), name: format!("{} without {arn}", self.role) })
     }

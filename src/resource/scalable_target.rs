@@ -64,7 +64,7 @@ impl Resource for ScalableTarget {
         self.register(aws, name, None).await
     }
 
-    fn changes(&self) -> Option<ResourceId> {
+    fn attached_to(&self) -> Option<ResourceId> {
         Some(ResourceId { kind: Endpoint::TYPE.into(), name: self.endpoint_name.clone() })
     }
 

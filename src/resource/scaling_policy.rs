@@ -93,7 +93,7 @@ impl Resource for ScalingPolicy {
         put.map(|_| ()).map_err(|error| failure("PutScalingPolicy", error))
     }
 
-    fn changes(&self) -> Option<ResourceId> {
+    fn attached_to(&self) -> Option<ResourceId> {
         Some(ResourceId { kind: Endpoint::TYPE.into(), name: self.endpoint_name.clone() })
     }
 

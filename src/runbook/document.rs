@@ -1,11 +1,16 @@
 //! Finds the front matter, the `opsml` blocks and the prose in a Markdown document.
 
+use std::collections::{HashMap, HashSet};
+
+use indexmap::IndexMap;
 use pulldown_cmark::{CodeBlockKind, Event, MetadataBlockKind, Options, Parser, Tag, TagEnd};
 
-use super::{Declared, FrontMatter, Piece, Runbook, front, shape, template, yaml};
+use super::front::{self, FrontMatter};
+use super::model::{Declared, Piece, Runbook, Uses};
+use super::yaml::{self, Key, Node, NodeKind};
+use super::{shape, template};
 use crate::diagnostic::{Diagnostic, Severity, Source, Span};
 use crate::step::{self, Common};
-use yaml::{Key, Node, NodeKind};
 
 /// The extensions of CommonMark that a runbook is written in; the report renders the same.
 pub fn options() -> Options {
@@ -15,7 +20,15 @@ pub fn options() -> Options {
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
 }
 
-pub fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
+impl Runbook {
+    /// Reads a runbook. The diagnostics are about its form alone; [`check`](super::check()) adds what its content gets
+    /// wrong.
+    pub fn parse(source: Source) -> (Self, Vec<Diagnostic>) {
+        parse(source)
+    }
+}
+
+fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
     // A byte order mark would hide the front matter.
     let source = match source.text.strip_prefix('\u{feff}') {
         Some(rest) => Source::new(source.path.clone(), rest),
@@ -26,7 +39,8 @@ pub fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
     let mut front = FrontMatter::default();
     let mut steps: Vec<Declared> = Vec::new();
     let mut pieces = Vec::new();
-    let (mut front_unread, mut unread) = (false, Vec::new());
+    let mut places = HashMap::new();
+    let (mut front_unread, mut unread) = (false, HashSet::new());
     let mut at = 0;
     for fence in &fences {
         if at < fence.span.start {
@@ -47,8 +61,9 @@ pub fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
             }
             FenceKind::Other => pieces.push(Piece::Literal(fence.span.clone())),
             FenceKind::Opsml { info } => {
-                if let Some(step) = declared(&source.text, fence, info.clone(), &steps, &mut problems) {
+                if let Some(step) = declared(&source, fence, info.clone(), &places, &mut problems) {
                     pieces.push(Piece::Step(steps.len(), fence.span.clone()));
+                    places.insert(step.id.clone(), step.id_span.start);
                     steps.push(step);
                 } else {
                     unread.extend(source.text[info.clone()].split_whitespace().nth(1).map(str::to_owned));
@@ -60,7 +75,9 @@ pub fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
     if at < source.text.len() {
         pieces.push(Piece::Prose(at..source.text.len()));
     }
-    (Runbook { source, front, steps, pieces, front_unread, unread }, problems)
+    let mut runbook = Runbook::new(source, front, steps, pieces);
+    (runbook.front_unread, runbook.unread) = (front_unread, unread);
+    (runbook, problems)
 }
 
 struct Fence {
@@ -170,21 +187,14 @@ fn whole_lines(text: &str, span: Span) -> Span {
     start..end
 }
 
-/// A step's id or a parameter's name: a letter or `_`, then letters, digits, `_`; at most 32 of them, since it
-/// becomes part of names that AWS limits.
-pub fn is_identifier(text: &str) -> bool {
-    text.len() <= 32
-        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
 fn declared(
-    text: &str,
+    source: &Source,
     fence: &Fence,
     info: Span,
-    earlier: &[Declared],
+    earlier: &HashMap<String, usize>,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Declared> {
+    let text = source.text.as_str();
     let words: Vec<&str> = text[info.clone()].split_whitespace().collect();
     let id = match words.as_slice() {
         [_, id] => (*id).to_owned(),
@@ -200,7 +210,7 @@ fn declared(
         }
     };
     let id_span = info.end - id.len()..info.end;
-    if !is_identifier(&id) {
+    if !template::is_identifier(&id) {
         problems.push(
             Diagnostic::error(id_span, format!("`{id}` cannot be a step's id"))
                 .hint("prose refers to a step by its id, so it is letters, digits and _, 32 at most, and begins with no digit"),
@@ -214,8 +224,8 @@ fn declared(
         ));
         return None;
     }
-    if let Some(first) = earlier.iter().find(|step| step.id == id) {
-        let line = text[..first.id_span.start].matches('\n').count() + 1;
+    if let Some(first) = earlier.get(&id) {
+        let line = source.position(*first).line;
         problems
             .push(Diagnostic::error(id_span, format!("the id `{id}` is taken by the step in line {line}")));
         return None;
@@ -223,7 +233,8 @@ fn declared(
     let body = yaml::parse(text, fence.body.clone(), problems)?;
     let (kind, fields) = kind_of(&body, &id_span, problems)?;
     let common = common(&body, &kind, problems);
-    Some(Declared { id, id_span, span: fence.span.clone(), kind, fields, common, body })
+    let uses = Uses::of(&fields, &common);
+    Some(Declared { id, id_span, span: fence.span.clone(), kind, fields, common, body, uses })
 }
 
 /// The one key that names the step's kind, and its value.
@@ -246,7 +257,7 @@ fn kind_of(body: &Node, id_span: &Span, problems: &mut Vec<Diagnostic>) -> Optio
                 let names: Vec<&str> = common.iter().map(String::as_str).collect();
                 let mut problem =
                     Diagnostic::error(key.span.clone(), format!("a step has no key `{}`", key.name));
-                problem = match fields_of(&kind.name).contains(&key.name) {
+                problem = match fields_of(&kind.name).contains(&key.name.as_str()) {
                     true => problem.hint(format!("`{}` belongs below `{}`: indent it", key.name, kind.name)),
                     false => problem.suggest(&key.name, names),
                 };
@@ -283,9 +294,9 @@ fn kind_of(body: &Node, id_span: &Span, problems: &mut Vec<Diagnostic>) -> Optio
     }
 }
 
-fn fields_of(kind: &str) -> Vec<String> {
+fn fields_of(kind: &str) -> Vec<&'static str> {
     let members = step::kind(kind).and_then(|kind| shape::members((kind.fields)(), (kind.fields)()));
-    members.map(|members| members.keys().cloned().collect()).unwrap_or_default()
+    members.into_iter().flat_map(IndexMap::into_keys).collect()
 }
 
 fn common(body: &Node, kind: &Key, problems: &mut Vec<Diagnostic>) -> Common {

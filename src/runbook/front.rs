@@ -92,7 +92,7 @@ pub fn read(node: &Node, problems: &mut Vec<Diagnostic>) -> FrontMatter {
     let before = problems.len();
     problems.extend(shape::check(node, &front_matter_schema(), "the front matter"));
     for (key, value) in node.get("params").into_iter().flat_map(Node::entries) {
-        if !super::document::is_identifier(&key.name) || template::RESERVED.contains(&key.name.as_str()) {
+        if !template::is_identifier(&key.name) || template::RESERVED.contains(&key.name.as_str()) {
             problems.push(
                 Diagnostic::error(key.span.clone(), format!("`{}` cannot name a parameter", key.name))
                     .hint("a name is letters, digits and _, and no word of the template language"),

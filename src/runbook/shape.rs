@@ -1,9 +1,14 @@
-//! Holds a YAML tree against a JSON Schema and reports *every* misfit, each at its place in the document.
+//! Checks a YAML tree by a JSON Schema and reports *every* misfit, each at its place in the document.
 //!
 //! The schemas are those that schemars derives from the kinds' structs, so this reads the part of JSON Schema
 //! that schemars writes, and the same source feeds `opsml schema`, `opsml check` and the structs themselves.
 //! One keyword is ours: `x-rule` says in words what `pattern` demands.
 
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use indexmap::IndexMap;
+use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::template;
@@ -16,19 +21,6 @@ pub fn check(node: &Node, schema: &Value, what: &str) -> Vec<Diagnostic> {
     let mut checker = Checker { root: schema, problems: Vec::new() };
     checker.node(node, schema, what);
     checker.problems
-}
-
-/// `null`, `text`, `an integer`, …: a value's type in words.
-pub fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "true or false",
-        Value::Number(number) if number.is_f64() => "a number",
-        Value::Number(_) => "an integer",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "a mapping",
-    }
 }
 
 /// Follows `$ref`s within `root`.
@@ -60,12 +52,12 @@ fn is_null(schema: &Value) -> bool {
 }
 
 /// The members that a path may go on with: the properties of every alternative. `None` where anything goes.
-pub fn members<'a>(root: &'a Value, schema: &'a Value) -> Option<Map<String, Value>> {
-    let mut found = Map::new();
+pub fn members<'a>(root: &'a Value, schema: &'a Value) -> Option<IndexMap<&'a str, &'a Value>> {
+    let mut found = IndexMap::new();
     for one in alternatives(root, schema) {
         match one.get("properties").and_then(Value::as_object) {
             Some(properties) if one.get("additionalProperties").is_none_or(|more| more == false) => {
-                found.extend(properties.clone());
+                found.extend(properties.iter().map(|(name, property)| (name.as_str(), property)));
             }
             _ if allows(one, "object") => return None,
             _ => {}
@@ -146,7 +138,12 @@ impl Checker<'_> {
             })
             .flatten()
             .collect();
-        let value_type = json_type(&node.to_value());
+        let value_type = match &node.kind {
+            NodeKind::Plain(value) => json_type(value),
+            NodeKind::Text(_) => "string",
+            NodeKind::List(_) => "array",
+            NodeKind::Map(_) => "object",
+        };
         if !constants.is_empty()
             && choices.iter().all(|one| one.get("const").is_some() || one.get("enum").is_some())
         {
@@ -264,8 +261,7 @@ impl Checker<'_> {
 
     fn text(&mut self, span: &Span, text: &str, schema: &Value, what: &str) {
         let Some(pattern) = schema.get("pattern").and_then(Value::as_str) else { return };
-        // A pattern is ours, from a type's schema; the test over all kinds compiles each.
-        if regex::Regex::new(pattern).is_ok_and(|regex| !regex.is_match(text)) {
+        if compiled(pattern).is_some_and(|regex| !regex.is_match(text)) {
             let mut problem =
                 Diagnostic::error(span.clone(), format!("`{text}` is not a value that {what} can have"));
             if let Some(rule) = schema.get("x-rule").and_then(Value::as_str) {
@@ -274,4 +270,14 @@ impl Checker<'_> {
             self.problems.push(problem);
         }
     }
+}
+
+/// A pattern comes from a type's schema, so there are few; the test over all kinds compiles each.
+fn compiled(pattern: &str) -> Option<Regex> {
+    static COMPILED: LazyLock<Mutex<HashMap<String, Option<Regex>>>> = LazyLock::new(Mutex::default);
+    let mut known = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !known.contains_key(pattern) {
+        known.insert(pattern.to_owned(), Regex::new(pattern).ok());
+    }
+    known.get(pattern).cloned().flatten()
 }

@@ -3,8 +3,15 @@
 
 use std::collections::HashMap;
 
-use super::template::Form;
 use crate::diagnostic::{Diagnostic, Span, closest};
+
+/// What a template or bare expression is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Template,
+    /// As in `when` and `expect`: without braces.
+    Expression,
+}
 
 /// Bytes of one tag. Each operator of a tag may nest one level deeper, in the parser as in what it makes, and the
 /// longest expression of a write-up has 200; a test parses the worst on a thread's stack of 2 MB.

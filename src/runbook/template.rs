@@ -1,13 +1,16 @@
 //! Expressions in a runbook: what they refer to, and what they come to. minijinja, strict, with fuel, and
 //! without anything that reads files, clocks or randomness.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
-use minijinja::value::{Rest, Serde, ValueOrKwargs};
+use minijinja::value::{Object, Rest, Serde, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior};
+use serde::Serialize;
 use serde_json::Value;
 
+pub use super::tag::Form;
 use super::tag::Tags;
 use crate::diagnostic::{Diagnostic, Span};
 
@@ -72,7 +75,67 @@ pub const RESERVED: &[&str] = &[
     "figure",
 ];
 
-/// A new environment for steps. A value that isn't there is an error.
+/// The environment of steps.
+static STEPS: LazyLock<Environment<'static>> = LazyLock::new(environment);
+
+/// What templates see: values by name. minijinja looks a name up when a template uses it, so a template costs what it
+/// uses, and not what there is.
+#[derive(Clone, Debug, Default)]
+pub struct Context(Arc<Names>);
+
+#[derive(Debug, Default)]
+struct Names {
+    values: RwLock<HashMap<String, minijinja::Value>>,
+    /// Where a name is looked up that is not among the values.
+    outer: Option<Context>,
+}
+
+impl Context {
+    pub fn set(&self, name: &str, value: impl Serialize) {
+        let mut values = self.0.values.write().unwrap_or_else(PoisonError::into_inner);
+        values.insert(name.to_owned(), minijinja::Value::from(Serde(value)));
+    }
+
+    /// The members of `inner`, and behind them these names.
+    pub fn with(&self, inner: &Value) -> Self {
+        let within = Self(Arc::new(Names { values: RwLock::default(), outer: Some(self.clone()) }));
+        for (name, value) in inner.as_object().into_iter().flatten() {
+            within.set(name, value);
+        }
+        within
+    }
+
+    fn to_value(&self) -> minijinja::Value {
+        minijinja::Value::from_dyn_object(self.0.clone())
+    }
+}
+
+impl Names {
+    fn get(&self, name: &str) -> Option<minijinja::Value> {
+        let values = self.values.read().unwrap_or_else(PoisonError::into_inner);
+        values.get(name).cloned().or_else(|| self.outer.as_ref()?.0.get(name))
+    }
+}
+
+impl Object for Names {
+    fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
+        self.get(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<minijinja::Value> {
+        self.get(key)
+    }
+}
+
+/// A name for a step or a parameter: a letter or `_`, then letters, digits, `_`; at most 32 of them, since it becomes
+/// part of names that AWS limits.
+pub fn is_identifier(text: &str) -> bool {
+    text.len() <= 32
+        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// A new environment as that of steps. A value that isn't there is an error.
 pub fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -193,22 +256,13 @@ pub struct Reference {
     pub span: Span,
 }
 
-/// What a template or bare expression is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    Template,
-    /// As in `when` and `expect`: without braces.
-    Expression,
-}
-
 /// What `text` refers to. `at` says where a byte of `text` stands in the document.
 pub fn references(text: &str, form: Form, at: &dyn Fn(usize) -> usize) -> Result<Vec<Reference>, Diagnostic> {
     let tags = Tags::new(text, form);
     tags.bounded().map_err(|(span, message)| Diagnostic::error(at(span.start)..at(span.end), message))?;
-    let environment = environment();
     let found = match form {
-        Form::Template => environment.template_from_str(text).map(|t| t.undeclared_variables(true)),
-        Form::Expression => environment.compile_expression(text).map(|e| e.undeclared_variables(true)),
+        Form::Template => STEPS.template_from_str(text).map(|t| t.undeclared_variables(true)),
+        Form::Expression => STEPS.compile_expression(text).map(|e| e.undeclared_variables(true)),
     };
     let found: BTreeSet<String> = found.map_err(|error| diagnostic(text, &error, at))?.into_iter().collect();
     let names = tags.names();
@@ -247,12 +301,11 @@ pub fn message(error: &Error) -> String {
 }
 
 /// Evaluates a bare expression, as in `when` and `expect`.
-pub fn evaluate(expression: &str, context: &Value) -> Result<Value, Error> {
+pub fn evaluate(expression: &str, context: &Context) -> Result<Value, Error> {
     if let Err((_, message)) = Tags::new(expression, Form::Expression).bounded() {
         return Err(Error::new(ErrorKind::SyntaxError, message));
     }
-    let environment = environment();
-    let value = environment.compile_expression(expression)?.eval(minijinja::Value::from(Serde(context)))?;
+    let value = STEPS.compile_expression(expression)?.eval(context.to_value())?;
     if value.is_undefined() {
         return Err(Error::new(ErrorKind::UndefinedError, format!("`{expression}` has no value")));
     }
@@ -260,13 +313,10 @@ pub fn evaluate(expression: &str, context: &Value) -> Result<Value, Error> {
 }
 
 /// Resolves text: one whole expression keeps its value's type, anything else becomes text.
-pub fn resolve(text: &str, context: &Value) -> Result<Value, Error> {
+pub fn resolve(text: &str, context: &Context) -> Result<Value, Error> {
     match whole_expression(text) {
         Some(expression) => evaluate(expression, context),
-        None if has_template(text) => {
-            let context = minijinja::Value::from(Serde(context));
-            render(&environment(), text, &context, MAX_TEXT).map(Value::String)
-        }
+        None if has_template(text) => render(&STEPS, text, &context.to_value(), MAX_TEXT).map(Value::String),
         None => Ok(Value::String(text.to_owned())),
     }
 }
@@ -281,9 +331,13 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn context(values: Value) -> Context {
+        Context::default().with(&values)
+    }
+
     #[test]
     fn whole_expressions_keep_their_type() {
-        let context = json!({"a": {"n": 3, "list": [1, 2]}});
+        let context = context(json!({"a": {"n": 3, "list": [1, 2]}}));
         assert_eq!(resolve("{{ a.n }}", &context).unwrap(), json!(3));
         assert_eq!(resolve("{{ a.list }}", &context).unwrap(), json!([1, 2]));
         assert_eq!(resolve("n-{{ a.n }}", &context).unwrap(), json!("n-3"));
@@ -314,7 +368,7 @@ mod tests {
             "{{ '%*d'|format(999999999, 1) }}",
             "{{ range(100000)|join('a text of some length') }}",
         ] {
-            assert!(resolve(text, &json!({})).is_err(), "{text}");
+            assert!(resolve(text, &Context::default()).is_err(), "{text}");
         }
         for (text, shown) in [
             ("x{{ '%.2f'|format(1.234) }}", "x1.23"),
@@ -322,7 +376,7 @@ mod tests {
             ("x{{ 'aba'|replace('a', 'x') }}", "xxbx"),
             ("x{{ [1]|tojson }}", "x[1]"),
         ] {
-            assert_eq!(resolve(text, &json!({})).unwrap(), json!(shown), "{text}");
+            assert_eq!(resolve(text, &Context::default()).unwrap(), json!(shown), "{text}");
         }
     }
 
@@ -355,8 +409,8 @@ mod tests {
                     // What matters is that there is an answer.
                     let _ = references(&template, Form::Template, &|at| at);
                     let _ = references(&longest, Form::Expression, &|at| at);
-                    let _ = resolve(&template, &json!({"a": "a"}));
-                    let _ = resolve(&format!("x{template}"), &json!({"a": "a"}));
+                    let _ = resolve(&template, &context(json!({"a": "a"})));
+                    let _ = resolve(&format!("x{template}"), &context(json!({"a": "a"})));
                 })
                 .unwrap()
                 .join()
@@ -371,7 +425,7 @@ mod tests {
     #[test]
     fn filters_and_tests_are_those_that_are_known() {
         let there = |what: &str, name: &&str| {
-            evaluate(&format!("'{name}' is {what}"), &json!({})).unwrap() == json!(true)
+            evaluate(&format!("'{name}' is {what}"), &Context::default()).unwrap() == json!(true)
         };
         assert_eq!(FILTERS.iter().find(|name| !there("filter", name)), None);
         assert_eq!(TESTS.iter().find(|name| !there("test", name)), None);

@@ -70,11 +70,76 @@ impl Node {
     /// What the value is, in words.
     pub fn describe(&self) -> &'static str {
         match &self.kind {
-            NodeKind::Plain(value) => crate::runbook::shape::type_name(value),
+            NodeKind::Plain(value) => type_name(value),
             NodeKind::Text(_) => "text",
             NodeKind::List(_) => "a list",
             NodeKind::Map(_) => "a mapping",
         }
+    }
+
+    /// Visits every text in the tree; no key is one.
+    pub fn each_text(&self, visit: &mut dyn FnMut(&Self, &str)) {
+        match &self.kind {
+            NodeKind::Text(text) => visit(self, text),
+            NodeKind::Plain(_) => {}
+            NodeKind::List(items) => items.iter().for_each(|item| item.each_text(visit)),
+            NodeKind::Map(entries) => entries.iter().for_each(|(_, value)| value.each_text(visit)),
+        }
+    }
+
+    /// The tree with every text replaced.
+    pub fn map_texts(&self, change: &mut dyn FnMut(&Self, &str) -> Self) -> Self {
+        let kind = match &self.kind {
+            NodeKind::Text(text) => return change(self, text),
+            NodeKind::Plain(value) => NodeKind::Plain(value.clone()),
+            NodeKind::List(items) => {
+                NodeKind::List(items.iter().map(|item| item.map_texts(change)).collect())
+            }
+            NodeKind::Map(entries) => NodeKind::Map(
+                entries.iter().map(|(key, value)| (key.clone(), value.map_texts(change))).collect(),
+            ),
+        };
+        Self { span: self.span.clone(), kind }
+    }
+
+    /// Whether a text in the tree passes the test.
+    pub fn any_text(&self, test: &dyn Fn(&Self, &str) -> bool) -> bool {
+        match &self.kind {
+            NodeKind::Text(text) => test(self, text),
+            NodeKind::Plain(_) => false,
+            NodeKind::List(items) => items.iter().any(|item| item.any_text(test)),
+            NodeKind::Map(entries) => entries.iter().any(|(_, value)| value.any_text(test)),
+        }
+    }
+
+    /// A tree for a value that stands at one place as a whole.
+    pub fn at(span: &Span, value: Value) -> Self {
+        let kind = match value {
+            Value::String(text) => NodeKind::Text(text),
+            Value::Array(items) => {
+                NodeKind::List(items.into_iter().map(|item| Self::at(span, item)).collect())
+            }
+            Value::Object(map) => NodeKind::Map(
+                map.into_iter()
+                    .map(|(name, value)| (Key { span: span.clone(), name }, Self::at(span, value)))
+                    .collect(),
+            ),
+            plain => NodeKind::Plain(plain),
+        };
+        Self { span: span.clone(), kind }
+    }
+}
+
+/// `nothing`, `text`, `an integer`, …: a value's type in words.
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "true or false",
+        Value::Number(number) if number.is_f64() => "a number",
+        Value::Number(_) => "an integer",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a mapping",
     }
 }
 

@@ -122,7 +122,7 @@ impl Kind for Audit {
     }
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
-        let ledger = &context.hands.journal.state().resources;
+        let ledger = &context.session.journal.state().resources;
         let ours = || ledger.live().map(|(id, _)| (id.kind.clone(), id.name.clone())).collect();
         let asked = Asked {
             only: (self.scope == Scope::Stack).then(ours),

@@ -12,7 +12,6 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::{Context, Done, Kind, Problem};
 use crate::failure::{Failure, Outcome};
-use crate::resource::ensure::INTERRUPTED;
 
 /// Bytes of output that are kept of each stream, and those that are shown of a line.
 const MAX_OUTPUT: usize = 1 << 20;
@@ -86,7 +85,7 @@ impl Kind for Command {
         })?;
         let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
         let failed = |error: std::io::Error| Failure::new("Command", format!("`{program}`: {error}"));
-        let mut interrupted = context.hands.interrupted.clone();
+        let mut interrupted = context.session.interrupted.clone();
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let (mut out, mut err) = (Output::default(), Output::default());
         let mut said = |line: &str| context.progress(line.to_owned(), None);
@@ -116,7 +115,7 @@ impl Kind for Command {
             },
             End::Interrupted => None,
         };
-        let broken_off = || Failure::new(INTERRUPTED, format!("`{program}` was stopped by Ctrl-C"));
+        let broken_off = || Failure::interrupted(format!("`{program}` was stopped by Ctrl-C"));
         let Some(status) = status else {
             group.signal(Signal::TERM);
             // One that doesn't end by itself is killed with its group.

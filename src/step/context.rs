@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
 use crate::journal::{Figure, Lifetime};
-use crate::resource::ensure::{Hands, Held};
+use crate::resource::ensure::{ReadyResource, StepSession};
 use crate::resource::{Objects, Resource};
 
 /// The folders of a run.
@@ -46,33 +46,33 @@ impl Paths {
 
 /// A step's means while it runs.
 pub struct Context<'a> {
-    pub hands: Hands<'a>,
+    pub session: StepSession<'a>,
     pub paths: &'a Paths,
 }
 
 impl Context<'_> {
     pub fn aws(&self) -> &Aws {
-        self.hands.aws
+        self.session.aws
     }
 
     /// The start of generated names: the runbook's stem and the step's id.
     pub fn base(&self) -> String {
-        self.hands.base.clone()
+        self.session.base.clone()
     }
 
-    pub async fn ensure<R: Resource>(&mut self, slot: &str, wanted: R) -> Outcome<Held> {
-        self.hands.ensure(slot, wanted, Lifetime::Stack).await
+    pub async fn ensure<R: Resource>(&mut self, slot: &str, wanted: R) -> Outcome<ReadyResource> {
+        self.session.ensure(slot, wanted, Lifetime::Stack).await
     }
 
     /// As [`ensure`](Self::ensure), for what goes when the step ends, however it ends.
-    pub async fn ensure_meanwhile<R: Resource>(&mut self, slot: &str, wanted: R) -> Outcome<Held> {
-        self.hands.ensure(slot, wanted, Lifetime::Step).await
+    pub async fn ensure_ephemeral<R: Resource>(&mut self, slot: &str, wanted: R) -> Outcome<ReadyResource> {
+        self.session.ensure(slot, wanted, Lifetime::Step).await
     }
 
     /// Describes what the user says is there: it is used, and never changed, tagged or deleted.
-    pub async fn existing<R: Resource>(&mut self, kind: &R, name: &str) -> Outcome<Held> {
-        match kind.describe(self.hands.aws, name).await? {
-            Some(live) => Ok(Held { name: name.to_owned(), facts: live.facts }),
+    pub async fn existing<R: Resource>(&mut self, kind: &R, name: &str) -> Outcome<ReadyResource> {
+        match kind.describe(self.session.aws, name).await? {
+            Some(live) => Ok(ReadyResource { name: name.to_owned(), facts: live.facts }),
             None => {
                 Err(Failure::new("NotFound", format!("there is no {} {name}", R::TYPE.replace('-', " "))))
             }
@@ -83,9 +83,9 @@ impl Context<'_> {
     /// one above it.
     pub fn apart(&self, place: &str, syncs: bool) -> Outcome<()> {
         let place = format!("{}/", place.trim_end_matches('/'));
-        let ledger = &self.hands.journal.state().resources;
+        let ledger = &self.session.journal.state().resources;
         let mut others =
-            ledger.live().filter(|(id, row)| id.kind == Objects::TYPE && row.step != self.hands.step);
+            ledger.live().filter(|(id, row)| id.kind == Objects::TYPE && row.step != self.session.step);
         let overlap =
             others.find(|(id, _)| place.starts_with(&id.name) || (syncs && id.name.starts_with(&place)));
         match overlap {
@@ -99,8 +99,8 @@ impl Context<'_> {
     }
 
     pub fn progress(&mut self, message: impl Into<String>, part: Option<(u64, u64)>) {
-        let step = self.hands.step.clone();
-        self.hands.journal.progress(&step, message, part);
+        let step = self.session.step.clone();
+        self.session.journal.progress(&step, message, part);
     }
 }
 

@@ -15,7 +15,6 @@ use super::{Context, Done, Kind, Paths, Problem, images};
 use crate::archive;
 use crate::failure::{Failure, Outcome};
 use crate::files::{digest, hex};
-use crate::resource::ensure::INTERRUPTED;
 
 /// Bytes that are fetched from a URL at most.
 const MAX_DOWNLOAD: u64 = 16 << 30;
@@ -173,7 +172,7 @@ impl Dataset {
             tempfile::NamedTempFile::new_in(&cache).map_err(|error| Failure::file(&cache, error))?;
         let (mut hash, mut done, mut total) = (Sha256::new(), 0u64, None);
         let mut chunks = download(url.to_owned());
-        let mut interrupted = context.hands.interrupted.clone();
+        let mut interrupted = context.session.interrupted.clone();
         loop {
             let chunk = tokio::select! {
                 chunk = tokio::time::timeout(STALLED, chunks.recv()) => {
@@ -181,7 +180,7 @@ impl Dataset {
                 }
                 // A sender that is gone has nobody left to ask.
                 Ok(_) = interrupted.wait_for(|asked| *asked) => {
-                    return Err(Failure::new(INTERRUPTED, "stopped by Ctrl-C while downloading"));
+                    return Err(Failure::interrupted("the download was stopped by Ctrl-C"));
                 }
             };
             match chunk {

@@ -186,13 +186,13 @@ impl Ec2Train {
         let bundle = self.bundle(context, gathered).await?;
         let keys = context.paths.base.join(&context.paths.cache).join("keys");
         let key =
-            context.ensure_meanwhile("key-pair", KeyPair { base: context.base(), folder: keys }).await?;
+            context.ensure_ephemeral("key-pair", KeyPair { base: context.base(), folder: keys }).await?;
         let group = SecurityGroup {
             base: context.base(),
             ssh_from: [ssh_from.clone()].into(),
             vpc_id: self.vpc_id.clone(),
         };
-        let group = context.ensure_meanwhile("security-group", group).await?;
+        let group = context.ensure_ephemeral("security-group", group).await?;
         let results = format!("{}/", self.output_path.0.trim_end_matches('/'));
         let wanted = Instance {
             base: context.base(),
@@ -210,7 +210,7 @@ impl Ec2Train {
                 SpotField::Priced(spot) => Some(Spot { max_price: Some(spot.max_price) }),
             },
         };
-        let held = context.ensure_meanwhile("instance", wanted).await?;
+        let held = context.ensure_ephemeral("instance", wanted).await?;
         let output = training_output(context.aws(), &results, &held.name).await?;
         let figures = curves(&output);
         let billable = held.facts.get("seconds").and_then(Value::as_i64).unwrap_or_default().max(60);
@@ -262,7 +262,7 @@ impl Ec2Train {
             files: all.len() as u64,
             bytes: all.iter().map(|file| file.bytes).sum(),
         };
-        Ok(context.ensure_meanwhile("bundle", objects).await?.text("uri"))
+        Ok(context.ensure_ephemeral("bundle", objects).await?.text("uri"))
     }
 
     fn user_data(&self, region: &str, bundle: &str, results: &str) -> Outcome<String> {

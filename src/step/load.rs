@@ -222,9 +222,9 @@ impl Kind for Load {
             let shot = shot.clone();
             async move { shot.send().await }
         };
-        let interrupted = context.hands.interrupted.clone();
-        let (aws, step) = (context.hands.aws, context.hands.step.clone());
-        let journal = &mut *context.hands.journal;
+        let interrupted = context.session.interrupted.clone();
+        let (aws, step) = (context.session.aws, context.session.step.clone());
+        let journal = &mut *context.session.journal;
         let mut report = |message: String, part| journal.progress(&step, message, part);
         let Some(endpoint) = &self.endpoint_name else {
             let watched = stream::pending();

@@ -343,7 +343,7 @@ mod tests {
             let fields = (kind.fields)();
             assert_eq!(fields["additionalProperties"], false, "{}: unknown keys must be refused", kind.name);
             for (name, field) in shape::members(fields, fields).unwrap() {
-                let resolved = shape::resolve(fields, &field);
+                let resolved = shape::resolve(fields, field);
                 assert!(
                     field.get("description").or(resolved.get("description")).is_some(),
                     "{}.{name} has no documentation",

@@ -133,8 +133,10 @@ impl Kind for Policy {
         let (mut attached, mut detached) = (Vec::new(), Vec::new());
         // First what is given, then what is taken: nobody is without rights in between.
         if let Some(document) = &document {
-            let change =
-                Change::Inline { name: format!("opsml-{}", context.hands.step), document: document.clone() };
+            let change = Change::Inline {
+                name: format!("opsml-{}", context.session.step),
+                document: document.clone(),
+            };
             context.ensure("inline", RolePolicy { role: role.clone(), change }).await?;
         }
         for arn in self.attach.iter().map(|name| managed_policy_arn(name)) {
@@ -222,7 +224,7 @@ impl Policy {
     async fn detach(&self, context: &mut Context<'_>, role: &str, arn: &str) -> Outcome<()> {
         let wanted = RolePolicy { role: role.to_owned(), change: Change::Detached(arn.to_owned()) };
         let slot = format!("detached {arn}");
-        let known = context.hands.journal.state().resources.in_slot(&context.hands.step, &slot).is_some();
+        let known = context.session.journal.state().resources.in_slot(&context.session.step, &slot).is_some();
         if !known && wanted.attached(context.aws(), arn).await? != Some(true) {
             let message = format!("{arn} is not attached to the role {role}");
             return Err(Failure::new("NotAttached", message));

@@ -11,7 +11,6 @@ use tokio::time::{Instant, sleep_until};
 use crate::action::Instances;
 use crate::failure::{Failure, Outcome};
 use crate::resource::Report;
-use crate::resource::ensure::INTERRUPTED;
 
 /// A stretch of the load.
 #[derive(Clone, Debug)]
@@ -225,7 +224,7 @@ where
 }
 
 fn interruption() -> Failure {
-    Failure::new(INTERRUPTED, "the load was stopped by Ctrl-C; the next run begins it anew")
+    Failure::interrupted("the load was stopped by Ctrl-C; the next run repeats it from its start")
 }
 
 fn plural(instances: i32) -> String {

@@ -1,0 +1,320 @@
+//! Attachments: what a later step sets on a resource of an earlier step.
+//!
+//! A policy on a role, concurrency on a function and scaling on an endpoint are resources of the step that makes them.
+//! Each is attached to its **target**, a resource that another step made. Its deletion detaches it. An attachment may have
+//! an **inverse**: the resource that, while it lives, explains why the attachment is gone.
+//!
+//! ```text
+//! step      makes                              attached to
+//! runner    role r
+//! hook      function f, which uses the role
+//! denied    calls f, and must fail
+//! allow     role policy p                      role r
+//! allowed   calls f
+//! ```
+//!
+//! - *What is stale.* A step rests on the steps that it uses, on those that they use, and so on. `allowed` rests on `runner`,
+//!   and so p is among what it reads: another p makes it stale. `denied` comes before `allow`, and does not read p.
+//! - *What is detached.* Before `denied` is redone, p is detached, for `denied` must fail as it failed before p was there.
+//!   Then `allow` finds p gone and makes it again. Before `runner` is redone, p is detached too: it is attached to what
+//!   `runner` makes. Before `allowed` is redone nothing is detached, since only a step that must fail needs the past.
+//! - *In which order.* The newest is detached first.
+//! - *What is described again.* p shows in the description of r, so r is described again once p is attached or detached.
+//!   Otherwise the next run would take p for a change from outside.
+//! - *What an inverse explains.* A step that detaches a managed policy makes the resource `r without m`. While that lives, it
+//!   is no wonder that `r with m` is gone.
+//!
+//! This module is pure: `resource::ensure` and the runner make the calls.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde_json::{Map, Value};
+
+use crate::journal::{Ledger, ResourceId, ResourceRow, ResourceStatus};
+
+/// What a resource says of its being attached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    pub target: ResourceId,
+    pub inverse: Option<ResourceId>,
+}
+
+/// Which steps rest on which targets.
+#[derive(Debug)]
+pub struct Attachments {
+    ids: Vec<String>,
+    positions: HashMap<String, usize>,
+    /// By a step's position, the later steps that use it.
+    users: Vec<Vec<usize>>,
+    /// By a step's position, the steps with targets that it rests on; itself may be among them.
+    targets: Vec<Vec<usize>>,
+    /// How many of the ledger's targets are among `targets`.
+    known: usize,
+}
+
+impl Attachments {
+    /// From the steps in document order, each with those that it uses.
+    pub fn new<'a>(steps: impl IntoIterator<Item = (&'a str, &'a BTreeSet<String>)>) -> Self {
+        let (mut ids, mut positions) = (Vec::new(), HashMap::<String, usize>::new());
+        let mut users: Vec<Vec<usize>> = Vec::new();
+        for (position, (id, used)) in steps.into_iter().enumerate() {
+            used.iter().filter_map(|id| positions.get(id)).for_each(|used| users[*used].push(position));
+            ids.push(id.to_owned());
+            positions.insert(id.to_owned(), position);
+            users.push(Vec::new());
+        }
+        Self { targets: vec![Vec::new(); ids.len()], ids, positions, users, known: 0 }
+    }
+
+    /// What a step reads of attachments: those of earlier steps on what it rests on. The key is the slot and not the
+    /// name, since a name may tell the time.
+    pub fn read_by(&mut self, step: usize, ledger: &Ledger) -> Map<String, Value> {
+        self.learn(ledger);
+        let attached = self.on(self.targets[step].iter().copied(), ledger);
+        let read = attached.into_iter().filter(|(_, row)| {
+            !row.superseded && self.positions.get(&row.step).is_some_and(|earlier| *earlier < step)
+        });
+        read.map(|(_, row)| (format!("{} of {}", row.slot, row.step), row.spec.clone())).collect()
+    }
+
+    /// What is detached before a step is redone, newest first: attachments of later steps. Where the step must fail, these
+    /// are all that it rests on; elsewhere those on its own resources, and on the targets of its own attachments.
+    pub fn to_detach(&mut self, step: usize, must_fail: bool, ledger: &Ledger) -> Vec<ResourceId> {
+        self.learn(ledger);
+        let attached = if must_fail {
+            self.on(self.targets[step].iter().copied(), ledger)
+        } else {
+            let own = ledger.of(&self.ids[step]).filter(|(_, row)| row.is_live());
+            let targets = own.filter_map(|(_, row)| ledger.get(row.attached_to.as_ref()?));
+            let targets: BTreeSet<usize> = targets
+                .filter_map(|target| self.positions.get(&target.step))
+                .copied()
+                .chain([step])
+                .collect();
+            self.on(targets.into_iter(), ledger)
+        };
+        let later =
+            |row: &ResourceRow| self.positions.get(&row.step).is_some_and(|position| *position > step);
+        attached.into_iter().rev().filter(|(_, row)| later(row)).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// The live attachments on the resources of some steps, oldest first.
+    fn on<'a>(
+        &self,
+        steps: impl Iterator<Item = usize>,
+        ledger: &'a Ledger,
+    ) -> Vec<(&'a ResourceId, &'a ResourceRow)> {
+        let mut attached: Vec<_> = steps.flat_map(|step| ledger.attached_to(&self.ids[step])).collect();
+        attached.sort_by_key(|(id, _)| ledger.place(id));
+        attached
+    }
+
+    /// Takes in the targets that the ledger has had since. The walk goes from a target to those who rest on it, and so
+    /// costs no more than there is to find.
+    fn learn(&mut self, ledger: &Ledger) {
+        for id in ledger.targets(self.known) {
+            self.known += 1;
+            let Some(&target) = self.positions.get(id) else { continue };
+            let mut reached = BTreeSet::from([target]);
+            let mut open = vec![target];
+            while let Some(step) = open.pop() {
+                self.targets[step].push(target);
+                open.extend(self.users[step].iter().copied().filter(|user| reached.insert(*user)));
+            }
+        }
+    }
+}
+
+/// The target that must be described again, once the attachment is made or deleted.
+pub fn target_to_refresh<'a>(
+    id: &ResourceId,
+    ledger: &'a Ledger,
+) -> Option<(&'a ResourceId, &'a ResourceRow)> {
+    let target = ledger.get(id)?.attached_to.as_ref()?;
+    let (id, row) = ledger.entry(target)?;
+    (row.status == ResourceStatus::Ready).then_some((id, row))
+}
+
+/// Whether a resource that Describe no longer finds is gone because its inverse lives.
+pub fn is_explained(inverse: Option<&ResourceId>, ledger: &Ledger) -> bool {
+    inverse.and_then(|inverse| ledger.get(inverse)).is_some_and(ResourceRow::is_live)
+}
+
+/// Of what was detached, each with its step, what is not attached again: its step was not reached, or failed.
+pub fn still_detached<'a>(
+    detached: &'a [(String, ResourceId)],
+    ledger: &Ledger,
+) -> impl Iterator<Item = &'a (String, ResourceId)> {
+    detached.iter().filter(|(step, _)| ledger.of_step(step).iter().any(|(_, row)| !row.is_live()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Event, Lifetime, Record, State};
+    use serde_json::json;
+
+    fn id(name: &str) -> ResourceId {
+        ResourceId { kind: "thing".into(), name: name.into() }
+    }
+
+    /// The runbook of the module's documentation, with a second user of the role that nothing uses.
+    fn steps() -> Attachments {
+        let used = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let steps = [
+            ("runner", used(&[])),
+            ("hook", used(&["runner"])),
+            ("denied", used(&["hook"])),
+            ("allow", used(&["runner"])),
+            ("scale", used(&["hook"])),
+            ("allowed", used(&["hook"])),
+            ("other", used(&[])),
+        ];
+        Attachments::new(steps.iter().map(|(id, used)| (*id, used)))
+    }
+
+    fn position(step: &str) -> usize {
+        steps().positions[step]
+    }
+
+    struct Stack {
+        state: State,
+        seq: u64,
+    }
+
+    impl Stack {
+        fn add(&mut self, event: Event) {
+            self.seq += 1;
+            self.state.apply(&Record { seq: self.seq, at: 0, event }).unwrap();
+        }
+
+        fn make(&mut self, step: &str, name: &str, target: Option<&str>) {
+            let (id, attached_to) = (id(name), target.map(id));
+            let (slot, spec) = (name.to_owned(), json!(name));
+            let lifetime = Lifetime::Stack;
+            self.add(Event::Intended {
+                id: id.clone(),
+                step: step.into(),
+                slot,
+                spec,
+                lifetime,
+                attached_to,
+            });
+            self.add(Event::Created { id: id.clone(), adopted: false });
+            self.add(Event::Ready { id, facts: Map::new() });
+        }
+
+        fn ledger(&self) -> &Ledger {
+            &self.state.resources
+        }
+    }
+
+    fn stack() -> Stack {
+        let mut stack = Stack { state: State::default(), seq: 0 };
+        let text = || "s".to_owned();
+        stack.add(Event::Opened { stack: text(), target: text(), account: text(), region: text() });
+        stack.make("runner", "role", None);
+        stack.make("hook", "function", None);
+        stack.make("allow", "policy", Some("role"));
+        stack.make("scale", "concurrency", Some("function"));
+        stack
+    }
+
+    #[test]
+    fn a_step_reads_what_earlier_steps_attached_to_what_it_rests_on() {
+        let (mut steps, stack) = (steps(), stack());
+        for (step, reads) in [
+            ("runner", &[][..]),
+            ("hook", &[]),
+            ("denied", &[]),
+            ("allow", &[]),
+            ("scale", &["policy of allow"]),
+            ("allowed", &["policy of allow", "concurrency of scale"]),
+            ("other", &[]),
+        ] {
+            let found = steps.read_by(position(step), stack.ledger());
+            assert_eq!(found.keys().collect::<Vec<_>>(), reads, "{step}");
+        }
+        let found = steps.read_by(position("allowed"), stack.ledger());
+        assert_eq!(found["policy of allow"], json!("policy"));
+    }
+
+    #[test]
+    fn what_is_superseded_or_deleted_is_not_read() {
+        let (mut steps, mut stack) = (steps(), stack());
+        stack.add(Event::Superseded { id: id("policy") });
+        stack.add(Event::Deleted { id: id("concurrency") });
+        assert!(steps.read_by(position("allowed"), stack.ledger()).is_empty());
+    }
+
+    #[test]
+    fn what_is_attached_while_the_run_goes_on_is_learnt() {
+        let (mut steps, mut stack) = (steps(), stack());
+        assert_eq!(steps.read_by(position("allowed"), stack.ledger()).len(), 2);
+        stack.make("scale", "more", Some("policy"));
+        let found = steps.read_by(position("other"), stack.ledger());
+        assert!(found.is_empty(), "{found:?}");
+        stack.make("allow", "tag", Some("function"));
+        assert_eq!(steps.read_by(position("allowed"), stack.ledger()).len(), 3);
+    }
+
+    #[test]
+    fn the_newest_is_detached_first_and_only_where_it_must_be() {
+        for (step, must_fail, detached) in [
+            ("runner", false, &["policy"][..]),
+            ("hook", false, &["concurrency"]),
+            // It only calls: those who rely on the attachments keep them.
+            ("denied", false, &[]),
+            ("denied", true, &["concurrency", "policy"]),
+            ("allow", false, &[]),
+            // Its own and earlier ones stay.
+            ("scale", true, &[]),
+            ("allowed", true, &[]),
+            ("other", true, &[]),
+        ] {
+            let found = steps().to_detach(position(step), must_fail, stack().ledger());
+            assert_eq!(found, detached.iter().map(|name| id(name)).collect::<Vec<_>>(), "{step} {must_fail}");
+        }
+    }
+
+    #[test]
+    fn a_step_that_attaches_detaches_later_ones_from_the_same_target() {
+        let mut stack = stack();
+        stack.make("allowed", "second", Some("role"));
+        assert_eq!(steps().to_detach(position("allow"), false, stack.ledger()), [id("second")]);
+    }
+
+    #[test]
+    fn the_target_is_described_again_while_it_is_ready() {
+        let mut stack = stack();
+        let refreshed = |stack: &Stack, name: &str| {
+            target_to_refresh(&id(name), stack.ledger()).map(|(id, _)| id.name.clone())
+        };
+        assert_eq!(refreshed(&stack, "policy").as_deref(), Some("role"));
+        assert_eq!(refreshed(&stack, "role"), None);
+        stack.add(Event::Deleting { id: id("role") });
+        assert_eq!(refreshed(&stack, "policy"), None);
+    }
+
+    #[test]
+    fn a_live_inverse_explains_what_is_gone() {
+        let mut stack = stack();
+        assert!(!is_explained(None, stack.ledger()));
+        assert!(!is_explained(Some(&id("role without policy")), stack.ledger()));
+        stack.make("other", "role without policy", Some("role"));
+        assert!(is_explained(Some(&id("role without policy")), stack.ledger()));
+        stack.add(Event::Deleted { id: id("role without policy") });
+        assert!(!is_explained(Some(&id("role without policy")), stack.ledger()));
+    }
+
+    #[test]
+    fn what_was_detached_comes_back_with_its_step() {
+        let mut stack = stack();
+        let detached = [("allow".to_owned(), id("policy"))];
+        assert_eq!(still_detached(&detached, stack.ledger()).count(), 0);
+        stack.add(Event::Deleted { id: id("policy") });
+        assert_eq!(still_detached(&detached, stack.ledger()).count(), 1);
+        stack.make("allow", "policy", Some("role"));
+        assert_eq!(still_detached(&detached, stack.ledger()).count(), 0);
+    }
+}

@@ -1,0 +1,302 @@
+//! The one decision about a step, for `plan` and for a run: run it, keep it or skip it, and why. Pure.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::attachment;
+use crate::journal::{Lifetime, ResourceId, ResourceStatus, State, StepRow, StepStatus};
+use crate::runbook::Declared;
+
+/// What happens to a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    Run(String),
+    /// It is done, and nothing that it depends on has changed. Its resources may have drifted.
+    Keep(Vec<Drift>),
+    Skip(String),
+    /// It may run: that depends on what an earlier step will put out.
+    Open(String),
+    /// It is no longer in the file; with `--yes`, what it left is deleted.
+    Delete(String),
+}
+
+impl Decision {
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Run(reason) | Self::Skip(reason) | Self::Open(reason) | Self::Delete(reason) => {
+                Some(reason)
+            }
+            Self::Keep(_) => None,
+        }
+    }
+
+    fn action(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Keep(_) => "cached",
+            Self::Skip(_) => "skip",
+            Self::Open(_) => "open",
+            Self::Delete(_) => "delete",
+        }
+    }
+}
+
+impl Serialize for Decision {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("action", self.action())?;
+        if let Some(reason) = self.reason() {
+            map.serialize_entry("reason", reason)?;
+        }
+        map.end()
+    }
+}
+
+/// A resource that was changed outside of opsml.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drift {
+    pub id: ResourceId,
+    /// What differs, as `memory 512 → 1024`.
+    pub changes: Vec<String>,
+}
+
+/// What the journal does not know of a step.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    pub inputs: Inputs<'a>,
+    /// The digests of the local files that it reads.
+    pub files: Files,
+    /// Why what it left on this machine is gone.
+    pub missing: Option<String>,
+    /// It is redone though nothing has changed.
+    pub forced: bool,
+}
+
+/// Digests of local files by path, or why one can't be had.
+pub type Files = BTreeMap<String, Result<String, String>>;
+
+impl<'a> Facts<'a> {
+    pub fn of(inputs: Inputs<'a>) -> Self {
+        Self { inputs, files: Files::new(), missing: None, forced: false }
+    }
+}
+
+/// What a step's templates come to.
+#[derive(Clone, Debug)]
+pub enum Inputs<'a> {
+    Resolved(&'a Value),
+    /// `when` does not hold, or it uses a step that was skipped.
+    Skipped(String),
+    /// They refer to the run, and there has been none.
+    BeforeFirstRun,
+    /// They depend on these earlier steps, which will run or may run.
+    Upstream(Vec<&'a str>),
+    /// What it has attached is detached while this earlier step is redone.
+    Detached(&'a str),
+}
+
+/// What Describe said of the resources when the run began. A resource of which nothing is known is not in it.
+pub type Live = HashMap<ResourceId, Seen>;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    There {
+        facts: Map<String, Value>,
+        /// Why it will never be ready, in the service's words.
+        failed: Option<String>,
+    },
+    Gone {
+        /// The resource that explains it while it lives; see [`attachment`].
+        inverse: Option<ResourceId>,
+    },
+}
+
+/// What a run does to a step. `live` is `None` for `plan`, which makes no call.
+pub fn decide(step: &Declared, state: &State, facts: &Facts<'_>, live: Option<&Live>) -> Decision {
+    let row = state.steps.get(&step.id);
+    let inputs = match &facts.inputs {
+        Inputs::Resolved(inputs) => inputs,
+        Inputs::Skipped(reason) => return Decision::Skip(reason.clone()),
+        Inputs::BeforeFirstRun => return Decision::Run("new".into()),
+        Inputs::Detached(redone) => {
+            return Decision::Run(format!("its attachments go while `{redone}` is redone"));
+        }
+        Inputs::Upstream(upstream) => {
+            let waits = format!("upstream {}", upstream.join(", "));
+            return match row {
+                _ if step.common.when.is_some() => Decision::Open(waits),
+                None => Decision::Run(format!("new; {waits}")),
+                Some(row) => unfinished(row).map_or(Decision::Open(waits), Decision::Run),
+            };
+        }
+    };
+    let Some(row) = row else { return Decision::Run("new".into()) };
+    let skipped = || (row.status == StepStatus::Skipped).then(|| "was skipped before".to_owned());
+    let reason = unfinished(row)
+        .or_else(skipped)
+        .or_else(|| changed(step, row, inputs, &facts.files))
+        .or_else(|| facts.forced.then(|| "forced".into()))
+        .or_else(|| unready(step, state))
+        .or_else(|| unready_by(live?, step, state))
+        .or_else(|| facts.missing.clone());
+    match reason {
+        Some(reason) => Decision::Run(reason),
+        None => Decision::Keep(live.map(|live| drift(live, step, state)).unwrap_or_default()),
+    }
+}
+
+fn unfinished(row: &StepRow) -> Option<String> {
+    match row.status {
+        StepStatus::Running => Some("was interrupted".into()),
+        StepStatus::Failed => {
+            let code = row.failure.as_ref().map_or("", |failure| failure.code.as_str());
+            Some(format!("failed before ({code})"))
+        }
+        StepStatus::Done | StepStatus::Skipped => None,
+    }
+}
+
+fn changed(step: &Declared, row: &StepRow, inputs: &Value, files: &Files) -> Option<String> {
+    if row.kind != step.kind.name {
+        return Some(format!("changed: kind {} → {}", row.kind, step.kind.name));
+    }
+    let mut changes = changes(&row.inputs, inputs);
+    for (path, digest) in files {
+        match (row.files.get(path), digest) {
+            (Some(earlier), Ok(digest)) if earlier != digest => {
+                changes.push(format!("the content of {path}"))
+            }
+            (_, Err(why)) => changes.push(why.clone()),
+            _ => {}
+        }
+    }
+    (!changes.is_empty()).then(|| format!("changed: {}", changes.join(", ")))
+}
+
+/// By the ledger alone.
+fn unready(step: &Declared, state: &State) -> Option<String> {
+    let of_step = state.resources.of_step(&step.id).into_iter();
+    of_step.filter(|(_, row)| row.lifetime == Lifetime::Stack).find_map(|(id, row)| match row.status {
+        ResourceStatus::Deleted => Some(format!("gone: {id}")),
+        ResourceStatus::Ready => None,
+        // A resource that is expected to fail never is.
+        _ => step.common.expect_error.is_none().then(|| format!("{id} was never ready")),
+    })
+}
+
+fn unready_by(live: &Live, step: &Declared, state: &State) -> Option<String> {
+    let of_step = state.resources.of_step(&step.id).into_iter();
+    of_step.filter(|(_, row)| row.lifetime == Lifetime::Stack).find_map(|(id, _)| match live.get(id)? {
+        Seen::Gone { inverse } => {
+            let explained = attachment::is_explained(inverse.as_ref(), &state.resources);
+            (!explained).then(|| format!("gone: {id}"))
+        }
+        Seen::There { failed, .. } => {
+            let reason = failed.as_ref().filter(|_| step.common.expect_error.is_none())?;
+            Some(format!("{id} has failed: {reason}"))
+        }
+    })
+}
+
+fn drift(live: &Live, step: &Declared, state: &State) -> Vec<Drift> {
+    let ready = |row: &crate::journal::ResourceRow| row.status == ResourceStatus::Ready && !row.superseded;
+    let drifted = state.resources.of(&step.id).filter(|(_, row)| ready(row)).filter_map(|(id, row)| {
+        let Seen::There { facts, .. } = live.get(id)? else { return None };
+        let changes = (*facts != row.facts)
+            .then(|| changes(&Value::Object(row.facts.clone()), &Value::Object(facts.clone())))?;
+        Some(Drift { id: id.clone(), changes })
+    });
+    drifted.collect()
+}
+
+/// What differs, as `instance_count 1 → 4`; the first three of it.
+fn changes(old: &Value, new: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    collect_changes("", old, new, &mut found);
+    let more = found.len().saturating_sub(3);
+    found.truncate(3);
+    if more > 0 {
+        found.push(format!("and {more} more"));
+    }
+    found
+}
+
+fn collect_changes(path: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
+    if old == new {
+        return;
+    }
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            for name in names {
+                // The kind's own key says nothing that the step's name doesn't.
+                let below = if path.is_empty() { "".to_owned() } else { format!("{path}.") };
+                let path = if path.is_empty() && old.get(name).or(new.get(name)).is_some_and(Value::is_object)
+                {
+                    " ".to_owned()
+                } else {
+                    format!("{}{name}", below.trim_start_matches(" ."))
+                };
+                collect_changes(
+                    &path,
+                    old.get(name).unwrap_or(&Value::Null),
+                    new.get(name).unwrap_or(&Value::Null),
+                    found,
+                );
+            }
+        }
+        _ => {
+            // A variable's value may be a secret, so only its name is shown.
+            if path.contains("environment.") {
+                found.push(path.trim().to_owned());
+                return;
+            }
+            let (old, new) = (plain(old), plain(new));
+            // Of two long texts that begin alike, what differs is what matters.
+            let same = old.char_indices().zip(new.chars()).take_while(|((_, a), b)| a == b).last();
+            let from = same.map_or(0, |((at, _), _)| at).saturating_sub(12);
+            let from = (0..=from).rev().find(|at| old.is_char_boundary(*at)).unwrap_or(0);
+            found.push(format!("{} {} → {}", path.trim(), shown(&old, from), shown(&new, from)));
+        }
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// At most 60 characters, from a place on.
+fn shown(text: &str, from: usize) -> String {
+    if text.chars().count() <= 60 {
+        return text.to_owned();
+    }
+    let tail = &text[from..];
+    match tail.char_indices().nth(60) {
+        Some((end, _)) => format!("…{}…", &tail[..end]),
+        None => format!("…{tail}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_change_is_named_by_its_field() {
+        let old = json!({"train": {"instance_count": 1, "inputs": {"training": "a"}}});
+        let new = json!({"train": {"instance_count": 4, "inputs": {"training": "b"}}, "expect_error": "X"});
+        assert_eq!(
+            changes(&old, &new),
+            ["expect_error nothing → X", "inputs.training a → b", "instance_count 1 → 4"]
+        );
+    }
+}

@@ -1,0 +1,111 @@
+//! A map that keeps the order of insertion and forgets an entry without moving the others.
+
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+
+use serde::{Serialize, Serializer};
+
+/// `IndexMap` moves what follows an entry that is removed: removing all of n entries costs n² there, and n log n here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ordered<K: Eq + Hash, V> {
+    entries: BTreeMap<u64, (K, V)>,
+    numbers: HashMap<K, u64>,
+    next: u64,
+}
+
+impl<K: Eq + Hash, V> Default for Ordered<K, V> {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), numbers: HashMap::new(), next: 0 }
+    }
+}
+
+impl<K: Clone + Eq + Hash, V> Ordered<K, V> {
+    pub fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.entry(self.number(key)?).map(|(_, value)| value)
+    }
+
+    pub fn get_mut<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        let number = self.number(key)?;
+        self.entries.get_mut(&number).map(|(_, value)| value)
+    }
+
+    pub fn contains_key<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.numbers.contains_key(key)
+    }
+
+    /// The entry's place in the order; a later entry has a higher one.
+    pub fn number<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<u64>
+    where
+        K: Borrow<Q>,
+    {
+        self.numbers.get(key).copied()
+    }
+
+    pub fn entry(&self, number: u64) -> Option<(&K, &V)> {
+        self.entries.get(&number).map(|(key, value)| (key, value))
+    }
+
+    /// Puts the value in the place of the key's earlier one, or at the end.
+    pub fn insert(&mut self, key: K, value: V) -> u64 {
+        if let Some(number) = self.number(&key) {
+            self.entries.insert(number, (key, value));
+            return number;
+        }
+        let number = self.next;
+        self.next += 1;
+        self.numbers.insert(key.clone(), number);
+        self.entries.insert(number, (key, value));
+        number
+    }
+
+    pub fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        let number = self.numbers.remove(key)?;
+        self.entries.remove(&number).map(|(_, value)| value)
+    }
+
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
+        self.entries.values().map(|(key, value)| (key, value))
+    }
+
+    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &K> {
+        self.iter().map(|(key, _)| key)
+    }
+}
+
+impl<K: Clone + Eq + Hash + Serialize, V: Serialize> Serialize for Ordered<K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_is_that_of_insertion() {
+        let mut map = Ordered::default();
+        for key in ["b", "a", "c"] {
+            map.insert(key, 0);
+        }
+        map.insert("b", 1);
+        assert_eq!(map.iter().collect::<Vec<_>>(), [(&"b", &1), (&"a", &0), (&"c", &0)]);
+        assert_eq!(map.remove("b"), Some(1));
+        map.insert("b", 2);
+        assert_eq!(map.keys().copied().collect::<Vec<_>>(), ["a", "c", "b"]);
+        assert_eq!((map.get("b"), map.get("x")), (Some(&2), None));
+    }
+}

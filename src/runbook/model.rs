@@ -1,0 +1,163 @@
+//! What a runbook file declares: front matter, steps and prose.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use serde_json::{Map, Value};
+
+use super::front::FrontMatter;
+use super::template::{self, Form};
+use super::yaml::{Key, Node};
+use crate::diagnostic::{Source, Span, closest};
+use crate::step::Common;
+
+#[derive(Debug)]
+pub struct Runbook {
+    pub source: Source,
+    pub front: FrontMatter,
+    /// In document order; ids are unique.
+    pub steps: Vec<Declared>,
+    /// The document in order.
+    pub pieces: Vec<Piece>,
+    /// The front matter has mistakes: what it declares is not known.
+    pub front_unread: bool,
+    /// Ids of blocks that have mistakes, and so are not among `steps`.
+    pub unread: HashSet<String>,
+    positions: HashMap<String, usize>,
+}
+
+/// One step as it is written, before its templates are resolved.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    pub id: String,
+    pub id_span: Span,
+    /// The whole block, fences included.
+    pub span: Span,
+    /// The key that names the kind.
+    pub kind: Key,
+    /// The kind's fields.
+    pub fields: Node,
+    pub common: Common,
+    /// The common keys as written, for the places of their values.
+    pub body: Node,
+    pub uses: Uses,
+}
+
+/// What a step depends on by its fields, `when` and `needs`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Uses {
+    pub steps: BTreeSet<String>,
+    /// It refers to the run itself.
+    pub run: bool,
+}
+
+impl Uses {
+    pub fn of(fields: &Node, common: &Common) -> Self {
+        let mut uses = Self { steps: BTreeSet::from_iter(common.needs.iter().cloned()), run: false };
+        let mut collect = |text: &str, form: Form| {
+            for reference in template::references(text, form, &|at| at).unwrap_or_default() {
+                match reference.root.as_str() {
+                    "params" => {}
+                    "run" => uses.run = true,
+                    _ => drop(uses.steps.insert(reference.root)),
+                }
+            }
+        };
+        fields.each_text(&mut |_, text| {
+            if template::has_template(text) {
+                collect(text, Form::Template);
+            }
+        });
+        common.when.iter().for_each(|when| collect(when, Form::Expression));
+        uses
+    }
+}
+
+/// A stretch of the document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Markdown in which templates are resolved.
+    Prose(Span),
+    /// Fenced code of another language: the report shows it as it stands.
+    Literal(Span),
+    /// The block of the step with this index.
+    Step(usize, Span),
+}
+
+impl Runbook {
+    pub fn new(source: Source, front: FrontMatter, steps: Vec<Declared>, pieces: Vec<Piece>) -> Self {
+        let positions = steps.iter().enumerate().map(|(index, step)| (step.id.clone(), index)).collect();
+        Self { source, front, steps, pieces, front_unread: false, unread: HashSet::new(), positions }
+    }
+
+    pub fn step(&self, id: &str) -> Option<&Declared> {
+        self.position(id).map(|index| &self.steps[index])
+    }
+
+    /// The step's index in `steps`.
+    pub fn position(&self, id: &str) -> Option<usize> {
+        self.positions.get(id).copied()
+    }
+
+    /// Returns the ids of steps in the order in which the steps stand.
+    pub fn in_order<'s>(&self, ids: impl Iterator<Item = &'s String>) -> Vec<&'s str> {
+        let mut ids: Vec<&str> = ids.map(String::as_str).collect();
+        ids.sort_by_key(|id| self.position(id));
+        ids
+    }
+
+    /// The file's name without its ending: it names the state folder, the report folder and the resources.
+    pub fn stem(&self) -> &str {
+        self.source.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("runbook")
+    }
+
+    /// The title, or the file's name where there is none.
+    pub fn title(&self) -> &str {
+        self.front.title.as_deref().unwrap_or(self.stem())
+    }
+
+    /// The parameters' values: `given` over the defaults. An unknown name, a value of another type or a missing
+    /// one is a message that names it.
+    pub fn params(&self, given: &BTreeMap<String, Value>) -> Result<Map<String, Value>, Vec<String>> {
+        let mut problems = Vec::new();
+        for name in given.keys().filter(|name| !self.front.params.contains_key(*name)) {
+            let known: Vec<&str> = self.front.params.keys().map(String::as_str).collect();
+            problems.push(match closest(name, known.iter().copied()) {
+                Some(close) => format!("the runbook has no parameter `{name}`; did you mean `{close}`?"),
+                None => format!("the runbook has no parameter `{name}`; it has: {}", known.join(", ")),
+            });
+        }
+        let mut values = Map::new();
+        for (name, param) in &self.front.params {
+            match given.get(name).map(|value| param.accept(value)).or_else(|| param.default.clone().map(Ok)) {
+                Some(Ok(value)) => {
+                    values.insert(name.clone(), value);
+                }
+                Some(Err(message)) => problems.push(format!("parameter `{name}`: {message}")),
+                None => {
+                    let help = param.help.as_deref().map(|help| format!(" ({help})")).unwrap_or_default();
+                    problems
+                        .push(format!("parameter `{name}`{help} has no default: give it with -p {name}=…"));
+                }
+            }
+        }
+        if problems.is_empty() || self.front_unread { Ok(values) } else { Err(problems) }
+    }
+
+    /// The document with everything that is not prose blanked, byte for byte, so that a template's error range
+    /// is a place in the document.
+    pub fn prose_template(&self) -> String {
+        let mut text = String::with_capacity(self.source.text.len());
+        for piece in &self.pieces {
+            if let Piece::Prose(span) = piece {
+                blank(&self.source.text[text.len()..span.start], &mut text);
+                text.push_str(&self.source.text[span.clone()]);
+            }
+        }
+        blank(&self.source.text[text.len()..], &mut text);
+        text
+    }
+}
+
+fn blank(original: &str, text: &mut String) {
+    text.extend(original.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
+}

@@ -1,0 +1,144 @@
+//! Resolves the templates of a step's fields, and checks the result against the kind's schema and rules.
+
+use serde_json::{Map, Value};
+
+use super::model::Declared;
+use super::shape;
+use super::tag::{Form, Tags};
+use super::template::{self, Context, Reference};
+use super::yaml::{Node, NodeKind};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::step;
+
+/// A step's fields with every template resolved, and with their places.
+#[derive(Debug)]
+pub struct Resolved {
+    pub node: Node,
+    pub value: Value,
+}
+
+/// The parameters, as values and as what templates see.
+#[derive(Debug)]
+pub struct Params<'a> {
+    values: &'a Map<String, Value>,
+    context: Context,
+}
+
+impl<'a> Params<'a> {
+    pub fn new(values: &'a Map<String, Value>) -> Self {
+        let context = Context::default();
+        context.set("params", values);
+        Self { values, context }
+    }
+}
+
+/// Resolves a step's fields.
+pub fn resolve(step: &Declared, context: &Context) -> Result<Resolved, Vec<Diagnostic>> {
+    let mut problems = Vec::new();
+    let node = step.fields.map_texts(&mut |node, text| match template::has_template(text) {
+        false => node.clone(),
+        true => match template::resolve(text, context) {
+            Ok(value) => Node::at(&node.span, value),
+            Err(error) => {
+                problems.push(Diagnostic::error(node.span.clone(), template::message(&error)));
+                node.clone()
+            }
+        },
+    });
+    if problems.is_empty() {
+        problems = misfits(step, &node);
+    }
+    if problems.is_empty() { Ok(Resolved { value: node.to_value(), node }) } else { Err(problems) }
+}
+
+/// A step's fields with the parameters filled in: what is known of them before anything has run.
+pub fn foreseen(step: &Declared, params: &Params<'_>) -> Value {
+    match partly_resolved(&step.fields, params) {
+        Ok(node) => node.to_value(),
+        Err(_) => step.fields.to_value(),
+    }
+}
+
+/// What is wrong with resolved fields.
+pub fn misfits(step: &Declared, node: &Node) -> Vec<Diagnostic> {
+    let Some(kind) = step::kind(&step.kind.name) else { return Vec::new() };
+    let mut problems = shape::check(node, (kind.fields)(), &format!("`{}`", kind.name));
+    // What is wrong with the fields as a whole, such as a missing one, is shown at the kind's key.
+    for problem in problems.iter_mut() {
+        let is_template = |node: &Node, text: &str| node.span == problem.span && template::has_template(text);
+        if problem.span == node.span {
+            problem.span = step.kind.span.clone();
+        } else if problem.message.contains("must be text") && step.fields.any_text(&is_template) {
+            problem.hints.push("`| string` at the expression's end makes text of it".into());
+        }
+    }
+    if !problems.is_empty() {
+        return problems;
+    }
+    let is_open = |node: &Node| node.any_text(&|_, text| template::has_template(text));
+    let open = is_open(node);
+    for problem in (kind.problems)(node.to_value()) {
+        let found = problem.field.as_deref().map(|path| at_path(node, path));
+        // An open template may come to anything, so nothing is wrong with it yet.
+        if open && found.as_ref().is_none_or(|(_, _, node)| is_open(node)) {
+            continue;
+        }
+        let span = found.and_then(|(key, value, _)| if problem.key { key } else { value });
+        let mut diagnostic = Diagnostic::error(span.unwrap_or(step.kind.span.clone()), problem.message);
+        diagnostic.hints = problem.hints;
+        problems.push(diagnostic);
+    }
+    problems
+}
+
+/// The places of the key and the value of `a.b.0` in a tree, or of the nearest thing around it that is there, and
+/// the value.
+fn at_path<'a>(node: &'a Node, path: &str) -> (Option<Span>, Option<Span>, &'a Node) {
+    let (mut key, mut span, mut here) = (None, None, node);
+    for name in path.split('.') {
+        let next = match &here.kind {
+            NodeKind::List(items) => {
+                name.parse().ok().and_then(|index: usize| Some((None, items.get(index)?)))
+            }
+            _ => here.entries().iter().find(|(key, _)| key.name == name).map(|(key, node)| (Some(key), node)),
+        };
+        let Some((found, next)) = next else { break };
+        key = found.map(|key| key.span.clone());
+        (span, here) = (Some(next.span.clone()), next);
+    }
+    (key, span, here)
+}
+
+/// Resolves the texts that refer to parameters alone, as far as the parameters are known and the text is modest: the
+/// document may be anybody's. A run resolves the rest.
+pub fn partly_resolved(node: &Node, params: &Params<'_>) -> Result<Node, Diagnostic> {
+    let mut failed = None;
+    let node = node.map_texts(&mut |node, text| {
+        if !template::has_template(text) {
+            return node.clone();
+        }
+        let param = |reference: &Reference| match reference.root.as_str() {
+            "params" => params.values.get(reference.path.first()?),
+            _ => None,
+        };
+        let Ok(references) = template::references(text, Form::Template, &|at| at) else {
+            return node.clone();
+        };
+        let Some(used) = references.iter().map(param).collect::<Option<Vec<_>>>() else {
+            return node.clone();
+        };
+        let tags = Tags::new(text, Form::Template);
+        // `check` reports unknown filters at their places.
+        if !tags.is_modest(used.iter().all(|value| value.is_number())) || !tags.unknown(&|at| at).is_empty() {
+            return node.clone();
+        }
+        match template::resolve(text, &params.context) {
+            Ok(value) => Node::at(&node.span, value),
+            Err(error) => {
+                failed.get_or_insert(Diagnostic::error(node.span.clone(), template::message(&error)));
+                node.clone()
+            }
+        }
+    });
+    failed.map_or(Ok(node), Err)
+}

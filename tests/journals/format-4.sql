@@ -1,0 +1,44 @@
+PRAGMA journal_mode = WAL;
+BEGIN TRANSACTION;
+CREATE TABLE events (
+        seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL, hash BLOB NOT NULL);
+INSERT INTO "events" VALUES(1,1795923779096,'{"event":"opened","stack":"k3v9x2ab","target":"local","account":"123456789012","region":"us-east-1"}',X'D1CD453641B9B03E5FAF3EF0BF9DA5C2F8F02145C1DAE39D891CD19EDD2251BD');
+INSERT INTO "events" VALUES(2,1795923779096,'{"event":"run_started","run":1,"params":{"instance_type":"ml.m5.large"},"version":"0.1.0"}',X'D6BE8D12844AD5F9222F5ABA4374A75680C4352CCB99EF81761A645FEDB0869D');
+INSERT INTO "events" VALUES(3,1795923779097,'{"event":"step_started","step":"bucket","kind":"bucket","inputs":{"bucket":{"name":"b"}},"files":{},"reason":"new"}',X'C4470D765B70474691892E515DC758BBA28491D19AE3CAFEB03B67EE4390D396');
+INSERT INTO "events" VALUES(4,1795923779097,'{"event":"intended","id":{"type":"bucket","name":"b"},"step":"bucket","slot":"bucket","spec":{"name":"b"}}',X'2E0385E344A6CCC1B37B0B8FA95A8B7425B5FDD9BBE687492A22274490CE7117');
+INSERT INTO "events" VALUES(5,1795923779097,'{"event":"created","id":{"type":"bucket","name":"b"},"adopted":false}',X'2DE80D60D59F92204D26124F3C153DA50B6665F3ACD5C451BC0BBACB46EE6380');
+INSERT INTO "events" VALUES(6,1795923779097,'{"event":"ready","id":{"type":"bucket","name":"b"},"facts":{"encryption":"AES256"}}',X'472300FD3B1C1A2D6260DC5C2E7784539F36056D883EA549092E468BDC3BDAA0');
+INSERT INTO "events" VALUES(7,1795923779097,'{"event":"step_done","step":"bucket","outputs":{"name":"b"},"summary":"s3://b","figures":[]}',X'6C1AE0347D10EB0E31AD62EBD69175C48741FFBD7703DC90E5C56ADF8BBFEECA');
+INSERT INTO "events" VALUES(8,1795923779098,'{"event":"step_started","step":"train","kind":"train","inputs":{"train":{"instance_count":1}},"files":{"train.py":"9f86d081"},"reason":"new"}',X'424A846B79F9F82DA5D5ED66EFAD69C5B28D955DD7AEBA5F3797EC7F2BC80471');
+INSERT INTO "events" VALUES(9,1795923779098,'{"event":"intended","id":{"type":"training-job","name":"k-train-1"},"step":"train","slot":"job","spec":{"count":1}}',X'ABE4BDC08374D19D39DC99CB3B6DCFF0D0F2DF0A2032E2A24F380F86CC1F8FC0');
+INSERT INTO "events" VALUES(10,1795923779098,'{"event":"created","id":{"type":"training-job","name":"k-train-1"},"adopted":false}',X'E4B0DFB512CE41D5BA65294C16CED41E98216D28C5B970D0E010CBC3EE4AB9E9');
+INSERT INTO "events" VALUES(11,1795923779098,'{"event":"step_failed","step":"train","failure":{"kind":"service","code":"AccessDenied","message":"no identity-based policy allows it","operation":"CreateTrainingJob","hints":["let the role read the bucket"]}}',X'C6A5840DDDBE9A5AE07E9157A1EE1302AF3220EF54F683C6FA34C780C55A1671');
+INSERT INTO "events" VALUES(12,1795923779099,'{"event":"run_ended","run":1,"outcome":"failed","cause":{"step":"train","failure":{"kind":"service","code":"AccessDenied","message":"no identity-based policy allows it","operation":"CreateTrainingJob"}}}',X'BB6B41B9C517AF0C49C201F102BA0C906557CF580AFA5669BA1B2E2AD3EB509B');
+INSERT INTO "events" VALUES(13,1795923779099,'{"event":"run_started","run":2,"params":{},"version":"0.1.0"}',X'344598591E2FE650D7B14AAC8A8AB3EEA1C1D21735E0E7E4CB1B394BD313518C');
+INSERT INTO "events" VALUES(14,1795923779099,'{"event":"step_started","step":"train","kind":"train","inputs":{"train":{"instance_count":2}},"files":{},"reason":"has failed"}',X'6A98BB2EFB0F568BDA02E7133DE3430375C0100813CF2962703BCB709B3B1ADE');
+INSERT INTO "events" VALUES(15,1795923779099,'{"event":"superseded","id":{"type":"training-job","name":"k-train-1"}}',X'17F461CDB1A894EAEE47F1E8181444B7225ACEBB02FF09AA32BAA2E078225CC9');
+INSERT INTO "events" VALUES(16,1795923779100,'{"event":"intended","id":{"type":"training-job","name":"k-train-2"},"step":"train","slot":"job","spec":{"count":2}}',X'E353527044647F66D1008765A14D0AECF87DE179245DD82D0D67191817C12BC6');
+INSERT INTO "events" VALUES(17,1795923779100,'{"event":"created","id":{"type":"training-job","name":"k-train-2"},"adopted":true}',X'E3483E6E7D7165F0657196E0D08716D73B39A2D744DB3C8FBA9BC7AFD4CF37D9');
+INSERT INTO "events" VALUES(18,1795923779100,'{"event":"ready","id":{"type":"training-job","name":"k-train-2"},"facts":{"billable_seconds":60}}',X'0CF7968E83DF19452A1FA33436D3BBF841213F0D0743DA453C87D38767F8BCC6');
+INSERT INTO "events" VALUES(19,1795923779100,'{"event":"step_done","step":"train","outputs":{"metrics":{"test_accuracy":0.81}},"summary":"2 instances","figures":[{"figure":"curve","caption":"Loss","x":"epoch","y":"loss","series":[{"name":"train","points":[[1.0,0.5],[2.0,0.25]]}]},{"figure":"table","caption":"Epochs","columns":["epoch"],"rows":[["1"]]}]}',X'9A6C31966EFF950604EC6916559D55DA8B52666A08EE39F2C0A6C85792DE00E7');
+INSERT INTO "events" VALUES(20,1795923779101,'{"event":"deleting","id":{"type":"training-job","name":"k-train-1"}}',X'B253BA837FA6775D8B2D2D6447066EAC5EB799E343E7457A19BEE061D1DE0A0D');
+INSERT INTO "events" VALUES(21,1795923779101,'{"event":"deleted","id":{"type":"training-job","name":"k-train-1"}}',X'D7AC3A07DD5B42B708516E53DB28EC32991EDFC4419BD73B043C063A71DB60F4');
+INSERT INTO "events" VALUES(22,1795923779101,'{"event":"step_started","step":"old","kind":"command","inputs":{},"files":{},"reason":"new"}',X'74F678EF86949A011A1FDCB9F83C2A8F0BF1C254196BC60A997C460F3B2F0476');
+INSERT INTO "events" VALUES(23,1795923779101,'{"event":"step_failed","step":"old","failure":{"kind":"expectation","code":"Expectation","message":"`stdout == ''4''` does not hold"}}',X'5502C07B6A25EAF52A2F920A0F5E7E6F2EA4371971D4343488D64CCD9249FC0E');
+INSERT INTO "events" VALUES(24,1795923779101,'{"event":"step_forgotten","step":"old"}',X'D5541C7D655C65C572D4E8A0EC3BC225628CFA9C8D2B927ED796F5835E470C56');
+INSERT INTO "events" VALUES(25,1795923779102,'{"event":"step_skipped","step":"load","kind":"load","reason":"`when` is false"}',X'73C0CD5ED1A43F438ECF00E3974859E322C2BF6F429E74AFA818DBB8BAED57DF');
+INSERT INTO "events" VALUES(26,1795923779102,'{"event":"step_started","step":"ec2","kind":"ec2_train","inputs":{},"files":{},"reason":"new"}',X'CE127C966EBAEB48983714492250A2CA7E671156174D9E0F9A1D36036D67B4D9');
+INSERT INTO "events" VALUES(27,1795923779102,'{"event":"intended","id":{"type":"key-pair","name":"k-ec2"},"step":"ec2","slot":"key","spec":{},"lifetime":"step"}',X'1E56F02C505C40E3E76A461BDDEA6793720C6C6E57C52595527D6DBEFD285860');
+INSERT INTO "events" VALUES(28,1795923779102,'{"event":"created","id":{"type":"key-pair","name":"k-ec2"},"adopted":false}',X'EA184BD29E91E1CC591D374447DC27AC4C30A55E107F62CD756A3A4157F2F2AA');
+INSERT INTO "events" VALUES(29,1795923779103,'{"event":"ready","id":{"type":"key-pair","name":"k-ec2"},"facts":{}}',X'5AB570BB45EFC3D9F43A4EF091380B6848DDF1443E9678CA7430EA6327FEF17E');
+INSERT INTO "events" VALUES(30,1795923779103,'{"event":"step_failed","step":"ec2","failure":{"kind":"credentials","code":"ExpiredToken","message":"the security token is expired","operation":"RunInstances"}}',X'DD3669F0B741230F3577F94A7B24E994E0E60C7E7487619A714EAB3A893A244B');
+INSERT INTO "events" VALUES(31,1795923779103,'{"event":"step_started","step":"scale","kind":"autoscale","inputs":{},"files":{},"reason":"new"}',X'F223828DC74E10292981787BA59CD52CC92F5BAD2EF8A0973674190F18857030');
+INSERT INTO "events" VALUES(32,1795923779103,'{"event":"updating","id":{"type":"bucket","name":"b"},"spec":{"name":"b","versioning":true}}',X'FB24E1D974D0A92F81270FFD627C82ADA954FEF7198B253D8B5EB66BCB9CBDE2');
+INSERT INTO "events" VALUES(33,1795923779103,'{"event":"ready","id":{"type":"bucket","name":"b"},"facts":{"encryption":"AES256","versioning":"Enabled"}}',X'1E39C2A12406FF24DEDBD28D525028EBF165D31839169B60DF879F7EDF64BC58');
+INSERT INTO "events" VALUES(34,1795923779104,'{"event":"intended","id":{"type":"scalable-target","name":"b/scale"},"step":"scale","slot":"target","spec":{"max":4},"changes":{"type":"bucket","name":"b"}}',X'0AB84900934EF2594C03D858159C1A18F7785735158F1C67A07FEDEF74B8674D');
+CREATE TABLE lock (
+        only INTEGER PRIMARY KEY CHECK (only = 0), epoch INTEGER NOT NULL, pid INTEGER, started INTEGER,
+        head INTEGER, head_hash BLOB);
+INSERT INTO "lock" VALUES(0,1,NULL,NULL,34,X'0AB84900934EF2594C03D858159C1A18F7785735158F1C67A07FEDEF74B8674D');
+PRAGMA user_version = 4;
+COMMIT;
