@@ -10,7 +10,7 @@ deny := env=$$(scripts/python-env.sh lint) && eval "$$env" && export PATH="$$OPS
 # Where cargo puts programs; a recipe's own variable, since cargo may be missing while this is read.
 bin = $$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
 
-.PHONY: run test lint check build clean
+.PHONY: run test lint check bench build clean
 
 ## The main runbook on the local cloud: `make run ARGS="-p dataset=…"`.
 run: build
@@ -31,6 +31,10 @@ check: lint
 	@$(libtorch) && cargo test --workspace structure
 	@$(deny) && if cargo deny fetch db 2>/dev/null; then cargo deny check advisories; \
 	else echo "check: advisories NOT checked: their database (github.com/RustSec/advisory-db) can't be fetched" >&2; fi
+
+## The figures of benches/README.md, measured again: `make bench REPEATS=1` is the quick one.
+bench: build
+	@python3 benches/steps.py $(bin)/opsml $(REPEATS)
 
 build:
 	@scripts/need.sh cargo cc g++ python3 pip
