@@ -32,13 +32,6 @@ use serde_json::{Map, Value};
 
 use crate::journal::{Ledger, ResourceId, ResourceRow, ResourceStatus};
 
-/// What a resource says of its being attached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attachment {
-    pub target: ResourceId,
-    pub inverse: Option<ResourceId>,
-}
-
 /// Which steps rest on which targets.
 #[derive(Debug)]
 pub struct Attachments {

@@ -286,9 +286,194 @@ fn shown(text: &str, from: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use serde_json::json;
 
     use super::*;
+    use crate::diagnostic::Source;
+    use crate::failure::Failure;
+    use crate::journal::{Event, Record};
+    use crate::runbook::Runbook;
+
+    /// A step `a`, with more common keys.
+    fn step(common: &str) -> Declared {
+        let text = format!("---\ntitle: t\n---\n```opsml a\ncommand:\n  run: [\"true\"]\n{common}```\n");
+        let (runbook, problems) = Runbook::parse(Source::new(PathBuf::from("t.md"), text));
+        assert!(problems.is_empty(), "{problems:?}");
+        runbook.steps[0].clone()
+    }
+
+    fn id(name: &str) -> ResourceId {
+        ResourceId { kind: "thing".into(), name: name.into() }
+    }
+
+    fn inputs() -> Value {
+        json!({"command": {"run": ["true"]}})
+    }
+
+    /// The state after these events of `a`.
+    fn state(events: impl IntoIterator<Item = Event>) -> State {
+        let text = || "s".to_owned();
+        let opened = Event::Opened { stack: text(), target: text(), account: text(), region: text() };
+        let run = Event::RunStarted { run: 1, params: Map::new(), version: text() };
+        let mut state = State::default();
+        for (seq, event) in [opened, run].into_iter().chain(events).enumerate() {
+            state.apply(&Record { seq: seq as u64 + 1, at: 0, event }).unwrap();
+        }
+        state
+    }
+
+    fn started() -> Event {
+        let files = BTreeMap::from([("data.zip".to_owned(), "1".to_owned())]);
+        let (step, kind, reason) = ("a".into(), "command".into(), "new".into());
+        Event::StepStarted { step, kind, inputs: inputs(), files, reason }
+    }
+
+    fn done() -> Event {
+        Event::StepDone { step: "a".into(), outputs: json!({}), summary: String::new(), figures: Vec::new() }
+    }
+
+    /// A step that is done and owns a resource that is ready.
+    fn owner() -> State {
+        let (step, slot, spec) = ("a".into(), "thing".into(), json!({}));
+        let (lifetime, attached_to) = (Lifetime::Stack, None);
+        let intended = Event::Intended { id: id("x"), step, slot, spec, lifetime, attached_to };
+        let facts = Map::from_iter([("size".to_owned(), json!(1))]);
+        let made = Event::Created { id: id("x"), adopted: false };
+        state([started(), intended, made, Event::Ready { id: id("x"), facts }, done()])
+    }
+
+    fn there(size: u64, failed: Option<&str>) -> Seen {
+        let facts = Map::from_iter([("size".to_owned(), json!(size))]);
+        Seen::There { facts, failed: failed.map(str::to_owned) }
+    }
+
+    fn resolved(inputs: &Value, change: impl FnOnce(&mut Facts<'_>)) -> Facts<'_> {
+        let mut facts = Facts::of(Inputs::Resolved(inputs));
+        change(&mut facts);
+        facts
+    }
+
+    #[test]
+    fn by_the_journal_and_this_machine() {
+        let (same, other) = (inputs(), json!({"command": {"run": ["false"]}}));
+        let failed = Event::StepFailed { step: "a".into(), failure: Failure::new("Boom", "no") };
+        let skipped = Event::StepSkipped { step: "a".into(), kind: "command".into(), reason: "no".into() };
+        let is_done = || state([started(), done()]);
+        let digest = |digest: Result<&str, &str>| {
+            let digest = digest.map(str::to_owned).map_err(str::to_owned);
+            Files::from([("data.zip".to_owned(), digest)])
+        };
+        let unchanged = || resolved(&same, |_| {});
+        let keep = Decision::Keep(Vec::new());
+        let run = |reason: &str| Decision::Run(reason.to_owned());
+        for (name, state, facts, decision) in [
+            ("never run", State::default(), unchanged(), run("new")),
+            ("killed", state([started()]), unchanged(), run("was interrupted")),
+            ("failed", state([started(), failed.clone()]), unchanged(), run("failed before (Boom)")),
+            ("skipped before", state([skipped]), unchanged(), run("was skipped before")),
+            ("done", is_done(), unchanged(), keep.clone()),
+            (
+                "another field",
+                is_done(),
+                resolved(&other, |_| {}),
+                run("changed: run [\"true\"] → [\"false\"]"),
+            ),
+            ("forced", is_done(), resolved(&same, |facts| facts.forced = true), run("forced")),
+            (
+                "the same file",
+                is_done(),
+                resolved(&same, |facts| facts.files = digest(Ok("1"))),
+                keep.clone(),
+            ),
+            (
+                "another file",
+                is_done(),
+                resolved(&same, |facts| facts.files = digest(Ok("2"))),
+                run("changed: the content of data.zip"),
+            ),
+            (
+                "no file",
+                is_done(),
+                resolved(&same, |facts| facts.files = digest(Err("no data.zip"))),
+                run("changed: no data.zip"),
+            ),
+            (
+                "gone from this machine",
+                is_done(),
+                resolved(&same, |facts| facts.missing = Some("the folder is gone".into())),
+                run("the folder is gone"),
+            ),
+            (
+                "does not apply",
+                is_done(),
+                Facts::of(Inputs::Skipped("`x` does not hold".into())),
+                Decision::Skip("`x` does not hold".into()),
+            ),
+            ("before the first run", State::default(), Facts::of(Inputs::BeforeFirstRun), run("new")),
+            (
+                "after a new step, never run",
+                State::default(),
+                Facts::of(Inputs::Upstream(vec!["b", "c"])),
+                run("new; upstream b, c"),
+            ),
+            (
+                "after a step that runs, done",
+                is_done(),
+                Facts::of(Inputs::Upstream(vec!["b"])),
+                Decision::Open("upstream b".into()),
+            ),
+            (
+                "after a step that runs, failed",
+                state([started(), failed]),
+                Facts::of(Inputs::Upstream(vec!["b"])),
+                run("failed before (Boom)"),
+            ),
+            (
+                "detached",
+                is_done(),
+                Facts::of(Inputs::Detached("b")),
+                run("its attachments go while `b` is redone"),
+            ),
+        ] {
+            assert_eq!(decide(&step(""), &state, &facts, None), decision, "{name}");
+        }
+        let upstream = Facts::of(Inputs::Upstream(vec!["b"]));
+        let conditional = step("when: \"params.x\"\n");
+        assert_eq!(
+            decide(&conditional, &State::default(), &upstream, None),
+            Decision::Open("upstream b".into())
+        );
+    }
+
+    #[test]
+    fn by_what_describe_says() {
+        let inputs = inputs();
+        let facts = resolved(&inputs, |_| {});
+        let drift =
+            |changes: &str| Decision::Keep(vec![Drift { id: id("x"), changes: vec![changes.into()] }]);
+        let run = |reason: &str| Decision::Run(reason.to_owned());
+        let gone = |inverse: Option<&str>| Seen::Gone { inverse: inverse.map(id) };
+        for (name, seen, common, decision) in [
+            ("as it was", Some(there(1, None)), "", Decision::Keep(Vec::new())),
+            ("not described", None, "", Decision::Keep(Vec::new())),
+            ("changed", Some(there(2, None)), "", drift("size 1 → 2")),
+            ("gone", Some(gone(None)), "", run("gone: thing x")),
+            ("gone, and its inverse is not there", Some(gone(Some("y"))), "", run("gone: thing x")),
+            ("gone, as its inverse explains", Some(gone(Some("x"))), "", Decision::Keep(Vec::new())),
+            ("failed", Some(there(1, Some("no room"))), "", run("thing x has failed: no room")),
+            (
+                "failed, as expected",
+                Some(there(1, Some("no room"))),
+                "expect_error: NoRoom\n",
+                Decision::Keep(Vec::new()),
+            ),
+        ] {
+            let live: Live = seen.into_iter().map(|seen| (id("x"), seen)).collect();
+            assert_eq!(decide(&step(common), &owner(), &facts, Some(&live)), decision, "{name}");
+        }
+    }
 
     #[test]
     fn a_change_is_named_by_its_field() {

@@ -164,17 +164,6 @@ impl Ledger {
         self.rows_at(self.by_step.get(step).map(|index| &index.attachments))
     }
 
-    /// Returns what other steps have attached to the resources of some steps, oldest first.
-    pub fn attachments_on(
-        &self,
-        steps: &BTreeSet<String>,
-    ) -> impl DoubleEndedIterator<Item = (&ResourceId, &ResourceRow)> {
-        let indexes = steps.iter().filter_map(|step| self.by_step.get(step));
-        let mut attachments: Vec<u64> = indexes.flat_map(|index| &index.attachments).copied().collect();
-        attachments.sort_unstable();
-        attachments.into_iter().filter_map(|number| self.rows.entry(number))
-    }
-
     /// Returns the steps to whose resources something has ever been attached, without the `known` first ones.
     pub fn targets(&self, known: usize) -> impl Iterator<Item = &String> {
         self.targets.iter().skip(known)

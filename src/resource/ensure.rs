@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use super::{AnyResource, Live, Naming, Resource, Status, Tags};
+use crate::attachment;
 use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
 use crate::journal::{Event, Journal, Lifetime, ResourceId, ResourceStatus};
@@ -83,20 +84,15 @@ impl StepSession<'_> {
         self.ensured.push(id.clone());
         let live = self.wait(&id, &wanted).await?;
         self.commit([Event::Ready { id: id.clone(), facts: live.facts.clone() }])?;
-        self.look_again(&id).await?;
+        self.refresh_target(&id).await?;
         Ok(ReadyResource { name: id.name, facts: live.facts })
     }
 
-    /// What is set on a resource shows in its description: that is no change from outside.
-    async fn look_again(&mut self, id: &ResourceId) -> Outcome<()> {
+    /// Describes an attachment's target again: what is attached shows in its description, and is no change from outside.
+    async fn refresh_target(&mut self, attachment: &ResourceId) -> Outcome<()> {
         let ledger = &self.journal.state().resources;
-        let target = ledger.get(id).and_then(|row| row.attached_to.as_ref());
-        let Some((id, row)) = target.and_then(|target| Some((target.clone(), ledger.get(target)?))) else {
-            return Ok(());
-        };
-        if row.status != ResourceStatus::Ready {
-            return Ok(());
-        }
+        let Some((id, row)) = attachment::target_to_refresh(attachment, ledger) else { return Ok(()) };
+        let id = id.clone();
         let (target, before) = (AnyResource::read(&id.kind, &row.spec)?, row.facts.clone());
         match target.describe(self.aws, &id.name).await? {
             Some(live) if live.facts != before => self.commit([Event::Ready { id, facts: live.facts }]),
@@ -313,7 +309,7 @@ impl StepSession<'_> {
             asked += 1;
         }
         self.commit([Event::Deleted { id: id.clone() }])?;
-        self.look_again(id).await
+        self.refresh_target(id).await
     }
 }
 

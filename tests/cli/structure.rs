@@ -38,7 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "script",
         ],
     ),
-    ("resource", &["aws", "failure", "files", "journal"]),
+    ("resource", &["attachment", "aws", "failure", "files", "journal"]),
     // `s3://…` is read in one place.
     ("action", &["aws", "failure", "files", "resource"]),
     ("aws", &["failure"]),
