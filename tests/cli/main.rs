@@ -21,6 +21,7 @@ mod real_worker;
 mod seeds;
 mod serve;
 mod small;
+mod source;
 mod structure;
 mod urls;
 mod verbs;

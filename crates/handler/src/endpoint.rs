@@ -1,4 +1,4 @@
-//! InvokeEndpoint, and its errors in the words that botocore has for them.
+//! InvokeEndpoint, and its errors in botocore's words.
 
 use aws_sdk_sagemakerruntime::Client;
 use aws_sdk_sagemakerruntime::error::{DisplayErrorContext, ProvideErrorMetadata};
@@ -9,11 +9,11 @@ use serde::de::IgnoredAny;
 use crate::error;
 use crate::event::Request;
 
-/// Gives the endpoint's answer, which is JSON.
+/// Sends the image to the endpoint, and returns its answer, which is JSON.
 ///
 /// # Errors
-/// The service's own code with botocore's sentence around its message, so that who reads the message finds what a
-/// Python function would have said; `EndpointConnectionError` where no service answered; `BadAnswer` for what isn't JSON.
+/// The service's own code, with the message that a Python function would get from botocore; `EndpointConnectionError` where
+/// no service answered; `BadAnswer` where the answer isn't JSON.
 pub async fn invoke(client: &Client, endpoint: &str, request: Request) -> Result<String, Diagnostic> {
     let answer = client
         .invoke_endpoint()
@@ -24,7 +24,7 @@ pub async fn invoke(client: &Client, endpoint: &str, request: Request) -> Result
         .await;
     let body = answer.map_err(|failed| {
         let status = failed.raw_response().map(|response| response.status().to_string());
-        // As botocore does it where the service gives no code: the status stands for it.
+        // Like botocore, use the status where the service gives no code.
         match failed.code().map(str::to_owned).or(status) {
             Some(code) => {
                 let message = failed.message().unwrap_or("the service gave no message");

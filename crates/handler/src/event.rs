@@ -1,4 +1,4 @@
-//! Events: what an image may come in, and what the endpoint gets of it.
+//! Events: reads an image, or the URL of one, from each form that an event may have.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -6,17 +6,17 @@ use serde_json::{Map, Value, json};
 
 const EXPECTED: &str = r#"an event is {"url": "https://…"}, {"image": "BASE64"}, or API Gateway's {"body": "…", "isBase64Encoded": true} around an image or one of these two"#;
 
-/// What is sent to the endpoint.
+/// The body that is sent to the endpoint, and its type.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request {
     pub content_type: &'static str,
     pub body: Vec<u8>,
 }
 
-/// Reads an event. A URL is the endpoint's to fetch, which does so only from where it may.
+/// Reads an event. A URL is passed to the endpoint, which fetches it if it is allowed to.
 ///
 /// # Errors
-/// What was expected, and what was found instead.
+/// A message that says what is wrong with the event, and what was expected.
 pub fn read(event: &str) -> Result<Request, String> {
     let event = object(event)?;
     match (event.get("body"), event.get("isBase64Encoded")) {
@@ -64,7 +64,7 @@ fn decode(key: &str, text: &str) -> Result<Vec<u8>, String> {
     BASE64.decode(text).map_err(|error| format!(r#""{key}" isn't base64 ({error}): {EXPECTED}"#))
 }
 
-/// By the first bytes, as nothing else says it.
+/// Returns the type of an image by its first bytes: the event does not name it.
 fn content_type(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
@@ -89,11 +89,11 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_passed_on() {
+    fn a_url_is_passed_to_the_endpoint() {
         let wanted = Request { content_type: "application/json", body: br#"{"url":"http://a/\""}"#.to_vec() };
         let event = json!({"url": "http://a/\""});
         assert_eq!(read_json(event.clone()).unwrap(), wanted);
-        // As API Gateway brings it, with and without base64, and with what else it says.
+        // As API Gateway sends it: with and without base64, and among its other keys.
         let proxied = json!({"body": event.to_string(), "isBase64Encoded": false, "headers": {}});
         assert_eq!(read_json(proxied).unwrap(), wanted);
         let proxied = json!({"body": base64(event.to_string().as_bytes()), "isBase64Encoded": true});
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_sent_as_what_it_is() {
+    fn an_image_is_sent_with_its_type() {
         for (bytes, content_type) in [(PNG, "image/png"), (JPEG, "image/jpeg")] {
             let wanted = Request { content_type, body: bytes.to_vec() };
             assert_eq!(read_json(json!({"image": base64(bytes)})).unwrap(), wanted);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_event_is_told_what_is_expected() {
+    fn the_error_for_any_other_event_says_what_is_expected() {
         let deep = "[".repeat(100_000);
         let proxied = |body: &[u8]| json!({"body": base64(body), "isBase64Encoded": true}).to_string();
         for (event, why) in [
@@ -135,12 +135,12 @@ mod tests {
             (json!({ "body": deep }).to_string(), "isn't JSON"),
             (proxied(b"\xff\xfe"), "neither a JPEG, a PNG nor JSON"),
             (proxied(b"{"), "isn't JSON"),
-            // Only one wrapping is taken off.
+            // Only one wrapper is removed.
             (json!({"body": r#"{"body": "{\"url\": \"http://a\"}"}"#}).to_string(), "neither"),
         ] {
-            let said = read(&event).unwrap_err();
-            assert!(said.contains(why) && said.contains(EXPECTED), "{said}");
-            assert!(said.len() < 400, "{said}");
+            let error = read(&event).unwrap_err();
+            assert!(error.contains(why) && error.contains(EXPECTED), "{error}");
+            assert!(error.len() < 400, "{error}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `opsml-handler`: the Lambda function (`provided.al2023`) that takes an image and answers with what an endpoint says.
 //!
-//! [`event`] reads what an image may come in, [`endpoint`] asks the endpoint that the environment variable
+//! [`event`] reads the image from the event, [`endpoint`] sends it to the endpoint that the environment variable
 //! [`ENDPOINT_NAME_ENV`] names.
 
 mod endpoint;
@@ -14,7 +14,7 @@ use opsml_contract::ENDPOINT_NAME_ENV;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-/// One event at a time is all that an execution environment gets, so one thread is enough.
+/// An execution environment gets one event at a time, so one thread is enough.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
@@ -25,17 +25,17 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         .build_https();
     let client = Client::new(&aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await);
     let endpoint = std::env::var(ENDPOINT_NAME_ENV).unwrap_or_default();
-    // The event as it came, since only so a bad one is told of in words of ours.
+    // The event is taken unread, so that the error for a bad one says what is expected.
     let answer = async |event: LambdaEvent<Box<RawValue>>| {
         let answer = answer(&client, &endpoint, event.payload.get()).await;
-        // CloudWatch Logs gets what the caller gets.
+        // The error goes to CloudWatch Logs as well as to the caller.
         answer.inspect_err(|error| eprintln!("{}: {}", error.error_type, error.error_message))
     };
     lambda_runtime::run(service_fn(answer)).await
 }
 
-/// What API Gateway passes on: the endpoint's JSON as the body's text. The write-ups' function also put a Python
-/// object's name beside it; API Gateway refuses keys that it doesn't know, so it isn't here.
+/// Returns the response as API Gateway expects it, with the endpoint's JSON as the text of the body. It has no other keys,
+/// since API Gateway refuses those that it doesn't know.
 async fn answer(client: &Client, endpoint: &str, event: &str) -> Result<Value, Diagnostic> {
     if endpoint.is_empty() {
         let message = format!("the function's environment variable {ENDPOINT_NAME_ENV} names no endpoint");

@@ -1,8 +1,10 @@
 //! One request to a service, free of its wire protocol, and the answer to it.
 
+use bytes::Bytes;
+use http::HeaderMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Who signed a request, after its signature held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +41,9 @@ pub struct Call {
     pub operation: String,
     /// The input in the shape of AWS's model: member names as there, blobs as base64.
     pub input: Value,
+    /// The body of an operation whose input is a stream of bytes (`Invoke`, `InvokeEndpoint`); empty for all others.
+    pub payload: Bytes,
+    pub headers: HeaderMap,
     /// Answered as `x-amzn-RequestId`.
     pub request_id: String,
 }
@@ -65,11 +70,21 @@ pub struct AwsError {
     /// The code that clients match: `AccessDeniedException`, `ResourceInUse`, …
     pub code: String,
     pub message: String,
+    /// What the error's shape has beside them, such as the `Reason` of a throttle. Boxed: few errors have any, and each
+    /// result has room for all of an error.
+    pub members: Box<Map<String, Value>>,
 }
 
 impl AwsError {
+    /// Makes an error with an HTTP status, a code that clients match and a message for people.
     pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into() }
+        Self { status, code: code.to_owned(), message: message.into(), members: Box::default() }
+    }
+
+    /// Adds a member of the error's shape.
+    pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(member.to_owned(), value.into());
+        self
     }
 
     pub fn validation(message: impl Into<String>) -> Self {

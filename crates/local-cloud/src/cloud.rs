@@ -1,12 +1,9 @@
-//! The cloud itself: what every service shares.
+//! What every service shares: the settings, the account, the region and the state file. It knows no service.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::cloudwatch::Metrics;
-use crate::iam::Iam;
-use crate::logs::Logs;
 use crate::store::{OpenError, Store};
 
 /// The one account there is.
@@ -42,8 +39,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// us-east-1, five idle minutes, in the foreground, no worker, no tools, the Pythons that `OPSML_PYTORCH` and
-    /// `OPSML_PYTHON` name.
+    /// Returns the defaults: us-east-1, a stop after five idle minutes, in the foreground, no worker, no tools, and the
+    /// Pythons that `OPSML_PYTORCH` and `OPSML_PYTHON` name.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         let named = |name| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
         Self {
@@ -59,13 +56,13 @@ impl Settings {
         }
     }
 
-    /// How long what takes so many milliseconds on AWS takes a control loop here; one at least.
+    /// Returns how many milliseconds a control loop here takes for what takes `ms` on AWS; at least one.
     pub fn faster_ms(&self, ms: i64) -> i64 {
         if ms == 0 { 0 } else { (ms / i64::from(self.speedup.clamp(1, FASTEST))).max(1) }
     }
 }
 
-/// Shared by all services as `Arc<Cloud>`.
+/// Held by each service as `Arc<Cloud>`.
 #[derive(Debug)]
 pub struct Cloud {
     pub settings: Settings,
@@ -73,62 +70,32 @@ pub struct Cloud {
     pub account: String,
     pub region: String,
     pub store: Store,
-    pub iam: Iam,
-    pub logs: Logs,
-    /// What the services tell CloudWatch.
-    pub metrics: Metrics,
-    /// What SageMaker has running.
-    pub(crate) sagemaker: crate::sagemaker::Running,
-    /// The EC2 instances that run.
-    pub(crate) ec2: crate::ec2::Running,
-    pub(crate) control: crate::autoscaling::Control,
-    /// The functions' execution environments.
-    pub(crate) lambda: crate::lambda::Running,
     endpoint: OnceLock<String>,
 }
 
 impl Cloud {
     /// Opens the state in `settings.dir`, which must exist. The server must hold the folder's lock.
+    ///
+    /// # Errors
+    /// The state cannot be read, or a newer opsml wrote it.
     pub fn open(settings: Settings) -> Result<Arc<Self>, OpenError> {
         let store = Store::open(&settings.dir.join("state.db"))?;
-        crate::s3::prepare(&settings.dir, &store).map_err(OpenError::Content)?;
-        let iam = Iam::open(store.clone()).map_err(OpenError::Content)?;
-        let logs = Logs::new(store.clone());
-        let metrics = Metrics::open(store.clone(), settings.faster_ms(60_000)).map_err(OpenError::Content)?;
-        let control = crate::autoscaling::Control::default();
-        let region = settings.region.clone();
-        let endpoint = OnceLock::new();
-        let sagemaker = crate::sagemaker::Running::default();
-        let ec2 = crate::ec2::Running::default();
-        let lambda = crate::lambda::Running::default();
-        let account = ACCOUNT.to_owned();
-        Ok(Arc::new(Self {
-            settings,
-            account,
-            region,
-            store,
-            iam,
-            logs,
-            metrics,
-            sagemaker,
-            ec2,
-            control,
-            lambda,
-            endpoint,
-        }))
+        let (account, region) = (ACCOUNT.to_owned(), settings.region.clone());
+        Ok(Arc::new(Self { settings, account, region, store, endpoint: OnceLock::new() }))
     }
 
-    /// `http://127.0.0.1:PORT`; empty before the server listens.
+    /// Returns `http://127.0.0.1:PORT`; empty before the server listens.
     pub fn endpoint(&self) -> &str {
         self.endpoint.get().map_or("", String::as_str)
     }
 
-    pub(crate) fn set_endpoint(&self, endpoint: String) {
-        // Only the first call counts: a cloud listens on one port for its whole life.
+    /// Says where the server listens.
+    pub fn set_endpoint(&self, endpoint: String) {
+        // Only the first call counts: a server listens on one port for its whole life.
         let _ = self.endpoint.set(endpoint);
     }
 
-    /// `arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE`.
+    /// Returns `arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE`.
     pub fn arn(&self, service: &str, resource: &str) -> String {
         format!("arn:aws:{service}:{}:{}:{resource}", self.region, self.account)
     }

@@ -1,5 +1,4 @@
-//! How a server comes and goes: serving until told to stop, and, for the clients, finding, starting, replacing
-//! and stopping it.
+//! The life of a server: it serves until it is stopped. Clients find, start, replace and stop it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -20,22 +19,23 @@ use tokio::sync::watch;
 
 use crate::call::AwsError;
 use crate::cloud::{Cloud, Settings};
+use crate::dispatch::Served;
+use crate::folder::{self, Record};
 use crate::iam::AccessKey;
-use crate::listen;
-use crate::process::{self, Record};
+use crate::registry::Services;
 use crate::server::Server;
 use crate::store::OpenError;
-use crate::{autoscaling, cloudwatch, ec2, lambda, s3, sagemaker};
+use crate::support::listen;
 
-/// What the server writes to, where it was started in the background.
+/// The file that a server writes to that was started in the background.
 pub const LOG_FILE: &str = "cloud.log";
 
-/// How long requests under way may take when the server is told to stop.
+/// How long requests under way may take when the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
-/// How long a client waits for a server to stop by itself: its drain, and that of its children.
+/// How long a client waits for a server to stop by itself, which first ends its requests and its children.
 const STOP: Duration = Duration::from_secs(45);
 
-/// Why a server could not be served, found, started or stopped.
+/// Why a server does not serve, or could not be found, started or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("another process already serves the local cloud in {}", .0.display())]
@@ -57,19 +57,19 @@ fn io(dir: &Path) -> impl FnOnce(std::io::Error) -> Error {
     move |source| Error::Io { dir, source }
 }
 
-/// A server that runs, and how to talk to it.
+/// A server that runs, and the keys that its clients sign with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Running {
     pub record: Record,
-    /// Those of the user `opsml`.
+    /// The keys of the user `opsml`.
     pub keys: AccessKey,
 }
 
-/// Serves until SIGTERM or SIGINT, or until it was empty and idle for `settings.idle_stop`. Once it listens it
-/// leaves its record in the folder and writes its endpoint as a line to standard output.
+/// Serves until SIGTERM or SIGINT, or until the cloud was empty and idle for `settings.idle_stop`. Once it listens, it
+/// writes its record to the folder and its endpoint as a line to standard output.
 ///
 /// # Errors
-/// [`Error::Held`] if another process serves this folder; a state that cannot be opened.
+/// [`Error::Held`] if another process serves this folder; [`Error::Open`] if the state cannot be opened.
 pub fn serve(settings: Settings) -> Result<(), Error> {
     let dir = settings.dir.clone();
     if settings.detached {
@@ -81,29 +81,32 @@ pub fn serve(settings: Settings) -> Result<(), Error> {
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(io(&dir))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(io(&dir))?;
-        let told = async {
+        let stopped = async {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
         };
-        serve_until(settings, told, announce).await
+        serve_until(settings, stopped, announce).await
     })
 }
 
-/// [`serve`] inside another program: until `told` ends, or the cloud was empty and idle. `listening` is called once it
-/// listens.
+/// Serves inside another program, as [`serve`] does, until `stopped` ends or the cloud was empty and idle. Calls `listening`
+/// once it listens.
+///
+/// # Errors
+/// As [`serve`].
 pub async fn serve_until(
     settings: Settings,
-    told: impl Future<Output = ()>,
+    stopped: impl Future<Output = ()>,
     listening: impl FnOnce(&Record),
 ) -> Result<(), Error> {
     let dir = settings.dir.clone();
-    process::ensure_dir(&dir).map_err(io(&dir))?;
-    let Some(lock) = process::try_lock(&dir).map_err(io(&dir))? else { return Err(Error::Held(dir)) };
-    // What a killed server left behind.
+    folder::ensure_dir(&dir).map_err(io(&dir))?;
+    let Some(lock) = folder::try_lock(&dir).map_err(io(&dir))? else { return Err(Error::Held(dir)) };
+    // A server that was killed left its record behind.
     Record::remove(&dir);
-    let served = serve_held(settings, &lock, told, listening).await;
+    let served = serve_held(settings, &lock, stopped, listening).await;
     Record::remove(&dir);
     drop(lock);
     served
@@ -112,25 +115,24 @@ pub async fn serve_until(
 async fn serve_held(
     settings: Settings,
     lock: &File,
-    told: impl Future<Output = ()>,
+    stopped: impl Future<Output = ()>,
     listening: impl FnOnce(&Record),
 ) -> Result<(), Error> {
     let dir = settings.dir.clone();
     let idle_stop = settings.idle_stop;
     let keys = AccessKey::ensure(&dir).map_err(io(&dir))?;
     let cloud = Cloud::open(settings)?;
-    cloud.iam.first_user().and_then(|user| cloud.iam.add_key(&keys, user)).map_err(Error::Aws)?;
+    let Services { authority, list: services } = Services::open(&cloud, &keys).map_err(Error::Aws)?;
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(io(&dir))?;
     let port = listener.local_addr().map_err(io(&dir))?.port();
     cloud.set_endpoint(format!("http://127.0.0.1:{port}"));
-    sagemaker::start(&cloud).await;
-    ec2::start(&cloud).await;
-    autoscaling::start(&cloud);
-    lambda::start(&cloud).await;
+    for service in &*services {
+        service.start().await;
+    }
 
     let activity = Activity::new();
-    let server = Arc::new(Server::new(cloud.clone()));
+    let server = Arc::new(Server::new(&cloud, authority, Arc::clone(&services)));
     let counted = activity.clone();
     let answer = move |request: Request<Body>| {
         let (server, activity) = (server.clone(), counted.clone());
@@ -145,46 +147,45 @@ async fn serve_held(
     let mut serving = tokio::spawn(listen::serve(listener, answer, stopping));
 
     let pid = std::process::id().cast_signed();
-    let build = process::build_id().map_err(io(&dir))?;
+    let build = folder::build_id().map_err(io(&dir))?;
     let record =
-        Record { pid, pid_start: process::start_time(pid), port, region: cloud.region.clone(), build };
+        Record { pid, pid_start: folder::start_time(pid), port, region: cloud.region.clone(), build };
     record.write(&dir).map_err(io(&dir))?;
     listening(&record);
 
     tokio::select! {
-        () = told => {}
-        () = activity.idle(&cloud, idle_stop) => {}
+        () = stopped => {}
+        () = activity.idle(&services, idle_stop) => {}
         () = deleted(&dir, lock) => {}
         _ = &mut serving => {}
     }
-    // Whoever looks for a server from now on is to wait for the next one.
+    // From now on, clients wait for the next server.
     Record::remove(&dir);
     let _ = stop.send(true);
-    // Then the requests that are still under way end with the process.
+    // Requests that take longer end with the process.
     let _ = tokio::time::timeout(DRAIN, &mut serving).await;
-    autoscaling::stop(&cloud);
-    sagemaker::stop(&cloud).await;
-    ec2::stop(&cloud).await;
-    lambda::stop(&cloud).await;
+    for service in services.iter().rev() {
+        service.stop().await;
+    }
     Ok(())
 }
 
-/// Ends once the folder is not there any more, or is another: nobody can find this server then, and what it does would
-/// be lost.
+/// Returns once the folder was deleted or replaced by another: no client can find this server then, and its work would be
+/// lost.
 async fn deleted(dir: &Path, lock: &File) {
-    while process::is_same(dir, lock) {
-        // Polled, since the kernel tells nobody that asks so little.
+    while folder::is_same(dir, lock) {
+        // Polled: watching the folder would need inotify for this alone.
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 
-/// Whoever started the server may be gone already, so that nobody reads the line.
+/// Prints the endpoint. That fails where the program that started the server is gone already, which does not matter.
 fn announce(record: &Record) {
     let mut out = std::io::stdout();
     let _ = writeln!(out, "{}", record.endpoint()).and_then(|()| out.flush());
 }
 
-/// When the last request came or was answered.
+/// Remembers when the last request came or was answered.
 #[derive(Clone)]
 struct Activity {
     start: Instant,
@@ -204,53 +205,48 @@ impl Activity {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Ends once the cloud is empty and no request has come for `limit`.
-    async fn idle(&self, cloud: &Cloud, limit: Option<Duration>) {
+    /// Returns once the cloud is empty and no request has come for `limit`; never without a limit.
+    async fn idle(&self, services: &[Box<dyn Served>], limit: Option<Duration>) {
         let Some(limit) = limit else { return std::future::pending().await };
         loop {
             let since = Duration::from_millis(self.elapsed_ms() - self.last_ms.load(Ordering::Relaxed));
             match limit.checked_sub(since) {
                 Some(rest) if !rest.is_zero() => tokio::time::sleep(rest).await,
-                _ if is_empty(cloud) => return,
-                // Resources go only by requests, but a job's end is none.
+                _ if services.iter().all(|service| service.is_empty()) => return,
+                // Clients delete resources by requests, but a job ends without one.
                 _ => tokio::time::sleep(limit.max(Duration::from_secs(1))).await,
             }
         }
     }
 }
 
-/// Whether nothing is left that anybody could ask for. In doubt there is.
-fn is_empty(cloud: &Cloud) -> bool {
-    cloud.iam.is_empty().unwrap_or(false)
-        && cloud.logs.is_empty().unwrap_or(false)
-        && s3::is_empty(cloud)
-        && sagemaker::is_empty(cloud)
-        && ec2::is_empty(cloud)
-        && cloudwatch::is_empty(cloud)
-        && lambda::is_empty(cloud)
-}
-
-/// The server of a folder, whatever its build. None: none runs.
+/// Returns the server of a folder, whatever its build. None: none runs.
+///
+/// # Errors
+/// The folder cannot be read.
 pub fn find(dir: &Path) -> Result<Option<Running>, Error> {
-    if !process::is_held(dir).map_err(io(dir))? {
+    if !folder::is_held(dir).map_err(io(dir))? {
         return Ok(None);
     }
-    // Held without a record: it starts, or it ends.
+    // A server that holds the folder without a record is starting or ending.
     let Some(record) = Record::read(dir) else { return Ok(None) };
     let keys = AccessKey::read(dir).map_err(io(dir))?;
     Ok(Some(Running { record, keys }))
 }
 
-/// The server of a folder, started if none runs, and replaced if another build runs.
+/// Returns the server of a folder. Starts it if none runs, and replaces one of another build.
 ///
-/// `command` is the program that calls [`serve`] for this folder (`opsml cloud serve --detached …`); its standard
-/// streams are set here.
+/// `command` is the program that calls [`serve`] for this folder (`opsml cloud serve --detached …`). Its standard streams are
+/// set here.
+///
+/// # Errors
+/// [`Error::NotStarted`] with the end of the server's log; [`Error::NotStopped`] where the other one does not stop.
 pub fn start(dir: &Path, mut command: Command) -> Result<Running, Error> {
-    process::ensure_dir(dir).map_err(io(dir))?;
-    let _one_at_a_time = process::lock_start(dir).map_err(io(dir))?;
-    if process::is_held(dir).map_err(io(dir))? {
+    folder::ensure_dir(dir).map_err(io(dir))?;
+    let _one_at_a_time = folder::lock_start(dir).map_err(io(dir))?;
+    if folder::is_held(dir).map_err(io(dir))? {
         if let Some(running) = find(dir)?
-            && running.record.build == process::build_id().map_err(io(dir))?
+            && running.record.build == folder::build_id().map_err(io(dir))?
             && answers(running.record.port)
         {
             return Ok(running);
@@ -263,13 +259,13 @@ pub fn start(dir: &Path, mut command: Command) -> Result<Running, Error> {
     let log_start = log.metadata().map_err(io(dir))?.len();
     command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     let mut child = command.spawn().map_err(io(dir))?;
-    // The line comes once it listens; its end without one means that it failed.
+    // The server prints a line once it listens. If its output ends without one, it has failed.
     let mut lines = child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines());
     let listens = lines.any(|line| line.is_ok_and(|line| line.contains("http://127.0.0.1:")));
     match find(dir)? {
         Some(running) if listens => Ok(running),
         _ => {
-            // It has closed its output without a word, so it is ending or does not do its part.
+            // A process that closed its output without that line is ending, or is no server.
             let _ = child.kill();
             let _ = child.wait();
             Err(Error::NotStarted { dir: dir.to_owned(), tail: log_tail(dir, log_start) })
@@ -277,8 +273,8 @@ pub fn start(dir: &Path, mut command: Command) -> Result<Running, Error> {
     }
 }
 
-/// Whether a server takes requests. One that was killed a moment ago still holds its lock, and even its port, until
-/// the kernel has ended all of its threads; it closes what it is asked on. One that is only slow is none of these.
+/// Whether a server takes requests. One that was killed a moment ago still holds its lock, and even its port, until the
+/// kernel has ended all of its threads, and closes every connection. A server that is only slow counts as one that answers.
 fn answers(port: u16) -> bool {
     let ask = || -> std::io::Result<bool> {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
@@ -289,23 +285,26 @@ fn answers(port: u16) -> bool {
     ask().unwrap_or_else(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
 }
 
-/// Stops the server of a folder; false: none ran. Its state stays.
+/// Stops the server of a folder, and returns whether one ran. Its state stays.
+///
+/// # Errors
+/// [`Error::NotStopped`].
 pub fn stop(dir: &Path) -> Result<bool, Error> {
     if !dir.exists() {
         return Ok(false);
     }
-    let _one_at_a_time = process::lock_start(dir).map_err(io(dir))?;
+    let _one_at_a_time = folder::lock_start(dir).map_err(io(dir))?;
     stop_held(dir)
 }
 
 fn stop_held(dir: &Path) -> Result<bool, Error> {
-    if !process::is_held(dir).map_err(io(dir))? {
+    if !folder::is_held(dir).map_err(io(dir))? {
         return Ok(false);
     }
-    // One that is just starting writes its record within moments.
-    wait_until(STOP, || Ok(!process::is_held(dir)? || Record::read(dir).is_some())).map_err(io(dir))?;
+    // A server that is starting writes its record within moments.
+    wait_until(STOP, || Ok(!folder::is_held(dir)? || Record::read(dir).is_some())).map_err(io(dir))?;
     let Some(record) = Record::read(dir) else {
-        return if process::is_held(dir).map_err(io(dir))? {
+        return if folder::is_held(dir).map_err(io(dir))? {
             Err(Error::Held(dir.to_owned()))
         } else {
             Ok(true)
@@ -313,14 +312,14 @@ fn stop_held(dir: &Path) -> Result<bool, Error> {
     };
     for (signal, patience) in [(Signal::TERM, STOP), (Signal::KILL, Duration::from_secs(5))] {
         record.signal(signal);
-        if wait_until(patience, || Ok(!process::is_held(dir)?)).map_err(io(dir))? {
+        if wait_until(patience, || Ok(!folder::is_held(dir)?)).map_err(io(dir))? {
             return Ok(true);
         }
     }
     Err(Error::NotStopped { dir: dir.to_owned(), pid: record.pid })
 }
 
-/// Polls, since no event tells that another's lock is released and the wait must end. False: it took too long.
+/// Polls until `done`, since no event says that another process has released its lock. Returns false after `patience`.
 fn wait_until(patience: Duration, mut done: impl FnMut() -> std::io::Result<bool>) -> std::io::Result<bool> {
     let deadline = Instant::now() + patience;
     while !done()? {
@@ -332,7 +331,7 @@ fn wait_until(patience: Duration, mut done: impl FnMut() -> std::io::Result<bool
     Ok(true)
 }
 
-/// What the log says from `start` on, its last two thousand bytes.
+/// Returns what the log says from `start` on; at most its last two thousand bytes.
 fn log_tail(dir: &Path, start: u64) -> String {
     let read = || -> std::io::Result<String> {
         let mut file = File::open(dir.join(LOG_FILE))?;

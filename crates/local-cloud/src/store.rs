@@ -1,19 +1,19 @@
-//! The cloud's state: a small typed key-value table, and the tables of IAM's decisions and of the logs, in one
-//! SQLite file.
+//! The cloud's state in one SQLite file: a small table of typed items, and the tables of IAM's decisions, the logs and S3.
 //!
-//! A commit survives the death of the process (WAL), not the loss of power: `synchronous=NORMAL` flushes at
-//! checkpoints only, as fits a cloud whose resources end with the machine anyway.
+//! A commit survives the death of the process (WAL), but not the loss of power: `synchronous=NORMAL` flushes at checkpoints
+//! only. That is enough for a cloud whose resources end with the machine.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::call::AwsError;
+use crate::support::lock::locked;
 
-/// The format of the file, in SQLite's `user_version`.
+/// The format of the file; it is kept in SQLite's `user_version`.
 const FORMAT: i64 = 1;
 
 const TABLES: &str = "
@@ -62,18 +62,19 @@ pub enum OpenError {
     Newer { path: PathBuf, found: i64 },
     #[error("cannot open the local cloud's state {}: {source}", path.display())]
     Sqlite { path: PathBuf, source: rusqlite::Error },
-    #[error("cannot read the local cloud's state: {}", .0.message)]
-    Content(AwsError),
 }
 
-/// Handles share one connection; every call is one short transaction.
+/// Clones share one connection. Every call is one short transaction.
 #[derive(Clone, Debug)]
 pub struct Store {
     connection: Arc<Mutex<Connection>>,
 }
 
 impl Store {
-    /// Opens the file, and creates it where there is none.
+    /// Opens the file, and creates it where it is missing.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or a newer opsml wrote it.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
         let mut connection = Connection::open(path).map_err(failed)?;
@@ -84,7 +85,10 @@ impl Store {
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
     }
 
-    /// Writes an item, new or not.
+    /// Writes an item, and replaces the one of that name.
+    ///
+    /// # Errors
+    /// The file cannot be written.
     pub fn put<T: Serialize>(&self, kind: &str, name: &str, value: &T) -> Result<(), AwsError> {
         let value = to_json(value)?;
         self.with(|c| {
@@ -94,7 +98,10 @@ impl Store {
         Ok(())
     }
 
-    /// Writes an item unless the name is taken; answers whether it wrote.
+    /// Writes an item unless the name is taken. Returns whether it wrote.
+    ///
+    /// # Errors
+    /// The file cannot be written.
     pub fn insert<T: Serialize>(&self, kind: &str, name: &str, value: &T) -> Result<bool, AwsError> {
         let value = to_json(value)?;
         let written = self.with(|c| {
@@ -104,12 +111,19 @@ impl Store {
         Ok(written == 1)
     }
 
+    /// Returns an item.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the item is no `T`.
     pub fn get<T: DeserializeOwned>(&self, kind: &str, name: &str) -> Result<Option<T>, AwsError> {
         let found: Option<String> = self.with(|c| select(c, kind, name))?;
         found.map(|json| from_json(kind, name, &json)).transpose()
     }
 
-    /// All of a kind, by name.
+    /// Returns all items of a kind, by name.
+    ///
+    /// # Errors
+    /// The file cannot be read, or an item is no `T`.
     pub fn list<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<(String, T)>, AwsError> {
         let rows: Vec<(String, String)> = self.with(|c| {
             c.prepare_cached("SELECT name, value FROM item WHERE kind = ?1 ORDER BY name")?
@@ -124,8 +138,11 @@ impl Store {
             .collect()
     }
 
-    /// Changes an item where it is, with nothing in between. None: there is none. The store is locked while
-    /// `change` runs, so `change` must not use it. An error from `change` leaves the item as it was.
+    /// Reads, changes and writes an item in one step, and returns what `change` returns. None: the item does not exist. The
+    /// store is locked while `change` runs, so `change` must not use it.
+    ///
+    /// # Errors
+    /// That of `change`, which leaves the item as it was; the file cannot be read or written.
     pub fn update<T, R>(
         &self,
         kind: &str,
@@ -147,7 +164,10 @@ impl Store {
         Ok(Some(answer))
     }
 
-    /// Whether there was one.
+    /// Deletes an item, and returns whether it existed.
+    ///
+    /// # Errors
+    /// The file cannot be written.
     pub fn delete(&self, kind: &str, name: &str) -> Result<bool, AwsError> {
         let deleted = self.with(|c| {
             c.prepare_cached("DELETE FROM item WHERE kind = ?1 AND name = ?2")?.execute(params![kind, name])
@@ -155,7 +175,7 @@ impl Store {
         Ok(deleted == 1)
     }
 
-    /// Several statements as one transaction, for the modules that have tables of their own.
+    /// Runs several statements as one transaction, for services that have tables of their own.
     pub(crate) fn transaction<R>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<R>,
@@ -167,7 +187,7 @@ impl Store {
         Ok(answer)
     }
 
-    /// One statement, for the modules that have tables of their own.
+    /// Runs one statement, for services that have tables of their own.
     pub(crate) fn with<R>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<R>,
@@ -175,13 +195,12 @@ impl Store {
         work(&self.lock()).map_err(failed)
     }
 
-    /// A panic elsewhere leaves no half-done transaction behind: the connection stays usable.
     fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.connection)
     }
 }
 
-/// Sets the connection up and answers the file's format; a newer file is left untouched.
+/// Sets the connection up, and returns the file's format. A newer file stays untouched.
 fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if found > FORMAT {
@@ -207,7 +226,7 @@ fn select(connection: &Connection, kind: &str, name: &str) -> rusqlite::Result<O
         .optional()
 }
 
-/// A full disk and the like: the call fails, the state stays as it was.
+/// The answer where the file cannot be used, as on a full disk. The state stays as it was.
 fn failed(error: rusqlite::Error) -> AwsError {
     AwsError::internal(format!("the local cloud could not use its state file: {error}"))
 }
@@ -234,7 +253,7 @@ mod tests {
         assert!(store.insert("role", "a", &1).unwrap());
         assert!(!store.insert("role", "a", &9).unwrap());
         assert_eq!(store.update("role", "b", |n: &mut i64| Ok(std::mem::replace(n, 3))).unwrap(), Some(2));
-        // Forgetting the handle closes nothing, as when the process is killed.
+        // A forgotten handle is not closed, as if the process were killed.
         std::mem::forget(store);
 
         let store = Store::open(&path).unwrap();

@@ -1,115 +1,110 @@
 //! STS: who am I, and temporary credentials.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use jiff::SignedDuration;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::call::{AwsError, Call, Reply};
+use crate::authority::{Authority, RoleSession, Session};
+use crate::call::{AwsError, Reply};
 use crate::cloud::Cloud;
-use crate::iam::{Context, Document, Session};
-use crate::protocol::query::{list, number};
-
-pub const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+use crate::model::Model;
+use crate::policy::{Context, Document};
+use crate::service::{Operation, Service};
+use crate::support::clock;
 
 /// Characters of a session's policies together.
 const SESSION_POLICIES: usize = 2048;
+/// Managed policies of a session.
+const MANAGED_POLICIES: usize = 10;
 
-pub fn call(cloud: &Arc<Cloud>, call: &Call) -> Reply {
-    match call.operation.as_str() {
-        "GetCallerIdentity" => Ok(caller_identity(cloud, call)),
-        "AssumeRole" => assume_role(cloud, call),
-        _ => Err(call.unsupported("STS")),
+static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model/sts.json")));
+
+const OPERATIONS: &[Operation<Sts>] = &[
+    Operation::undeniable("GetCallerIdentity", caller_identity),
+    Operation::by_trust("AssumeRole", assume_role),
+];
+
+/// The STS service.
+#[derive(Debug)]
+pub struct Sts {
+    cloud: Arc<Cloud>,
+    iam: Arc<dyn Authority>,
+}
+
+type Request<'a> = crate::service::Request<'a, Sts>;
+
+impl Sts {
+    /// Makes the service, for whose callers `authority` decides.
+    pub fn new(cloud: &Arc<Cloud>, authority: Arc<dyn Authority>) -> Self {
+        Self { cloud: cloud.clone(), iam: authority }
     }
 }
 
-/// Needs no permission, and cannot be denied.
-fn caller_identity(cloud: &Cloud, call: &Call) -> Value {
-    json!({"UserId": call.caller.user_id, "Account": cloud.account, "Arn": call.caller.arn})
-}
+impl Service for Sts {
+    const NAME: &'static str = "sts";
+    const TITLE: &'static str = "STS";
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct AssumeRole {
-    role_arn: String,
-    role_session_name: String,
-    #[serde(default, deserialize_with = "number")]
-    duration_seconds: Option<i64>,
-    policy: Option<String>,
-    #[serde(default, deserialize_with = "list")]
-    policy_arns: Vec<PolicyArn>,
-    external_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct PolicyArn {
-    arn: String,
-}
-
-fn assume_role(cloud: &Cloud, call: &Call) -> Reply {
-    let input: AssumeRole = call.read().map_err(|error| validation(error.message))?;
-    let name = &input.role_session_name;
-    let fits = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
-    if !(2..=64).contains(&name.len()) || !name.chars().all(fits) {
-        return Err(validation(format!(
-            "1 validation error detected: Value '{name}' at 'roleSessionName' failed to satisfy constraint: Member \
-             must satisfy regular expression pattern: [\\w+=,.@-]*, and have length between 2 and 64"
-        )));
+    fn model() -> &'static Model {
+        &MODEL
     }
-    let (session_policies, packed) = session_policies(input.policy, input.policy_arns)?;
-    let seconds = input.duration_seconds.unwrap_or(3600);
-    if !(900..=43_200).contains(&seconds) {
-        return Err(validation(format!(
-            "1 validation error detected: Value '{seconds}' at 'durationSeconds' failed to satisfy constraint: Member \
-             must have value between 900 and 43200"
-        )));
+
+    fn operations() -> &'static [Operation<Self>] {
+        OPERATIONS
     }
-    let context = match input.external_id {
+}
+
+fn caller_identity(request: &Request) -> Reply {
+    let Request { service, call } = *request;
+    Ok(json!({"UserId": call.caller.user_id, "Account": service.cloud.account, "Arn": call.caller.arn}))
+}
+
+fn assume_role(request: &Request) -> Reply {
+    let policies = session_policies(request)?;
+    let size: usize = policies.iter().map(String::len).sum();
+    let percent = size * 100 / SESSION_POLICIES;
+    if size > SESSION_POLICIES {
+        return Err(too_large(format!("Packed size of session policies is {percent}% of the limit.")));
+    }
+    let context = match request.optional("ExternalId") {
         Some(id) => Context::new().with("sts:ExternalId", id),
         None => Context::new(),
     };
-    let lasts = SignedDuration::from_secs(seconds);
-    let session =
-        cloud.assume_role_as(&call.caller, &input.role_arn, name, lasts, session_policies, &context)?;
+    let seconds = request.input()["DurationSeconds"].as_i64().unwrap_or(3600);
+    let session = RoleSession {
+        role_arn: request.text("RoleArn").to_owned(),
+        name: request.text("RoleSessionName").to_owned(),
+        lasts: SignedDuration::from_secs(seconds),
+        policies,
+        context,
+    };
+    let session = request.service.iam.assume_role_as(&request.call.caller, session)?;
     Ok(json!({
         "Credentials": credentials(&session),
         "AssumedRoleUser": {"AssumedRoleId": session.caller.user_id, "Arn": session.caller.arn},
-        "PackedPolicySize": packed,
+        "PackedPolicySize": (size > 0).then_some(percent),
     }))
 }
 
-/// The policies that are to limit a session, and how much of their quota they take in percent.
-fn session_policies(
-    policy: Option<String>,
-    arns: Vec<PolicyArn>,
-) -> Result<(Vec<String>, Option<usize>), AwsError> {
-    let mut policies: Vec<String> = arns.into_iter().map(|policy| policy.arn).collect();
+/// Returns the policies that are to limit a session: ARNs of managed ones, then a document.
+fn session_policies(request: &Request) -> Result<Vec<String>, AwsError> {
+    let arns = request.items("PolicyArns").iter().map(|policy| policy["arn"].as_str().unwrap_or_default());
+    let mut policies: Vec<String> = arns.map(str::to_owned).collect();
     if let Some(arn) = policies.iter().find(|arn| !arn.starts_with("arn:") || !arn.contains(":policy/")) {
-        return Err(validation(format!("{arn} is no managed policy's ARN.")));
-    }
-    if policies.len() > 10 {
         return Err(AwsError::new(
             400,
-            "PackedPolicyTooLarge",
-            "At most 10 managed session policies can be passed.",
+            "ValidationError",
+            format!("{arn} is not the ARN of a managed policy."),
         ));
     }
-    if let Some(document) = policy {
-        Document::identity(&document)
-            .map_err(|error| AwsError::new(400, "MalformedPolicyDocument", error))?;
-        policies.push(document);
+    if policies.len() > MANAGED_POLICIES {
+        return Err(too_large(format!("At most {MANAGED_POLICIES} managed session policies can be passed.")));
     }
-    let size: usize = policies.iter().map(String::len).sum();
-    if size > SESSION_POLICIES {
-        return Err(AwsError::new(
-            400,
-            "PackedPolicyTooLarge",
-            format!("Packed size of session policies is {}% of the limit.", size * 100 / SESSION_POLICIES),
-        ));
+    if let Some(document) = request.optional("Policy") {
+        Document::identity(document).map_err(|error| AwsError::new(400, "MalformedPolicyDocument", error))?;
+        policies.push(document.to_owned());
     }
-    let packed = (size > 0).then(|| size * 100 / SESSION_POLICIES);
-    Ok((policies, packed))
+    Ok(policies)
 }
 
 fn credentials(session: &Session) -> Value {
@@ -117,10 +112,10 @@ fn credentials(session: &Session) -> Value {
         "AccessKeyId": session.access_key_id,
         "SecretAccessKey": session.secret_access_key,
         "SessionToken": session.session_token,
-        "Expiration": session.expiration.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        "Expiration": clock::iso_seconds(session.expiration),
     })
 }
 
-fn validation(message: impl Into<String>) -> AwsError {
-    AwsError::new(400, "ValidationError", message)
+fn too_large(message: impl Into<String>) -> AwsError {
+    AwsError::new(400, "PackedPolicyTooLarge", message)
 }

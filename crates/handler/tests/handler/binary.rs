@@ -1,8 +1,8 @@
-//! What the program needs of the machine that it runs on: Amazon Linux 2023 has glibc 2.34, and no libtorch.
+//! What the program needs from the machine that it runs on: Amazon Linux 2023 has glibc 2.34, and no libtorch.
 
 use std::process::Command;
 
-/// What binutils' readelf says; it comes with the C compiler that the build needs.
+/// Returns the output of binutils' readelf, which comes with the C compiler that the build needs.
 fn readelf(option: &str) -> String {
     let mut command = Command::new("readelf");
     let output = command.args(["--wide", option, env!("CARGO_BIN_EXE_opsml-handler")]).output().unwrap();
@@ -12,8 +12,8 @@ fn readelf(option: &str) -> String {
 
 #[test]
 fn it_needs_no_glibc_newer_than_amazon_linux_2023s() {
-    let said = readelf("--version-info");
-    let (_, needs) = said.split_once("Version needs section").expect("it is linked dynamically");
+    let output = readelf("--version-info");
+    let (_, needs) = output.split_once("Version needs section").expect("it is linked dynamically");
     let versions: Vec<(u32, u32)> = needs
         .split_whitespace()
         .filter_map(|word| {
@@ -27,11 +27,11 @@ fn it_needs_no_glibc_newer_than_amazon_linux_2023s() {
 
 #[test]
 fn it_needs_the_c_library_alone() {
-    let said = readelf("--dynamic");
-    let needed: Vec<&str> = said
+    let output = readelf("--dynamic");
+    let needed: Vec<&str> = output
         .lines()
         .filter_map(|line| line.split_once("(NEEDED)")?.1.split(['[', ']']).nth(1))
         .filter(|name| !["libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2"].contains(name))
         .collect();
-    assert!(needed.is_empty() && said.contains("libc.so.6"), "{needed:?}");
+    assert!(needed.is_empty() && output.contains("libc.so.6"), "{needed:?}");
 }

@@ -1,4 +1,4 @@
-//! Events and what comes of them: answers, the service's errors, and no end of the program.
+//! Events and their outcomes: answers, the service's errors, and a program that survives both.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -41,11 +41,11 @@ async fn the_services_errors_come_in_botocores_words() {
         (424, "ModelError", r#"Received client error (400) from primary with message "{"error": "x"}"."#),
     ] {
         function.endpoint_answers(status, error_type, json!({ "Message": message }).to_string());
-        let said =
+        let expected =
             format!("An error occurred ({error_type}) when calling the InvokeEndpoint operation: {message}");
-        assert_eq!(function.fail(event.clone()).await, (error_type.to_owned(), said));
+        assert_eq!(function.fail(event.clone()).await, (error_type.to_owned(), expected));
     }
-    // What is between the function and the service answers too, and not in JSON.
+    // A proxy between the function and the service may answer too, and not in JSON.
     function.endpoint_answers(502, "", "<html>Bad Gateway</html>");
     let (error_type, message) = function.fail(event.clone()).await;
     assert_eq!(error_type, "502");
@@ -79,7 +79,7 @@ async fn no_event_ends_the_program() {
         assert_eq!(error_type, "BadRequest", "{start}: {message}");
         assert!(message.contains(r#"an event is {"url""#), "{start}: {message}");
     }
-    // Lambda itself lets nothing through that isn't JSON; if it did, that is an error and no end.
+    // Lambda refuses what isn't JSON. If such an event came nevertheless, it must not end the program.
     for no_json in [&b""[..], b"{", b"\xff\xfe", b"\0"] {
         assert_ne!(function.fail(no_json).await.0, "");
     }
@@ -89,7 +89,7 @@ async fn no_event_ends_the_program() {
 }
 
 #[tokio::test]
-async fn without_an_endpoint_it_says_what_is_missing() {
+async fn without_an_endpoint_the_error_names_the_variable() {
     for endpoint in [None, Some("")] {
         let mut function = Function::start(endpoint).await;
         let (error_type, message) = function.fail(r#"{"url": "https://example.com/"}"#).await;
@@ -99,10 +99,10 @@ async fn without_an_endpoint_it_says_what_is_missing() {
 }
 
 #[test]
-fn by_hand_it_says_that_it_is_a_function() {
+fn outside_of_lambda_it_says_that_it_is_a_function() {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_opsml-handler"));
     let output = command.env_clear().output().unwrap();
     assert!(!output.status.success());
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("AWS_LAMBDA_RUNTIME_API") && !said.contains("panicked"), "{said}");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("AWS_LAMBDA_RUNTIME_API") && !error.contains("panicked"), "{error}");
 }

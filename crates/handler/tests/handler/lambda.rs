@@ -1,4 +1,4 @@
-//! The two services that the program knows: Lambda's Runtime API, and SageMaker's runtime.
+//! The two services that the program calls: Lambda's Runtime API, and SageMaker's runtime.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -26,7 +26,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// What the endpoint was asked: its name, the content type, the body.
+/// A request to an endpoint: its name, the content type, the body.
 pub type Asked = (String, String, Vec<u8>);
 
 struct Services {
@@ -82,13 +82,13 @@ impl Function {
         Self { services, events, answers, child: command.spawn().unwrap() }
     }
 
-    /// Sends an event; gives `response` or `error`, and its JSON.
+    /// Sends an event, and returns `response` or `error`, and its JSON.
     pub async fn send(&mut self, event: impl Into<Vec<u8>>) -> (String, Value) {
         self.events.send(event.into()).unwrap();
         tokio::time::timeout(PATIENCE, self.answers.recv()).await.expect("no answer").unwrap()
     }
 
-    /// Sends an event that must fail; gives errorType and errorMessage.
+    /// Sends an event that must fail, and returns errorType and errorMessage.
     pub async fn fail(&mut self, event: impl Into<Vec<u8>>) -> (String, String) {
         let (outcome, error) = self.send(event).await;
         assert_eq!(outcome, "error", "{error}");
@@ -100,7 +100,7 @@ impl Function {
         *self.services.endpoint.lock().unwrap() = Answer { status, error_type, body: body.into() };
     }
 
-    /// What the endpoint was asked since the last time.
+    /// Returns the requests to the endpoint since the last call.
     pub fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut self.services.asked.lock().unwrap())
     }
@@ -114,7 +114,7 @@ impl Drop for Function {
 }
 
 async fn next(State(services): State<Arc<Services>>) -> Response {
-    // Lambda, too, holds the request until there is an event.
+    // Like Lambda, wait until there is an event.
     match services.events.lock().await.recv().await {
         Some(event) => {
             let headers = [

@@ -1,4 +1,4 @@
-//! The handler as Lambda meets it: a program that asks for events, and what it needs of the machine.
+//! The handler as Lambda runs it: a program that asks for events, and what it needs from the machine.
 
 mod binary;
 mod events;

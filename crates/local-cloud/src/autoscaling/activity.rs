@@ -5,15 +5,17 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::target::Key;
-use super::{authorize, check_service, named, now_ms, page, policy, seconds, text, uuid};
-use crate::call::{AwsError, Call, Reply};
-use crate::cloud::Cloud;
-use crate::sagemaker::endpoint::capacity::{self, Change};
+use super::key::{Key, named};
+use super::scalable::Change;
+use super::service::{Request, Scaling};
+use crate::call::{AwsError, Reply};
+use crate::support::clock::{now_ms, seconds};
+use crate::support::id::uuid;
 
 const STORE: &str = "autoscaling.activity";
-/// Activities are told for six weeks, and here no more than so many.
+/// Activities are kept for six weeks, as on AWS.
 const KEPT_MS: i64 = 42 * 24 * 3_600_000;
+/// The most activities that are kept.
 const KEPT: usize = 1000;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,8 +49,8 @@ pub struct Cause {
     pub policy: Option<String>,
 }
 
-/// Begins to set a variant's capacity; its activity says how that goes.
-pub fn begin(cloud: &Arc<Cloud>, key: &Key, from: u64, to: u64, cause: Cause) -> Result<(), AwsError> {
+/// Starts to set a variant's capacity, and records that as an activity.
+pub fn begin(service: &Arc<Scaling>, key: &Key, from: u64, to: u64, cause: Cause) -> Result<(), AwsError> {
     let start_ms = now_ms();
     let mut activity = Activity {
         id: uuid(),
@@ -64,11 +66,11 @@ pub fn begin(cloud: &Arc<Cloud>, key: &Key, from: u64, to: u64, cause: Cause) ->
             "Successfully set desired instance count to {to}. Waiting for change to be fulfilled by sagemaker."
         ),
     };
-    match capacity::set(cloud, &key.endpoint, to, None) {
+    match service.scaled()?.set_capacity(&key.endpoint, to) {
         Ok(change) => {
-            // In the listing's order, and there before it can be over.
-            cloud.store.put(STORE, &activity.name(), &activity)?;
-            finish_later(cloud, activity, change);
+            // It is stored before the change can be over.
+            service.cloud.store.put(STORE, &activity.name(), &activity)?;
+            finish_later(service, activity, change);
         }
         Err(error) => {
             let reason = format!(
@@ -79,30 +81,30 @@ pub fn begin(cloud: &Arc<Cloud>, key: &Key, from: u64, to: u64, cause: Cause) ->
                 uuid()
             );
             activity.end(Err(reason));
-            cloud.store.put(STORE, &activity.name(), &activity)?;
+            service.cloud.store.put(STORE, &activity.name(), &activity)?;
         }
     }
-    prune(cloud)
+    prune(service)
 }
 
-fn finish_later(cloud: &Arc<Cloud>, activity: Activity, change: Change) {
-    let cloud = Arc::clone(cloud);
+fn finish_later(service: &Arc<Scaling>, activity: Activity, change: Change) {
+    let service = Arc::clone(service);
     tokio::spawn(async move {
-        // A change that nobody finishes is finished by the next start of the cloud.
+        // What the server leaves unfinished when it stops, the next one finishes.
         if let Ok(outcome) = change.await {
-            finish(&cloud, activity, outcome);
+            finish(&service, activity, outcome);
         }
     });
 }
 
-fn finish(cloud: &Cloud, mut activity: Activity, outcome: Result<(), String>) {
+fn finish(service: &Scaling, mut activity: Activity, outcome: Result<(), String>) {
     let fulfilled = outcome.is_ok();
     activity.end(outcome);
     if let (true, Some(id), Some(end_ms)) = (fulfilled, &activity.policy, activity.end_ms) {
-        // What cannot be written is a full disk's; the activity then stays in progress until the next start.
-        let _ = policy::remember(cloud, id, |memory| memory.scaled(activity.from, activity.to, end_ms));
+        // Where the disk is full, the activity stays in progress until the next start.
+        let _ = service.remember(id, |memory| memory.scaled(activity.from, activity.to, end_ms));
     }
-    let _ = cloud.store.put(STORE, &activity.name(), &activity);
+    let _ = service.cloud.store.put(STORE, &activity.name(), &activity);
 }
 
 impl Activity {
@@ -127,57 +129,54 @@ impl Activity {
     }
 
     fn describe(&self, details: &str) -> Value {
-        let mut told = named(&self.resource);
-        told["ActivityId"] = json!(self.id);
-        told["Description"] = json!(format!("Setting desired instance count to {}.", self.to));
-        told["Cause"] = json!(self.cause);
-        told["StartTime"] = seconds(self.start_ms);
+        let mut described = named(&self.resource);
+        described["ActivityId"] = json!(self.id);
+        described["Description"] = json!(format!("Setting desired instance count to {}.", self.to));
+        described["Cause"] = json!(self.cause);
+        described["StartTime"] = seconds(self.start_ms);
         if let Some(end_ms) = self.end_ms {
-            told["EndTime"] = seconds(end_ms);
+            described["EndTime"] = seconds(end_ms);
         }
-        told["StatusCode"] = json!(self.status);
-        told["StatusMessage"] = json!(self.message);
-        told["Details"] = json!(details);
-        told
+        described["StatusCode"] = json!(self.status);
+        described["StatusMessage"] = json!(self.message);
+        described["Details"] = json!(details);
+        described
     }
 }
 
-fn prune(cloud: &Cloud) -> Result<(), AwsError> {
-    let all: Vec<(String, Activity)> = cloud.store.list(STORE)?;
+fn prune(service: &Scaling) -> Result<(), AwsError> {
+    let all: Vec<(String, Activity)> = service.cloud.store.list(STORE)?;
     let (over, oldest) = (all.len().saturating_sub(KEPT), now_ms() - KEPT_MS);
     let old = all.iter().enumerate().filter(|(at, (_, activity))| *at < over || activity.start_ms < oldest);
-    old.map(|(_, (name, _))| name).try_for_each(|name| cloud.store.delete(STORE, name).map(drop))
+    old.map(|(_, (name, _))| name).try_for_each(|name| service.cloud.store.delete(STORE, name).map(drop))
 }
 
-/// Ends the activities that the last server left in progress: the endpoints come back with the capacity that was set.
-pub fn recover(cloud: &Arc<Cloud>) -> Result<(), AwsError> {
-    let all: Vec<(String, Activity)> = cloud.store.list(STORE)?;
+/// Finishes the activities that the last server left in progress: their endpoints come back with the new capacity.
+pub fn recover(service: &Arc<Scaling>) -> Result<(), AwsError> {
+    let all: Vec<(String, Activity)> = service.cloud.store.list(STORE)?;
     for (_, activity) in all.into_iter().filter(|(_, activity)| activity.status == Status::InProgress) {
         let Some(key) = Key::parse(&activity.resource) else { continue };
-        let cloud = Arc::clone(cloud);
+        let (service, scaled) = (Arc::clone(service), service.scaled()?);
         tokio::spawn(async move {
-            let outcome = capacity::settled(&cloud, &key.endpoint).await;
-            finish(&cloud, activity, outcome);
+            let outcome = scaled.settled(&key.endpoint).await;
+            finish(&service, activity, outcome);
         });
     }
     Ok(())
 }
 
-pub fn describe(cloud: &Arc<Cloud>, call: &Call) -> Reply {
-    let input = &call.input;
-    check_service(input)?;
-    authorize(cloud, call, "*")?;
-    let details = details(cloud);
-    let asked = text(input, "ResourceId");
-    let all: Vec<(String, Activity)> = cloud.store.list(STORE)?;
-    let told = all.iter().rev().filter(|(_, activity)| asked.is_empty() || activity.resource == asked);
-    page("ScalingActivities", input, told.map(|(_, activity)| activity.describe(&details)).collect())
+pub fn describe(request: &Request<'_>) -> Reply {
+    let details = details(request.service.cloud.settings.speedup);
+    let asked = request.text("ResourceId");
+    let all: Vec<(String, Activity)> = request.service.cloud.store.list(STORE)?;
+    let newest_first = all.iter().rev().map(|(_, activity)| activity);
+    let asked = newest_first.filter(|activity| asked.is_empty() || activity.resource == asked);
+    request.page("ScalingActivities", asked.map(|activity| activity.describe(&details)).collect())
 }
 
-/// Says how time passes here.
-fn details(cloud: &Cloud) -> String {
-    let speedup = cloud.settings.speedup;
-    let period = f64::from(60_u16) / f64::from(speedup);
+/// Says how fast time passes for the control loop.
+fn details(speedup: u32) -> String {
+    let period = 60.0 / f64::from(speedup);
     match speedup {
         1 => "The local cloud's control loop runs as fast as life: a period of 60 s takes 60 s.".to_owned(),
         _ => format!(

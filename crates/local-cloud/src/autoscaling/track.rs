@@ -1,18 +1,18 @@
-//! Target tracking: how many instances a variant is to have. Pure: the facts are handed to it.
+//! Target tracking: computes how many instances a variant needs.
 //! <https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html>
 
 use serde::{Deserialize, Serialize};
 
-/// What a policy says; the cooldowns as they really take, in milliseconds.
+/// What a policy asks for. Cooldowns are in real milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// Of the metric, an average of the instances: more of them bring it down.
+    /// The value that the metric, an average over the instances, should have. More instances lower it.
     pub target: f64,
     pub out_cooldown_ms: i64,
     pub in_cooldown_ms: i64,
 }
 
-/// What a policy did last. Cooldowns begin when an activity has been fulfilled.
+/// What a policy did last. A cooldown begins when an activity has been fulfilled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
     out: Option<Out>,
@@ -26,7 +26,7 @@ struct Out {
 }
 
 impl Memory {
-    /// A scaling activity is fulfilled. A scale-out ends the scale-in's cooldown.
+    /// Records an activity that has been fulfilled. A scale-out ends the scale-in's cooldown.
     pub fn scaled(&mut self, from: u64, to: u64, ended_ms: i64) {
         if to > from {
             *self = Self { out: Some(Out { ended_ms, added: to - from }), in_ended_ms: None };
@@ -36,14 +36,14 @@ impl Memory {
     }
 }
 
-/// Which of a policy's alarms asks.
+/// Which of a policy's alarms is in ALARM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     Out,
     In,
 }
 
-/// The variant as it is.
+/// The capacity of a variant now, and its range.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing {
     pub current: u64,
@@ -52,12 +52,12 @@ pub struct Standing {
     pub now_ms: i64,
 }
 
-/// The capacity to set; None: leave it as it is.
+/// Returns the capacity to set. None: it stays as it is.
 ///
-/// It is that at which the metric would meet its target, were the load to stay: current × metric / target, rounded up, in
-/// the target's range. While the scale-out cooldown lasts, only a larger step than the one that began it is taken, and
-/// what that one added counts as a part of it; while the scale-in cooldown lasts, nothing is removed. Neither keeps the
-/// other from happening.
+/// It is the capacity at which the metric would meet its target if the load stayed the same: current × metric / target,
+/// rounded up, in the target's range. While the scale-out cooldown lasts, only a larger step than the one that began it is
+/// taken, and what that one added counts as a part of it. While the scale-in cooldown lasts, nothing is removed. Neither
+/// cooldown prevents the other direction.
 pub fn decide(
     settings: &Settings,
     memory: &Memory,
@@ -84,9 +84,7 @@ pub fn decide(
 
 fn wanted(current: u64, metric: f64, target: f64) -> u64 {
     // A count of instances is far below 2^52; a rounding error must not add one.
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let wanted = (current as f64 * metric / target - 1e-9).ceil().max(0.0) as u64;
-    wanted
+    (current as f64 * metric / target - 1e-9).ceil().max(0.0) as u64
 }
 
 #[cfg(test)]
@@ -122,7 +120,7 @@ mod tests {
         assert_eq!(decide(&SETTINGS, &Memory::default(), standing(3, 0), Out, 10.0 / 3.0 * 3.0), None);
         assert_eq!(fresh(8, Out, 1000.0), None, "at the maximum");
         assert_eq!(fresh(1, In, 0.0), None, "at the minimum");
-        // The alarm that asks decides the direction.
+        // The alarm decides the direction.
         assert_eq!((fresh(4, Out, 0.0), fresh(4, In, 100.0)), (None, None));
         assert_eq!(
             decide(&SETTINGS, &Memory::default(), Standing { min: 2, ..standing(4, 0) }, In, 0.0),
@@ -136,7 +134,7 @@ mod tests {
         memory.scaled(1, 3, 1000);
         let out = |now_ms, metric| decide(&SETTINGS, &memory, standing(3, now_ms), Out, metric);
         assert_eq!(out(2000, 15.0), None, "2 more, as before");
-        assert_eq!(out(2000, 20.0), Some(4), "3 more, of which 2 count as there");
+        assert_eq!(out(2000, 20.0), Some(4), "3 more, of which 2 are counted already");
         assert_eq!(out(5999, 15.0), None);
         assert_eq!(out(6000, 15.0), Some(5), "the cooldown is over");
         assert_eq!(decide(&SETTINGS, &memory, standing(3, 1001), In, 0.0), Some(1), "scale-in has its own");

@@ -1,18 +1,40 @@
-//! An alarm's rule, and its verdict on the data points of its periods.
+//! The rule of an alarm, and the state that follows from it and the data points of the alarm's periods.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::alarm::State;
-use super::{Point, invalid, text};
+use super::error::invalid;
+use super::series::Point;
 use crate::call::AwsError;
+use crate::support::value::text;
 
-/// When an alarm is to be in ALARM.
+/// The state of an alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum State {
+    Ok,
+    Alarm,
+    InsufficientData,
+}
+
+impl State {
+    /// Returns AWS's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Alarm => "ALARM",
+            Self::InsufficientData => "INSUFFICIENT_DATA",
+        }
+    }
+}
+
+/// When an alarm goes into ALARM.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     pub statistic: String,
     /// Seconds, as AWS would count them.
     pub period: i64,
-    /// Periods that are looked at.
+    /// How many periods are looked at.
     pub periods: u32,
     /// How many of them must breach.
     to_alarm: u32,
@@ -40,7 +62,10 @@ enum Missing {
 }
 
 impl Rule {
-    /// Of PutMetricAlarm's input.
+    /// Reads PutMetricAlarm's input.
+    ///
+    /// # Errors
+    /// `InvalidParameterValue`, and what the local cloud lacks.
     pub fn read(input: &Value) -> Result<Self, AwsError> {
         let whole = |member: &str| input[member].as_i64().filter(|n| *n > 0);
         let needed = |member: &str| {
@@ -113,18 +138,18 @@ impl Rule {
     }
 }
 
-/// The state that follows, and AWS's words for why.
+/// The new state, and AWS's words for why.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     pub state: State,
     pub reason: String,
 }
 
-/// Judges the data points of the periods, oldest first; None: a period has none.
+/// Returns the state after the periods whose values these are, oldest first; None stands for a period without data.
 ///
-/// Periods without data count as the rule says. Where they count as missing and those that there are all breach but are
-/// too few, it is an ALARM only if the oldest of them is as old as that many periods; otherwise the state stays: that is
-/// how AWS avoids premature alarms.
+/// Periods without data count as the rule says. Where they count as missing, and all values breach but are too few, it is
+/// an ALARM only if the oldest value is at least as many periods old as must breach. Otherwise the state stays: that is how
+/// AWS avoids premature alarms.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html>
 pub fn judge(rule: &Rule, values: &[Option<f64>], state: State) -> Verdict {
     let there: Vec<f64> = values.iter().copied().flatten().collect();
@@ -246,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_without_sense_are_refused() {
+    fn senseless_rules_are_refused() {
         let input = |name: &str, value: Value| {
             let mut input = json!({
                 "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 3, "Threshold": 5.0,

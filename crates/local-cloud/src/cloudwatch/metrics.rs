@@ -1,16 +1,18 @@
-//! The data points of all metrics: each a statistic set of some milliseconds, kept in the cloud's state file.
+//! The data points of all metrics: each is a statistic set of some milliseconds. They are kept in the cloud's state file.
 //!
-//! Points are gathered in memory and written with the control loop's next turn, so a killed server loses those of
-//! one period at most. After three hours they are summed up by the minute, and after fifteen days they go, as on AWS.
+//! Points are gathered in memory and written at the end of each period, so a killed server loses those of one period at
+//! most. After three hours they are summed up by the minute, and after fifteen days they are deleted, as on AWS.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html>
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rusqlite::{Connection, params};
 
+use super::series::{Point, Series};
 use crate::call::AwsError;
 use crate::store::Store;
+use crate::support::lock::locked;
 
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS metric_series (
@@ -23,106 +25,48 @@ const TABLES: &str = "
         PRIMARY KEY (series, time_ms)
     ) WITHOUT ROWID;";
 
-/// Points of less than a minute are kept so long.
+/// How long points of less than a minute are kept.
 const FINE_MS: i64 = 3 * 3_600_000;
+/// How long points of a minute are kept.
 const KEPT_MS: i64 = 15 * 24 * 3_600_000;
-
-/// A metric, by all that tells it from another.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Series {
-    pub namespace: String,
-    pub name: String,
-    /// Name and value, sorted.
-    pub dimensions: Vec<(String, String)>,
-    /// As AWS names it: `Count`, `Microseconds`, `None`, …
-    pub unit: String,
-}
-
-/// What was put in some time.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Point {
-    pub count: f64,
-    pub sum: f64,
-    pub min: f64,
-    pub max: f64,
-}
-
-impl Point {
-    pub fn of(value: f64) -> Self {
-        Self { count: 1.0, sum: value, min: value, max: value }
-    }
-
-    pub fn add(&mut self, other: Self) {
-        self.count += other.count;
-        self.sum += other.sum;
-        self.min = self.min.min(other.min);
-        self.max = self.max.max(other.max);
-    }
-
-    /// A statistic by AWS's name; None: AWS has no such one, or it needs the single values.
-    pub fn statistic(&self, name: &str) -> Option<f64> {
-        Some(match name {
-            "SampleCount" => self.count,
-            "Sum" => self.sum,
-            "Average" => self.sum / self.count,
-            "Minimum" => self.min,
-            "Maximum" => self.max,
-            _ => return None,
-        })
-    }
-}
+/// How often old points are summed up and deleted.
+const PRUNE_EVERY_MS: i64 = 60_000;
 
 /// All metrics.
 #[derive(Debug)]
 pub struct Metrics {
     store: Store,
-    /// Points of so many milliseconds each.
+    /// The milliseconds that a point covers.
     resolution_ms: i64,
+    /// What was put since the last flush.
     pending: Mutex<HashMap<Series, BTreeMap<i64, Point>>>,
+    pruned_ms: Mutex<i64>,
 }
 
 impl Metrics {
-    /// `period_ms`: how long the control loop's period of a minute really takes.
+    /// Opens the tables. `period_ms` is how long an alarm's period of a minute really takes.
     pub fn open(store: Store, period_ms: i64) -> Result<Self, AwsError> {
         store.with(|connection| connection.execute_batch(TABLES))?;
-        Ok(Self { store, resolution_ms: period_ms.clamp(1, 1000), pending: Mutex::default() })
+        Ok(Self {
+            store,
+            resolution_ms: period_ms.clamp(1, 1000),
+            pending: Mutex::default(),
+            pruned_ms: Mutex::default(),
+        })
     }
 
-    /// A value of now: `put("AWS/Lambda", "Invocations", &[("FunctionName", name)], 1.0, "Count")`.
-    pub fn put(&self, namespace: &str, name: &str, dimensions: &[(&str, &str)], value: f64, unit: &str) {
-        self.put_at(namespace, name, dimensions, value, unit, jiff::Timestamp::now().as_millisecond());
-    }
-
-    /// A value of another time, in milliseconds.
-    pub fn put_at(
-        &self,
-        namespace: &str,
-        name: &str,
-        dimensions: &[(&str, &str)],
-        value: f64,
-        unit: &str,
-        time_ms: i64,
-    ) {
-        let owned = |text: &str| text.to_owned();
-        let mut dimensions: Vec<_> =
-            dimensions.iter().map(|(name, value)| (owned(name), owned(value))).collect();
-        dimensions.sort();
-        let series = Series { namespace: owned(namespace), name: owned(name), dimensions, unit: owned(unit) };
-        self.add(series, time_ms, Point::of(value));
-    }
-
-    /// Several values at once; the dimensions must be sorted.
+    /// Adds values to the point of their time, which is in milliseconds.
     pub fn add(&self, series: Series, time_ms: i64, point: Point) {
         let time_ms = time_ms - time_ms.rem_euclid(self.resolution_ms);
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = locked(&self.pending);
         let points = pending.entry(series).or_default();
         points.entry(time_ms).and_modify(|old| old.add(point)).or_insert(point);
     }
 
-    /// Writes what was put since the last time.
+    /// Writes what was put since the last call.
     pub fn flush(&self) -> Result<(), AwsError> {
-        // Held throughout, so that nobody reads before what was put before is there.
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        // Locked until the end, so that nobody reads before what was put earlier is written.
+        let mut pending = locked(&self.pending);
         if pending.is_empty() {
             return Ok(());
         }
@@ -136,8 +80,18 @@ impl Metrics {
         Ok(())
     }
 
-    /// Sums old points up, and forgets the oldest.
-    pub fn prune(&self, now_ms: i64) -> Result<(), AwsError> {
+    /// Prunes, unless that was done within the last minute.
+    pub fn prune_if_due(&self, now_ms: i64) -> Result<(), AwsError> {
+        let mut pruned_ms = locked(&self.pruned_ms);
+        if (now_ms - *pruned_ms).abs() > PRUNE_EVERY_MS {
+            *pruned_ms = now_ms;
+            self.prune(now_ms)?;
+        }
+        Ok(())
+    }
+
+    /// Sums old points up, and deletes the oldest.
+    fn prune(&self, now_ms: i64) -> Result<(), AwsError> {
         let fine = now_ms - FINE_MS;
         let fine = fine - fine.rem_euclid(60_000);
         self.store.transaction(|connection| {
@@ -159,7 +113,7 @@ impl Metrics {
         })
     }
 
-    /// The metrics that there are, each once, whatever its units.
+    /// Returns every metric once, whatever its units.
     pub fn list(&self) -> Result<Vec<Series>, AwsError> {
         self.flush()?;
         let rows: Vec<(String, String, String)> = self.store.with(|connection| {
@@ -179,7 +133,7 @@ impl Metrics {
         Ok(series.collect())
     }
 
-    /// The units that a metric was put in.
+    /// Returns the units in which a metric was put.
     pub fn units(&self, series: &Series) -> Result<Vec<String>, AwsError> {
         self.flush()?;
         self.store.with(|connection| {
@@ -192,8 +146,8 @@ impl Metrics {
         })
     }
 
-    /// The points of a metric in `from..to` (milliseconds), by periods of so many milliseconds that begin at multiples
-    /// of it. An empty unit: of all units.
+    /// Returns the points of a metric in `from..to` (milliseconds), summed up by periods of `period_ms`, which begin at
+    /// multiples of it. An empty unit means all units.
     pub fn periods(
         &self,
         series: &Series,
@@ -261,9 +215,12 @@ mod tests {
         Metrics::open(Store::open(&dir.path().join("state.db")).unwrap(), 1000).unwrap()
     }
 
-    fn series(name: &str) -> Series {
-        let dimensions = vec![("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())];
-        Series { namespace: "N".to_owned(), name: name.to_owned(), dimensions, unit: String::new() }
+    fn series(unit: &str) -> Series {
+        Series::new("N", "m", &[("a", "1"), ("b", "2")], unit)
+    }
+
+    fn put(metrics: &Metrics, dimensions: &[(&str, &str)], value: f64, time_ms: i64) {
+        metrics.add(Series::new("N", "m", dimensions, "Count"), time_ms, Point::of(value));
     }
 
     #[test]
@@ -272,35 +229,34 @@ mod tests {
         let first = metrics(&dir);
         for (time_ms, value) in [(60_000, 1.0), (60_999, 3.0), (61_000, 8.0), (119_999, -2.0), (120_000, 5.0)]
         {
-            // The order of the dimensions says nothing.
-            first.put_at("N", "m", &[("b", "2"), ("a", "1")], value, "Count", time_ms);
+            // The order of the dimensions does not matter.
+            put(&first, &[("b", "2"), ("a", "1")], value, time_ms);
             first.flush().unwrap();
         }
-        first.put_at("N", "m", &[("a", "1")], 100.0, "Count", 60_000);
+        put(&first, &[("a", "1")], 100.0, 60_000);
         drop(first);
         let again = metrics(&dir);
-        let told = again.periods(&series("m"), 60_000, 180_000, 60_000).unwrap();
-        assert_eq!(told[&60_000], Point { count: 4.0, sum: 10.0, min: -2.0, max: 8.0 });
-        assert_eq!(told[&120_000], Point::of(5.0));
-        assert_eq!(again.periods(&series("m"), 60_000, 62_000, 1000).unwrap().len(), 2);
-        let other = Series { unit: "Bytes".to_owned(), ..series("m") };
-        assert!(again.periods(&other, 0, 180_000, 60_000).unwrap().is_empty());
+        let points = again.periods(&series(""), 60_000, 180_000, 60_000).unwrap();
+        assert_eq!(points[&60_000], Point { count: 4.0, sum: 10.0, min: -2.0, max: 8.0 });
+        assert_eq!(points[&120_000], Point::of(5.0));
+        assert_eq!(again.periods(&series(""), 60_000, 62_000, 1000).unwrap().len(), 2);
+        assert!(again.periods(&series("Bytes"), 0, 180_000, 60_000).unwrap().is_empty());
     }
 
     #[test]
-    fn old_points_are_summed_up_and_then_go() {
+    fn old_points_are_summed_up_and_then_deleted() {
         let dir = tempfile::tempdir().unwrap();
         let metrics = metrics(&dir);
         let now = 40 * 24 * 3_600_000;
         let old = now - FINE_MS - 120_000;
         for time_ms in [now - KEPT_MS - 1000, old, old + 1000, old + 59_000, now - 1000, now - 2000] {
-            metrics.put_at("N", "m", &[("a", "1"), ("b", "2")], 1.0, "Count", time_ms);
+            put(&metrics, &[("a", "1"), ("b", "2")], 1.0, time_ms);
         }
         metrics.flush().unwrap();
         for _ in 0..2 {
             metrics.prune(now).unwrap();
-            let told = metrics.periods(&series("m"), 0, now, 1000).unwrap();
-            let sums: Vec<(i64, f64)> = told.iter().map(|(time, point)| (*time, point.sum)).collect();
+            let points = metrics.periods(&series(""), 0, now, 1000).unwrap();
+            let sums: Vec<(i64, f64)> = points.iter().map(|(time, point)| (*time, point.sum)).collect();
             assert_eq!(sums, [(old, 3.0), (now - 2000, 1.0), (now - 1000, 1.0)]);
         }
         assert_eq!(metrics.list().unwrap().len(), 1);

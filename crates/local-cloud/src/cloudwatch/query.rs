@@ -2,12 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{Point, Series, authorize, invalid, items, series, text, time_ms};
-use crate::call::{AwsError, Call, Reply};
-use crate::cloud::Cloud;
-use crate::iam::Context;
+use super::error::{invalid, invalid_combination, invalid_token, validation};
+use super::metrics::Metrics;
+use super::series::{Point, Series};
+use super::service::Request;
+use crate::authority::Access;
+use crate::call::{AwsError, Reply};
+use crate::policy::Context;
+use crate::support::clock::{milliseconds, now_ms, seconds};
+use crate::support::page;
+use crate::support::value::{items, text};
 
 /// AWS's limit to the data points of one GetMetricStatistics.
 const MOST_POINTS: i64 = 1440;
@@ -17,36 +23,40 @@ const PAGE: usize = 500;
 /// Seconds; besides these, all multiples of a minute.
 const FINE: [i64; 5] = [1, 5, 10, 20, 30];
 
-pub fn put_metric_data(cloud: &Cloud, call: &Call) -> Reply {
-    let namespace = text(&call.input, "Namespace");
-    authorize(cloud, call, "*", &Context::new().with("cloudwatch:namespace", namespace))?;
+/// PutMetricData has no resource, but a condition key for the namespace.
+pub fn on_namespace(request: &Request<'_>) -> Result<Vec<Access>, AwsError> {
+    let context = Context::new().with("cloudwatch:namespace", request.text("Namespace"));
+    Ok(vec![request.on_with("*", context)])
+}
+
+pub fn put_metric_data(request: &Request<'_>) -> Reply {
+    let namespace = request.text("Namespace");
     if namespace.starts_with("AWS/") {
         return Err(invalid("The value AWS/ for parameter Namespace is invalid."));
     }
-    if call.input.get("EntityMetricData").is_some_and(|value| !value.is_null()) {
-        return Err(AwsError::unsupported("CloudWatch", "EntityMetricData in PutMetricData"));
+    if request.input().get("EntityMetricData").is_some_and(|value| !value.is_null()) {
+        return Err(request.unsupported("EntityMetricData in PutMetricData"));
     }
-    let now = jiff::Timestamp::now().as_millisecond();
+    let now = now_ms();
     let mut put = Vec::new();
-    for (at, datum) in items(&call.input, "MetricData").iter().enumerate() {
+    for (at, datum) in request.items("MetricData").iter().enumerate() {
         let at = format!("MetricData.member.{}", at + 1);
-        let mut named = series(datum);
-        namespace.clone_into(&mut named.namespace);
-        if named.unit.is_empty() {
-            "None".clone_into(&mut named.unit);
+        let mut series = Series { namespace: namespace.to_owned(), ..Series::read(datum) };
+        if series.unit.is_empty() {
+            "None".clone_into(&mut series.unit);
         }
-        let time = time_ms(&datum["Timestamp"]).unwrap_or(now);
+        let time = milliseconds(&datum["Timestamp"]).unwrap_or(now);
         for point in points(datum, &at)? {
-            put.push((named.clone(), time, point));
+            put.push((series.clone(), time, point));
         }
     }
     for (series, time, point) in put {
-        cloud.metrics.add(series, time, point);
+        request.service.metrics.add(series, time, point);
     }
     Ok(json!({}))
 }
 
-/// What a datum says, in one of its three ways.
+/// Reads the values of a datum, which may be given in three ways.
 fn points(datum: &Value, at: &str) -> Result<Vec<Point>, AwsError> {
     let number = |value: &Value, name: &str| {
         let found = value[name].as_f64();
@@ -89,40 +99,23 @@ fn points(datum: &Value, at: &str) -> Result<Vec<Point>, AwsError> {
     each.collect()
 }
 
-pub fn list_metrics(cloud: &Cloud, call: &Call) -> Reply {
-    authorize(cloud, call, "*", &Context::new())?;
-    let input = &call.input;
+pub fn list_metrics(request: &Request<'_>) -> Reply {
     let wanted: Vec<(&str, Option<&str>)> =
-        items(input, "Dimensions").iter().map(|each| (text(each, "Name"), each["Value"].as_str())).collect();
-    let is_asked = |member: &str, value: &str| input[member].as_str().is_none_or(|asked| asked == value);
-    let metrics = cloud.metrics.list()?.into_iter().filter(|metric| {
+        request.items("Dimensions").iter().map(|each| (text(each, "Name"), each["Value"].as_str())).collect();
+    let is_asked = |member: &str, value: &str| request.optional(member).is_none_or(|asked| asked == value);
+    let metrics = request.service.metrics.list()?.into_iter().filter(|metric| {
         is_asked("Namespace", &metric.namespace)
             && is_asked("MetricName", &metric.name)
             && wanted.iter().all(|(name, value)| {
                 metric.dimensions.iter().any(|(n, v)| n == name && value.is_none_or(|value| value == v))
             })
     });
-    let told: Vec<Value> = metrics.map(|metric| describe(&metric)).collect();
-    let start = match input["NextToken"].as_str() {
-        None => 0,
-        Some(token) => {
-            token.parse().map_err(|_| AwsError::new(400, "InvalidParameterValue", "Invalid NextToken"))?
-        }
-    };
-    let mut answer = json!({"Metrics": told.iter().skip(start).take(PAGE).collect::<Vec<_>>()});
-    if told.len() > start.saturating_add(PAGE) {
-        answer["NextToken"] = json!((start + PAGE).to_string());
-    }
-    Ok(answer)
+    let described = metrics.map(|metric| metric.describe()).collect();
+    let page = page::page(described, request.optional("NextToken"), PAGE);
+    Ok(page.ok_or_else(|| invalid("Invalid NextToken"))?.answer("Metrics", "NextToken"))
 }
 
-fn describe(metric: &Series) -> Value {
-    let dimensions: Vec<Value> =
-        metric.dimensions.iter().map(|(name, value)| json!({"Name": name, "Value": value})).collect();
-    json!({"Namespace": metric.namespace, "MetricName": metric.name, "Dimensions": dimensions})
-}
-
-/// Start, end and period, in milliseconds; the start lies at a period's.
+/// Start, end and period in milliseconds; the start is a multiple of the period.
 struct Range {
     from: i64,
     to: i64,
@@ -137,7 +130,7 @@ impl Range {
                 "The value {seconds} for parameter Period is invalid. It must be 1, 5, 10, 20, 30 or a multiple of 60."
             )));
         }
-        let (from, to) = (time_ms(&input["StartTime"]), time_ms(&input["EndTime"]));
+        let (from, to) = (milliseconds(&input["StartTime"]), milliseconds(&input["EndTime"]));
         let (Some(from), Some(to)) = (from, to) else {
             return Err(invalid("The parameters StartTime and EndTime must be timestamps."));
         };
@@ -148,8 +141,8 @@ impl Range {
         Ok(Self { from: from - from.rem_euclid(period), to, period })
     }
 
-    fn points(&self, cloud: &Cloud, series: &Series) -> Result<BTreeMap<i64, Point>, AwsError> {
-        cloud.metrics.periods(series, self.from, self.to, self.period)
+    fn points(&self, metrics: &Metrics, series: &Series) -> Result<BTreeMap<i64, Point>, AwsError> {
+        metrics.periods(series, self.from, self.to, self.period)
     }
 }
 
@@ -160,83 +153,72 @@ fn check_statistic(name: &str) -> Result<(), AwsError> {
     }
 }
 
-pub fn get_metric_statistics(cloud: &Cloud, call: &Call) -> Reply {
-    authorize(cloud, call, "*", &Context::new())?;
-    let input = &call.input;
-    let range = Range::read(input, &input["Period"])?;
-    if let Some(extended) = items(input, "ExtendedStatistics").first() {
-        check_statistic(extended.as_str().unwrap_or_default())?;
+pub fn get_metric_statistics(request: &Request<'_>) -> Reply {
+    let metrics = &request.service.metrics;
+    let range = Range::read(request.input(), &request.input()["Period"])?;
+    if let Some(extended) = request.texts("ExtendedStatistics").first() {
+        check_statistic(extended)?;
     }
-    let statistics: Vec<&str> = items(input, "Statistics").iter().filter_map(Value::as_str).collect();
+    let statistics = request.texts("Statistics");
     if statistics.is_empty() {
-        return Err(AwsError::new(
-            400,
-            "InvalidParameterCombination",
+        return Err(invalid_combination(
             "At least one of the parameters Statistics and ExtendedStatistics must be specified.",
         ));
     }
     let asked = (range.to - range.from) / range.period;
     if asked > MOST_POINTS {
-        return Err(AwsError::new(
-            400,
-            "InvalidParameterCombination",
-            format!(
-                "You have requested up to {asked} datapoints, which exceeds the limit of 1,440. You may reduce the \
-                 datapoints requested by increasing Period, or decreasing the time range."
-            ),
-        ));
+        return Err(invalid_combination(format!(
+            "You have requested up to {asked} datapoints, which exceeds the limit of 1,440. You may reduce the \
+             datapoints requested by increasing Period, or decreasing the time range."
+        )));
     }
-    let series = series(input);
-    let unit = if series.unit.is_empty() { unit_of(cloud, &series)? } else { series.unit.clone() };
-    let points = range.points(cloud, &series)?.into_iter().map(|(time, point)| {
-        let mut told = Map::new();
-        told.insert("Timestamp".to_owned(), seconds(time));
+    let series = Series::read(request.input());
+    let unit = if series.unit.is_empty() { unit_of(metrics, &series)? } else { series.unit.clone() };
+    let points = range.points(metrics, &series)?.into_iter().map(|(time, point)| {
+        let mut datapoint = json!({"Timestamp": seconds(time), "Unit": unit});
         for name in &statistics {
-            told.insert((*name).to_owned(), json!(point.statistic(name)));
+            datapoint[*name] = json!(point.statistic(name));
         }
-        told.insert("Unit".to_owned(), json!(unit));
-        Value::Object(told)
+        datapoint
     });
     Ok(json!({"Label": series.name, "Datapoints": points.collect::<Vec<_>>()}))
 }
 
-/// The unit that a metric is put in; `None` where it has several, or no data.
-fn unit_of(cloud: &Cloud, series: &Series) -> Result<String, AwsError> {
-    let units = cloud.metrics.units(series)?;
+/// Returns the unit in which a metric was put; AWS's `None` where it has several, or no data.
+fn unit_of(metrics: &Metrics, series: &Series) -> Result<String, AwsError> {
+    let units = metrics.units(series)?;
     Ok(match units.as_slice() {
         [unit] => unit.clone(),
         _ => "None".to_owned(),
     })
 }
 
-pub fn get_metric_data(cloud: &Cloud, call: &Call) -> Reply {
-    authorize(cloud, call, "*", &Context::new())?;
-    let input = &call.input;
+pub fn get_metric_data(request: &Request<'_>) -> Reply {
+    let input = request.input();
     if !input["NextToken"].is_null() {
-        return Err(AwsError::new(400, "InvalidNextToken", "The next token specified is invalid."));
+        return Err(invalid_token());
     }
-    let ascending = text(input, "ScanBy") == "TimestampAscending";
-    let most =
-        input["MaxDatapoints"].as_u64().map_or(MOST_DATA, |most| usize::try_from(most).unwrap_or(MOST_DATA));
-    let (mut left, mut results) = (most, Vec::new());
-    for query in items(input, "MetricDataQueries") {
+    let ascending = request.text("ScanBy") == "TimestampAscending";
+    let mut left = page::size(&input["MaxDatapoints"], MOST_DATA, MOST_DATA);
+    let mut results = Vec::new();
+    for query in request.items("MetricDataQueries") {
         if !query["Expression"].is_null() {
-            return Err(AwsError::unsupported("CloudWatch", "Expression in GetMetricData"));
+            return Err(request.unsupported("Expression in GetMetricData"));
         }
         if query["ReturnData"] == false {
             continue;
         }
         let stat = &query["MetricStat"];
-        let series = Series { unit: text(stat, "Unit").to_owned(), ..series(&stat["Metric"]) };
+        let series = Series { unit: text(stat, "Unit").to_owned(), ..Series::read(&stat["Metric"]) };
         let name = text(stat, "Stat");
         check_statistic(name)?;
-        let range = Range::read(input, &stat["Period"])
-            .map_err(|error| AwsError::new(400, "ValidationError", error.message))?;
-        let mut points: Vec<(i64, Point)> = range.points(cloud, &series)?.into_iter().collect();
+        let range = Range::read(input, &stat["Period"]).map_err(|error| validation(error.message))?;
+        let mut points: Vec<(i64, Point)> =
+            range.points(&request.service.metrics, &series)?.into_iter().collect();
         if !ascending {
             points.reverse();
         }
-        // Whoever asks for fewer gets the first ones in the order that he asked for, and no more.
+        // A caller who limits the number gets the first points in the order asked for, and no second page.
         let status = if points.len() > left { "PartialData" } else { "Complete" };
         points.truncate(left);
         left -= points.len();
@@ -249,12 +231,4 @@ pub fn get_metric_data(cloud: &Cloud, call: &Call) -> Reply {
         }));
     }
     Ok(json!({"MetricDataResults": results, "Messages": []}))
-}
-
-/// As awsJson tells times.
-pub fn seconds(ms: i64) -> Value {
-    // No date comes near 2^52 ms.
-    #[allow(clippy::cast_precision_loss)]
-    let seconds = ms as f64 / 1000.0;
-    json!(seconds)
 }

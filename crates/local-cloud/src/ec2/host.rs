@@ -1,4 +1,4 @@
-//! An instance's folder and processes: what makes a machine of them.
+//! An instance's folder and processes, which stand for a machine.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, Permissions};
@@ -15,16 +15,16 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStdin, Command};
 
 use crate::cloud::Cloud;
-use crate::process::private_dir;
-use crate::sagemaker::process::{INSTANCE_DIR, WAIT_POLICY};
+use crate::folder::private_dir;
+use crate::support::process::{INSTANCE_DIR, WAIT_POLICY};
 
-/// The pipe by which an instance tells of its shutdown.
+/// The pipe into which an instance writes that it shuts down.
 pub const POWER: &str = "power";
 const LOG: &str = "log/cloud-init-output.log";
-/// What EC2 keeps of a console's output.
+/// How much EC2 keeps of a console's output.
 const CONSOLE_BYTES: u64 = 64 << 10;
 
-/// The programs that [`shadow.sh`](SHADOW) stands in for.
+/// The programs for which [`shadow.sh`](SHADOW) stands in.
 const SHADOWED: [&str; 11] = [
     "shutdown",
     "poweroff",
@@ -41,7 +41,7 @@ const SHADOWED: [&str; 11] = [
 const SHADOW: &str = include_str!("shadow.sh");
 const INIT: &str = include_str!("init.sh");
 
-/// The namespaces of an instance, as `unshare` is asked for them. Its processes end with the first one.
+/// The namespaces of an instance, as arguments of `unshare`. An instance's processes end with its first one.
 const NAMESPACES: [&str; 7] =
     ["--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc"];
 
@@ -50,7 +50,7 @@ const NAMESPACES: [&str; 7] =
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// Of an instance of the cloud in `dir`.
+    /// Returns the folder of an instance. `dir` is the cloud's folder.
     pub fn of(dir: &Path, instance_id: &str) -> Self {
         Self(dir.join("ec2").join(instance_id))
     }
@@ -101,7 +101,7 @@ impl Folder {
         OpenOptions::new().append(true).create(true).mode(0o600).open(self.path(LOG))
     }
 
-    /// The console's last 64 KiB. Text, whatever a process wrote.
+    /// Returns the console's last 64 KiB, as text whatever a process wrote.
     pub fn console(&self) -> std::io::Result<String> {
         let mut file = File::open(self.path(LOG))?;
         let from = file.metadata()?.len().saturating_sub(CONSOLE_BYTES);
@@ -111,17 +111,17 @@ impl Folder {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Where the instance's own words on its power arrive.
+    /// Opens the pipe into which the instance writes that it shuts down.
     pub fn power(&self) -> std::io::Result<Power> {
-        // Open for writing too, so that it never ends.
+        // The pipe is open for writing too, so that it never ends.
         let pipe = pipe::OpenOptions::new().read_write(true).open_receiver(self.path(POWER))?;
-        Ok(Power { pipe, held: Vec::new() })
+        Ok(Power { pipe, read: Vec::new() })
     }
 
-    /// Does to the user data what cloud-init does; answers the script to run, if there is one.
+    /// Unpacks the user data as cloud-init does. Returns the script to run, if there is one.
     pub fn unpack(&self, user_data: Option<&str>) -> std::io::Result<Option<PathBuf>> {
         let Some(user_data) = user_data else { return Ok(None) };
-        // Checked when the instance was asked for.
+        // RunInstances has checked it.
         let bytes = BASE64_STANDARD.decode(user_data).unwrap_or_default();
         if bytes.starts_with(b"#!") {
             let name = "part-001";
@@ -145,38 +145,38 @@ impl Folder {
     }
 }
 
-/// What an instance says of its power.
+/// The lines that an instance writes about its power.
 #[derive(Debug)]
 pub struct Power {
     pipe: pipe::Receiver,
-    /// What came of a line so far.
-    held: Vec<u8>,
+    /// What has arrived of a line so far.
+    read: Vec<u8>,
 }
 
 impl Power {
-    /// The next line. May be dropped while it waits.
+    /// Returns the next line. The wait for it may be dropped: nothing is lost.
     pub async fn line(&mut self) -> std::io::Result<String> {
-        /// No word on power is as long.
+        /// No line that an instance may write is as long.
         const LONGEST: usize = 4096;
         loop {
-            if let Some(end) = self.held.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.held.drain(..=end).collect();
+            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.read.drain(..=end).collect();
                 return Ok(String::from_utf8_lossy(&line[..end]).into_owned());
             }
-            if self.held.len() > LONGEST {
-                self.held.clear();
+            if self.read.len() > LONGEST {
+                self.read.clear();
             }
-            self.pipe.read_buf(&mut self.held).await?;
+            self.pipe.read_buf(&mut self.read).await?;
         }
     }
 }
 
-/// For the shell.
+/// Quotes a path for the shell.
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
 }
 
-/// Whether instances can have namespaces of their own here.
+/// Tries whether instances can have namespaces of their own here; the error is the reason why not.
 pub async fn namespaces() -> Result<(), String> {
     let mut command = Command::new("unshare");
     command.args(NAMESPACES).args(["--", "mount", "--rbind", "/var/log", "/var/log"]).stdin(Stdio::null());
@@ -193,7 +193,7 @@ pub async fn namespaces() -> Result<(), String> {
 #[derive(Debug)]
 pub struct Started {
     pub child: Child,
-    /// The instance lives for as long as this is open.
+    /// The instance lives as long as this is open.
     _lifeline: Option<ChildStdin>,
 }
 
@@ -231,8 +231,8 @@ pub fn boot(
     Ok(Started { child, _lifeline: lifeline })
 }
 
-/// Made from nothing, so that no instance ever reaches real AWS. Credentials come by the metadata only, and the region
-/// as well: AMIs have none in their environment.
+/// Returns an instance's environment. It inherits nothing, so that no instance ever reaches real AWS. Credentials and
+/// the region come from the metadata only: AMIs have none in their environment.
 fn environment(cloud: &Cloud, folder: &Folder, metadata_port: u16) -> Vec<(OsString, OsString)> {
     let mut path = folder.path("bin").into_os_string();
     path.push(":");
@@ -260,12 +260,12 @@ fn environment(cloud: &Cloud, folder: &Folder, metadata_port: u16) -> Vec<(OsStr
 mod tests {
     use super::*;
 
-    /// What a shadow says to the host, and how it exits.
+    /// Runs a program's stand-in. Returns what it wrote to the host, and whether it succeeded.
     fn said(command: &[&str]) -> (String, bool) {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::of(&dir.path().join("it's"), "i-0");
         folder.create(None).unwrap();
-        // A plain file in the pipe's place.
+        // A plain file takes the pipe's place.
         std::fs::remove_file(folder.path(POWER)).unwrap();
         let shadow = folder.path("bin").join(command[0]);
         let status = std::process::Command::new(shadow)

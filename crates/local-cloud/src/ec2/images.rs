@@ -1,28 +1,29 @@
-//! Amazon machine images: all of them are this machine, and their descriptions say so.
+//! Amazon machine images: each stands for this machine, and its description says so.
 //!
-//! They are found as on AWS, by id, owner, name or a public parameter of Systems Manager, so that a runbook that looks
-//! for an image finds one here and on AWS.
+//! Images are found as on AWS, by id, owner, name or a public parameter of Systems Manager, so that a runbook that
+//! looks for an image finds one here and on AWS.
 
 use serde_json::{Value, json};
 
-use super::fixed_id;
-use super::request::{Filters, Request, error};
+use super::error::error;
+use super::id::fixed_id;
+use super::request::{Filters, Request};
 use crate::call::{AwsError, Reply};
 use crate::cloud::Cloud;
-use crate::iam::Context;
 
-/// What each image is.
+/// An image.
 pub struct Image {
     pub name: &'static str,
-    what: &'static str,
-    /// GiB of the root device.
+    /// The AMI that it stands for.
+    stands_for: &'static str,
+    /// The size of the root device, in GiB.
     pub size: i64,
     free_tier: bool,
-    /// Public parameters that name it, in front of `/latest/ami-id` or as they are.
+    /// The public parameters that name it. Those of Deep Learning AMIs end with `/latest/ami-id` besides.
     parameters: &'static [&'static str],
 }
 
-/// Amazon's account for images.
+/// The account in which Amazon has its images.
 const OWNER: &str = "137112412989";
 const CREATED: &str = "2025-01-15T00:00:00.000Z";
 pub const ROOT_DEVICE: &str = "/dev/xvda";
@@ -31,7 +32,7 @@ pub const ARCHITECTURE: &str = "x86_64";
 const IMAGES: [Image; 3] = [
     Image {
         name: "al2023-ami-2023.0.local-kernel-6.1-x86_64",
-        what: "Amazon Linux 2023",
+        stands_for: "Amazon Linux 2023",
         size: 8,
         free_tier: true,
         parameters: &[
@@ -41,7 +42,7 @@ const IMAGES: [Image; 3] = [
     },
     Image {
         name: "Deep Learning OSS Nvidia Driver AMI GPU PyTorch 2.7 (Amazon Linux 2023) local",
-        what: "Deep Learning AMI with PyTorch",
+        stands_for: "Deep Learning AMI with PyTorch",
         size: 35,
         free_tier: false,
         parameters: &[
@@ -50,7 +51,7 @@ const IMAGES: [Image; 3] = [
     },
     Image {
         name: "Deep Learning Base OSS Nvidia Driver GPU AMI (Amazon Linux 2023) local",
-        what: "Deep Learning Base AMI",
+        stands_for: "Deep Learning Base AMI",
         size: 35,
         free_tier: false,
         parameters: &["/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-amazon-linux-2023"],
@@ -62,13 +63,13 @@ impl Image {
         fixed_id("ami", &format!("{}/{}", cloud.region, self.name))
     }
 
-    /// The snapshot of the root device.
+    /// Returns the id of the root device's snapshot.
     pub fn snapshot(&self) -> String {
         fixed_id("snap", self.name)
     }
 }
 
-/// The image that `ImageId` names: an id, or `resolve:ssm:PARAMETER`.
+/// Returns the image that `ImageId` names, by an id or as `resolve:ssm:PARAMETER`.
 pub fn resolve(cloud: &Cloud, id: &str) -> Result<&'static Image, AwsError> {
     let id = match id.strip_prefix("resolve:ssm:") {
         None => id.to_owned(),
@@ -88,7 +89,7 @@ pub fn resolve(cloud: &Cloud, id: &str) -> Result<&'static Image, AwsError> {
         .ok_or_else(|| error("InvalidAMIID.NotFound", format!("The image id '[{id}]' does not exist")))
 }
 
-/// The value of a public parameter of Systems Manager: the id of an image.
+/// Returns the value of a public parameter of Systems Manager: the id of an image.
 pub fn parameter(cloud: &Cloud, name: &str) -> Option<String> {
     let name =
         name.strip_suffix("/latest/ami-id").filter(|name| name.contains("/deeplearning/")).unwrap_or(name);
@@ -116,8 +117,8 @@ const FILTERS: Filters = &[
 ];
 
 pub fn describe(request: &Request) -> Reply {
-    request.admit("*", &Context::new())?;
-    let cloud = request.cloud;
+    request.dry_run()?;
+    let cloud = request.cloud();
     let ids = request.texts("ImageIds");
     for id in &ids {
         resolve(cloud, id)?;
@@ -140,7 +141,7 @@ fn described(cloud: &Cloud, image: &Image) -> Value {
         }}],
         "CreationDate": CREATED,
         "Description": format!(
-            "Stands for the {} AMI on the local cloud: it is this machine, with what is installed on it", image.what
+            "Stands for the {} AMI on the local cloud: it is this machine, with what is installed on it", image.stands_for
         ),
         "EnaSupport": true,
         "FreeTierEligible": image.free_tier,

@@ -2,8 +2,8 @@
 # The first process of an instance: init.sh FOLDER isolated|shared [USER_DATA]
 dir=$1
 if [ "$2" = isolated ]; then
-    # In namespaces of its own the instance has its own /var/log, does not find the machine's programs by their full
-    # names either, and sees nothing of the cloud's folder, where the keys are, but its own.
+    # In namespaces of its own the instance has its own /var/log. It finds the stand-ins under the full names of the
+    # machine's programs, too. Of the cloud's folder, which has the keys, it sees only its own part.
     mount --bind "$dir/log" /var/log
     cloud=${dir%/*/*}
     inner=$dir/tmp${dir#"$cloud"}
@@ -28,13 +28,13 @@ if [ -n "$3" ]; then
         echo "Cloud-init finished: user data ended with exit status $status"
     } &
 fi
-# The cloud holds the other end of standard input for as long as the instance is to live, and lets go of it however the
-# cloud ends. Waiting, this process also takes in those that lost their parents; with it all of its numbering end.
+# The cloud keeps the other end of standard input open as long as the instance is to live; it closes however the cloud
+# ends. While it waits, this process also adopts those that lost their parents. In a namespace, all end with it.
 exec 4<&0
 while :; do
     cat <&4 >/dev/null &
     wait $! 2>/dev/null
-    # One that was killed proves nothing.
+    # A cat that was killed does not prove that standard input is closed.
     [ $? -gt 128 ] || break
 done
 [ "$2" = isolated ] || kill -KILL 0

@@ -1,95 +1,20 @@
-//! Instances as they are kept and described.
+//! Instances as they are stored.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
-use super::request::error;
-use super::{groups, images, network, tags};
-use crate::call::{AwsError, Reply};
+use super::error::error;
+use super::state::{Reason, Shutdown, State};
+use crate::call::AwsError;
 use crate::cloud::Cloud;
 
 const INSTANCE: &str = "ec2.instance";
-/// The console output of a terminated instance.
+/// The console output of terminated instances.
 const CONSOLE: &str = "ec2.console";
-/// Client tokens of RunInstances: see `run`.
-pub const TOKEN: &str = "ec2.client-token";
+/// The client tokens of RunInstances.
+const TOKEN: &str = "ec2.client-token";
 
-/// How long a terminated instance stays visible.
-const VISIBLE: SignedDuration = SignedDuration::from_hours(1);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    Pending,
-    Running,
-    ShuttingDown,
-    Terminated,
-    Stopping,
-    Stopped,
-}
-
-impl State {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::ShuttingDown => "shutting-down",
-            Self::Terminated => "terminated",
-            Self::Stopping => "stopping",
-            Self::Stopped => "stopped",
-        }
-    }
-
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Pending => 0,
-            Self::Running => 16,
-            Self::ShuttingDown => 32,
-            Self::Terminated => 48,
-            Self::Stopping => 64,
-            Self::Stopped => 80,
-        }
-    }
-
-    pub fn described(self) -> Value {
-        json!({"Code": self.code(), "Name": self.name()})
-    }
-
-    pub fn is_terminated(self) -> bool {
-        self == Self::Terminated
-    }
-}
-
-/// Why an instance stopped or ended, in AWS's codes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Reason {
-    User,
-    Itself,
-    Spot,
-    Internal,
-}
-
-impl Reason {
-    fn described(self) -> Value {
-        let (code, message) = match self {
-            Self::User => ("Client.UserInitiatedShutdown", "User initiated shutdown"),
-            Self::Itself => ("Client.InstanceInitiatedShutdown", "Instance initiated shutdown"),
-            Self::Spot => ("Server.SpotInstanceTermination", "Spot instance termination"),
-            Self::Internal => ("Server.InternalError", "The local cloud lost the instance"),
-        };
-        json!({"Code": code, "Message": format!("{code}: {message}")})
-    }
-}
-
-/// What `shutdown` inside an instance does to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Shutdown {
-    Stop,
-    Terminate,
-}
-
+/// The instance profile that an instance was launched with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Profile {
     pub name: String,
@@ -98,10 +23,10 @@ pub struct Profile {
     pub id: String,
 }
 
-/// How the instance's metadata answers.
+/// How the instance's metadata service answers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MetadataOptions {
-    /// Whether it asks for a token (IMDSv2).
+    /// Whether requests need a token (IMDSv2).
     pub token_required: bool,
     pub enabled: bool,
     pub hops: i64,
@@ -117,6 +42,7 @@ pub struct Volume {
     pub delete_on_termination: bool,
 }
 
+/// An instance, stored under its id.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Instance {
     /// i-…
@@ -130,11 +56,11 @@ pub struct Instance {
     pub kind: String,
     pub vcpus: u64,
     pub key: Option<String>,
-    /// Ids.
+    /// The ids of its security groups.
     pub groups: Vec<String>,
     pub subnet: String,
     pub zone: String,
-    /// In the subnet: a name, nothing answers there.
+    /// An address in the subnet. Nothing answers there.
     pub address: String,
     /// eni-…
     pub interface: String,
@@ -143,21 +69,22 @@ pub struct Instance {
     /// Base64.
     pub user_data: Option<String>,
     pub on_shutdown: Shutdown,
-    /// Of a spot instance: its request.
+    /// The id of a spot instance's request.
     pub spot: Option<String>,
     pub metadata: MetadataOptions,
     pub monitoring: bool,
-    /// TerminateInstances is refused.
+    /// Whether TerminateInstances is refused.
     pub protected: bool,
     pub client_token: Option<String>,
     pub launched: Timestamp,
     pub state: State,
+    /// When it entered its state.
     pub changed: Timestamp,
     pub reason: Option<Reason>,
 }
 
 impl Instance {
-    /// `ip-172-31-0-4.ec2.internal`.
+    /// Returns `ip-172-31-0-4.ec2.internal`.
     pub fn host_name(&self, cloud: &Cloud) -> String {
         let domain = match cloud.region.as_str() {
             "us-east-1" => "ec2.internal".to_owned(),
@@ -165,107 +92,22 @@ impl Instance {
         };
         format!("ip-{}.{domain}", self.address.replace('.', "-"))
     }
-
-    fn transition(&self) -> String {
-        match self.reason {
-            Some(Reason::User) => {
-                format!("User initiated ({})", self.changed.strftime("%Y-%m-%d %H:%M:%S GMT"))
-            }
-            Some(Reason::Spot) => "Server.SpotInstanceTermination".to_owned(),
-            Some(Reason::Internal) => "Server.InternalError".to_owned(),
-            Some(Reason::Itself) | None => String::new(),
-        }
-    }
-
-    /// As DescribeInstances tells it.
-    pub fn described(&self, cloud: &Cloud, known: &[groups::Group]) -> Reply {
-        let group = |id: &String| {
-            let name = known.iter().find(|group| group.id == *id).map(|group| &group.name);
-            json!({"GroupId": id, "GroupName": name})
-        };
-        // A terminated instance has given back what it had.
-        let live = !self.state.is_terminated();
-        let attached = self.launched.to_string();
-        let groups: Vec<Value> = self.groups.iter().filter(|_| live).map(group).collect();
-        let host_name = if live { self.host_name(cloud) } else { String::new() };
-        let mut told = json!({
-            "AmiLaunchIndex": self.index,
-            "Architecture": images::ARCHITECTURE,
-            "BlockDeviceMappings": [],
-            "ClientToken": self.client_token.as_deref().unwrap_or_default(),
-            "CpuOptions": {"CoreCount": self.vcpus.div_ceil(2), "ThreadsPerCore": self.vcpus.min(2)},
-            "EbsOptimized": false,
-            "EnaSupport": true,
-            "Hypervisor": "xen",
-            "IamInstanceProfile":
-                self.profile.as_ref().map(|profile| json!({"Arn": profile.arn, "Id": profile.id})),
-            "ImageId": self.image,
-            "InstanceId": self.id,
-            "InstanceLifecycle": self.spot.as_ref().map(|_| "spot"),
-            "InstanceType": self.kind,
-            "KeyName": self.key,
-            "LaunchTime": attached,
-            "MetadataOptions": {
-                "HttpEndpoint": if self.metadata.enabled { "enabled" } else { "disabled" },
-                "HttpProtocolIpv6": "disabled",
-                "HttpPutResponseHopLimit": self.metadata.hops,
-                "HttpTokens": if self.metadata.token_required { "required" } else { "optional" },
-                "InstanceMetadataTags": "disabled",
-                "State": "applied",
-            },
-            "Monitoring": {"State": if self.monitoring { "enabled" } else { "disabled" }},
-            "NetworkInterfaces": [],
-            "Placement": {"AvailabilityZone": self.zone, "GroupName": "", "Tenancy": "default"},
-            "PlatformDetails": "Linux/UNIX",
-            "PrivateDnsName": host_name,
-            "ProductCodes": [],
-            "PublicDnsName": "",
-            "RootDeviceName": images::ROOT_DEVICE,
-            "RootDeviceType": "ebs",
-            "SecurityGroups": groups,
-            "SpotInstanceRequestId": self.spot,
-            "State": self.state.described(),
-            "StateReason": self.reason.map(Reason::described),
-            "StateTransitionReason": self.transition(),
-            "Tags": tags::of(cloud, &self.id)?,
-            "UsageOperation": "RunInstances",
-            "VirtualizationType": "hvm",
-        });
-        if live {
-            told["BlockDeviceMappings"] = json!([{"DeviceName": images::ROOT_DEVICE, "Ebs": {
-                "AttachTime": attached, "DeleteOnTermination": self.volume.delete_on_termination,
-                "Status": "attached", "VolumeId": self.volume.id,
-            }}]);
-            told["NetworkInterfaces"] = json!([{
-                "Attachment": {
-                    "AttachTime": attached, "DeleteOnTermination": true, "DeviceIndex": 0, "Status": "attached",
-                },
-                "Description": "",
-                "Groups": groups,
-                "NetworkInterfaceId": self.interface,
-                "OwnerId": cloud.account,
-                "PrivateDnsName": host_name,
-                "PrivateIpAddress": self.address,
-                "SourceDestCheck": true,
-                "Status": "in-use",
-                "SubnetId": self.subnet,
-                "VpcId": network::vpc_id(cloud),
-            }]);
-            told["PrivateIpAddress"] = json!(self.address);
-            told["SubnetId"] = json!(self.subnet);
-            told["VpcId"] = json!(network::vpc_id(cloud));
-        }
-        Ok(told)
-    }
 }
 
-/// All that are visible, in the order of their launch.
+/// Returns all instances that are visible, in the order of their launch.
 pub fn all(cloud: &Cloud) -> Result<Vec<Instance>, AwsError> {
     let mut all: Vec<Instance> = cloud.store.list(INSTANCE)?.into_iter().map(|(_, each)| each).collect();
     all.sort_by(|a, b| (a.launched, &a.reservation, a.index).cmp(&(b.launched, &b.reservation, b.index)));
     Ok(all)
 }
 
+/// Returns whether no instance is left, or terminated ones only. In doubt there is one.
+pub fn none_left(cloud: &Cloud) -> bool {
+    all(cloud).is_ok_and(|all| all.iter().all(|each| each.state.is_terminated()))
+}
+
+/// Reads one instance.
+///
 /// # Errors
 /// InvalidInstanceID.Malformed, InvalidInstanceID.NotFound.
 pub fn get(cloud: &Cloud, id: &str) -> Result<Instance, AwsError> {
@@ -277,11 +119,23 @@ pub fn get(cloud: &Cloud, id: &str) -> Result<Instance, AwsError> {
     cloud.store.get(INSTANCE, id)?.ok_or_else(|| not_found(id))
 }
 
+/// Reads the instances of these ids, each once.
+pub fn of_ids(cloud: &Cloud, ids: &[&str]) -> Result<Vec<Instance>, AwsError> {
+    let mut found: Vec<Instance> = Vec::new();
+    for id in ids {
+        let instance = get(cloud, id)?;
+        if !found.iter().any(|each| each.id == instance.id) {
+            found.push(instance);
+        }
+    }
+    Ok(found)
+}
+
 fn not_found(id: &str) -> AwsError {
     error("InvalidInstanceID.NotFound", format!("The instance ID '{id}' does not exist"))
 }
 
-/// Finds the volume or the network interface of an instance.
+/// Checks that an instance has the volume or the network interface of this id.
 pub fn with_part(cloud: &Cloud, id: &str) -> Result<(), AwsError> {
     let part =
         |each: &Instance| !each.state.is_terminated() && (each.volume.id == id || each.interface == id);
@@ -297,11 +151,12 @@ pub fn with_part(cloud: &Cloud, id: &str) -> Result<(), AwsError> {
     })
 }
 
+/// Writes an instance.
 pub fn put(cloud: &Cloud, instance: &Instance) -> Result<(), AwsError> {
     cloud.store.put(INSTANCE, &instance.id, instance)
 }
 
-/// Moves an instance to another state, if `from` agrees with the one that it is in; answers that one.
+/// Moves an instance to another state, if `from` allows it. Returns the state that the instance was in.
 pub fn enter(
     cloud: &Cloud,
     id: &str,
@@ -314,7 +169,7 @@ pub fn enter(
         if from(instance)? {
             instance.state = to;
             instance.changed = Timestamp::now();
-            // What began the end is its reason, whatever happens on the way.
+            // The reason for which the end began stays, whatever happens on the way.
             if reason.is_some() {
                 instance.reason = reason;
             }
@@ -328,33 +183,41 @@ pub fn enter(
     entered.ok_or_else(|| not_found(id))
 }
 
-/// Keeps what is left of a terminated instance's console.
+/// Keeps the console output of a terminated instance.
 pub fn keep_console(cloud: &Cloud, id: &str, text: &str) -> Result<(), AwsError> {
     cloud.store.put(CONSOLE, id, &text)
 }
 
+/// Returns the console output of a terminated instance.
 pub fn kept_console(cloud: &Cloud, id: &str) -> Result<Option<String>, AwsError> {
     cloud.store.get(CONSOLE, id)
 }
 
-/// Forgets what was terminated an hour ago, with all that belonged to it.
-pub fn forget_terminated(cloud: &Cloud) -> Result<(), AwsError> {
-    let before = Timestamp::now() - VISIBLE;
-    let all = all(cloud)?;
-    for gone in all.iter().filter(|each| each.state.is_terminated() && each.changed < before) {
-        for id in [&gone.id, &gone.volume.id, &gone.interface].into_iter().chain(&gone.spot) {
-            tags::forget(cloud, id)?;
-        }
-        if let Some(request) = &gone.spot {
-            super::spot::forget(cloud, request)?;
-        }
-        if let Some(token) = &gone.client_token {
-            cloud.store.delete(TOKEN, token)?;
-        }
-        cloud.store.delete(CONSOLE, &gone.id)?;
-        cloud.store.delete(INSTANCE, &gone.id)?;
+/// What a client token stands for.
+#[derive(Serialize, Deserialize)]
+pub struct Launched {
+    /// The digest of the request.
+    pub digest: String,
+    pub reservation: String,
+}
+
+/// Returns the launch that a client token stands for.
+pub fn launched_with(cloud: &Cloud, token: &str) -> Result<Option<Launched>, AwsError> {
+    cloud.store.get(TOKEN, token)
+}
+
+/// Keeps the launch that a client token stands for.
+pub fn keep_token(cloud: &Cloud, token: &str, launched: &Launched) -> Result<(), AwsError> {
+    cloud.store.put(TOKEN, token, launched)
+}
+
+/// Deletes an instance, its console output and its client token.
+pub fn delete(cloud: &Cloud, instance: &Instance) -> Result<(), AwsError> {
+    if let Some(token) = &instance.client_token {
+        cloud.store.delete(TOKEN, token)?;
     }
-    Ok(())
+    cloud.store.delete(CONSOLE, &instance.id)?;
+    cloud.store.delete(INSTANCE, &instance.id).map(drop)
 }
 
 #[cfg(test)]
@@ -363,27 +226,16 @@ pub mod tests {
     use crate::Settings;
 
     #[test]
-    fn a_terminated_instance_is_forgotten_after_an_hour() {
+    fn an_idle_cloud_stays_up_for_instances_that_are_not_terminated() {
         let dir = tempfile::tempdir().unwrap();
         let cloud = Cloud::open(Settings::new(dir.path())).unwrap();
-        for (id, state, minutes) in [
-            ("i-00000000", State::Terminated, 61),
-            ("i-00000001", State::Terminated, 59),
-            ("i-00000002", State::Running, 61),
-        ] {
-            let mut instance = sample(id);
-            (instance.state, instance.changed) =
-                (state, Timestamp::now() - SignedDuration::from_mins(minutes));
+        assert!(none_left(&cloud));
+        let mut instance = sample("i-00000000");
+        for (state, empty) in [(State::Running, false), (State::Stopped, false), (State::Terminated, true)] {
+            instance.state = state;
             put(&cloud, &instance).unwrap();
-            keep_console(&cloud, id, "text").unwrap();
+            assert_eq!(none_left(&cloud), empty, "{state:?}");
         }
-        forget_terminated(&cloud).unwrap();
-        let left: Vec<String> = all(&cloud).unwrap().into_iter().map(|each| each.id).collect();
-        assert_eq!(left, ["i-00000001", "i-00000002"]);
-        assert_eq!(get(&cloud, "i-00000000").unwrap_err().code, "InvalidInstanceID.NotFound");
-        assert_eq!(kept_console(&cloud, "i-00000000").unwrap(), None);
-        assert_eq!(kept_console(&cloud, "i-00000001").unwrap().as_deref(), Some("text"));
-        assert_eq!(get(&cloud, "i-x").unwrap_err().code, "InvalidInstanceID.Malformed");
     }
 
     pub fn sample(id: &str) -> Instance {

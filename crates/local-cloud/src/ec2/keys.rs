@@ -1,4 +1,4 @@
-//! Key pairs: the public halves that users import. Nobody can log in here, but what is imported must be a key.
+//! Key pairs: the public keys that users import. Nobody can log in to an instance here, but a key must be valid.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -8,16 +8,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::request::{Filters, Request, error};
-use super::{new_id, tags};
+use super::error::{error, invalid, lacking, missing};
+use super::id::new_id;
+use super::request::{Filters, Needed, Request};
+use super::tags;
 use crate::call::{AwsError, Reply};
 use crate::cloud::Cloud;
-use crate::iam::Context;
-use crate::protocol::ec2query::{invalid, missing};
+use crate::policy::Context;
 
 const KEY: &str = "ec2.key-pair";
 
-/// A key pair, kept under its name.
+/// A key pair, stored under its name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct KeyPair {
     /// key-…
@@ -42,17 +43,38 @@ pub fn by_id(cloud: &Cloud, id: &str) -> Result<KeyPair, AwsError> {
     found.ok_or_else(|| error("InvalidKeyPair.NotFound", format!("The key pair ID '{id}' does not exist")))
 }
 
+/// Refuses CreateKeyPair: nobody has to send a private key over a network.
+pub fn create(_: &Request) -> Reply {
+    Err(lacking(
+        "CreateKeyPair (make a key with ssh-keygen, so that its private half never travels, and import it)",
+    ))
+}
+
+/// What an operation on the key pair of a name needs.
+pub fn needs(request: &Request) -> Needed {
+    let name = request.given("KeyName").ok_or_else(|| missing("KeyName"))?;
+    Ok(vec![request.access(request.arn("key-pair", name), Context::new())])
+}
+
+pub fn import_needs(request: &Request) -> Needed {
+    let name = request.given("KeyName").ok_or_else(|| missing("KeyName"))?;
+    let (arn, tags) = (request.arn("key-pair", name), given_tags(request)?);
+    let own = request.access(&*arn, tags::context(&tags));
+    Ok([own].into_iter().chain(tags::access_with(request, &arn, &tags)).collect())
+}
+
+fn given_tags(request: &Request) -> Result<tags::Tags, AwsError> {
+    tags::specified(request, "key-pair", &["key-pair"])
+}
+
 pub fn import(request: &Request) -> Reply {
-    let cloud = request.cloud;
-    let name = request.text("KeyName").ok_or_else(|| missing("KeyName"))?;
+    let cloud = request.cloud();
+    let name = request.given("KeyName").ok_or_else(|| missing("KeyName"))?;
     if name.len() > 255 || !name.is_ascii() {
         return Err(invalid("KeyName", name, "Up to 255 ASCII characters are supported."));
     }
-    let material = request.text("PublicKeyMaterial").ok_or_else(|| missing("PublicKeyMaterial"))?;
-    let tags = tags::specified(request, "key-pair", &["key-pair"])?;
-    let arn = request.arn("key-pair", name);
-    request.authorize(&arn, &tags::context(&tags))?;
-    tags::authorize_with(request, &arn, &tags)?;
+    let material = request.given("PublicKeyMaterial").ok_or_else(|| missing("PublicKeyMaterial"))?;
+    let tags = given_tags(request)?;
     let text = BASE64_STANDARD.decode(material).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let (kind, fingerprint) = text
         .as_deref()
@@ -83,8 +105,8 @@ const FILTERS: Filters =
     &[("key-pair-id", "KeyPairId"), ("key-name", "KeyName"), ("fingerprint", "KeyFingerprint")];
 
 pub fn describe(request: &Request) -> Reply {
-    request.admit("*", &Context::new())?;
-    let cloud = request.cloud;
+    request.dry_run()?;
+    let cloud = request.cloud();
     let (names, ids) = (request.texts("KeyNames"), request.texts("KeyPairIds"));
     let keys: Vec<KeyPair> = if names.is_empty() && ids.is_empty() {
         cloud.store.list(KEY)?.into_iter().map(|(_, key)| key).collect()
@@ -108,30 +130,37 @@ pub fn describe(request: &Request) -> Reply {
     request.listed("KeyPairs", items, FILTERS)
 }
 
-/// As on AWS, one that is not there is deleted as well.
-pub fn delete(request: &Request) -> Reply {
-    let cloud = request.cloud;
-    let key = match (request.text("KeyName"), request.text("KeyPairId")) {
-        (Some(name), _) => {
-            request.admit(&request.arn("key-pair", name), &Context::new())?;
-            cloud.store.get::<KeyPair>(KEY, name)?
-        }
+/// Finds the key pair that DeleteKeyPair names, with the name on which it needs to be allowed.
+fn named(request: &Request) -> Result<(Option<KeyPair>, String), AwsError> {
+    match (request.given("KeyName"), request.given("KeyPairId")) {
+        (Some(name), _) => Ok((request.cloud().store.get(KEY, name)?, name.to_owned())),
         (None, Some(id)) => {
-            let key = by_id(cloud, id).ok();
-            let name = key.as_ref().map_or("*", |key| &*key.name);
-            request.admit(&request.arn("key-pair", name), &Context::new())?;
-            key
+            let key = by_id(request.cloud(), id).ok();
+            let name = key.as_ref().map_or_else(|| "*".to_owned(), |key| key.name.clone());
+            Ok((key, name))
         }
-        (None, None) => return Err(missing("KeyName")),
-    };
+        (None, None) => Err(missing("KeyName")),
+    }
+}
+
+pub fn delete_needs(request: &Request) -> Needed {
+    let (_, name) = named(request)?;
+    Ok(vec![request.access(request.arn("key-pair", &name), Context::new())])
+}
+
+/// Deletes a key pair. As on AWS, this succeeds for one that does not exist, too.
+pub fn delete(request: &Request) -> Reply {
+    let cloud = request.cloud();
+    let (key, _) = named(request)?;
+    request.dry_run()?;
     let Some(key) = key else { return Ok(json!({"Return": true})) };
     cloud.store.delete(KEY, &key.name)?;
     tags::forget(cloud, &key.id)?;
     Ok(json!({"Return": true, "KeyPairId": key.id}))
 }
 
-/// The kind of an OpenSSH public key, and its fingerprint as EC2 computes it for imported keys: of RSA the MD5 of its
-/// DER form, of Ed25519 the SHA-256 of its OpenSSH form. None: it is no such key.
+/// Returns the kind of an OpenSSH public key, and its fingerprint as EC2 computes it for imported keys: the MD5 of the
+/// DER form for RSA, the SHA-256 of the OpenSSH form for Ed25519. None: the text is no such key.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/verify-keys.html>
 fn fingerprint(text: &str) -> Option<(&'static str, String)> {
     let mut words = text.split_whitespace();
@@ -157,7 +186,7 @@ fn fingerprint(text: &str) -> Option<(&'static str, String)> {
     }
 }
 
-/// A length and so many bytes: RFC 4251, section 5.
+/// Reads a length and so many bytes: RFC 4251, section 5.
 fn field<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (length, after) = rest.split_first_chunk::<4>()?;
     let (field, after) = after.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
@@ -165,9 +194,9 @@ fn field<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(field)
 }
 
-/// SubjectPublicKeyInfo of an RSA key: RFC 3279, section 2.3.1. SSH writes integers as DER does.
+/// Returns the SubjectPublicKeyInfo of an RSA key: RFC 3279, section 2.3.1. SSH and DER write integers alike.
 fn public_key_info(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
-    /// rsaEncryption, and no parameters.
+    /// The algorithm rsaEncryption, without parameters.
     const ALGORITHM: [u8; 15] =
         [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
     let key = der(0x30, &[der(0x02, modulus), der(0x02, exponent)].concat());

@@ -1,7 +1,7 @@
-//! What an operator of the local cloud, or a test, turns: quotas, capacity, interruptions.
+//! Settings of the local cloud's operator, and of tests: quotas, capacity, interruptions.
 //!
-//! They lie in the cloud's state file, so whoever can open that (`Store::open(DIR/state.db)`), from whatever process,
-//! can set them while the server runs.
+//! They are in the cloud's state file, so every process that can open it (`Store::open(DIR/state.db)`) can change them
+//! while the server runs.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -45,26 +45,29 @@ impl Quota {
         }
     }
 
-    /// vCPUs.
+    /// Returns the quota's value, in vCPUs.
     pub(super) fn limit(self, store: &Store) -> Result<u64, AwsError> {
         Ok(store.get(QUOTA, self.name())?.unwrap_or_else(|| self.default()))
     }
 }
 
 /// Sets a quota, in vCPUs.
+///
+/// # Errors
+/// The state file cannot be written.
 pub fn set_quota(store: &Store, quota: Quota, vcpus: u64) -> Result<(), AwsError> {
     store.put(QUOTA, quota.name(), &vcpus)
 }
 
-/// How the market is, and how instances are hosted.
+/// The market for instances, and how they are hosted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Knobs {
-    /// Whether on-demand instances find room (InsufficientInstanceCapacity otherwise).
+    /// Whether there is capacity for on-demand instances (InsufficientInstanceCapacity otherwise).
     pub on_demand_capacity: bool,
-    /// Whether spot instances find room.
+    /// Whether there is capacity for spot instances.
     pub spot_capacity: bool,
-    /// USD an hour: a spot request with a lower MaxPrice is refused. None: any price will do.
+    /// USD an hour: a spot request with a lower MaxPrice is refused. None: any price is enough.
     pub spot_price: Option<f64>,
     /// Seconds from the notice of an interruption to the instance's end; 120, as on AWS.
     pub spot_notice_seconds: u64,
@@ -90,19 +93,22 @@ impl Knobs {
     }
 }
 
-/// Turns the knobs, for what is asked from now on.
+/// Changes the knobs. Later requests follow them.
+///
+/// # Errors
+/// The state file cannot be written.
 pub fn set_knobs(store: &Store, knobs: &Knobs) -> Result<(), AwsError> {
     store.put(KNOBS, "", knobs)
 }
 
-/// Takes a running spot instance's capacity away: it gets its notice, and is terminated at its end. `dir` is the
-/// cloud's folder.
+/// Interrupts a running spot instance: it gets its notice, and is terminated when the time of the notice is over. `dir`
+/// is the cloud's folder.
 ///
 /// # Errors
 /// No such instance runs.
 pub fn interrupt_spot(dir: &Path, instance_id: &str) -> std::io::Result<()> {
     let path = Folder::of(dir, instance_id).path(POWER);
-    // Without a reader it fails rather than waits.
+    // Without a reader, opening fails and does not wait.
     let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let mut pipe = OpenOptions::new().write(true).custom_flags(nonblock).open(path)?;
     pipe.write_all(b"interrupt\n")

@@ -1,62 +1,51 @@
-//! The life of an instance: booted, told to end by its user, its market, itself or the cloud, and ended for good.
+//! The life of an instance: it boots, and ends when its user, the market, the instance itself or the cloud says so.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant as Clock, sleep_until, timeout};
 
+use super::expire::forget_terminated;
 use super::host::{self, Folder, Power, Started};
-use super::instance::{self, Instance, Reason, Shutdown, State};
+use super::instance::{self, Instance};
 use super::knobs::Knobs;
 use super::metadata::{Listener, Metadata};
-use super::{locked, spot};
+use super::service::{Ec2, Machine};
+use super::spot;
+use super::state::{End, Reason, Shutdown, State};
 use crate::call::AwsError;
-use crate::cloud::Cloud;
-use crate::sagemaker::process;
+use crate::support::lock::locked;
+use crate::support::process;
 
-/// A shutdown that is further away never comes.
+/// Seconds until the furthest shutdown: later ones are brought forward to it.
 const FAR: u64 = 10 * 365 * 86_400;
 
 /// How long the server's stop waits for instances that are ending.
 const ENDING: Duration = Duration::from_secs(10);
 
-/// How an instance that runs is to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    Terminate(Reason),
-    Stop(Reason),
-}
-
-/// The handle of an instance that runs.
-#[derive(Debug)]
-pub struct Machine {
-    orders: UnboundedSender<End>,
-    task: JoinHandle<()>,
-}
-
-/// Boots an instance whose record is there, pending. The map is locked by the caller's thread only for a moment.
-pub fn boot(cloud: &Arc<Cloud>, id: &str) {
+/// Boots an instance whose record exists and is pending.
+pub fn boot(ec2: &Arc<Ec2>, id: &str) {
     let (orders, received) = unbounded_channel();
-    let mut machines = locked(&cloud.ec2.machines);
-    let task = tokio::spawn(live(cloud.clone(), id.to_owned(), received));
+    let mut machines = locked(&ec2.machines);
+    let task = tokio::spawn(live(ec2.clone(), id.to_owned(), received));
     machines.insert(id.to_owned(), Machine { orders, task });
 }
 
 /// Ends an instance whose record says already that it ends.
-pub fn end(cloud: &Arc<Cloud>, id: &str, how: End) {
-    let machines = locked(&cloud.ec2.machines);
+pub fn end(ec2: &Arc<Ec2>, id: &str, how: End) {
+    let machines = locked(&ec2.machines);
     match machines.get(id) {
-        // One that is about to end by itself takes its end from its record.
+        // An instance that ends by itself just now does not read the order: it ends as its record says.
         Some(machine) => drop(machine.orders.send(how)),
-        None => drop(tokio::spawn(finish(cloud.clone(), id.to_owned(), how))),
+        None => drop(tokio::spawn(finish(ec2.clone(), id.to_owned(), how))),
     }
 }
 
-/// At the server's start: what should run has lost its host, and perhaps not its processes.
-pub async fn recover(cloud: &Arc<Cloud>) -> Result<(), AwsError> {
+/// Ends, at the server's start, the instances that ran under the last server. Their processes may still run.
+pub fn recover(ec2: &Arc<Ec2>) -> Result<(), AwsError> {
+    let cloud = &ec2.cloud;
     let mut known = Vec::new();
     for Instance { id, state, .. } in instance::all(cloud)? {
         match state {
@@ -65,12 +54,12 @@ pub async fn recover(cloud: &Arc<Cloud>) -> Result<(), AwsError> {
             state => {
                 let lost = (state != State::ShuttingDown).then_some(Reason::Internal);
                 instance::enter(cloud, &id, State::ShuttingDown, lost, |_| Ok(true))?;
-                end(cloud, &id, End::Terminate(Reason::Internal));
+                end(ec2, &id, End::Terminate(Reason::Internal));
             }
         }
         known.push(id);
     }
-    // Folders whose records did not come to be, or are terminated already.
+    // Other folders belong to instances that were never recorded, or are terminated already.
     for entry in std::fs::read_dir(cloud.settings.dir.join("ec2")).into_iter().flatten().flatten() {
         if let Some(id) = entry.file_name().to_str().filter(|id| !known.iter().any(|known| known == id)) {
             let folder = Folder::of(&cloud.settings.dir, id);
@@ -80,42 +69,42 @@ pub async fn recover(cloud: &Arc<Cloud>) -> Result<(), AwsError> {
             });
         }
     }
-    instance::forget_terminated(cloud)
+    forget_terminated(cloud)
 }
 
-/// At the server's stop.
-pub async fn end_all(cloud: &Arc<Cloud>) {
-    let machines: Vec<Machine> = locked(&cloud.ec2.machines).drain().map(|(_, machine)| machine).collect();
+/// Ends all instances, at the server's stop.
+pub async fn end_all(ec2: &Ec2) {
+    let machines: Vec<Machine> = locked(&ec2.machines).drain().map(|(_, machine)| machine).collect();
     for machine in machines {
         let _ = machine.orders.send(End::Terminate(Reason::Internal));
         let _ = machine.task.await;
     }
-    // Those whose end had begun before; what does not end now the next start ends.
+    // Others have begun to end before. The next start ends those that take too long.
     let deadline = Clock::now() + ENDING;
     let ends = |each: &Instance| matches!(each.state, State::ShuttingDown | State::Stopping);
-    while instance::all(cloud).is_ok_and(|all| all.iter().any(ends)) && Clock::now() < deadline {
+    while instance::all(&ec2.cloud).is_ok_and(|all| all.iter().any(ends)) && Clock::now() < deadline {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-async fn live(cloud: Arc<Cloud>, id: String, mut orders: UnboundedReceiver<End>) {
-    let how = match Host::boot(&cloud, &id).await {
+async fn live(ec2: Arc<Ec2>, id: String, mut orders: UnboundedReceiver<End>) {
+    let how = match Host::boot(&ec2, &id).await {
         Ok(mut host) => host.run(&mut orders).await,
         // The disk is full, the machine has no more processes, or the state file cannot be used.
         Err(why) => {
-            if Folder::of(&cloud.settings.dir, &id).say(&format!("[local cloud] {why}")).is_err() {
+            if Folder::of(&ec2.cloud.settings.dir, &id).say(&format!("[local cloud] {why}")).is_err() {
                 eprintln!("{id} doesn't boot: {why}");
             }
             End::Terminate(Reason::Internal)
         }
     };
-    locked(&cloud.ec2.machines).remove(&id);
-    finish(cloud, id, how).await;
+    locked(&ec2.machines).remove(&id);
+    finish(ec2, id, how).await;
 }
 
 /// A booted instance.
 struct Host {
-    cloud: Arc<Cloud>,
+    ec2: Arc<Ec2>,
     instance: Instance,
     folder: Folder,
     isolated: bool,
@@ -133,18 +122,19 @@ struct Scheduled {
 }
 
 impl Host {
-    async fn boot(cloud: &Arc<Cloud>, id: &str) -> Result<Self, String> {
-        let told = |error: AwsError| error.message;
+    async fn boot(ec2: &Arc<Ec2>, id: &str) -> Result<Self, String> {
+        let cloud = &ec2.cloud;
+        let message = |error: AwsError| error.message;
         let disk = |error: std::io::Error| error.to_string();
-        let instance = instance::get(cloud, id).map_err(told)?;
+        let instance = instance::get(cloud, id).map_err(message)?;
         let folder = Folder::of(&cloud.settings.dir, id);
         // Scripts in user data run once in an instance's life.
         let fresh = !folder.root().exists();
         if fresh {
             folder.create(cloud.settings.tools.as_deref()).map_err(disk)?;
         }
-        let isolated = match Knobs::read(&cloud.store).map_err(told)?.namespaces {
-            true => cloud.ec2.namespaces.get_or_init(host::namespaces).await.clone(),
+        let isolated = match Knobs::read(&cloud.store).map_err(message)?.namespaces {
+            true => ec2.namespaces.get_or_init(host::namespaces).await.clone(),
             false => Err("they are turned off".to_owned()),
         };
         let how = match &isolated {
@@ -155,26 +145,17 @@ impl Host {
             .say(&format!("[local cloud] {id} is a group of processes on this machine, {how}"))
             .map_err(disk)?;
         let isolated = isolated.is_ok();
-        let metadata = Metadata::new(cloud.clone(), instance.clone());
+        let metadata = Metadata::new(ec2.clone(), instance.clone());
         let listener = metadata.listen().await.map_err(disk)?;
         let power = folder.power().map_err(disk)?;
         let script = if fresh { folder.unpack(instance.user_data.as_deref()).map_err(disk)? } else { None };
         let process = host::boot(cloud, &folder, listener.port, isolated, script.as_deref()).map_err(disk)?;
         let pending = |instance: &Instance| Ok(instance.state == State::Pending);
-        instance::enter(cloud, id, State::Running, None, pending).map_err(told)?;
-        Ok(Self {
-            cloud: cloud.clone(),
-            instance,
-            folder,
-            isolated,
-            metadata,
-            listener,
-            power,
-            first: process,
-        })
+        instance::enter(cloud, id, State::Running, None, pending).map_err(message)?;
+        Ok(Self { ec2: ec2.clone(), instance, folder, isolated, metadata, listener, power, first: process })
     }
 
-    /// Until the instance is to end; its processes may still run then.
+    /// Runs until the instance is to end, and returns how. Its processes may still run then.
     async fn run(&mut self, orders: &mut UnboundedReceiver<End>) -> End {
         let mut scheduled: Option<Scheduled> = None;
         let mut interruption: Option<Clock> = None;
@@ -203,7 +184,8 @@ impl Host {
         }
     }
 
-    /// `off SECONDS`, `reboot SECONDS`, `cancel` from the shadows of shutdown, `interrupt` from the market.
+    /// Obeys a line: `off SECONDS`, `reboot SECONDS` and `cancel` come from the stand-ins for shutdown, `interrupt` from
+    /// the market.
     fn obey(&self, line: &str, scheduled: &mut Option<Scheduled>, interruption: &mut Option<Clock>) {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let after = |seconds: u64| Clock::now() + Duration::from_secs(seconds.min(FAR));
@@ -215,20 +197,21 @@ impl Host {
             }
             "cancel" => *scheduled = None,
             "interrupt" if self.instance.spot.is_some() && interruption.is_none() => {
-                let seconds = Knobs::read(&self.cloud.store).unwrap_or_default().spot_notice_seconds.min(FAR);
+                let seconds =
+                    Knobs::read(&self.ec2.cloud.store).unwrap_or_default().spot_notice_seconds.min(FAR);
                 *interruption = Some(after(seconds));
                 let seconds = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or_default());
                 self.metadata.give_notice(Timestamp::now() + seconds);
                 if let Some(request) = &self.instance.spot {
-                    // If it cannot be kept, the instance has its notice all the same.
-                    let _ = spot::marked(&self.cloud, request);
+                    // Where this cannot be written, the instance has its notice all the same.
+                    let _ = spot::marked(&self.ec2.cloud, request);
                 }
             }
             _ => {}
         }
     }
 
-    /// What its own shutdown makes of it. An instance of a one-time spot request cannot be started again.
+    /// Returns how the instance's own shutdown ends it. That of a one-time spot request cannot be started again.
     fn own_end(&self) -> End {
         match self.instance.on_shutdown {
             Shutdown::Stop if self.instance.spot.is_none() => End::Stop(Reason::Itself),
@@ -239,13 +222,13 @@ impl Host {
     async fn reboot(&mut self) -> std::io::Result<()> {
         process::end(self.first.child.id(), self.folder.root()).await;
         let _ = self.first.child.wait().await;
-        self.first = host::boot(&self.cloud, &self.folder, self.listener.port, self.isolated, None)?;
+        self.first = host::boot(&self.ec2.cloud, &self.folder, self.listener.port, self.isolated, None)?;
         Ok(())
     }
 }
 
 impl Drop for Host {
-    /// The group goes at once; those who left it are found by their folder afterwards.
+    /// Kills the group at once. Processes that left it are found by their folder afterwards.
     fn drop(&mut self) {
         if let Some(leader) = self.first.child.id() {
             process::signal_group(leader, rustix::process::Signal::KILL);
@@ -253,19 +236,19 @@ impl Drop for Host {
     }
 }
 
-/// Brings an instance to its end, processes first. What its record says by then counts: a stop may have become a
-/// termination.
-async fn finish(cloud: Arc<Cloud>, id: String, how: End) {
+/// Ends an instance, its processes first. Its record decides how: a stop may have become a termination meanwhile.
+async fn finish(ec2: Arc<Ec2>, id: String, how: End) {
+    let cloud = &ec2.cloud;
     let folder = Folder::of(&cloud.settings.dir, &id);
-    // A state file that cannot be written leaves the record behind: the next start finds it lost.
+    // Where the state file cannot be written, the record stays, and the next start ends the instance again.
     if let End::Stop(reason) = how {
-        let began = instance::enter(&cloud, &id, State::Stopping, Some(reason), |it| {
+        let began = instance::enter(cloud, &id, State::Stopping, Some(reason), |it| {
             Ok(matches!(it.state, State::Pending | State::Running))
         });
         process::end(None, folder.root()).await;
         if !matches!(began, Ok(State::ShuttingDown)) {
             let stopped =
-                instance::enter(&cloud, &id, State::Stopped, None, |it| Ok(it.state == State::Stopping));
+                instance::enter(cloud, &id, State::Stopped, None, |it| Ok(it.state == State::Stopping));
             if !matches!(stopped, Ok(State::ShuttingDown)) {
                 return;
             }
@@ -274,21 +257,21 @@ async fn finish(cloud: Arc<Cloud>, id: String, how: End) {
     let reason = match how {
         End::Terminate(reason) | End::Stop(reason) => reason,
     };
-    let _ = instance::enter(&cloud, &id, State::ShuttingDown, Some(reason), |it| {
+    let _ = instance::enter(cloud, &id, State::ShuttingDown, Some(reason), |it| {
         Ok(!matches!(it.state, State::ShuttingDown | State::Terminated))
     });
     kill(&folder).await;
     if let Ok(console) = folder.console() {
-        let _ = instance::keep_console(&cloud, &id, &console);
+        let _ = instance::keep_console(cloud, &id, &console);
     }
     remove(&folder).await;
-    let _ = spot::ended(&cloud, &id);
-    let _ = instance::enter(&cloud, &id, State::Terminated, None, |it| Ok(!it.state.is_terminated()));
+    let _ = spot::ended(cloud, &id);
+    let _ = instance::enter(cloud, &id, State::Terminated, None, |it| Ok(!it.state.is_terminated()));
 }
 
 /// Kills every process of an instance.
 async fn kill(folder: &Folder) {
-    // A process in the kernel's hands may outlast the patience of one try.
+    // A process in an uninterruptible system call may outlast one try.
     for _ in 0..12 {
         process::end(None, folder.root()).await;
         if process::owned_by(folder.root()).is_empty() {
@@ -302,7 +285,7 @@ async fn remove(folder: &Folder) {
     let root = folder.root().to_owned();
     let removing = tokio::task::spawn_blocking(move || {
         if std::fs::remove_dir_all(&root).is_err() {
-            // Folders that the instance made unwritable.
+            // The instance may have made folders unwritable.
             let _ = std::process::Command::new("chmod").args(["-R", "u+rwX"]).arg(&root).output();
             let _ = std::fs::remove_dir_all(&root);
         }

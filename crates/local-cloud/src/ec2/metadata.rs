@@ -1,6 +1,7 @@
-//! The instance metadata service: IMDSv2, on a port of the instance's own, since 169.254.169.254 is the kernel's.
+//! The instance metadata service: IMDSv2, on a port of the instance's own, since only the kernel could serve
+//! 169.254.169.254.
 //!
-//! Credentials of the instance's role are to be had here and nowhere else, as on AWS.
+//! As on AWS, the credentials of the instance's role are served here and nowhere else.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -19,34 +20,35 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::instance::Instance;
-use super::{groups, images, keys, locked};
-use crate::cloud::Cloud;
-use crate::iam::Session;
-use crate::server::names_loopback;
-
-pub const SERVICE: &str = "ec2.amazonaws.com";
+use super::service::{Ec2, PRINCIPAL};
+use super::{group, images, keys};
+use crate::authority::Session;
+use crate::policy::Context;
+use crate::support::clock::iso_seconds;
+use crate::support::listen::names_loopback;
+use crate::support::lock::locked;
 
 const TOKEN: &str = "x-aws-ec2-metadata-token";
 const TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
-/// Credentials that end sooner are replaced: AWS has new ones there at least five minutes before.
+/// Credentials that end sooner are replaced. AWS replaces them at least five minutes before their end.
 const RENEW: SignedDuration = SignedDuration::from_mins(15);
-/// More would be a runaway client's.
+/// The most tokens at a time. Only a client in an endless loop asks for more.
 const TOKENS: usize = 1000;
 
 /// One instance's metadata.
 #[derive(Debug)]
 pub struct Metadata {
-    cloud: Arc<Cloud>,
+    ec2: Arc<Ec2>,
     instance: Instance,
-    /// With their ends.
+    /// With the times at which they end.
     tokens: Mutex<HashMap<String, Clock>>,
-    /// With the ARN of the role.
+    /// The role's ARN and its credentials.
     session: Mutex<Option<(String, Session)>>,
     /// When a spot instance will be interrupted.
     notice: Mutex<Option<Timestamp>>,
 }
 
-/// Its server, which ends with it.
+/// The server of an instance's metadata. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Listener {
     pub port: u16,
@@ -62,7 +64,7 @@ impl Drop for Listener {
 /// An answer.
 struct Found {
     body: Vec<u8>,
-    /// Seconds, of a token.
+    /// How many seconds a token lasts.
     ttl: Option<u64>,
 }
 
@@ -77,9 +79,9 @@ struct Refusal(StatusCode, &'static str);
 const NOT_FOUND: Refusal = Refusal(StatusCode::NOT_FOUND, "404 - Not Found");
 
 impl Metadata {
-    pub fn new(cloud: Arc<Cloud>, instance: Instance) -> Arc<Self> {
+    pub fn new(ec2: Arc<Ec2>, instance: Instance) -> Arc<Self> {
         Arc::new(Self {
-            cloud,
+            ec2,
             instance,
             tokens: Mutex::default(),
             session: Mutex::default(),
@@ -102,7 +104,7 @@ impl Metadata {
         Ok(Listener { port, task })
     }
 
-    /// Tells that the instance will be interrupted.
+    /// Announces to the instance when it will be interrupted.
     pub fn give_notice(&self, at: Timestamp) {
         *locked(&self.notice) = Some(at);
     }
@@ -115,7 +117,7 @@ impl Metadata {
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        // By this a client knows when to ask for the next one.
+        // So a client knows when to ask for the next token.
         if let Some(seconds) = ttl {
             response.headers_mut().insert(TTL, HeaderValue::from(seconds));
         }
@@ -137,8 +139,8 @@ impl Metadata {
             }
             (&Method::PUT, "/latest/api/token") => self.token(header(TTL)),
             (&Method::GET, _) => {
-                let held = header(TOKEN).map(|token| locked(&self.tokens).get(token).copied());
-                let valid = match held {
+                let end = header(TOKEN).map(|token| locked(&self.tokens).get(token).copied());
+                let valid = match end {
                     Some(end) => end.is_some_and(|end| end > Clock::now()),
                     None => !self.instance.metadata.token_required,
                 };
@@ -180,7 +182,7 @@ impl Metadata {
         }
     }
 
-    /// One entry of `meta-data/`, or the names in a folder of it.
+    /// Returns one entry of `meta-data/`, or the names in a folder of it.
     fn lookup(&self, path: &str) -> Option<String> {
         let entries = self.entries();
         if let Some((_, text)) = entries.iter().find(|(name, _)| name == path) {
@@ -188,7 +190,7 @@ impl Metadata {
         }
         let folder = path.trim_end_matches('/');
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-        // Keys are listed with their names.
+        // A key is listed as its number and its name.
         if let (Some(key), "public-keys") = (&self.instance.key, folder) {
             return Some(format!("0={key}"));
         }
@@ -203,9 +205,9 @@ impl Metadata {
     }
 
     fn entries(&self) -> Vec<(String, String)> {
-        let (cloud, instance) = (&self.cloud, &self.instance);
+        let (cloud, instance) = (&self.ec2.cloud, &self.instance);
         let zone = &instance.zone;
-        let groups = groups::all(cloud).unwrap_or_default();
+        let groups = group::all(cloud).unwrap_or_default();
         let groups: Vec<&str> = groups
             .iter()
             .filter(|group| instance.groups.contains(&group.id))
@@ -236,12 +238,12 @@ impl Metadata {
             add("public-keys/0/openssh-key", key.public_key);
         }
         if let Some(at) = *locked(&self.notice) {
-            let at = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            let at = iso_seconds(at);
             add("spot/instance-action", json!({"action": "terminate", "time": at}).to_string());
             add("spot/termination-time", at);
         }
         if let Some(profile) = &instance.profile {
-            let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            let now = iso_seconds(Timestamp::now());
             let credentials = self.credentials();
             let code = credentials.as_ref().map_or("AssumeRoleUnauthorizedAccess", |_| "Success");
             let info = json!({
@@ -250,7 +252,7 @@ impl Metadata {
             add("iam/info", info.to_string());
             if let Some(role) = self.role() {
                 let name = role.rsplit('/').next().unwrap_or_default();
-                let told = match credentials {
+                let answer = match credentials {
                     Some(session) => json!({
                         "Code": "Success",
                         "LastUpdated": now,
@@ -258,7 +260,7 @@ impl Metadata {
                         "AccessKeyId": session.access_key_id,
                         "SecretAccessKey": session.secret_access_key,
                         "Token": session.session_token,
-                        "Expiration": session.expiration.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                        "Expiration": iso_seconds(session.expiration),
                     }),
                     None => json!({
                         "Code": "AssumeRoleUnauthorizedAccess",
@@ -266,37 +268,37 @@ impl Metadata {
                         "LastUpdated": now,
                     }),
                 };
-                add(&format!("iam/security-credentials/{name}"), told.to_string());
+                add(&format!("iam/security-credentials/{name}"), answer.to_string());
             }
         }
         entries
     }
 
-    /// The ARN of the role that the instance's profile has now.
+    /// Returns the ARN of the role that the instance's profile has now.
     fn role(&self) -> Option<String> {
         let profile = self.instance.profile.as_ref()?;
-        self.cloud.iam.instance_profile(&profile.name).ok().flatten()?.role_arn
+        self.ec2.iam.instance_profile(&profile.name).ok().flatten()?.role_arn
     }
 
-    /// Of the role, renewed before they end. None: EC2 may not assume it, or there is none.
+    /// Returns credentials of the role, renewed before they end. None: EC2 may not assume the role, or there is none.
     fn credentials(&self) -> Option<Session> {
         let role = self.role()?;
-        let mut held = locked(&self.session);
-        if let Some((of, session)) = &*held
+        let mut kept = locked(&self.session);
+        if let Some((of, session)) = &*kept
             && *of == role
             && !ends_soon(session.expiration, Timestamp::now())
         {
             return Some(session.clone());
         }
-        let session = self.cloud.assume_role(&role, SERVICE, &self.instance.id).ok()?;
-        *held = Some((role, session.clone()));
+        let session = self.ec2.iam.assume_role(&role, PRINCIPAL, &self.instance.id, &Context::new()).ok()?;
+        *kept = Some((role, session.clone()));
         Some(session)
     }
 
     fn document(&self) -> String {
         let instance = &self.instance;
         let document = json!({
-            "accountId": self.cloud.account,
+            "accountId": self.ec2.cloud.account,
             "architecture": images::ARCHITECTURE,
             "availabilityZone": instance.zone,
             "billingProducts": null,
@@ -306,10 +308,10 @@ impl Metadata {
             "instanceId": instance.id,
             "instanceType": instance.kind,
             "kernelId": null,
-            "pendingTime": instance.launched.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            "pendingTime": iso_seconds(instance.launched),
             "privateIp": instance.address,
             "ramdiskId": null,
-            "region": self.cloud.region,
+            "region": self.ec2.cloud.region,
             "version": "2017-09-30",
         });
         format!("{document:#}")

@@ -6,28 +6,31 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
-use super::request::{Filters, Request, error};
-use super::{fixed_id, instance, tags};
+use super::error::error;
+use super::id::fixed_id;
+use super::request::{Filters, Request};
+use super::{instance, tags};
 use crate::call::{AwsError, Reply};
 use crate::cloud::Cloud;
-use crate::iam::Context;
+use crate::policy::Context;
 
-/// AWS keeps the first four addresses of a subnet, and the last.
+/// AWS reserves the first four addresses of a subnet, and the last.
 const RESERVED: usize = 4;
+/// The addresses of a subnet.
 const SIZE: usize = 4096;
 
-/// One subnet.
+/// A subnet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subnet {
     pub id: String,
     /// `us-east-1a`.
     pub zone: String,
-    /// Its first address.
+    /// The first address.
     base: Ipv4Addr,
 }
 
 impl Subnet {
-    /// An address that no instance has. None: the subnet is full.
+    /// Returns an address that is not taken. None: the subnet is full.
     pub fn free_address(&self, taken: &[String]) -> Option<Ipv4Addr> {
         let start = u32::from(self.base);
         (RESERVED..SIZE - 1)
@@ -36,18 +39,18 @@ impl Subnet {
     }
 }
 
-/// `vpc-…`, the default VPC.
+/// Returns the id of the default VPC, `vpc-…`.
 pub fn vpc_id(cloud: &Cloud) -> String {
     fixed_id("vpc", &cloud.region)
 }
 
-/// The names of the zones: us-east-1 has six, any other region is taken to have three.
+/// Returns the names of the zones: us-east-1 has six, and every other region three here.
 fn zones(cloud: &Cloud) -> impl Iterator<Item = String> + '_ {
     let letters = if cloud.region == "us-east-1" { "abcdef" } else { "abc" };
     letters.chars().map(|letter| format!("{}{letter}", cloud.region))
 }
 
-/// All subnets, in the order of their zones.
+/// Returns all subnets, in the order of their zones.
 pub fn subnets(cloud: &Cloud) -> Vec<Subnet> {
     let subnet = |(i, zone): (usize, String)| {
         let third = u8::try_from(i * 16).unwrap_or_default();
@@ -69,6 +72,11 @@ pub fn check_vpc(cloud: &Cloud, id: &str) -> Result<(), AwsError> {
     Err(error("InvalidVpcID.NotFound", format!("The vpc ID '{id}' does not exist")))
 }
 
+/// Returns the condition keys of what is in the VPC.
+pub fn context(cloud: &Cloud) -> Context {
+    Context::new().with("ec2:Vpc", cloud.arn("ec2", &format!("vpc/{}", vpc_id(cloud))))
+}
+
 const VPC_FILTERS: Filters = &[
     ("vpc-id", "VpcId"),
     ("cidr", "CidrBlock"),
@@ -79,8 +87,8 @@ const VPC_FILTERS: Filters = &[
 ];
 
 pub fn describe_vpcs(request: &Request) -> Reply {
-    request.admit("*", &Context::new())?;
-    let cloud = request.cloud;
+    request.dry_run()?;
+    let cloud = request.cloud();
     let ids = request.texts("VpcIds");
     ids.iter().try_for_each(|id| check_vpc(cloud, id))?;
     let id = vpc_id(cloud);
@@ -117,8 +125,8 @@ const SUBNET_FILTERS: Filters = &[
 ];
 
 pub fn describe_subnets(request: &Request) -> Reply {
-    request.admit("*", &Context::new())?;
-    let cloud = request.cloud;
+    request.dry_run()?;
+    let cloud = request.cloud();
     let ids = request.texts("SubnetIds");
     for id in &ids {
         subnet(cloud, id)?;
@@ -150,7 +158,7 @@ pub fn describe_subnets(request: &Request) -> Reply {
     request.listed("Subnets", items, SUBNET_FILTERS)
 }
 
-/// `use1-az1`: the region's initials.
+/// Returns a zone's id, `use1-az1`, which begins with the initials of the region.
 fn zone_id(cloud: &Cloud, i: usize) -> String {
     let mut short = String::new();
     for (i, part) in cloud.region.split('-').enumerate() {
@@ -177,8 +185,8 @@ const ZONE_FILTERS: Filters = &[
 ];
 
 pub fn describe_zones(request: &Request) -> Reply {
-    request.admit("*", &Context::new())?;
-    let cloud = request.cloud;
+    request.dry_run()?;
+    let cloud = request.cloud();
     let (names, ids) = (request.texts("ZoneNames"), request.texts("ZoneIds"));
     let zone = |(i, name): (usize, String)| {
         json!({

@@ -1,28 +1,30 @@
-//! Whether there is room for an instance: quotas, the market, the machine.
+//! Whether there is capacity for an instance: quotas, the market, the machine.
 
 use std::sync::MutexGuard;
 
-use super::instance::{self, State};
+use super::error::{error, unsupported};
+use super::instance;
 use super::knobs::{Knobs, Quota};
 use super::network::{Subnet, subnets};
-use super::request::error;
+use super::state::State;
 use super::types::Type;
 use crate::call::AwsError;
 use crate::cloud::Cloud;
 
-/// What is to be placed.
+/// The instances that a request asks for.
 pub struct Wanted<'a> {
     /// `m5.xlarge`.
     pub name: &'a str,
     pub kind: Type,
     pub subnet: &'a Subnet,
-    /// At least and at most.
+    /// How many at least, and at most.
     pub count: (u64, u64),
-    /// Of a spot request: the price that it would pay, in USD an hour; None: any.
+    /// None: on demand. A spot request's highest price in USD an hour, if it has one.
     pub spot: Option<Option<f64>>,
 }
 
-/// How many of the wanted instances can run now. `_admission` keeps others from taking the same room.
+/// Returns how many of the wanted instances can run now. `_admission` keeps other requests from taking the same
+/// capacity.
 ///
 /// # Errors
 /// VcpuLimitExceeded, MaxSpotInstanceCountExceeded, SpotMaxPriceTooLow, InsufficientInstanceCapacity.
@@ -57,7 +59,7 @@ pub fn admit(cloud: &Cloud, wanted: &Wanted, _admission: &MutexGuard<()>) -> Res
         });
     }
     if wanted.kind.has_gpus() {
-        return Err(unsupported(&format!("this machine lends no GPU to a {}", wanted.name)));
+        return Err(unsupported(&format!("it has no GPU for a {}", wanted.name)));
     }
     if let (Some(Some(offered)), Some(price)) = (wanted.spot, knobs.spot_price)
         && offered < price
@@ -85,16 +87,7 @@ pub fn admit(cloud: &Cloud, wanted: &Wanted, _admission: &MutexGuard<()>) -> Res
     Ok(room.min(wanted.count.1))
 }
 
-/// A fault of the service's, on AWS too.
+/// Too little capacity is a fault of the service, on AWS too.
 fn no_capacity(message: &str) -> AwsError {
     AwsError::new(500, "InsufficientInstanceCapacity", message)
-}
-
-/// EC2's words, and why it is so here.
-pub fn unsupported(why: &str) -> AwsError {
-    let message = format!(
-        "The requested configuration is currently not supported. Please check the documentation for supported \
-         configurations. (local cloud: {why})"
-    );
-    error("Unsupported", message)
 }

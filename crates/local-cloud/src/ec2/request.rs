@@ -1,79 +1,68 @@
-//! One request to EC2: reading its input, authorising it, and what Describe calls share: filters and pages.
-
-use std::sync::Arc;
+//! One request to EC2: reading its input, the access that it needs, and what Describe calls share: filters and pages.
 
 use regex::Regex;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use crate::call::{AwsError, Call, Reply};
+use super::error::{error, invalid};
+use super::service::{Ec2, PRINCIPAL};
+use crate::authority::Access;
+use crate::call::{AwsError, Reply};
 use crate::cloud::Cloud;
-use crate::iam::Context;
-use crate::protocol::ec2query::invalid;
+use crate::policy::Context;
+use crate::service::Service;
+use crate::support::page;
 
-/// An EC2 error of the client's making.
-pub fn error(code: &str, message: impl Into<String>) -> AwsError {
-    AwsError::new(400, code, message)
-}
+/// A request to EC2.
+pub type Request<'a> = crate::service::Request<'a, Ec2>;
+
+/// What an operation needs to be allowed.
+pub type Needed = Result<Vec<Access>, AwsError>;
 
 /// The names of filters, and where in a described resource the value is: members joined by dots, through lists.
 pub type Filters = &'static [(&'static str, &'static str)];
 
-/// One operation, with what reads its input and authorises it.
-#[derive(Clone, Copy)]
-pub struct Request<'a> {
-    pub cloud: &'a Arc<Cloud>,
-    pub call: &'a Call,
+/// What operations on no particular resource need: the action on `*`.
+pub fn everything(request: &Request) -> Needed {
+    Ok(vec![request.access("*", Context::new())])
 }
 
 impl<'a> Request<'a> {
-    pub fn input(&self) -> &'a Value {
-        &self.call.input
+    pub fn cloud(&self) -> &'a Cloud {
+        &self.service.cloud
     }
 
-    /// A text member; empty is as good as absent.
-    pub fn text(&self, name: &str) -> Option<&'a str> {
-        self.input()[name].as_str().filter(|text| !text.is_empty())
+    /// A text member. None where it is absent or empty: EC2 treats both alike.
+    pub fn given(&self, name: &str) -> Option<&'a str> {
+        self.optional(name).filter(|text| !text.is_empty())
     }
 
-    pub fn flag(&self, name: &str) -> bool {
-        self.input()[name].as_bool().unwrap_or(false)
-    }
-
-    /// A list of texts.
-    pub fn texts(&self, name: &str) -> Vec<&'a str> {
-        self.input()[name].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
-    }
-
-    /// `arn:aws:ec2:REGION:ACCOUNT:KIND/ID`.
+    /// Returns `arn:aws:ec2:REGION:ACCOUNT:KIND/ID`.
     pub fn arn(&self, kind: &str, id: &str) -> String {
-        self.cloud.arn("ec2", &format!("{kind}/{id}"))
+        self.cloud().arn("ec2", &format!("{kind}/{id}"))
     }
 
-    /// The operation on one resource, an ARN or `*`, and then whether that was all that was asked (`DryRun`).
-    pub fn admit(&self, resource: &str, context: &Context) -> Result<(), AwsError> {
-        self.authorize(resource, context)?;
-        self.dry_run()
-    }
-
-    /// The operation on one of the resources that it is about.
-    pub fn authorize(&self, resource: &str, context: &Context) -> Result<(), AwsError> {
-        self.authorize_action(&format!("ec2:{}", self.call.operation), resource, context)
+    /// The operation's own action on one of its resources, an ARN or `*`.
+    pub fn access(&self, resource: impl Into<String>, context: Context) -> Access {
+        self.on_with(resource, self.in_region(context))
     }
 
     /// Another action that the operation implies.
-    pub fn authorize_action(&self, action: &str, resource: &str, context: &Context) -> Result<(), AwsError> {
-        let context = context.clone().with("ec2:Region", &*self.cloud.region);
-        self.cloud.authorize(&self.call.caller, action, resource, &context).map_err(unauthorized)
+    pub fn implied_access(&self, action: &str, resource: &str, context: Context) -> Access {
+        Access::new(action, resource).with(self.in_region(context))
     }
 
-    /// `iam:PassRole` for the role of an instance profile.
+    fn in_region(&self, context: Context) -> Context {
+        context.with("ec2:Region", &*self.cloud().region)
+    }
+
+    /// Checks `iam:PassRole` for the role of an instance profile.
     pub fn authorize_pass_role(&self, role_arn: &str) -> Result<(), AwsError> {
-        self.cloud
-            .authorize_pass_role(&self.call.caller, role_arn, super::metadata::SERVICE)
-            .map_err(unauthorized)
+        let passes = self.service.iam.authorize_pass_role(&self.call.caller, role_arn, PRINCIPAL);
+        passes.map_err(Ec2::denied)
     }
 
-    /// After everything was checked and before anything is done.
+    /// Ends a request that only asks whether it would succeed. Handlers call it after their checks and before any
+    /// change.
     pub fn dry_run(&self) -> Result<(), AwsError> {
         if self.flag("DryRun") {
             let message = "Request would have succeeded, but DryRun flag is set.";
@@ -82,14 +71,14 @@ impl<'a> Request<'a> {
         Ok(())
     }
 
-    /// A Describe call's answer: the items that its filters keep, a page of them.
+    /// Returns a Describe call's answer: a page of the items that match the request's filters.
     pub fn listed(&self, member: &str, items: Vec<Value>, filters: Filters) -> Reply {
         self.page(member, self.filtered(items, filters)?)
     }
 
-    /// The items that the request's filters keep. `tag:KEY` and `tag-key` are there for all.
+    /// Returns the items that match the request's filters. Every call knows the filters `tag:KEY` and `tag-key`.
     pub fn filtered(&self, mut items: Vec<Value>, known: Filters) -> Result<Vec<Value>, AwsError> {
-        for filter in self.input()["Filters"].as_array().into_iter().flatten() {
+        for filter in self.items("Filters") {
             let name = filter["Name"].as_str().unwrap_or_default();
             let path = known.iter().find(|(known, _)| *known == name).map(|(_, path)| *path);
             if path.is_none() && !name.starts_with("tag:") && name != "tag-key" {
@@ -110,41 +99,22 @@ impl<'a> Request<'a> {
         Ok(items)
     }
 
-    /// A page of the items, all where none is asked for. The token is the number of items told so far.
+    /// Returns a page of the items; all of them where the request does not limit their number.
     pub fn page(&self, member: &str, items: Vec<Value>) -> Reply {
-        let start = match self.text("NextToken") {
-            None => 0,
-            Some(token) => token.parse::<usize>().map_err(|_| {
-                invalid("NextToken", token, "The token is not one that a Describe call answered.")
-            })?,
-        };
-        let max = self.input()["MaxResults"].as_u64().and_then(|max| usize::try_from(max).ok());
-        let end = start.saturating_add(max.unwrap_or(usize::MAX)).min(items.len());
-        let more = end < items.len();
-        let page: Vec<Value> = items.into_iter().take(end).skip(start).collect();
-        let mut answer = Map::from_iter([(member.to_owned(), Value::Array(page))]);
-        if more {
-            answer.insert("NextToken".to_owned(), json!(end.to_string()));
-        }
-        Ok(Value::Object(answer))
+        let token = self.given("NextToken");
+        let size = page::size(&self.input()["MaxResults"], usize::MAX, usize::MAX);
+        let page = page::page(items, token, size).ok_or_else(|| {
+            let why = "It must be a token that a Describe call returned.";
+            invalid("NextToken", token.unwrap_or_default(), why)
+        })?;
+        Ok(page.answer(member, "NextToken"))
     }
 }
 
-fn unauthorized(error: AwsError) -> AwsError {
-    match error.status {
-        500.. => error,
-        _ => AwsError::new(
-            403,
-            "UnauthorizedOperation",
-            format!("You are not authorized to perform this operation. {}", error.message),
-        ),
-    }
-}
-
-/// Characters of a filter's value.
+/// The most characters that a filter's value may have.
 const VALUE: usize = 255;
 
-/// `*` is any text, `?` any character, and a backslash takes that meaning from the next.
+/// `*` stands for any text, `?` for any character, and a character after a backslash for itself.
 fn patterns(values: &[&str]) -> Result<Vec<Regex>, AwsError> {
     let pattern = |value: &&str| {
         if value.chars().count() > VALUE {
@@ -170,7 +140,7 @@ fn tag_values(item: &Value, key: &str) -> Vec<String> {
     tags.filter_map(|tag| Some(tag["Value"].as_str()?.to_owned())).collect()
 }
 
-/// All values at a path of members, as text.
+/// Returns all values at a path of members, as text.
 fn values_at(value: &Value, path: &str) -> Vec<String> {
     match (value, path.split_once('.').unwrap_or((path, ""))) {
         (Value::Array(items), _) => items.iter().flat_map(|item| values_at(item, path)).collect(),
@@ -185,6 +155,8 @@ fn values_at(value: &Value, path: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

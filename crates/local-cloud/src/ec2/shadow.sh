@@ -1,10 +1,10 @@
 #!/bin/sh
-# Stands in, in an instance, for the programs by which user data would reach past it to the machine.
+# Stands in, inside an instance, for programs with which user data would change the machine itself.
 dir=@DIR@
 name=${0##*/}
 
-# The instance's host reads these.
-tell() { printf '%s\n' "$*" >"$dir/power"; }
+# The cloud reads these lines.
+say() { printf '%s\n' "$*" >"$dir/power"; }
 
 refuse() {
     echo "$name: $*" >&2
@@ -15,7 +15,7 @@ schedule() {
     kind=off when=
     for argument; do
         case $argument in
-        -c) tell cancel; exit 0 ;;
+        -c) say cancel; exit 0 ;;
         -k) kind=none ;;
         -r | --reboot) kind=reboot ;;
         --help) echo 'shutdown [-h|-P|-r] [-c] [now|+MINUTES|HH:MM] [MESSAGE]'; exit 0 ;;
@@ -36,25 +36,25 @@ schedule() {
         seconds=$((number * 60))
         ;;
     esac
-    [ "$kind" = none ] || tell "$kind" "$seconds"
+    [ "$kind" = none ] || say "$kind" "$seconds"
     [ "$seconds" = 0 ] || echo "Shutdown scheduled in $seconds seconds, use 'shutdown -c' to cancel." >&2
 }
 
 case $name in
 shutdown) schedule "$@" ;;
-poweroff | halt) tell off 0 ;;
-reboot) tell reboot 0 ;;
+poweroff | halt) say off 0 ;;
+reboot) say reboot 0 ;;
 systemctl)
     for argument; do
         case $argument in
-        poweroff | halt) tell off 0; exit 0 ;;
-        reboot) tell reboot 0; exit 0 ;;
+        poweroff | halt) say off 0; exit 0 ;;
+        reboot) say reboot 0; exit 0 ;;
         esac
     done
     refuse 'an instance of the local cloud is no machine with services of its own'
     ;;
 sudo)
-    # The command runs as the one who asks, and finds the same programs.
+    # The command runs as the same user, and finds the same programs.
     login=
     while [ $# -gt 0 ]; do
         case $1 in

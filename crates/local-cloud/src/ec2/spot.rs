@@ -1,19 +1,21 @@
-//! Spot requests: each was made, and fulfilled at once or not at all, by a RunInstances call.
+//! Spot requests. RunInstances makes them, and fulfils each at once or refuses it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::instance::{self, Instance, Reason};
-use super::request::{Filters, Request, error};
+use super::error::{error, missing};
+use super::instance::{self, Instance};
+use super::request::{Filters, Needed, Request};
+use super::state::Reason;
 use super::tags;
 use crate::call::{AwsError, Reply};
 use crate::cloud::Cloud;
-use crate::iam::Context;
+use crate::policy::Context;
 
 const REQUEST: &str = "ec2.spot-request";
 
-/// A request, kept under its id.
+/// A spot request, stored under its id.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SpotRequest {
     /// sir-…
@@ -22,7 +24,7 @@ pub struct SpotRequest {
     pub image: String,
     pub kind: String,
     pub zone: String,
-    /// USD an hour, as it was asked for.
+    /// The highest price in USD an hour, as the request gave it.
     pub max_price: Option<String>,
     pub created: Timestamp,
     /// `active`, `closed` or `cancelled`.
@@ -97,7 +99,7 @@ pub fn forget(cloud: &Cloud, id: &str) -> Result<(), AwsError> {
     cloud.store.delete(REQUEST, id).map(drop)
 }
 
-/// Its instance has its notice.
+/// Notes that a request's instance will be interrupted.
 pub fn marked(cloud: &Cloud, id: &str) -> Result<(), AwsError> {
     cloud
         .store
@@ -138,8 +140,8 @@ const FILTERS: Filters = &[
 ];
 
 pub fn describe(request: &Request) -> Reply {
-    request.admit("*", &Context::new())?;
-    let cloud = request.cloud;
+    request.dry_run()?;
+    let cloud = request.cloud();
     let ids = request.texts("SpotInstanceRequestIds");
     let requests: Vec<SpotRequest> = if ids.is_empty() {
         cloud.store.list(REQUEST)?.into_iter().map(|(_, each)| each).collect()
@@ -150,14 +152,22 @@ pub fn describe(request: &Request) -> Reply {
     request.listed("SpotInstanceRequests", items, FILTERS)
 }
 
-/// The instance goes on, as on AWS.
-pub fn cancel(request: &Request) -> Reply {
-    let cloud = request.cloud;
+pub fn cancel_needs(request: &Request) -> Needed {
     let ids = request.texts("SpotInstanceRequestIds");
-    for id in &ids {
-        get(cloud, id)?;
-        request.authorize(&request.arn("spot-instances-request", id), &Context::new())?;
+    if ids.is_empty() {
+        return Err(missing("SpotInstanceRequestId"));
     }
+    let access = |id: &str| {
+        get(request.cloud(), id)?;
+        Ok(request.access(request.arn("spot-instances-request", id), Context::new()))
+    };
+    ids.into_iter().map(access).collect()
+}
+
+/// Cancels requests. As on AWS, their instances go on.
+pub fn cancel(request: &Request) -> Reply {
+    let cloud = request.cloud();
+    let ids = request.texts("SpotInstanceRequestIds");
     request.dry_run()?;
     let cancel = |id: &&str| -> Reply {
         let state = cloud.store.update(REQUEST, id, |request: &mut SpotRequest| {

@@ -1,13 +1,13 @@
-//! Instance types: which there are, and what they have.
+//! Instance types: their names, and the hardware of each.
 
 use serde_json::{Value, json};
 
-use super::request::{Filters, Request, error};
+use super::error::error;
+use super::request::{Filters, Request};
 use crate::call::{AwsError, Reply};
-use crate::iam::Context;
-use crate::sagemaker::Instance;
+use crate::support::instance_type::Instance;
 
-/// Families whose sizes follow the rule of [`Instance`], with the sizes that there are.
+/// Families whose sizes follow the rule of [`Instance`], with their sizes.
 const FAMILIES: &[(&str, &[&str])] = &[
     ("t2", &["nano", "micro", "small", "medium", "large", "xlarge", "2xlarge"]),
     ("t3", &["nano", "micro", "small", "medium", "large", "xlarge", "2xlarge"]),
@@ -39,7 +39,7 @@ const SIZES_5: &[&str] =
 const SIZES_6: &[&str] =
     &["large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge", "32xlarge"];
 
-/// One instance type.
+/// An instance type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Type {
     pub vcpus: u64,
@@ -53,12 +53,12 @@ pub struct Type {
 struct Gpus {
     name: &'static str,
     count: u64,
-    /// Of each.
+    /// The memory of each GPU.
     memory_mib: u64,
 }
 
 impl Type {
-    /// Of a name such as `m5.xlarge`.
+    /// Returns the type of a name such as `m5.xlarge`; None where the table lacks it.
     pub fn of(name: &str) -> Option<Self> {
         let (family, size) = name.split_once('.')?;
         let (_, sizes) = FAMILIES.iter().find(|(known, _)| *known == family)?;
@@ -66,14 +66,14 @@ impl Type {
             return None;
         }
         let burstable = family.starts_with('t');
-        // t2.micro and the like have one vCPU, t3's two.
+        // t2's small sizes have one vCPU, t3's two.
         let small = if family == "t2" { 1 } else { 2 };
         let (vcpus, memory_mib) = match size {
             "nano" => (small, 512),
             "micro" => (small, 1024),
             "small" => (small, 2048),
             _ => {
-                let rule = Instance::of(&format!("ml.{name}"))?;
+                let rule = Instance::of_ec2(name)?;
                 (rule.vcpus as u64, rule.memory_bytes >> 20)
             }
         };
@@ -113,7 +113,7 @@ const FILTERS: Filters = &[
 ];
 
 pub fn describe(request: &Request) -> Reply {
-    request.admit("*", &Context::new())?;
+    request.dry_run()?;
     let names = request.texts("InstanceTypes");
     let known = |name: &str| Type::of(name).map(|kind| described(name, kind));
     let items = if names.is_empty() {
@@ -137,7 +137,7 @@ fn unknown_types(names: &[&str]) -> AwsError {
 }
 
 fn described(name: &str, kind: Type) -> Value {
-    // A vCPU of t2 is a core, of the others one of a core's two threads.
+    // A vCPU of t2 is a core, a vCPU of the others is one of a core's two threads.
     let threads = if name.starts_with("t2.") { 1 } else { 2 };
     let gpus = kind.gpus.map(|gpus| {
         json!({

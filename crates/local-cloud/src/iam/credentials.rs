@@ -1,100 +1,47 @@
-//! Access keys: the user's own, and the sessions that STS hands out.
+//! What requests are signed with: users' access keys and sessions.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
-use super::Iam;
-use super::model::random;
+use super::access_key::AccessKey;
+use super::id;
+use super::service::Iam;
+use super::stored::{KEY, UserKey};
+use crate::authority::{Credential, Session};
 use crate::call::{AwsError, Caller};
+use crate::support::lock::{read, write};
 
 const SESSION: &str = "sts.session";
 
-/// The file in the state folder with the keys of the user `opsml`.
-pub const KEYS_FILE: &str = "keys.json";
+impl Iam {
+    /// Makes `key` one of `caller`'s, unless it already is, perhaps an inactive one. Returns it as it is stored.
+    pub(super) fn add_key(&self, key: &AccessKey, caller: Caller) -> Result<UserKey, AwsError> {
+        let user = caller.arn.rsplit('/').next().unwrap_or_default().to_owned();
+        let new = UserKey { key: key.clone(), user, caller, active: true, created: Timestamp::now() };
+        self.store().insert(KEY, &key.access_key_id, &new)?;
+        self.load_keys()?;
+        Ok(self.store().get(KEY, &key.access_key_id)?.unwrap_or(new))
+    }
 
-/// A long-lived access key, as [`KEYS_FILE`] holds it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccessKey {
-    pub access_key_id: String,
-    pub secret_access_key: String,
-}
-
-impl AccessKey {
-    /// The keys of the state folder: made once, readable by its owner alone, and never overwritten.
-    pub fn ensure(dir: &Path) -> std::io::Result<Self> {
-        let path = dir.join(KEYS_FILE);
-        // Written aside and linked into place, so that a half-written file is never taken for the keys.
-        let aside = dir.join(format!("{KEYS_FILE}.{}", std::process::id()));
-        let key = Self::random();
-        if !path.exists() {
-            match std::fs::remove_file(&aside) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
-            file.write_all(&serde_json::to_vec(&key)?)?;
-            file.sync_all()?;
-            let linked = std::fs::hard_link(&aside, &path);
-            std::fs::remove_file(&aside)?;
-            match linked {
-                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-                _ => {}
+    /// Lets the active keys sign.
+    fn load_keys(&self) -> Result<(), AwsError> {
+        for (_, stored) in self.store().list::<UserKey>(KEY)? {
+            if stored.active {
+                self.accept(&stored.key, stored.caller);
             }
         }
-        Self::read(dir)
+        Ok(())
     }
 
-    /// A new key.
-    pub(super) fn random() -> Self {
-        Self { access_key_id: access_key_id("AKIA"), secret_access_key: secret() }
+    /// Returns a user's keys, oldest first.
+    pub(super) fn keys_of(&self, user: &str) -> Result<Vec<UserKey>, AwsError> {
+        let all = self.store().list::<UserKey>(KEY)?.into_iter();
+        let mut keys: Vec<UserKey> = all.map(|(_, key)| key).filter(|key| key.user == user).collect();
+        keys.sort_by_key(|key| key.created);
+        Ok(keys)
     }
 
-    /// The keys of a folder that has some.
-    pub fn read(dir: &Path) -> std::io::Result<Self> {
-        Ok(serde_json::from_slice(&std::fs::read(dir.join(KEYS_FILE))?)?)
-    }
-}
-
-/// What a signature is verified against.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Credential {
-    pub access_key_id: String,
-    pub secret_access_key: String,
-    /// A session's; None for a user's own key.
-    pub session_token: Option<String>,
-    pub expiration: Option<Timestamp>,
-    pub caller: Caller,
-}
-
-impl Credential {
-    pub fn expired(&self) -> bool {
-        self.expired_at(Timestamp::now())
-    }
-
-    pub fn expired_at(&self, time: Timestamp) -> bool {
-        self.expiration.is_some_and(|end| end <= time)
-    }
-}
-
-/// Temporary credentials of a role.
-#[derive(Clone, Debug)]
-pub struct Session {
-    /// The assumed role.
-    pub caller: Caller,
-    /// ASIA…
-    pub access_key_id: String,
-    pub secret_access_key: String,
-    pub session_token: String,
-    pub expiration: Timestamp,
-}
-
-impl Iam {
     /// Lets `key` sign as `caller`.
     pub(super) fn accept(&self, key: &AccessKey, caller: Caller) {
         self.remember(Credential {
@@ -106,19 +53,23 @@ impl Iam {
         });
     }
 
-    /// Expired ones too: the answer to them is another one than to unknown ones.
-    pub fn credential(&self, access_key_id: &str) -> Option<Arc<Credential>> {
-        self.credentials.read().unwrap_or_else(PoisonError::into_inner).get(access_key_id).cloned()
+    /// Lets a key sign no more.
+    pub(super) fn refuse(&self, access_key_id: &str) {
+        write(&self.credentials).remove(access_key_id);
+    }
+
+    /// Returns the credential of an access key, an expired one too: the answer to it is another one than to an unknown one.
+    pub(super) fn find_credential(&self, access_key_id: &str) -> Option<Arc<Credential>> {
+        read(&self.credentials).get(access_key_id).cloned()
     }
 
     /// Makes and stores temporary credentials.
-    pub fn start_session(&self, caller: Caller, lasts: SignedDuration) -> Result<Session, AwsError> {
-        const TOKEN: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    pub(super) fn start_session(&self, caller: Caller, lasts: SignedDuration) -> Result<Session, AwsError> {
         let session = Session {
             caller,
-            access_key_id: access_key_id("ASIA"),
-            secret_access_key: secret(),
-            session_token: format!("IQoJb3JpZ2luX2Vj{}", random(TOKEN, 340)),
+            access_key_id: id::access_key_id("ASIA"),
+            secret_access_key: id::secret(),
+            session_token: id::session_token(),
             expiration: Timestamp::now() + lasts,
         };
         let credential = Credential {
@@ -128,19 +79,18 @@ impl Iam {
             expiration: Some(session.expiration),
             caller: session.caller.clone(),
         };
-        self.store.put(SESSION, &session.access_key_id, &credential)?;
+        self.store().put(SESSION, &session.access_key_id, &credential)?;
         self.remember(credential);
         Ok(session)
     }
 
-    /// Reads the users' keys and the stored sessions, and drops those that ended more than a day ago: until then their owner is
-    /// told that they have expired.
-    pub(super) fn load_credentials(&self) -> Result<(), AwsError> {
-        self.load_keys()?;
+    /// Reads the stored sessions, and drops those that ended more than a day ago: until then the answer to their owner is
+    /// that they have expired.
+    pub(super) fn load_sessions(&self) -> Result<(), AwsError> {
         let day_ago = Timestamp::now() - SignedDuration::from_hours(24);
-        for (id, credential) in self.store.list::<Credential>(SESSION)? {
-            if credential.expiration.is_some_and(|end| end < day_ago) {
-                self.store.delete(SESSION, &id)?;
+        for (id, credential) in self.store().list::<Credential>(SESSION)? {
+            if credential.expired_at(day_ago) {
+                self.store().delete(SESSION, &id)?;
             } else {
                 self.remember(credential);
             }
@@ -148,21 +98,7 @@ impl Iam {
         Ok(())
     }
 
-    /// Lets a key sign no more.
-    pub(super) fn refuse(&self, access_key_id: &str) {
-        self.credentials.write().unwrap_or_else(PoisonError::into_inner).remove(access_key_id);
-    }
-
     fn remember(&self, credential: Credential) {
-        let mut credentials = self.credentials.write().unwrap_or_else(PoisonError::into_inner);
-        credentials.insert(credential.access_key_id.clone(), Arc::new(credential));
+        write(&self.credentials).insert(credential.access_key_id.clone(), Arc::new(credential));
     }
-}
-
-fn access_key_id(prefix: &str) -> String {
-    super::model::unique_id(prefix).chars().take(20).collect()
-}
-
-fn secret() -> String {
-    random(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", 40)
 }

@@ -1,13 +1,9 @@
-//! Managed policies: AWS's own, and where a document is found by its ARN.
+//! AWS's own managed policies.
 
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-
-use super::Iam;
-use super::model::{POLICY, Policy};
-use crate::call::AwsError;
 
 pub const ADMINISTRATOR: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
 
@@ -24,6 +20,7 @@ pub struct AwsManaged {
 }
 
 impl AwsManaged {
+    /// Returns the policy's document.
     pub fn document(&self) -> &str {
         self.document.get()
     }
@@ -36,22 +33,12 @@ pub static AWS_MANAGED: LazyLock<Vec<AwsManaged>> = LazyLock::new(|| {
     serde_json::from_str(include_str!("managed.json")).expect("the table is part of the program")
 });
 
+/// Returns AWS's own policy of this ARN.
 pub fn aws_managed(arn: &str) -> Option<&'static AwsManaged> {
     AWS_MANAGED.iter().find(|policy| policy.arn == arn)
 }
 
-/// The last part of a policy's ARN.
+/// Returns the last part of a policy's ARN.
 pub fn policy_name(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
-}
-
-impl Iam {
-    /// The default version of a managed policy, AWS's or the account's.
-    pub(super) fn managed_document(&self, arn: &str) -> Result<Option<String>, AwsError> {
-        if let Some(policy) = aws_managed(arn) {
-            return Ok(Some(policy.document().to_owned()));
-        }
-        let policy = self.store.get::<Policy>(POLICY, arn)?;
-        Ok(policy.and_then(|policy| Some(policy.versions.get(&policy.default_version)?.document.clone())))
-    }
 }

@@ -1,104 +1,130 @@
-//! IAM: who there is, what they may do, and the service by which that is changed.
-//!
-//! Principals are read through a cache of parsed policies, so that a decision costs no disk; every change
-//! empties it.
+//! IAM: users, roles and their policies, what these allow, and the operations by which they are changed.
 
+mod access_key;
 mod account;
-#[cfg(test)]
-mod agreement;
 mod assume;
+mod authority;
 mod authorize;
-#[cfg(test)]
-mod cases;
-mod context;
+mod callers;
 mod credentials;
 mod decisions;
-mod document;
-mod evaluate;
+mod describe;
+mod entity;
+mod error;
 mod grants;
+mod id;
 mod keys;
+mod log_lines;
 mod managed;
-mod model;
-mod pattern;
+mod needs;
+mod open;
 mod policies;
+mod principal;
 mod profiles;
-mod public;
+mod report;
+mod request;
 mod roles;
 mod service;
 mod simulate;
+mod stored;
+mod tags;
+mod usage;
 mod used;
 mod users;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::LazyLock;
 
-pub use context::Context;
-pub use credentials::{AccessKey, Credential, KEYS_FILE, Session};
+use crate::model::Model;
+use crate::service::{Operation, Service, on_everything};
+use stored::{InstanceProfile, Role, User};
+
+pub use access_key::{AccessKey, KEYS_FILE};
 pub use decisions::Decision;
-pub use document::Document;
-pub(crate) use public::limits_everybody;
-pub use service::{NAMESPACE, call};
+pub use service::Iam;
 
-use jiff::Timestamp;
+static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("../model/iam.json")));
 
-use crate::call::{AwsError, Caller};
-use crate::cloud::ACCOUNT;
-use crate::store::Store;
-use model::{Grants, POLICY, PROFILE, ROLE, USER, User, unique_id};
+const OPERATIONS: &[Operation<Iam>] = &[
+    Operation::new("CreateRole", needs::new_one::<Role>, roles::create),
+    Operation::new("GetRole", needs::one::<Role>, roles::get),
+    Operation::new("ListRoles", needs::under_path::<Role>, roles::list),
+    Operation::new("UpdateRole", needs::one::<Role>, roles::update),
+    Operation::new("UpdateAssumeRolePolicy", needs::one::<Role>, roles::update_trust),
+    Operation::new("DeleteRole", needs::one::<Role>, roles::delete),
+    Operation::new("TagRole", needs::one::<Role>, tags::add::<Role>),
+    Operation::new("UntagRole", needs::one::<Role>, tags::remove::<Role>),
+    Operation::new("ListRoleTags", needs::one::<Role>, tags::list::<Role>),
+    Operation::new("CreateUser", needs::new_one::<User>, users::create),
+    Operation::new("GetUser", needs::one::<User>, users::get),
+    Operation::new("ListUsers", needs::under_path::<User>, users::list),
+    Operation::new("DeleteUser", needs::one::<User>, users::delete),
+    Operation::new("TagUser", needs::one::<User>, tags::add::<User>),
+    Operation::new("UntagUser", needs::one::<User>, tags::remove::<User>),
+    Operation::new("ListUserTags", needs::one::<User>, tags::list::<User>),
+    Operation::new("ListMFADevices", needs::one::<User>, users::list_mfa_devices),
+    Operation::new("CreateAccessKey", needs::one::<User>, keys::create),
+    Operation::new("ListAccessKeys", needs::one::<User>, keys::list),
+    Operation::new("UpdateAccessKey", needs::one::<User>, keys::update),
+    Operation::new("DeleteAccessKey", needs::one::<User>, keys::delete),
+    Operation::new("GetAccessKeyLastUsed", needs::owner_of_key, keys::last_used),
+    Operation::new("GetAccountSummary", on_everything, account::summary),
+    Operation::new("GetAccountAuthorizationDetails", on_everything, account::authorization_details),
+    Operation::new("GenerateCredentialReport", on_everything, report::generate),
+    Operation::new("GetCredentialReport", on_everything, report::get),
+    Operation::new("SimulatePrincipalPolicy", needs::simulated, simulate::principal),
+    Operation::new("SimulateCustomPolicy", on_everything, simulate::custom),
+    Operation::new("PutRolePolicy", needs::grants::<Role>, grants::put::<Role>),
+    Operation::new("PutUserPolicy", needs::grants::<User>, grants::put::<User>),
+    Operation::new("GetRolePolicy", needs::grants::<Role>, grants::get::<Role>),
+    Operation::new("GetUserPolicy", needs::grants::<User>, grants::get::<User>),
+    Operation::new("DeleteRolePolicy", needs::grants::<Role>, grants::delete::<Role>),
+    Operation::new("DeleteUserPolicy", needs::grants::<User>, grants::delete::<User>),
+    Operation::new("ListRolePolicies", needs::grants::<Role>, grants::list::<Role>),
+    Operation::new("ListUserPolicies", needs::grants::<User>, grants::list::<User>),
+    Operation::new("AttachRolePolicy", needs::grants::<Role>, grants::attach::<Role>),
+    Operation::new("AttachUserPolicy", needs::grants::<User>, grants::attach::<User>),
+    Operation::new("DetachRolePolicy", needs::grants::<Role>, grants::detach::<Role>),
+    Operation::new("DetachUserPolicy", needs::grants::<User>, grants::detach::<User>),
+    Operation::new("ListAttachedRolePolicies", needs::grants::<Role>, grants::list_attached::<Role>),
+    Operation::new("ListAttachedUserPolicies", needs::grants::<User>, grants::list_attached::<User>),
+    Operation::new("PutRolePermissionsBoundary", needs::grants::<Role>, grants::put_boundary::<Role>),
+    Operation::new("PutUserPermissionsBoundary", needs::grants::<User>, grants::put_boundary::<User>),
+    Operation::new("DeleteRolePermissionsBoundary", needs::grants::<Role>, grants::delete_boundary::<Role>),
+    Operation::new("DeleteUserPermissionsBoundary", needs::grants::<User>, grants::delete_boundary::<User>),
+    Operation::new("CreatePolicy", needs::new_policy, policies::create),
+    Operation::new("GetPolicy", needs::policy, policies::get),
+    Operation::new("ListPolicies", on_everything, policies::list),
+    Operation::new("ListEntitiesForPolicy", needs::policy, policies::list_entities),
+    Operation::new("DeletePolicy", needs::policy, policies::delete),
+    Operation::new("CreatePolicyVersion", needs::policy, policies::create_version),
+    Operation::new("GetPolicyVersion", needs::policy, policies::get_version),
+    Operation::new("ListPolicyVersions", needs::policy, policies::list_versions),
+    Operation::new("DeletePolicyVersion", needs::policy, policies::delete_version),
+    Operation::new("SetDefaultPolicyVersion", needs::policy, policies::set_default_version),
+    Operation::new("CreateInstanceProfile", needs::new_one::<InstanceProfile>, profiles::create),
+    Operation::new("GetInstanceProfile", needs::one::<InstanceProfile>, profiles::get),
+    Operation::new("ListInstanceProfiles", needs::under_path::<InstanceProfile>, profiles::list),
+    Operation::new("ListInstanceProfilesForRole", needs::one::<Role>, profiles::list_for_role),
+    Operation::new("ListInstanceProfileTags", needs::one::<InstanceProfile>, tags::list::<InstanceProfile>),
+    Operation::new("DeleteInstanceProfile", needs::one::<InstanceProfile>, profiles::delete),
+    Operation::new("AddRoleToInstanceProfile", needs::one::<InstanceProfile>, profiles::add_role),
+    Operation::new("RemoveRoleFromInstanceProfile", needs::one::<InstanceProfile>, profiles::remove_role),
+];
 
-/// The name of the user as whom opsml acts.
-const FIRST_USER: &str = "opsml";
+impl Service for Iam {
+    const NAME: &'static str = "iam";
+    const TITLE: &'static str = "IAM";
 
-/// Principals, policies and credentials.
-#[derive(Debug)]
-pub struct Iam {
-    store: Store,
-    /// By access key id: long-lived keys and sessions.
-    credentials: RwLock<HashMap<String, Arc<Credential>>>,
-    /// Parsed policies, by the id of the user or role (AIDA…, AROA…).
-    policies: Mutex<HashMap<String, Arc<authorize::Held>>>,
-    written: decisions::Written,
-    /// The last use that was written down, by access key or role id.
-    used: Mutex<HashMap<String, used::Used>>,
-}
-
-impl Iam {
-    /// Reads the credentials, and makes the account's first user where there is none.
-    pub fn open(store: Store) -> Result<Self, AwsError> {
-        let (credentials, policies, written, used) = Default::default();
-        let iam = Self { store, credentials, policies, written, used };
-        iam.ensure_first_user()?;
-        iam.load_credentials()?;
-        Ok(iam)
+    fn model() -> &'static Model {
+        &MODEL
     }
 
-    /// The user as whom opsml acts, an administrator as most people are at their first day.
-    fn ensure_first_user(&self) -> Result<(), AwsError> {
-        let grants = Grants { attached: vec![managed::ADMINISTRATOR.to_owned()], ..Grants::default() };
-        let user = User {
-            name: FIRST_USER.to_owned(),
-            path: "/".to_owned(),
-            id: unique_id("AIDA"),
-            arn: format!("arn:aws:iam::{ACCOUNT}:user/{FIRST_USER}"),
-            created: Timestamp::now(),
-            tags: Vec::new(),
-            grants,
-        };
-        self.store.insert(USER, FIRST_USER, &user)?;
-        Ok(())
+    fn operations() -> &'static [Operation<Self>] {
+        OPERATIONS
     }
 
-    /// The user as whom opsml acts.
-    pub fn first_user(&self) -> Result<Caller, AwsError> {
-        let user: Option<User> = self.store.get(USER, FIRST_USER)?;
-        let user = user.ok_or_else(|| AwsError::internal("the user opsml is gone"))?;
-        Ok(Caller::new(user.arn, user.id))
-    }
-
-    /// Whether nothing has been made but the first user.
-    pub fn is_empty(&self) -> Result<bool, AwsError> {
-        let any = |kind| self.store.list::<serde_json::Value>(kind).map(|items| !items.is_empty());
-        let one_user = self.store.list::<User>(USER)?.len() == 1;
-        Ok(one_user && !any(ROLE)? && !any(POLICY)? && !any(PROFILE)?)
+    /// The first user does not count: the local cloud itself makes it.
+    fn is_empty(&self) -> bool {
+        self.is_as_opened().unwrap_or(false)
     }
 }

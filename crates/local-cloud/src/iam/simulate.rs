@@ -2,25 +2,26 @@
 
 use serde_json::{Value, json};
 
-use super::evaluate::{Asker, Effect, Policies, Rule, Verdict};
+use super::decisions::outcome;
+use super::entity::Entity;
+use super::error::invalid_input;
 use super::managed::{aws_managed, policy_name};
-use super::model::{Grants, ROLE, Role, USER, User};
-use super::service::{Request, no_such_entity, texts};
-use super::{Context, Document, decisions};
+use super::request::Request;
+use super::stored::{Grants, ROLE, Role, USER, User};
 use crate::call::{AwsError, Caller, Reply};
-use crate::protocol::query;
+use crate::policy::{Asker, Context, Document, Effect, Policies, Rule, Verdict};
 
-/// A policy that takes part, and how the answer names it.
+/// A policy that takes part, under its name in the answer.
 struct Input {
     id: String,
-    /// As in the model of the Statement's SourcePolicyType.
+    /// The answer's `SourcePolicyType`.
     kind: &'static str,
     text: String,
     document: Document,
 }
 
-/// The principal whose policies are simulated.
-struct Principal {
+/// The user or role whose policies are simulated.
+struct Simulated {
     grants: Grants,
     /// `role` or `user`, and the name.
     kind: &'static str,
@@ -31,34 +32,27 @@ struct Principal {
 }
 
 pub fn principal(request: &Request) -> Reply {
-    let arn = request.text("PolicySourceArn")?;
-    request.authorize(arn)?;
+    let arn = request.text("PolicySourceArn");
     let principal = find(request, arn)?;
-    let mut inputs = held(request, &principal)?;
+    let mut inputs = own(request, &principal)?;
     inputs.extend(given(request, "PolicyInputList")?);
     let own = match &principal.grants.boundary {
-        Some(policy) => request.cloud.iam.managed_document(policy)?.map(|text| (policy, text)),
+        Some(arn) => managed(request, arn)?,
         None => None,
     };
-    let own =
-        own.map(|(policy, text)| input(policy_name(policy).to_owned(), kind_of(policy), text)).transpose()?;
     let boundary = given(request, "PermissionsBoundaryPolicyInputList")?.into_iter().next().or(own);
     let caller = request.optional("CallerArn").unwrap_or(arn);
     simulated(request, &inputs, boundary.as_ref(), (caller, principal.role.as_deref()), principal.context)
 }
 
 pub fn custom(request: &Request) -> Reply {
-    request.authorize("*")?;
     let inputs = given(request, "PolicyInputList")?;
-    if inputs.is_empty() {
-        request.text("PolicyInputList")?;
-    }
     let boundary = given(request, "PermissionsBoundaryPolicyInputList")?.into_iter().next();
     let caller = request.optional("CallerArn").unwrap_or_default();
     simulated(request, &inputs, boundary.as_ref(), (caller, None), Context::new())
 }
 
-/// A result for each action on each resource.
+/// Answers a result for each action on each resource.
 fn simulated(
     request: &Request,
     inputs: &[Input],
@@ -66,19 +60,16 @@ fn simulated(
     (caller, role): (&str, Option<&str>),
     principal: Context,
 ) -> Reply {
-    let actions = texts(request.call.input.get("ActionNames"))?;
-    if actions.is_empty() {
-        request.text("ActionNames")?;
-    }
-    let unknown = |action: &&String| {
+    let actions = request.texts("ActionNames");
+    let unknown = |action: &&&str| {
         action.contains('*') || action.split(':').filter(|part| !part.is_empty()).count() != 2
     };
     if let Some(action) = actions.iter().find(unknown) {
         return Err(invalid_input(format!("Invalid Action Name: {action}")));
     }
-    let mut resources = texts(request.call.input.get("ResourceArns"))?;
+    let mut resources = request.texts("ResourceArns");
     if resources.is_empty() {
-        resources.push("*".to_owned());
+        resources.push("*");
     }
     let resource_policy = request.optional("ResourcePolicy").map(|text| {
         let document =
@@ -99,7 +90,7 @@ fn simulated(
         session: None,
         resource: resource_policy.as_ref().map(|input| &input.document),
     };
-    let who = Asker::Arn { arn: caller, role, account: &request.cloud.account };
+    let who = Asker::Arn { arn: caller, role, account: &request.service.cloud.account };
     let all: Vec<(&Input, Option<Asker>)> = inputs
         .iter()
         .chain(boundary)
@@ -109,7 +100,7 @@ fn simulated(
     let pairs = actions.iter().flat_map(|action| resources.iter().map(move |resource| (action, resource)));
     let results = pairs.enumerate().map(|(index, (action, resource))| {
         let verdict = policies.judge(who, action, resource, &context);
-        let decision = decisions::outcome(verdict);
+        let decision = outcome(verdict);
         let effect = match verdict {
             Verdict::Allowed => Some(Effect::Allow),
             Verdict::ExplicitDeny(_) => Some(Effect::Deny),
@@ -145,7 +136,7 @@ fn simulated(
             let allowed = rules.any(|rule| rule.effect == Effect::Allow);
             result["PermissionsBoundaryDecisionDetail"] = json!({"AllowedByPermissionsBoundary": allowed});
         }
-        if resource != "*" {
+        if *resource != "*" {
             let specific = json!({
                 "EvalResourceName": resource,
                 "EvalResourceDecision": decision,
@@ -160,46 +151,46 @@ fn simulated(
     request.page("EvaluationResults", results.collect())
 }
 
-fn find(request: &Request, arn: &str) -> Result<Principal, AwsError> {
-    let cloud = request.cloud;
+fn find(request: &Request, arn: &str) -> Result<Simulated, AwsError> {
+    let iam = request.service;
     let name = arn.rsplit('/').next().unwrap_or_default();
-    let missing = |kind: &str| no_such_entity(format!("The {kind} with name {name} cannot be found."));
     let (caller, kind, grants) = if arn.contains(":role/") {
-        let role: Option<Role> = cloud.store.get(ROLE, name)?;
-        let role = role.filter(|role| role.arn == arn).ok_or_else(|| missing("role"))?;
-        let session = format!("arn:aws:sts::{}:assumed-role/{name}/simulated", cloud.account);
-        (Caller::new(session, format!("{}:simulated", role.id)), "role", role.grants)
+        let role: Option<Role> = request.store().get(ROLE, name)?;
+        let role = role.filter(|role| role.arn == arn).ok_or_else(|| Role::missing(name))?;
+        let session = format!("arn:aws:sts::{}:assumed-role/{name}/simulated", iam.cloud.account);
+        (Caller::new(session, format!("{}:simulated", role.id)), Role::KIND, role.grants)
     } else if arn.contains(":user/") {
-        let user: Option<User> = cloud.store.get(USER, name)?;
-        let user = user.filter(|user| user.arn == arn).ok_or_else(|| missing("user"))?;
-        (Caller::new(user.arn, user.id), "user", user.grants)
+        let user: Option<User> = request.store().get(USER, name)?;
+        let user = user.filter(|user| user.arn == arn).ok_or_else(|| User::missing(name))?;
+        (Caller::new(user.arn, user.id), User::KIND, user.grants)
     } else {
         return Err(invalid_input(format!(
             "Invalid Entity Arn: {arn} does not clearly define entity type and name."
         )));
     };
-    let held = cloud.iam.held_by(&caller)?;
-    let context = cloud.principal_context(&caller, &held);
-    Ok(Principal { grants, kind, name: name.to_owned(), role: held.role.clone(), context })
+    let principal = iam.principal_of(&caller)?;
+    let context = iam.principal_context(&caller, &principal);
+    Ok(Simulated { grants, kind, name: name.to_owned(), role: principal.role.clone(), context })
 }
 
-/// The principal's own policies, named as AWS names them: `role_NAME_POLICY`, or by a managed policy's name.
-fn held(request: &Request, principal: &Principal) -> Result<Vec<Input>, AwsError> {
-    let Principal { grants, kind, name, .. } = principal;
+/// Returns the principal's own policies, named as AWS names them: `role_NAME_POLICY`, or by a managed policy's name.
+fn own(request: &Request, principal: &Simulated) -> Result<Vec<Input>, AwsError> {
+    let Simulated { grants, kind, name, .. } = principal;
     let mut inputs = Vec::new();
     for (policy, text) in &grants.inline {
         inputs.push(input(format!("{kind}_{name}_{policy}"), kind, text.clone())?);
     }
     for arn in &grants.attached {
-        if let Some(text) = request.cloud.iam.managed_document(arn)? {
-            inputs.push(input(policy_name(arn).to_owned(), kind_of(arn), text)?);
-        }
+        inputs.extend(managed(request, arn)?);
     }
     Ok(inputs)
 }
 
-fn kind_of(arn: &str) -> &'static str {
-    if aws_managed(arn).is_some() { "aws-managed" } else { "user-managed" }
+/// Returns a managed policy; None where it is gone.
+fn managed(request: &Request, arn: &str) -> Result<Option<Input>, AwsError> {
+    let kind = if aws_managed(arn).is_some() { "aws-managed" } else { "user-managed" };
+    let text = request.service.managed_document(arn)?;
+    text.map(|text| input(policy_name(arn).to_owned(), kind, text)).transpose()
 }
 
 fn input(id: String, kind: &'static str, text: String) -> Result<Input, AwsError> {
@@ -207,37 +198,39 @@ fn input(id: String, kind: &'static str, text: String) -> Result<Input, AwsError
     Ok(Input { id, kind, text, document })
 }
 
-/// The policies that the request brings along.
+/// Returns the policies that the input has.
 fn given(request: &Request, member: &str) -> Result<Vec<Input>, AwsError> {
-    let given = texts(request.call.input.get(member))?;
-    let inputs = given.into_iter().enumerate().map(|(index, text)| {
+    let inputs = request.texts(member).into_iter().enumerate().map(|(index, text)| {
         let id = format!("{member}.{}", index + 1);
-        let document = Document::identity(&text).map_err(|error| invalid_input(format!("{id}: {error}")))?;
-        Ok(Input { id, kind: "none", text, document })
+        let document = Document::identity(text).map_err(|error| invalid_input(format!("{id}: {error}")))?;
+        Ok(Input { id, kind: "none", text: text.to_owned(), document })
     });
     inputs.collect()
 }
 
+/// Returns the condition keys that the input has.
 fn context(request: &Request) -> Result<Context, AwsError> {
-    let entries = request.call.input.get("ContextEntries").cloned().unwrap_or_default();
-    let entries: Vec<Value> = query::list(entries).map_err(|error| invalid_input(error.to_string()))?;
     let mut context = Context::new();
-    for entry in entries {
+    for entry in request.items("ContextEntries") {
         let name = entry["ContextKeyName"].as_str().unwrap_or_default();
-        let mut values = texts(entry.get("ContextKeyValues"))?;
         let kind = entry["ContextKeyType"].as_str().unwrap_or("string");
-        if name.is_empty() || (!kind.ends_with("List") && values.len() != 1) {
-            return Err(invalid_input(format!("The context key {name} of type {kind} must have one value.")));
-        }
-        context = match values.pop() {
-            Some(value) if !kind.ends_with("List") => context.with(name, value),
-            last => context.with_list(name, values.into_iter().chain(last)),
+        let values = entry["ContextKeyValues"].as_array().into_iter().flatten();
+        let values: Vec<String> = values.filter_map(Value::as_str).map(str::to_owned).collect();
+        context = match <[String; 1]>::try_from(values) {
+            _ if name.is_empty() => return Err(invalid_input("A context key must have a name.")),
+            Ok([value]) if !kind.ends_with("List") => context.with(name, value),
+            Ok(values) => context.with_list(name, values),
+            Err(values) if kind.ends_with("List") => context.with_list(name, values),
+            Err(_) => {
+                let message = format!("The context key {name} of type {kind} must have one value.");
+                return Err(invalid_input(message));
+            }
         };
     }
     Ok(context)
 }
 
-/// Where a statement lies in its policy: from its first character to the one behind its last, counted from 1.
+/// Describes where a statement lies in its policy: from its first character to the one behind its last, counted from 1.
 fn statement(input: &Input, rule: &Rule) -> Value {
     let place = |offset: usize| {
         let before = &input.text[..offset];
@@ -251,8 +244,4 @@ fn statement(input: &Input, rule: &Rule) -> Value {
         "StartPosition": place(rule.place.start),
         "EndPosition": place(rule.place.end),
     })
-}
-
-fn invalid_input(message: impl Into<String>) -> AwsError {
-    AwsError::new(400, "InvalidInput", message)
 }

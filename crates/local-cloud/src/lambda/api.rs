@@ -1,7 +1,7 @@
 //! The Runtime API of one execution environment, on a port of its own: how its process gets events and answers them.
 //!
 //! As in AWS's "Lambda runtime API": `GET …/invocation/next` waits for an event, `POST …/invocation/ID/response` and
-//! `…/ID/error` answer it, `POST …/init/error` tells that there will be none.
+//! `…/ID/error` answer it, `POST …/init/error` reports that the process could not be initialised.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
@@ -10,19 +10,20 @@ use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
-use super::locked;
-use crate::listen;
-use crate::server::names_loopback;
+use crate::support::clock::now_ms;
+use crate::support::id;
+use crate::support::listen::{self, names_loopback};
+use crate::support::lock::locked;
 
-/// AWS's limit to an answer, in bytes.
+/// AWS's limit of a response, in bytes.
 pub const MAX_RESPONSE: usize = 6_291_556;
 const PREFIX: &str = "/2018-06-01/runtime/";
 
-/// What a process is to work on.
+/// An invocation as a process gets it.
 #[derive(Clone, Debug)]
 pub struct Event {
     pub request_id: String,
@@ -35,43 +36,47 @@ pub struct Event {
     pub client_context: Option<String>,
 }
 
-/// What a process says.
+/// What a process sends.
 #[derive(Debug)]
-pub enum Told {
-    /// It is ready for the next event.
+pub enum Message {
+    /// It asks for the next event.
     Next,
     Response(Bytes),
-    /// The bytes of a response that is longer than allowed.
+    /// A response that is longer than allowed, with its bytes.
     TooLarge(usize),
     Error(Bytes),
     InitError(Bytes),
 }
 
-/// One environment's API; it ends when this is dropped.
+/// One environment's API. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Api {
     pub port: u16,
     events: mpsc::UnboundedSender<Event>,
-    told: mpsc::UnboundedReceiver<Told>,
+    messages: mpsc::UnboundedReceiver<Message>,
     _stop: watch::Sender<bool>,
 }
 
 struct Shared {
     events: tokio::sync::Mutex<mpsc::UnboundedReceiver<Event>>,
-    told: mpsc::UnboundedSender<Told>,
-    /// The request that is neither answered nor failed yet.
+    messages: mpsc::UnboundedSender<Message>,
+    /// The request that the process has got and not answered yet.
     current: Mutex<Option<String>>,
 }
 
 impl Api {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// No port is free.
     pub async fn start() -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
-        let (events, wanted) = mpsc::unbounded_channel();
-        let (tell, told) = mpsc::unbounded_channel();
+        let (events, waiting_events) = mpsc::unbounded_channel();
+        let (sender, messages) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
-            events: tokio::sync::Mutex::new(wanted),
-            told: tell,
+            events: tokio::sync::Mutex::new(waiting_events),
+            messages: sender,
             current: Mutex::default(),
         });
         let answer = move |request: Request<Body>| {
@@ -80,31 +85,31 @@ impl Api {
         };
         let (stop, stopping) = watch::channel(false);
         tokio::spawn(listen::serve(listener, answer, stopping));
-        Ok(Self { port, events, told, _stop: stop })
+        Ok(Self { port, events, messages, _stop: stop })
     }
 
-    /// Hands out an event to whoever asks next.
+    /// Gives an event to the process when it asks for one.
     pub fn send(&self, event: Event) {
-        // The other end is gone with the API alone.
+        // The receiver lives as long as the API.
         let _ = self.events.send(event);
     }
 
-    /// What the process says next; it waits for ever where it says nothing.
-    pub async fn hear(&mut self) -> Told {
-        match self.told.recv().await {
-            Some(told) => told,
+    /// Returns the process's next message, however long that takes.
+    pub async fn message(&mut self) -> Message {
+        match self.messages.recv().await {
+            Some(message) => message,
             None => std::future::pending().await,
         }
     }
 
-    /// What the process has said already, if anything.
-    pub fn heard(&mut self) -> Option<Told> {
-        self.told.try_recv().ok()
+    /// Returns a message that has arrived already, if there is one.
+    pub fn arrived_message(&mut self) -> Option<Message> {
+        self.messages.try_recv().ok()
     }
 
-    /// Forgets what was said before, which nobody waits for any more.
-    pub fn forget(&mut self) {
-        while self.told.try_recv().is_ok() {}
+    /// Drops the messages that have arrived so far.
+    pub fn discard_messages(&mut self) {
+        while self.messages.try_recv().is_ok() {}
     }
 }
 
@@ -126,7 +131,7 @@ impl Shared {
             }
             (&Method::POST, ["init", "error"]) => {
                 let body = to_bytes(request.into_body(), MAX_RESPONSE).await.unwrap_or_default();
-                let _ = self.told.send(Told::InitError(body));
+                let _ = self.messages.send(Message::InitError(body));
                 accepted()
             }
             _ => refused(StatusCode::NOT_FOUND, "InvalidPath", "The Runtime API has no such path."),
@@ -134,7 +139,7 @@ impl Shared {
     }
 
     async fn next(&self) -> Response<Body> {
-        let _ = self.told.send(Told::Next);
+        let _ = self.messages.send(Message::Next);
         let Some(event) = self.events.lock().await.recv().await else {
             return refused(StatusCode::GONE, "Gone", "The environment has ended.");
         };
@@ -157,7 +162,7 @@ impl Shared {
         if locked(&self.current).as_deref() != Some(id) {
             return refused(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID");
         }
-        // What is longer than it may be is counted, but not kept.
+        // The bytes beyond the limit are counted, but not kept.
         let mut kept = Vec::new();
         let mut length = 0;
         let mut frames = body.into_data_stream();
@@ -175,12 +180,12 @@ impl Shared {
             return refused(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID");
         }
         if length > MAX_RESPONSE {
-            let _ = self.told.send(Told::TooLarge(length));
+            let _ = self.messages.send(Message::TooLarge(length));
             let message = format!("Exceeded maximum allowed payload size ({MAX_RESPONSE} bytes).");
             return refused(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message);
         }
         let body = Bytes::from(kept);
-        let _ = self.told.send(if is_error { Told::Error(body) } else { Told::Response(body) });
+        let _ = self.messages.send(if is_error { Message::Error(body) } else { Message::Response(body) });
         accepted()
     }
 }
@@ -196,21 +201,20 @@ fn event_headers<const N: usize>(headers: &mut HeaderMap, values: [(&'static str
     }
 }
 
-/// X-Ray's, of a request that is not traced.
+/// Returns X-Ray's header for a request that is not traced.
 fn trace_id() -> String {
-    let hex = hex::encode(rand::random::<[u8; 20]>());
-    format!("Root=1-{:08x}-{};Parent={};Sampled=0", super::model::now_ms() / 1000, &hex[..24], &hex[24..])
+    format!("Root=1-{:08x}-{};Parent={};Sampled=0", now_ms() / 1000, id::hex::<12>(), id::hex::<8>())
 }
 
 fn accepted() -> Response<Body> {
-    told(StatusCode::ACCEPTED, &json!({"status": "OK"}))
+    json_response(StatusCode::ACCEPTED, &json!({"status": "OK"}))
 }
 
 fn refused(status: StatusCode, kind: &str, message: &str) -> Response<Body> {
-    told(status, &json!({"errorMessage": message, "errorType": kind}))
+    json_response(status, &json!({"errorMessage": message, "errorType": kind}))
 }
 
-fn told(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
+fn json_response(status: StatusCode, body: &Value) -> Response<Body> {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -1,4 +1,4 @@
-"""The runtime of python3.x functions: does what AWS's own does, by the Runtime API."""
+"""The runtime of python3.x functions: behaves as AWS's own, by the Runtime API."""
 import decimal
 import http.client
 import importlib
@@ -44,12 +44,12 @@ class Context:
 
 
 class LogHandler(logging.Handler):
-    """The root logger's: lines as AWS writes them."""
+    """The root logger's handler: writes lines as AWS does."""
 
     request_id = ""
 
     def emit(self, record):
-        # One event, however many lines.
+        # A record of several lines is one event.
         sys.stdout.write(self.format(record).replace("\n", "\r") + "\n")
         sys.stdout.flush()
 
@@ -66,7 +66,7 @@ class Fault(Exception):
         self.kind, self.trace = kind, list(trace)
 
 
-def found(handler):
+def load(handler):
     try:
         module_name, function_name = handler.rsplit(".", 1)
     except ValueError as error:
@@ -85,8 +85,8 @@ def found(handler):
         raise Fault("Runtime.HandlerNotFound", message) from None
 
 
-def described(kind, message, trace, request_id=""):
-    """Tells an error to the log, and answers it as JSON."""
+def report(kind, message, trace, request_id=""):
+    """Writes an error to the log, and returns it as JSON."""
     lines = [f"[ERROR] {kind}: {message}" if message else f"[ERROR] {kind}"]
     if trace:
         lines += ["Traceback (most recent call last):", *trace]
@@ -96,9 +96,9 @@ def described(kind, message, trace, request_id=""):
 
 
 def raised(error, request_id):
-    """An exception of the handler's; this file's own frames are left out."""
+    """Reports an exception of the handler, without this file's own frames."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
-    return described(type(error).__name__, str(error), traceback.format_list(frames), request_id)
+    return report(type(error).__name__, str(error), traceback.format_list(frames), request_id)
 
 
 def plain(value):
@@ -108,29 +108,29 @@ def plain(value):
 
 
 def answer(handler, event, context):
-    """The answer and whether it is an error, and then of what type."""
+    """Returns the answer as JSON, and the type of the error if it is one."""
     request_id = context.aws_request_id
     try:
         event = json.loads(event)
     except ValueError as error:
         kind = "Runtime.UnmarshalError"
-        return described(kind, f"Unable to unmarshal input: {error}", [], request_id), kind
+        return report(kind, f"Unable to unmarshal input: {error}", [], request_id), kind
     try:
         result = handler(event, context)
-    except Exception as error:  # It is the handler's whatever it is.
+    except Exception as error:  # Any exception is the handler's.
         return raised(error, request_id), type(error).__name__
     try:
         return json.dumps(result, default=plain), None
     except (TypeError, ValueError) as error:
         kind = "Runtime.MarshalError"
-        return described(kind, f"Unable to marshal response: {error}", [], request_id), kind
+        return report(kind, f"Unable to marshal response: {error}", [], request_id), kind
 
 
 def main():
     sys.path[0] = os.environ["LAMBDA_TASK_ROOT"]
     name = os.environ["_HANDLER"]
     try:
-        # AWS's own, where the interpreter has it.
+        # AWS's own runtime, where the interpreter has it.
         from awslambdaric.__main__ import main as aws
     except ImportError:
         pass
@@ -143,9 +143,9 @@ def main():
     logging.getLogger().addHandler(log)
     try:
         try:
-            handler = found(name)
+            handler = load(name)
         except Fault as fault:
-            kind, body = fault.kind, described(fault.kind, str(fault), fault.trace)
+            kind, body = fault.kind, report(fault.kind, str(fault), fault.trace)
             raise
         except Exception as error:
             kind, body = type(error).__name__, raised(error, "")

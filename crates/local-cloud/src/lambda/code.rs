@@ -1,37 +1,40 @@
-//! A function's code: a zip from the call or from S3, unpacked with distrust into a folder that nobody writes to again.
+//! A function's code: a zip from the request or from S3, unpacked into a folder that nobody writes to again.
 
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, Cursor, Read as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::Permissions;
+use std::io::{self, Cursor};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use zip::ZipArchive;
 
-use super::model::{Code, invalid, uuid};
+use super::errors::{invalid, service_failed};
+use super::record::Code;
 use crate::call::{AwsError, Caller};
 use crate::cloud::Cloud;
-use crate::process::private_dir;
+use crate::folder::private_dir;
 use crate::s3::Objects;
+use crate::support::archive::{Limits, files_under, folders_under, unpack_zip};
+use crate::support::id;
 
-/// AWS's limits: bytes of a zip in a call, and of what it unpacks to.
+/// AWS's limits in bytes: of a zip in a request, of what it unpacks to, and of a request.
 pub const MAX_ZIP: usize = 52_428_800;
 pub const MAX_UNZIPPED: u64 = 262_144_000;
-/// Of a call with such a zip in it.
 pub const MAX_REQUEST: usize = 70_167_211;
-const MAX_ENTRIES: usize = 50_000;
+const LIMITS: Limits = Limits { entries: 50_000, bytes: MAX_UNZIPPED };
 
-/// Where code lies.
+/// Returns the folder of a version's code.
 pub fn folder(cloud: &Cloud, name: &str) -> PathBuf {
     cloud.settings.dir.join("lambda/code").join(name)
 }
 
-/// The zip that a call brings or names.
-pub async fn fetch(cloud: &Arc<Cloud>, caller: &Caller, source: &Value) -> Result<Vec<u8>, AwsError> {
+/// Returns the zip that a request brings, or that it names in S3.
+///
+/// # Errors
+/// There is no such object, or `caller` may not read it; a request without a zip, or with too large a one.
+pub async fn fetch(objects: &dyn Objects, caller: &Caller, source: &Value) -> Result<Vec<u8>, AwsError> {
     for member in ["ImageUri", "S3ObjectVersion", "SourceKMSKeyArn"] {
         if !source[member].is_null() {
             return Err(AwsError::unsupported("Lambda", &format!("{member} of a function's code")));
@@ -55,16 +58,21 @@ pub async fn fetch(cloud: &Arc<Cloud>, caller: &Caller, source: &Value) -> Resul
             Ok(zip)
         }
         (None, bucket, key) if !bucket.is_empty() && !key.is_empty() => {
-            from_s3(cloud, caller, bucket, key).await
+            from_s3(objects, caller, bucket, key).await
         }
         _ => Err(invalid("Please provide a source for function code.")),
     }
 }
 
-async fn from_s3(cloud: &Arc<Cloud>, caller: &Caller, bucket: &str, key: &str) -> Result<Vec<u8>, AwsError> {
+async fn from_s3(
+    objects: &dyn Objects,
+    caller: &Caller,
+    bucket: &str,
+    key: &str,
+) -> Result<Vec<u8>, AwsError> {
     let file = tempfile::NamedTempFile::new().map_err(|error| disk(&error))?;
-    let got = Objects::new(cloud).get_to_file(caller, bucket, key, file.path()).await;
-    got.map_err(|error| match error.code.as_str() {
+    let read = objects.get_to_file(caller, bucket, key, file.path()).await;
+    read.map_err(|error| match error.code.as_str() {
         "AccessDenied" => AwsError::new(
             403,
             "AccessDeniedException",
@@ -90,9 +98,9 @@ async fn from_s3(cloud: &Arc<Cloud>, caller: &Caller, bucket: &str, key: &str) -
 /// Unpacks a zip into a folder of its own.
 ///
 /// # Errors
-/// AWS's words for what is no zip, is empty or too large; a full disk.
+/// AWS's for a zip that is broken, empty or too large; a full disk.
 pub async fn store(cloud: &Cloud, zip: Vec<u8>) -> Result<Code, AwsError> {
-    let name = uuid();
+    let name = id::uuid();
     let to = folder(cloud, &name);
     let unpacked = tokio::task::spawn_blocking(move || {
         let sha256 = STANDARD.encode(Sha256::digest(&zip));
@@ -118,44 +126,16 @@ fn too_large() -> AwsError {
 }
 
 fn disk(error: &io::Error) -> AwsError {
-    AwsError::new(500, "ServiceException", format!("The local cloud could not store the code: {error}"))
+    service_failed(format!("The local cloud could not store the code: {error}"))
 }
 
+/// Unpacks a zip into a new folder, and forbids to write in it.
 fn unpack(zip: Vec<u8>, to: &Path) -> io::Result<()> {
-    let broken = |why: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidData, why.to_string());
-    let mut zip = ZipArchive::new(Cursor::new(zip)).map_err(|error| broken(&error))?;
-    if zip.is_empty() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    if zip.len() > MAX_ENTRIES {
-        return Err(broken(&format!("it has more than {MAX_ENTRIES} entries")));
-    }
     private_dir(to)?;
-    let mut left = MAX_UNZIPPED;
-    for index in 0..zip.len() {
-        let mut entry = zip.by_index(index).map_err(|error| broken(&error))?;
-        let Some(path) = entry.enclosed_name() else { return Err(broken(&"an entry leads out of it")) };
-        // 0o170000 is the mask of a file's type: a link, device or socket is neither of ours.
-        let mode = entry.unix_mode().unwrap_or(0o644);
-        if entry.is_symlink() || !matches!(mode & 0o170_000, 0 | 0o100_000 | 0o040_000) {
-            return Err(broken(&format!("its entry {} is neither a file nor a folder", path.display())));
-        }
-        let target = to.join(&path);
-        if entry.is_dir() {
-            std::fs::create_dir_all(&target)?;
-            continue;
-        }
-        if let Some(folder) = target.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        // Nobody writes to it again, and whoever runs the cloud must be able to read it.
-        let mode = (mode & 0o555) | 0o400;
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&target)?;
-        // What the directory claims of sizes is not believed: what comes out is counted.
-        let written =
-            io::copy(&mut entry.by_ref().take(left + 1), &mut file).map_err(|error| broken(&error))?;
-        left = left.checked_sub(written).ok_or(io::ErrorKind::FileTooLarge)?;
-        File::set_permissions(&file, Permissions::from_mode(mode))?;
+    unpack_zip(Cursor::new(zip), to, LIMITS)?;
+    for file in files_under(to)? {
+        let mode = std::fs::metadata(&file)?.permissions().mode() & 0o555;
+        std::fs::set_permissions(file, Permissions::from_mode(mode))?;
     }
     for folder in folders_under(to)? {
         std::fs::set_permissions(folder, Permissions::from_mode(0o555))?;
@@ -163,22 +143,7 @@ fn unpack(zip: Vec<u8>, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// All folders from `folder` down, itself first.
-fn folders_under(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let (mut found, mut next) = (vec![folder.to_owned()], 0);
-    while next < found.len() {
-        for entry in std::fs::read_dir(&found[next])? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                found.push(entry.path());
-            }
-        }
-        next += 1;
-    }
-    Ok(found)
-}
-
-/// Removes a folder of code. What cannot be removed lies there unused.
+/// Removes a folder of code. One that cannot be removed stays unused.
 pub fn remove(folder: &Path) {
     for each in folders_under(folder).unwrap_or_default() {
         let _ = std::fs::set_permissions(each, Permissions::from_mode(0o755));
@@ -195,42 +160,19 @@ mod tests {
 
     use super::*;
 
-    fn zipped(entries: &[(&str, u32, usize)]) -> Vec<u8> {
-        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-        for (name, mode, length) in entries {
-            zip.start_file(*name, SimpleFileOptions::default().unix_permissions(*mode)).unwrap();
-            zip.write_all(&vec![b'x'; *length]).unwrap();
-        }
-        zip.finish().unwrap().into_inner()
-    }
-
     #[test]
-    fn files_keep_their_bits_and_lose_their_writers() {
+    fn code_keeps_its_modes_but_cannot_be_written() {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, mode) in [("bootstrap", 0o755), ("a/b.py", 0o600)] {
+            zip.start_file(name, SimpleFileOptions::default().unix_permissions(mode)).unwrap();
+            zip.write_all(b"x").unwrap();
+        }
         let dir = tempfile::tempdir().unwrap();
         let to = dir.path().join("code");
-        unpack(zipped(&[("bootstrap", 0o755, 3), ("a/b.py", 0o600, 1)]), &to).unwrap();
+        unpack(zip.finish().unwrap().into_inner(), &to).unwrap();
         let mode = |name: &str| std::fs::metadata(to.join(name)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("bootstrap"), mode("a/b.py"), mode("a")), (0o555, 0o400, 0o555));
         remove(&to);
         assert!(!to.exists());
-    }
-
-    #[test]
-    fn what_leads_out_or_is_no_zip_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let to = dir.path().join("code");
-        for (zip, kind) in [
-            (zipped(&[("../escape", 0o644, 1)]), io::ErrorKind::InvalidData),
-            (b"no zip".to_vec(), io::ErrorKind::InvalidData),
-            (zipped(&[]), io::ErrorKind::InvalidInput),
-            (
-                zipped(&[("zeros", 0o644, usize::try_from(MAX_UNZIPPED).unwrap() + 1)]),
-                io::ErrorKind::FileTooLarge,
-            ),
-        ] {
-            assert_eq!(unpack(zip, &to).unwrap_err().kind(), kind);
-            remove(&to);
-        }
-        assert!(!dir.path().join("escape").exists());
     }
 }

@@ -1,5 +1,4 @@
-//! An execution environment: a process with a folder, a home and a Runtime API of its own, for one invocation at a
-//! time.
+//! An execution environment: a process with a folder, a home and a Runtime API of its own, for one invocation at a time.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,32 +15,37 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::api::{Api, Event, Told};
+use super::api::{Api, Event, Message};
+use super::errors::{NOT_ASSUMABLE, service_failed};
 use super::fault::{
-    ENDS, Fault, INVALID_ENTRYPOINT, NO_REQUEST, TIMED_OUT, TOO_LARGE, error_payload, error_type, exit_fault,
-    told_fault, too_large,
+    EXITED, FATAL, Fault, INVALID_ENTRYPOINT, NO_REQUEST, TIMED_OUT, TOO_LARGE, error_payload, error_type,
+    too_large,
 };
+use super::host::Host;
 use super::log::Log;
-use super::model::{Version, now_ms, uuid};
-use super::{SERVICE, code, memory, vpc};
+use super::record::Version;
+use super::{code, runtime, vpc};
+use crate::authority::Session;
 use crate::call::AwsError;
-use crate::child::child_env;
 use crate::cloud::Cloud;
-use crate::iam::Session;
-use crate::process::private_dir;
-use crate::sagemaker::process;
+use crate::folder::private_dir;
+use crate::support::child::child_env;
+use crate::support::clock::now_ms;
+use crate::support::{id, process};
 
-/// How long a first initialisation may take. A longer one is repeated as part of the invocation, within its time-out.
+/// How long a first initialisation may take. One that fails is repeated during the invocation, within its time-out.
 const INIT: Duration = Duration::from_secs(10);
-/// An environment is given up while its credentials, which last for 12 hours, are still good.
+/// The type of a failed initialisation where the process names none.
+const INIT_ERROR: &str = "Runtime.InitError";
+/// How long an environment is used: its credentials expire after 12 hours.
 const LIFE: Duration = Duration::from_secs(11 * 3600);
 
-/// What is run.
+/// What an environment runs.
 #[derive(Clone, Debug)]
 pub struct Spec {
     pub function: String,
     pub version: Version,
-    /// Started ahead of its first request.
+    /// Whether it is started ahead of its first request.
     pub provisioned: bool,
 }
 
@@ -49,25 +53,25 @@ pub struct Spec {
 #[derive(Debug)]
 pub struct Outcome {
     pub payload: Bytes,
-    /// The payload tells an error.
+    /// Whether the payload is an error.
     pub is_error: bool,
     /// The last 4 KB of the log.
     pub tail: Vec<u8>,
 }
 
 pub struct Environment {
-    cloud: Arc<Cloud>,
+    host: Arc<Host>,
     pub spec: Spec,
     session: Session,
     folder: PathBuf,
     api: Api,
     log: Arc<Log>,
     process: Option<Process>,
-    /// The highest memory of the processes that have ended, in bytes.
+    /// The highest memory use of the processes that have ended, in bytes.
     peak: u64,
     /// Whether the process has asked for an event.
     ready: bool,
-    born: Instant,
+    created: Instant,
 }
 
 struct Process {
@@ -77,36 +81,30 @@ struct Process {
 }
 
 impl Environment {
-    /// Makes the folder, the API and the log; the process comes with [`Self::init`].
+    /// Creates the folder, the API and the log. The process is started by [`Self::provision`] or [`Self::invoke`].
     ///
     /// # Errors
-    /// The role cannot be assumed any more; a full disk.
-    pub async fn open(cloud: &Arc<Cloud>, spec: Spec) -> Result<Self, AwsError> {
-        let session =
-            cloud.assume_role(&spec.version.settings.role, SERVICE, &spec.function).map_err(|error| {
-                match error.code.as_str() {
-                    "AccessDenied" => AwsError::new(403, "AccessDeniedException", super::NOT_ASSUMABLE),
-                    _ => error,
-                }
-            })?;
+    /// The role can no longer be assumed; a full disk.
+    pub async fn open(host: &Arc<Host>, spec: Spec) -> Result<Self, AwsError> {
+        let session = host.assume_role(&spec.version.settings.role, &spec.function).map_err(|error| {
+            match error.code.as_str() {
+                "AccessDenied" => AwsError::new(403, "AccessDeniedException", NOT_ASSUMABLE),
+                _ => error,
+            }
+        })?;
         let failed = |error: std::io::Error| {
-            let message = format!("The local cloud could not make an execution environment: {error}");
-            AwsError::new(500, "ServiceException", message)
+            service_failed(format!("The local cloud could not create an execution environment: {error}"))
         };
-        let id = uuid();
-        let folder = cloud.settings.dir.join("lambda/environments").join(&id);
+        let id = id::uuid();
+        let folder = folder(&host.cloud).join(&id);
         private_dir(&folder.join("tmp")).map_err(failed)?;
         let api = Api::start().await.map_err(failed)?;
         let day = jiff::Timestamp::now().strftime("%Y/%m/%d");
         let stream = format!("{day}/[{}]{}", spec.version.name(), id.replace('-', ""));
-        let log = Log::new(cloud, &session.caller, &spec.version.settings.log_group, stream);
-        log.line(&format!(
-            "INIT_START Runtime Version: {}",
-            super::runtime::version(cloud, &spec.version).await
-        ));
-        let cloud = Arc::clone(cloud);
+        let log = Log::new(host, &session.caller, &spec.version.settings.log_group, stream);
+        log.line(&format!("INIT_START Runtime Version: {}", runtime::version(host, &spec.version).await));
         Ok(Self {
-            cloud,
+            host: Arc::clone(host),
             spec,
             session,
             folder,
@@ -115,11 +113,11 @@ impl Environment {
             process: None,
             peak: 0,
             ready: false,
-            born: Instant::now(),
+            created: Instant::now(),
         })
     }
 
-    /// Starts the process and waits until it asks for an event.
+    /// Starts the process, waits until it asks for an event, and returns how long that took.
     async fn init(&mut self, limit: Duration, phase: &str) -> Result<Duration, Fault> {
         self.stop_process().await;
         let since = Instant::now();
@@ -145,7 +143,10 @@ impl Environment {
         }
     }
 
-    /// [`Self::init`] ahead of the first request; the error is its type.
+    /// Starts the process ahead of the first request.
+    ///
+    /// # Errors
+    /// The type of what went wrong.
     pub async fn provision(&mut self, limit: Duration) -> Result<(), String> {
         let initialised = self.init(limit, "init").await;
         self.log.flush();
@@ -153,39 +154,38 @@ impl Environment {
     }
 
     async fn start(&mut self, deadline: Instant) -> Result<(), Fault> {
-        self.api.forget();
+        self.api.discard_messages();
         let mut process = self.spawn().await?;
         let outcome = loop {
             tokio::select! {
-                told = self.api.hear() => match told {
-                    Told::Next => break Ok(()),
-                    Told::InitError(body) => break Err(told_fault(body, "Runtime.InitError")),
-                    // No event is out that this could be the answer to.
-                    Told::Response(_) | Told::Error(_) | Told::TooLarge(_) => {}
+                message = self.api.message() => match message {
+                    Message::Next => break Ok(()),
+                    Message::InitError(body) => break Err(Fault::reported(body, INIT_ERROR)),
+                    // The process has got no event that it could answer.
+                    Message::Response(_) | Message::Error(_) | Message::TooLarge(_) => {}
                 },
                 status = process.child.wait() => {
-                    // It may have said why just before.
-                    break Err(match self.api.heard() {
-                        Some(Told::InitError(body)) => told_fault(body, "Runtime.InitError"),
-                        _ => exit_fault(status.ok(), ""),
+                    // It may have reported the reason just before.
+                    break Err(match self.api.arrived_message() {
+                        Some(Message::InitError(body)) => Fault::reported(body, INIT_ERROR),
+                        _ => Fault::exited(status.ok(), ""),
                     });
                 }
-                () = sleep_until(deadline) => break Err(Fault { kind: TIMED_OUT.to_owned(), payload: Bytes::new() }),
+                () = sleep_until(deadline) => break Err(Fault::timed_out()),
             }
         };
         self.process = Some(process);
         outcome
     }
 
-    /// Works on one event. `timeout` is the function's.
+    /// Runs one invocation, within the function's time-out.
     pub async fn invoke(&mut self, mut event: Event) -> Outcome {
         let settings = &self.spec.version.settings;
         let (timeout, id) = (Duration::from_secs(settings.timeout), event.request_id.clone());
         let mut init = None;
         if !self.ready {
-            let cloud = Arc::clone(&self.cloud);
-            // The semaphore is never closed.
-            let _turn = cloud.lambda.starts.acquire().await;
+            let host = Arc::clone(&self.host);
+            let _turn = host.starts.acquire().await;
             init = self.init(INIT, "init").await.ok();
         }
         self.log.begin();
@@ -195,7 +195,7 @@ impl Environment {
         event.deadline_ms = now_ms() + i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
         let initialised = match self.ready {
             true => Ok(()),
-            // As on AWS, what failed or took too long is repeated in the invocation's own time.
+            // As on AWS, an initialisation that failed or took too long is repeated in the invocation's own time.
             false => self.init(timeout, "invoke").await.map(drop),
         };
         let answer = match initialised {
@@ -204,11 +204,10 @@ impl Environment {
         };
         let took = started.elapsed().min(timeout);
         let (payload, fault) = match answer {
-            Ok((payload, None)) => (payload, None),
-            Ok((payload, Some(kind))) => (payload, Some(kind)),
-            Err(fault) => (self.told_fault(&fault, &id), Some(fault.kind)),
+            Ok(answer) => answer,
+            Err(fault) => (self.answer_to(&fault, &id), Some(fault.kind)),
         };
-        let is_alive = fault.as_deref().is_none_or(|kind| !ENDS.contains(&kind));
+        let is_alive = fault.as_deref().is_none_or(|kind| !FATAL.contains(&kind));
         let peak = self.peak();
         if !is_alive || !self.is_alive() {
             self.stop_process().await;
@@ -219,63 +218,64 @@ impl Environment {
         Outcome { payload, is_error: fault.is_some(), tail: self.log.tail() }
     }
 
-    /// The answer, and its type where it is an error.
+    /// Sends an event, and returns the answer, with its type if it is an error.
     async fn exchange(&mut self, event: Event, deadline: Instant) -> Result<(Bytes, Option<String>), Fault> {
-        let Some(process) = &mut self.process else { return Err(exit_fault(None, &event.request_id)) };
-        self.api.forget();
+        let Some(process) = &mut self.process else { return Err(Fault::exited(None, &event.request_id)) };
+        self.api.discard_messages();
         let id = event.request_id.clone();
         self.api.send(event);
         let mut answer = None;
         loop {
             tokio::select! {
-                // What was said before the end counts.
+                // Messages that arrived before the end or the time-out count.
                 biased;
-                told = self.api.hear() => match told {
-                    Told::Response(body) => answer = Some((body, None)),
-                    Told::Error(body) => {
+                message = self.api.message() => match message {
+                    Message::Response(body) => answer = Some((body, None)),
+                    Message::Error(body) => {
                         let kind = error_type(&body).unwrap_or_else(|| "Runtime.UnknownReason".to_owned());
                         answer = Some((body, Some(kind)));
                     }
-                    Told::TooLarge(length) => answer = Some((too_large(length), Some(TOO_LARGE.to_owned()))),
+                    Message::TooLarge(length) => answer = Some((too_large(length), Some(TOO_LARGE.to_owned()))),
                     // The invocation is over once the process asks for the next one.
-                    Told::Next => if let Some(answer) = answer.take() { return Ok(answer) },
-                    Told::InitError(_) => {}
+                    Message::Next => if let Some(answer) = answer.take() { return Ok(answer) },
+                    Message::InitError(_) => {}
                 },
                 status = process.child.wait() => {
                     self.ready = false;
-                    return answer.ok_or_else(|| exit_fault(status.ok(), &id));
+                    return answer.ok_or_else(|| Fault::exited(status.ok(), &id));
                 }
                 () = sleep_until(deadline) => {
                     self.ready = false;
-                    return answer.ok_or_else(|| Fault { kind: TIMED_OUT.to_owned(), payload: Bytes::new() });
+                    return answer.ok_or_else(Fault::timed_out);
                 }
             }
         }
     }
 
-    /// What the caller is told of a fault, and the log too.
-    fn told_fault(&self, fault: &Fault, id: &str) -> Bytes {
+    /// Returns what the caller gets for a fault, and writes the fault to the log.
+    fn answer_to(&self, fault: &Fault, id: &str) -> Bytes {
         if fault.kind == TIMED_OUT {
             let reason = format!("Task timed out after {}.00 seconds", self.spec.version.settings.timeout);
             let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
             self.log.line(&format!("{now} {id} {reason}"));
             return error_payload(TIMED_OUT, &format!("RequestId: {id} Error: {reason}"));
         }
-        let Ok(mut told) = serde_json::from_slice::<Value>(&fault.payload) else {
+        let Ok(mut answer) = serde_json::from_slice::<Value>(&fault.payload) else {
             return fault.payload.clone();
         };
-        // A fault of the start knows no request.
-        if let Some(message) = told["errorMessage"].as_str().and_then(|text| text.strip_prefix(NO_REQUEST)) {
-            told["errorMessage"] = json!(format!("RequestId: {id}{message}"));
+        // A fault of the initialisation does not know the request.
+        if let Some(message) = answer["errorMessage"].as_str().and_then(|text| text.strip_prefix(NO_REQUEST))
+        {
+            answer["errorMessage"] = json!(format!("RequestId: {id}{message}"));
         }
-        if let Some(request) = told.get_mut("requestId").filter(|request| **request == "") {
+        if let Some(request) = answer.get_mut("requestId").filter(|request| **request == "") {
             *request = json!(id);
         }
-        if fault.kind.starts_with("Runtime.Exit") || fault.kind == INVALID_ENTRYPOINT {
-            let message = told["errorMessage"].as_str().unwrap_or_default();
+        if [EXITED, INVALID_ENTRYPOINT].contains(&fault.kind.as_str()) {
+            let message = answer["errorMessage"].as_str().unwrap_or_default();
             self.log.line(&format!("{message}\n{}", fault.kind));
         }
-        Bytes::from(told.to_string())
+        Bytes::from(answer.to_string())
     }
 
     fn report(
@@ -287,7 +287,7 @@ impl Environment {
         fault: Option<&str>,
     ) -> String {
         let memory = self.spec.version.settings.memory;
-        // As AWS bills: an initialisation on demand too, and by the millisecond begun.
+        // AWS bills each millisecond that began, and an initialisation on demand as well.
         let billed = (took + init.unwrap_or_default()).as_micros().div_ceil(1000);
         let used = peak.div_ceil(1 << 20).min(memory);
         let mut report = format!(
@@ -306,27 +306,29 @@ impl Environment {
         report
     }
 
-    /// The highest memory so far, in bytes.
+    /// Returns the highest memory use so far, in bytes.
     fn peak(&self) -> u64 {
-        let of = |process: &Process| memory::peak(process.leader).max(process.peak.load(Ordering::Relaxed));
+        let of = |process: &Process| {
+            process::peak_memory(process.leader).max(process.peak.load(Ordering::Relaxed))
+        };
         self.process.as_ref().map_or(0, of).max(self.peak)
     }
 
-    /// Whether it can take another event.
+    /// Returns whether it can take another event.
     pub fn is_alive(&mut self) -> bool {
         let runs = |process: &mut Process| matches!(process.child.try_wait(), Ok(None));
-        self.ready && self.born.elapsed() < LIFE && self.process.as_mut().is_some_and(runs)
+        self.ready && self.created.elapsed() < LIFE && self.process.as_mut().is_some_and(runs)
     }
 
     async fn spawn(&self) -> Result<Process, Fault> {
         let version = &self.spec.version;
-        let root = code::folder(&self.cloud, &version.code.folder);
-        let (program, arguments) = super::runtime::command(&self.cloud, version, &root);
+        let root = code::folder(&self.host.cloud, &version.code.folder);
+        let (program, arguments) = runtime::command(&self.host.cloud, version, &root);
         let failed = |error: &std::io::Error| Fault {
             kind: INVALID_ENTRYPOINT.to_owned(),
             payload: error_payload(
                 INVALID_ENTRYPOINT,
-                &format!("{NO_REQUEST} Error: {}", super::runtime::not_started(version, &program, error)),
+                &format!("{NO_REQUEST} Error: {}", runtime::not_started(version, &program, error)),
             ),
         };
         let (reader, writer) = std::io::pipe().map_err(|error| failed(&error))?;
@@ -342,22 +344,22 @@ impl Environment {
             .stdout(writer)
             .process_group(0)
             .kill_on_drop(true);
-        // A process that is being started elsewhere may still hold the file that was written a moment ago.
-        let mut patience = 100;
+        // A file that was just written may still be open in a process that another thread is starting: it inherited it.
+        let mut retries = 100;
         let child = loop {
             match command.spawn() {
-                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy && patience > 0 => {
-                    patience -= 1;
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy && retries > 0 => {
+                    retries -= 1;
                     sleep(Duration::from_millis(10)).await;
                 }
                 spawned => break spawned.map_err(|error| failed(&error))?,
             }
         };
-        // The command holds the pipe's writing end.
+        // It holds the pipe's writing end.
         drop(command);
         self.log.follow(reader.into()).map_err(|error| failed(&error))?;
         let leader = child.id().unwrap_or_default();
-        let peak = self.cloud.lambda.watched.add(leader, &self.spec.function, version.settings.memory << 20);
+        let peak = self.host.watched.add(leader, &self.spec.function, version.settings.memory << 20);
         Ok(Process { child, leader, peak })
     }
 
@@ -368,9 +370,9 @@ impl Environment {
             ("PYTHONDONTWRITEBYTECODE".into(), "1".into()),
         ]);
         let (ours, theirs): (Vec<_>, Vec<_>) =
-            child_env(&self.cloud, &self.folder.join("tmp"), &self.session)
+            child_env(&self.host.cloud, &self.folder.join("tmp"), &self.session)
                 .into_iter()
-                // Where the cloud is and who asks is no function's choice, so that none reaches real AWS.
+                // A function cannot choose another endpoint or other credentials, so that it never reaches real AWS.
                 .partition(|(name, _)| name.to_string_lossy().starts_with("AWS_") || name == "NO_PROXY");
         env.extend(theirs);
         let own = settings.environment.iter().filter(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"));
@@ -394,13 +396,13 @@ impl Environment {
             env.insert("AWS_EXECUTION_ENV".into(), format!("AWS_Lambda_{}", settings.runtime).into());
         }
         if settings.vpc.is_some() {
-            let nowhere = vpc::nowhere(&self.cloud).await;
+            let unreachable = vpc::unreachable(&self.host).await;
             for name in ["AWS_ENDPOINT_URL", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
-                env.insert(name.into(), (&nowhere).into());
+                env.insert(name.into(), (&unreachable).into());
             }
         }
         env.insert("LAMBDA_TASK_ROOT".into(), root.into());
-        env.insert("LAMBDA_RUNTIME_DIR".into(), super::runtime::folder(&self.cloud).into());
+        env.insert("LAMBDA_RUNTIME_DIR".into(), runtime::folder(&self.host.cloud).into());
         env.insert(process::INSTANCE_DIR.into(), self.folder.as_os_str().to_owned());
         env
     }
@@ -411,10 +413,10 @@ impl Environment {
         let Some(mut process) = self.process.take() else { return };
         process::end(Some(process.leader), &self.folder).await;
         let _ = process.child.wait().await;
-        self.cloud.lambda.watched.remove(process.leader);
+        self.host.watched.remove(process.leader);
     }
 
-    /// Ends it for good.
+    /// Ends the process, and removes the folder.
     pub async fn end(mut self) {
         self.stop_process().await;
         self.log.flush();
@@ -425,14 +427,27 @@ impl Drop for Environment {
     fn drop(&mut self) {
         if let Some(process) = &self.process {
             process::signal_group(process.leader, Signal::KILL);
-            self.cloud.lambda.watched.remove(process.leader);
+            self.host.watched.remove(process.leader);
         }
-        // What cannot be removed goes at the next start.
+        // A folder that cannot be removed is removed at the server's next start.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
-/// With two digits, as reports have them.
+/// Returns a time in milliseconds with two decimals, as reports have it.
 fn milliseconds(time: Duration) -> String {
     format!("{:.2}", time.as_secs_f64() * 1000.0)
+}
+
+/// Returns the folder of all environments.
+fn folder(cloud: &Cloud) -> PathBuf {
+    cloud.settings.dir.join("lambda/environments")
+}
+
+/// Ends the processes and removes the folders that a killed server left behind.
+pub async fn end_leftovers(cloud: &Cloud) {
+    for left in std::fs::read_dir(folder(cloud)).into_iter().flatten().flatten() {
+        process::end(None, &left.path()).await;
+        let _ = std::fs::remove_dir_all(left.path());
+    }
 }

@@ -1,4 +1,4 @@
-//! What is told of an invocation that the function did not answer, in the words of AWS's own supervisor.
+//! The answer to an invocation where the function gives none, in the words of AWS's own supervisor.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::api::MAX_RESPONSE;
 
-/// Why there is no answer of the function's.
+/// Why the function gave no answer.
 #[derive(Clone, Debug)]
 pub struct Fault {
     /// `Runtime.ExitError`.
@@ -19,22 +19,37 @@ pub struct Fault {
 pub const TIMED_OUT: &str = "Sandbox.Timedout";
 pub const TOO_LARGE: &str = "Function.ResponseSizeTooLarge";
 pub const INVALID_ENTRYPOINT: &str = "Runtime.InvalidEntrypoint";
-/// Stands for the request in the message of a fault that came before there was one.
+pub const EXITED: &str = "Runtime.ExitError";
+/// After these there is no process that could take another event.
+pub const FATAL: [&str; 3] = [TIMED_OUT, INVALID_ENTRYPOINT, EXITED];
+/// Begins the message of a fault that came before the first request.
 pub const NO_REQUEST: &str = "RequestId: -";
-/// After these the process is of no use.
-pub const ENDS: [&str; 3] = [TIMED_OUT, INVALID_ENTRYPOINT, "Runtime.ExitError"];
+
+impl Fault {
+    pub fn timed_out() -> Self {
+        Self { kind: TIMED_OUT.to_owned(), payload: Bytes::new() }
+    }
+
+    /// Returns the fault that a process reported. `default` is its type where the report names none.
+    pub fn reported(payload: Bytes, default: &str) -> Self {
+        Self { kind: error_type(&payload).unwrap_or_else(|| default.to_owned()), payload }
+    }
+
+    /// Returns the fault of a process that ended by itself. `id` is the request's; empty where there is none.
+    pub fn exited(status: Option<ExitStatus>, id: &str) -> Self {
+        let request = if id.is_empty() { NO_REQUEST.to_owned() } else { format!("RequestId: {id}") };
+        let message = format!("{request} Error: {}", exit_message(status));
+        Self { kind: EXITED.to_owned(), payload: error_payload(EXITED, &message) }
+    }
+}
 
 pub fn error_payload(kind: &str, message: &str) -> Bytes {
     Bytes::from(json!({"errorType": kind, "errorMessage": message}).to_string())
 }
 
 pub fn error_type(body: &[u8]) -> Option<String> {
-    let told: Value = serde_json::from_slice(body).ok()?;
-    told["errorType"].as_str().map(str::to_owned)
-}
-
-pub fn told_fault(payload: Bytes, default: &str) -> Fault {
-    Fault { kind: error_type(&payload).unwrap_or_else(|| default.to_owned()), payload }
+    let error: Value = serde_json::from_slice(body).ok()?;
+    error["errorType"].as_str().map(str::to_owned)
 }
 
 pub fn too_large(length: usize) -> Bytes {
@@ -44,26 +59,22 @@ pub fn too_large(length: usize) -> Bytes {
     error_payload(TOO_LARGE, &message)
 }
 
-/// A process that ended by itself, in the words of AWS's own supervisor.
-pub fn exit_fault(status: Option<ExitStatus>, id: &str) -> Fault {
-    let request = if id.is_empty() { NO_REQUEST.to_owned() } else { format!("RequestId: {id}") };
-    let how = match status.map(|status| (status.code(), status.signal())) {
-        Some((Some(0), _)) | None => "Runtime exited without providing a reason".to_owned(),
-        Some((Some(code), _)) => format!("Runtime exited with error: exit status {code}"),
-        Some((None, signal)) => {
-            let name = match signal.unwrap_or_default() {
-                4 => "illegal instruction".to_owned(),
-                6 => "aborted".to_owned(),
-                7 => "bus error".to_owned(),
-                8 => "floating point exception".to_owned(),
-                9 => "killed".to_owned(),
-                11 => "segmentation fault".to_owned(),
-                15 => "terminated".to_owned(),
-                other => format!("signal {other}"),
-            };
-            format!("Runtime exited with error: signal: {name}")
-        }
+fn exit_message(status: Option<ExitStatus>) -> String {
+    let signal = match status.map(|status| (status.code(), status.signal())) {
+        Some((Some(0), _)) | None => return "Runtime exited without providing a reason".to_owned(),
+        Some((Some(code), _)) => return format!("Runtime exited with error: exit status {code}"),
+        Some((None, signal)) => signal.unwrap_or_default(),
     };
-    let kind = "Runtime.ExitError";
-    Fault { kind: kind.to_owned(), payload: error_payload(kind, &format!("{request} Error: {how}")) }
+    // As Go's syscall.Signal writes them.
+    let name = match signal {
+        4 => "illegal instruction".to_owned(),
+        6 => "aborted".to_owned(),
+        7 => "bus error".to_owned(),
+        8 => "floating point exception".to_owned(),
+        9 => "killed".to_owned(),
+        11 => "segmentation fault".to_owned(),
+        15 => "terminated".to_owned(),
+        other => format!("signal {other}"),
+    };
+    format!("Runtime exited with error: signal: {name}")
 }

@@ -1,37 +1,36 @@
-//! Functions: made, described, changed, deleted.
+//! Functions: created, described, changed, deleted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::model::{
-    FUNCTION, Function, LATEST, NUMBER, State, Target, Update, Version, check_revision, conflict, described,
-    invalid, not_found, now_ms, number, uuid,
-};
-use super::{Request, code, pool, provisioned, settings, tags, versions};
+use super::errors::{check_revision, conflict, invalid};
+use super::record::{Alias, FUNCTION, Function, LATEST, NUMBER, State, Update, Version, number};
+use super::service::{Lambda, Request};
+use super::state::check_settled;
+use super::target::Target;
+use super::{code, settings, tags, versions};
 use crate::call::{AwsError, Reply};
 use crate::cloud::Cloud;
-use crate::iam::Context;
+use crate::support::clock::now_ms;
+use crate::support::id;
 
-pub async fn create(request: &Request<'_>) -> Reply {
-    let (cloud, input) = (request.cloud, &request.call.input);
+pub async fn create(request: Request<'_>) -> Reply {
+    let (service, input) = (request.service, request.input());
+    let cloud = &service.cloud;
     let target = request.target()?;
     if target.qualifier.is_some() {
         return Err(invalid("The function name of a new function has no qualifier."));
     }
     let name = &target.name;
     let tags = tags::read(&input["Tags"])?;
-    if !tags.is_empty() {
-        let arn = target.function_arn(cloud);
-        cloud.authorize(&request.call.caller, "lambda:TagResource", &arn, &Context::new())?;
-    }
     let exists = || conflict(format!("Function already exist: {name}"));
     if cloud.store.get::<Value>(FUNCTION, name)?.is_some() {
         return Err(exists());
     }
-    let settings = settings::read(request, name, None)?;
-    let zip = code::fetch(cloud, &request.call.caller, &input["Code"]).await?;
+    let settings = settings::read(&request, name, None)?;
+    let zip = code::fetch(&*service.objects, &request.call.caller, &input["Code"]).await?;
     let code = code::store(cloud, zip).await?;
     let folder = code::folder(cloud, &code.folder);
     let latest = Version {
@@ -39,7 +38,7 @@ pub async fn create(request: &Request<'_>) -> Reply {
         settings,
         code,
         modified_ms: now_ms(),
-        revision: uuid(),
+        revision: id::uuid(),
         state: State::Pending,
         update: Update::Successful,
     };
@@ -54,7 +53,7 @@ pub async fn create(request: &Request<'_>) -> Reply {
         tags,
         last: cloud.store.get(NUMBER, name)?.unwrap_or_default(),
     };
-    let publish = input["Publish"] == true;
+    let publish = request.flag("Publish");
     if publish {
         versions::add(&mut function, None);
     }
@@ -62,19 +61,19 @@ pub async fn create(request: &Request<'_>) -> Reply {
         code::remove(&folder);
         return Err(exists());
     }
-    settle(cloud, name);
+    settle(service, name);
     let version = function.published.values().next().unwrap_or(&function.latest);
     let qualifier = publish.then(|| version.name());
-    Ok(described(cloud, &function, version, qualifier.as_deref()))
+    Ok(service.describe(&function, version, qualifier.as_deref()))
 }
 
-/// Brings a new or changed function to rest: environments of what it was are ended, and it is active.
-pub fn settle(cloud: &Arc<Cloud>, name: &str) {
-    let (cloud, name) = (Arc::clone(cloud), name.to_owned());
+/// Activates a new or changed function, once the idle environments of what it was have ended.
+pub fn settle(service: &Arc<Lambda>, name: &str) {
+    let (service, name) = (Arc::clone(service), name.to_owned());
     tokio::spawn(async move {
-        pool::retire(&cloud, &name).await;
-        // What cannot be written now stays pending, and settles at the next start.
-        let _ = cloud.store.update(FUNCTION, &name, |function: &mut Function| {
+        service.pools.retire(&name).await;
+        // If this cannot be written, the function stays pending until the server's next start.
+        let _ = service.cloud.store.update(FUNCTION, &name, |function: &mut Function| {
             for version in function.published.values_mut().chain([&mut function.latest]) {
                 version.state = State::Active;
                 version.update = Update::Successful;
@@ -84,27 +83,22 @@ pub fn settle(cloud: &Arc<Cloud>, name: &str) {
     });
 }
 
-/// The function and the version that a call is about.
-fn found(request: &Request) -> Result<(Target, Function), AwsError> {
-    let target = request.target()?;
-    let function = target.function(request.cloud)?;
-    Ok((target, function))
+fn configuration(request: &Request<'_>, target: &Target, function: &Function) -> Reply {
+    let qualifier = target.qualifier.as_deref();
+    let version = function.qualified(qualifier).ok_or_else(|| target.not_found(&request.service.cloud))?;
+    Ok(request.service.describe(function, version, qualifier))
 }
 
-pub fn get_configuration(request: &Request) -> Reply {
-    let (target, function) = found(request)?;
-    let qualifier = target.qualifier.as_deref();
-    let version = function.qualified(qualifier).ok_or_else(|| target.not_found(request.cloud))?;
-    Ok(described(request.cloud, &function, version, qualifier))
+pub fn get_configuration(request: &Request<'_>) -> Reply {
+    let (target, function) = request.found()?;
+    configuration(request, &target, &function)
 }
 
-pub fn get(request: &Request) -> Reply {
-    let (target, function) = found(request)?;
-    let qualifier = target.qualifier.as_deref();
-    let version = function.qualified(qualifier).ok_or_else(|| target.not_found(request.cloud))?;
+pub fn get(request: &Request<'_>) -> Reply {
+    let (target, function) = request.found()?;
     let mut answer = json!({
-        "Configuration": described(request.cloud, &function, version, qualifier),
-        // There is no Location: nobody else holds the zip.
+        "Configuration": configuration(request, &target, &function)?,
+        // There is no Location: nobody could download the zip there.
         "Code": {"RepositoryType": "S3"},
     });
     if !function.tags.is_empty() {
@@ -116,45 +110,21 @@ pub fn get(request: &Request) -> Reply {
     Ok(answer)
 }
 
-pub fn list(request: &Request) -> Reply {
-    request.authorize("*")?;
-    let all = request.call.input["FunctionVersion"] == "ALL";
+pub fn list(request: &Request<'_>) -> Reply {
+    let service = request.service;
+    let all_versions = request.text("FunctionVersion") == "ALL";
     let mut items = Vec::new();
-    for (_, function) in request.cloud.store.list::<Function>(FUNCTION)? {
-        if all {
-            items.extend(versions::described_all(request.cloud, &function));
+    for (_, function) in service.cloud.store.list::<Function>(FUNCTION)? {
+        if all_versions {
+            items.extend(service.describe_all(&function));
         } else {
-            items.push(described(request.cloud, &function, &function.latest, None));
+            items.push(service.describe(&function, &function.latest, None));
         }
     }
     request.page("Functions", items)
 }
 
-/// # Errors
-/// The function is still being made.
-pub fn check_active(version: &Version) -> Result<(), AwsError> {
-    if version.state == State::Active {
-        return Ok(());
-    }
-    Err(conflict(
-        "The operation cannot be performed at this time. The function is currently in the following state: Pending",
-    ))
-}
-
-/// # Errors
-/// An update is on its way, or the function isn't active yet.
-pub fn check_settled(request: &Request, function: &Function) -> Result<(), AwsError> {
-    check_active(&function.latest)?;
-    if function.latest.update == Update::InProgress {
-        let arn = super::model::arn(request.cloud, &function.name, None);
-        return Err(conflict(format!(
-            "The operation cannot be performed at this time. An update is in progress for resource: {arn}"
-        )));
-    }
-    Ok(())
-}
-
-fn is_latest(target: &Target) -> Result<(), AwsError> {
+fn check_latest(target: &Target) -> Result<(), AwsError> {
     if target.qualifier.as_deref().is_none_or(|qualifier| qualifier == LATEST) {
         return Ok(());
     }
@@ -163,79 +133,81 @@ fn is_latest(target: &Target) -> Result<(), AwsError> {
     ))
 }
 
-pub async fn update_code(request: &Request<'_>) -> Reply {
-    let (cloud, input) = (request.cloud, &request.call.input);
-    let (target, function) = found(request)?;
-    is_latest(&target)?;
-    check_settled(request, &function)?;
-    check_revision(input, &function.latest.revision)?;
+/// Checks that `$LATEST` can be changed now.
+fn check_changeable(request: &Request<'_>, function: &Function) -> Result<(), AwsError> {
+    check_settled(&request.service.cloud, function)?;
+    check_revision(request.input(), &function.latest.revision)
+}
+
+pub async fn update_code(request: Request<'_>) -> Reply {
+    let (service, input) = (request.service, request.input());
+    let cloud = &service.cloud;
+    let (target, function) = request.found()?;
+    check_latest(&target)?;
+    check_changeable(&request, &function)?;
     if !input["PublishTo"].is_null() {
-        return Err(AwsError::unsupported("Lambda", "PublishTo"));
+        return Err(request.unsupported("PublishTo"));
     }
     let mut settings = function.latest.settings.clone();
     settings.architecture = settings::architecture(input, Some(&settings))?;
-    let zip = code::fetch(cloud, &request.call.caller, input).await?;
+    let zip = code::fetch(&*service.objects, &request.call.caller, input).await?;
     let code = code::store(cloud, zip).await?;
     let folder = code::folder(cloud, &code.folder);
-    if input["DryRun"] == true {
+    if request.flag("DryRun") {
         code::remove(&folder);
         let latest = Version { settings, code, ..function.latest.clone() };
-        return Ok(described(cloud, &function, &latest, None));
+        return Ok(service.describe(&function, &latest, None));
     }
     let changed = target.change(cloud, |function| {
-        check_settled(request, function)?;
-        check_revision(input, &function.latest.revision)?;
+        check_changeable(&request, function)?;
         function.latest.settings = settings;
         function.latest.code = code;
-        touch(&mut function.latest);
+        begin_update(&mut function.latest);
         Ok(function.clone())
     });
     let changed = changed.inspect_err(|_| code::remove(&folder))?;
     remove_unused(cloud, &changed, &function.code_folders());
-    settled(request, &target, changed)
+    finish_update(&request, &target, &changed)
 }
 
-pub fn update_configuration(request: &Request) -> Reply {
-    let (cloud, input) = (request.cloud, &request.call.input);
-    let (target, function) = found(request)?;
-    is_latest(&target)?;
-    check_settled(request, &function)?;
-    check_revision(input, &function.latest.revision)?;
+pub fn update_configuration(request: &Request<'_>) -> Reply {
+    let (target, function) = request.found()?;
+    check_latest(&target)?;
+    check_changeable(request, &function)?;
     let settings = settings::read(request, &target.name, Some(&function.latest.settings))?;
-    let changed = target.change(cloud, |function| {
-        check_settled(request, function)?;
-        check_revision(input, &function.latest.revision)?;
+    let changed = target.change(&request.service.cloud, |function| {
+        check_changeable(request, function)?;
         function.latest.settings = settings;
-        touch(&mut function.latest);
+        begin_update(&mut function.latest);
         Ok(function.clone())
     })?;
-    settled(request, &target, changed)
+    finish_update(request, &target, &changed)
 }
 
-fn touch(version: &mut Version) {
+fn begin_update(version: &mut Version) {
     version.modified_ms = now_ms();
-    version.revision = uuid();
+    version.revision = id::uuid();
     version.update = Update::InProgress;
 }
 
-/// The answer to an update, which may publish what it made.
-fn settled(request: &Request, target: &Target, function: Function) -> Reply {
-    let cloud = request.cloud;
-    let answer = if request.call.input["Publish"] == true {
-        let (function, number) = target.change(cloud, |function| {
+/// Answers an update, which may also publish the version that it made.
+fn finish_update(request: &Request<'_>, target: &Target, function: &Function) -> Reply {
+    let service = request.service;
+    let answer = if request.flag("Publish") {
+        let (function, number) = target.change(&service.cloud, |function| {
             let number = versions::add(function, None);
             Ok((function.clone(), number))
         })?;
         let version = function.published.get(&number).unwrap_or(&function.latest);
-        described(cloud, &function, version, Some(&version.name()))
+        service.describe(&function, version, Some(&version.name()))
     } else {
-        described(cloud, &function, &function.latest, None)
+        service.describe(function, &function.latest, None)
     };
-    settle(cloud, &target.name);
+    settle(service, &target.name);
     Ok(answer)
 }
 
-/// Removes what lies in folders that no version uses any more.
+/// Removes those of the folders that no version of the function uses any more.
 fn remove_unused(cloud: &Cloud, function: &Function, folders: &[String]) {
     let used = function.code_folders();
     for folder in folders.iter().filter(|folder| !used.contains(folder)) {
@@ -243,29 +215,49 @@ fn remove_unused(cloud: &Cloud, function: &Function, folders: &[String]) {
     }
 }
 
-pub fn delete(request: &Request) -> Reply {
-    let cloud = request.cloud;
-    let (target, function) = found(request)?;
-    let Some(qualifier) = target.qualifier.as_deref() else {
-        cloud.store.put(NUMBER, &target.name, &function.last)?;
-        cloud.store.delete(FUNCTION, &target.name)?;
-        for qualifier in function.provisioned.keys() {
-            provisioned::withdraw(cloud, &target.name, qualifier);
+pub fn delete(request: &Request<'_>) -> Reply {
+    let (target, function) = request.found()?;
+    match target.qualifier.as_deref() {
+        None => delete_function(request.service, &function)?,
+        Some(LATEST) => {
+            return Err(invalid("$LATEST version cannot be deleted without deleting the function."));
         }
-        end(cloud, &target.name, function.code_folders());
-        return Ok(Value::Null);
-    };
-    if qualifier == LATEST {
-        return Err(invalid("$LATEST version cannot be deleted without deleting the function."));
+        Some(qualifier) => delete_version(request.service, &target, qualifier, &function)?,
     }
+    Ok(Value::Null)
+}
+
+fn delete_function(service: &Arc<Lambda>, function: &Function) -> Result<(), AwsError> {
+    service.cloud.store.put(NUMBER, &function.name, &function.last)?;
+    service.cloud.store.delete(FUNCTION, &function.name)?;
+    for qualifier in function.provisioned.keys() {
+        service.pools.withdraw(&function.name, qualifier);
+    }
+    service.host.watched.kill(Some(&function.name));
+    let (service, name, folders) = (Arc::clone(service), function.name.clone(), function.code_folders());
+    tokio::spawn(async move {
+        service.pools.retire(&name).await;
+        for folder in folders {
+            code::remove(&code::folder(&service.cloud, &folder));
+        }
+    });
+    Ok(())
+}
+
+fn delete_version(
+    service: &Arc<Lambda>,
+    target: &Target,
+    qualifier: &str,
+    function: &Function,
+) -> Result<(), AwsError> {
     let version = number(qualifier).ok_or_else(|| {
         invalid("Deletion of aliases is not currently supported. Use DeleteAlias to delete an alias.")
     })?;
-    let changed = target.change(cloud, |function| {
+    let changed = target.change(&service.cloud, |function| {
         if !function.published.contains_key(&version) {
-            return Err(target.not_found(cloud));
+            return Err(target.not_found(&service.cloud));
         }
-        let uses = |alias: &super::model::Alias| {
+        let uses = |alias: &Alias| {
             alias.version == qualifier || alias.weight.as_ref().is_some_and(|(other, _)| other == qualifier)
         };
         let aliases: Vec<&str> =
@@ -281,35 +273,11 @@ pub fn delete(request: &Request) -> Reply {
         function.policies.remove(qualifier);
         Ok(function.clone())
     })?;
-    provisioned::withdraw(cloud, &target.name, qualifier);
-    let folders = function.code_folders();
-    let (cloud, name) = (Arc::clone(cloud), target.name);
+    service.pools.withdraw(&target.name, qualifier);
+    let (service, folders) = (Arc::clone(service), function.code_folders());
     tokio::spawn(async move {
-        pool::retire(&cloud, &name).await;
-        remove_unused(&cloud, &changed, &folders);
+        service.pools.retire(&changed.name).await;
+        remove_unused(&service.cloud, &changed, &folders);
     });
-    Ok(Value::Null)
-}
-
-/// Ends all that runs of a function that is gone.
-fn end(cloud: &Arc<Cloud>, name: &str, folders: Vec<String>) {
-    cloud.lambda.watched.kill(Some(name));
-    let (cloud, name) = (Arc::clone(cloud), name.to_owned());
-    tokio::spawn(async move {
-        pool::retire(&cloud, &name).await;
-        for folder in folders {
-            code::remove(&code::folder(&cloud, &folder));
-        }
-    });
-}
-
-/// The function that an ARN names.
-pub fn by_arn(request: &Request, arn: &str) -> Result<Target, AwsError> {
-    let target = Target::read(request.cloud, &json!({"FunctionName": arn}))?;
-    match target.qualifier {
-        None => Ok(target),
-        Some(_) => Err(not_found(
-            "Tags on function aliases and versions are not supported. Please specify function ARN without any qualifiers",
-        )),
-    }
+    Ok(())
 }

@@ -1,28 +1,28 @@
 //! The log of one execution environment: what its process writes, and Lambda's own lines around it.
 //!
-//! Lambda writes it as the function's role, so a role without permission has no log. The tail of an invocation
-//! (`LogType: Tail`) needs none.
+//! Lambda writes it as the function's role, so a function whose role lacks the permission has no log. The tail of an
+//! invocation (`LogType: Tail`) needs no permission.
 
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 
 use tokio::net::unix::pipe::Receiver;
 
-use super::locked;
-use super::model::now_ms;
+use super::host::Host;
+use crate::authority::Access;
 use crate::call::Caller;
-use crate::cloud::Cloud;
-use crate::iam::Context;
+use crate::support::clock::now_ms;
+use crate::support::lock::locked;
 
-/// CloudWatch Logs takes no longer events; a longer line becomes several.
+/// Bytes of an event that CloudWatch Logs accepts. A longer line becomes several events.
 const MAX_LINE: usize = 256 << 10;
 /// Bytes of a tail.
 const TAIL: usize = 4096;
-/// Bytes that are read at once of a process that never stops writing.
+/// Bytes after which reading pauses, for a process that never stops writing.
 const AT_ONCE: usize = 1 << 20;
 
 pub struct Log {
-    cloud: Arc<Cloud>,
+    host: Arc<Host>,
     /// The role's session.
     caller: Caller,
     pub group: String,
@@ -32,7 +32,7 @@ pub struct Log {
 
 #[derive(Default)]
 struct Written {
-    /// Of the process that runs now.
+    /// The output of the process that runs now.
     pipe: Option<Arc<Receiver>>,
     /// A line that has not ended yet.
     partial: Vec<u8>,
@@ -42,9 +42,9 @@ struct Written {
 }
 
 impl Log {
-    pub fn new(cloud: &Arc<Cloud>, caller: &Caller, group: &str, stream: String) -> Arc<Self> {
+    pub fn new(host: &Arc<Host>, caller: &Caller, group: &str, stream: String) -> Arc<Self> {
         Arc::new(Self {
-            cloud: Arc::clone(cloud),
+            host: Arc::clone(host),
             caller: caller.clone(),
             group: group.to_owned(),
             stream,
@@ -52,7 +52,10 @@ impl Log {
         })
     }
 
-    /// Follows the output of a process until all who write to it are gone.
+    /// Reads the output of a process from now on, until nobody holds the pipe's writing end any more.
+    ///
+    /// # Errors
+    /// The pipe cannot be read without blocking.
     pub fn follow(self: &Arc<Self>, pipe: OwnedFd) -> std::io::Result<()> {
         let pipe = Arc::new(Receiver::from_owned_fd(pipe)?);
         locked(&self.written).pipe = Some(Arc::clone(&pipe));
@@ -69,21 +72,21 @@ impl Log {
         Ok(())
     }
 
-    /// A line of Lambda's own, after all that the process has written by now.
+    /// Adds a line of Lambda's own after all that the process has written so far.
     pub fn line(&self, text: &str) {
         let mut written = locked(&self.written);
         written.catch_up();
         written.event(text.to_owned());
     }
 
-    /// Begins the tail of an invocation, after all that the process has written by now.
+    /// Begins the tail of an invocation after all that the process has written so far.
     pub fn begin(&self) {
         let mut written = locked(&self.written);
         written.catch_up();
         written.tail.clear();
     }
 
-    /// The last 4 KB since [`Self::begin`].
+    /// Returns the last 4 KB since [`Self::begin`].
     pub fn tail(&self) -> Vec<u8> {
         locked(&self.written).tail.clone()
     }
@@ -98,16 +101,16 @@ impl Log {
             return;
         }
         // A log that cannot be written, on a full disk, must not stop the function.
-        let _ = self.cloud.logs.append(&self.group, &self.stream, &pending);
+        let _ = self.host.logs.append(&self.group, &self.stream, &pending);
         locked(&self.written).has_stream = true;
     }
 
     fn may_write(&self, has_stream: bool) -> bool {
         let may = |action: &str, stream: &str| {
-            let arn = self.cloud.arn("logs", &format!("log-group:{}:log-stream:{stream}", self.group));
-            self.cloud.authorize(&self.caller, action, &arn, &Context::new()).is_ok()
+            let arn = self.host.cloud.arn("logs", &format!("log-group:{}:log-stream:{stream}", self.group));
+            self.host.iam.authorize(&self.caller, &Access::new(action, arn)).is_ok()
         };
-        (self.cloud.logs.has_group(&self.group).unwrap_or(false) || may("logs:CreateLogGroup", ""))
+        (self.host.logs.has_group(&self.group).unwrap_or(false) || may("logs:CreateLogGroup", ""))
             && (has_stream || may("logs:CreateLogStream", &self.stream))
             && may("logs:PutLogEvents", &self.stream)
     }
@@ -121,7 +124,7 @@ impl Written {
         self.end_line();
     }
 
-    /// Takes what there is to read now; false: nothing more will come.
+    /// Reads what is there; returns false once the output has ended.
     fn read(&mut self, pipe: &Receiver) -> bool {
         let mut buffer = [0; 16 << 10];
         let mut total = 0;

@@ -1,4 +1,4 @@
-//! The memory of the execution environments: measured ten times a second, and the limit kept.
+//! The memory of the execution environments' processes: measured ten times a second, and limited.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::locked;
-use crate::sagemaker::process;
+use crate::support::lock::locked;
+use crate::support::process;
 
-const EVERY: Duration = Duration::from_millis(100);
+const INTERVAL: Duration = Duration::from_millis(100);
 
-/// The processes that run, by the leaders of their groups.
+/// The process groups that run, by their leaders.
 #[derive(Debug, Default)]
 pub struct Watched(Mutex<HashMap<u32, Watch>>);
 
@@ -25,7 +25,7 @@ struct Watch {
 }
 
 impl Watched {
-    /// Watches a group, whose highest use is then told in bytes.
+    /// Watches a group, and returns where its highest use so far can be read, in bytes.
     pub fn add(&self, leader: u32, function: &str, limit: u64) -> Arc<AtomicU64> {
         let peak = Arc::new(AtomicU64::default());
         let watch = Watch { function: function.to_owned(), limit, peak: Arc::clone(&peak) };
@@ -37,7 +37,7 @@ impl Watched {
         locked(&self.0).remove(&leader);
     }
 
-    /// Kills the processes of a function, or of all.
+    /// Kills the processes of a function; those of all functions for None.
     pub fn kill(&self, function: Option<&str>) {
         for (leader, watch) in locked(&self.0).iter() {
             if function.is_none_or(|function| function == watch.function) {
@@ -50,10 +50,10 @@ impl Watched {
         locked(&self.0).is_empty()
     }
 
-    /// Looks at all groups again and again. It never returns.
+    /// Measures all groups at intervals, and kills those that exceed their limits. It never returns.
     pub async fn watch(&self) {
         loop {
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(INTERVAL).await;
             if self.is_empty() {
                 continue;
             }
@@ -67,12 +67,4 @@ impl Watched {
             }
         }
     }
-}
-
-/// The highest resident memory of one process so far, in bytes.
-pub fn peak(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kilobytes.unwrap_or_default() << 10
 }

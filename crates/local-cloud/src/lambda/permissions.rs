@@ -2,19 +2,21 @@
 
 use serde_json::{Value, json};
 
-use super::Request;
-use super::model::{Function, Policy, Target, check_revision, conflict, invalid, not_found, uuid};
+use super::errors::{check_revision, conflict, invalid, not_found};
+use super::record::{Function, Policy};
+use super::service::Request;
+use super::target::Target;
 use crate::call::{AwsError, Reply};
-use crate::cloud::Cloud;
-use crate::iam::Document;
+use crate::policy::Document;
+use crate::support::id;
 
-/// AWS's limit to a policy, in bytes.
+/// AWS's limit of a policy, in bytes.
 const MOST: usize = 20_480;
 
-/// The policies of a function and of its versions and aliases as one: each statement names its own resource.
+/// Returns the policies of a function, its versions and its aliases as one document: each statement names its own resource.
 ///
 /// # Errors
-/// What is stored cannot be read.
+/// A stored policy cannot be read.
 pub fn document(function: Option<&Function>) -> Result<Option<Document>, AwsError> {
     let statements: Vec<&Value> = function
         .iter()
@@ -28,66 +30,62 @@ pub fn document(function: Option<&Function>) -> Result<Option<Document>, AwsErro
     Document::resource(&policy.to_string()).map(Some).map_err(AwsError::internal)
 }
 
-/// The function, and the qualifier whose policy it is about, which must be there.
-fn found(request: &Request) -> Result<(Target, Function, String), AwsError> {
-    let target = request.target()?;
-    let function = target.function(request.cloud)?;
+/// Returns the function, and the qualifier whose policy the request is about; empty for the function's own.
+fn found(request: &Request<'_>) -> Result<(Target, Function, String), AwsError> {
+    let (target, function) = request.found()?;
     let qualifier = target.qualifier.clone().unwrap_or_default();
     if !qualifier.is_empty() && function.qualified(Some(&qualifier)).is_none() {
-        return Err(target.not_found(request.cloud));
+        return Err(target.not_found(&request.service.cloud));
     }
     Ok((target, function, qualifier))
 }
 
-/// Who is meant: a service, an account, an ARN or everybody.
-fn principal(cloud: &Cloud, principal: &str) -> Result<Value, AwsError> {
+/// Returns the principal of a statement: a service, an account, an ARN or everybody.
+fn principal(request: &Request<'_>) -> Result<Value, AwsError> {
+    let principal = request.text("Principal");
     let is_account = principal.len() == 12 && principal.bytes().all(|byte| byte.is_ascii_digit());
+    let is_arn = principal.starts_with("arn:aws:iam::") || principal.starts_with("arn:aws:sts::");
     if principal == "*" {
         Ok(json!("*"))
     } else if is_account {
         Ok(json!({"AWS": format!("arn:aws:iam::{principal}:root")}))
-    } else if principal.starts_with("arn:aws:iam::") || principal.starts_with("arn:aws:sts::") {
-        if !cloud.knows_principal("AWS", principal)? {
-            return Err(invalid(
-                "The provided principal was invalid. Please check the principal and try again.",
-            ));
-        }
+    } else if is_arn && request.service.iam.knows_principal("AWS", principal)? {
         Ok(json!({"AWS": principal}))
-    } else if principal.ends_with(".amazonaws.com") {
+    } else if !is_arn && principal.ends_with(".amazonaws.com") {
         Ok(json!({"Service": principal}))
     } else {
         Err(invalid("The provided principal was invalid. Please check the principal and try again."))
     }
 }
 
-pub fn add(request: &Request) -> Reply {
-    let (cloud, input) = (request.cloud, &request.call.input);
+pub fn add(request: &Request<'_>) -> Reply {
+    let (cloud, input) = (&request.service.cloud, request.input());
     let (target, _, qualifier) = found(request)?;
     for member in ["EventSourceToken", "PrincipalOrgID", "FunctionUrlAuthType", "InvokedViaFunctionUrl"] {
         if !input[member].is_null() {
-            return Err(AwsError::unsupported("Lambda", &format!("{member} in AddPermission")));
+            return Err(request.unsupported(&format!("{member} in AddPermission")));
         }
     }
-    let id = request.text("StatementId");
+    let sid = request.text("StatementId");
     let mut statement = json!({
-        "Sid": id,
+        "Sid": sid,
         "Effect": "Allow",
-        "Principal": principal(cloud, request.text("Principal"))?,
+        "Principal": principal(request)?,
         "Action": request.text("Action"),
         "Resource": target.arn(cloud),
     });
-    if let Some(account) = input["SourceAccount"].as_str() {
+    if let Some(account) = request.optional("SourceAccount") {
         statement["Condition"]["StringEquals"] = json!({"AWS:SourceAccount": account});
     }
-    if let Some(arn) = input["SourceArn"].as_str() {
+    if let Some(arn) = request.optional("SourceArn") {
         statement["Condition"]["ArnLike"] = json!({"AWS:SourceArn": arn});
     }
     target.change(cloud, |function| {
         let policy = function.policies.entry(qualifier).or_default();
         check_policy_revision(input, policy)?;
-        if policy.statements.iter().any(|each| each["Sid"] == id) {
+        if policy.statements.iter().any(|each| each["Sid"] == sid) {
             return Err(conflict(format!(
-                "The statement id ({id}) provided already exists. Please provide a new statement id, or remove the \
+                "The statement id ({sid}) provided already exists. Please provide a new statement id, or remove the \
                  existing statement."
             )));
         }
@@ -97,31 +95,31 @@ pub fn add(request: &Request) -> Reply {
             let message = format!("The final policy size ({length}) is bigger than the limit ({MOST}).");
             return Err(AwsError::new(400, "PolicyLengthExceededException", message));
         }
-        policy.revision = uuid();
+        policy.revision = id::uuid();
         Ok(())
     })?;
     Ok(json!({"Statement": statement.to_string()}))
 }
 
-/// A policy that isn't there yet has no revision to compare with.
+/// Checks the RevisionId of a request. A policy without statements has no revision yet.
 fn check_policy_revision(input: &Value, policy: &Policy) -> Result<(), AwsError> {
     if policy.statements.is_empty() { Ok(()) } else { check_revision(input, &policy.revision) }
 }
 
-pub fn remove(request: &Request) -> Reply {
-    let (cloud, input) = (request.cloud, &request.call.input);
+pub fn remove(request: &Request<'_>) -> Reply {
+    let (cloud, input) = (&request.service.cloud, request.input());
     let (target, _, qualifier) = found(request)?;
-    let id = request.text("StatementId");
+    let sid = request.text("StatementId");
     target.change(cloud, |function| {
-        let missing = || not_found(format!("Statement {id} is not found in resource policy."));
+        let missing = || not_found(format!("Statement {sid} is not found in resource policy."));
         let policy = function.policies.get_mut(&qualifier).ok_or_else(missing)?;
         check_policy_revision(input, policy)?;
         let before = policy.statements.len();
-        policy.statements.retain(|each| each["Sid"] != id);
+        policy.statements.retain(|each| each["Sid"] != sid);
         if policy.statements.len() == before {
             return Err(missing());
         }
-        policy.revision = uuid();
+        policy.revision = id::uuid();
         if policy.statements.is_empty() {
             function.policies.remove(&qualifier);
         }
@@ -129,7 +127,7 @@ pub fn remove(request: &Request) -> Reply {
     })
 }
 
-pub fn get(request: &Request) -> Reply {
+pub fn get(request: &Request<'_>) -> Reply {
     let (_, function, qualifier) = found(request)?;
     let policy = function.policies.get(&qualifier);
     let policy = policy.ok_or_else(|| not_found("The resource you requested does not exist."))?;

@@ -1,4 +1,4 @@
-//! The runtimes that can be run, and how: `provided.*` by the code's own `bootstrap`, `python3.*` by the machine's
+//! The runtimes that the local cloud can run: `provided.*` with the code's own `bootstrap`, `python3.*` with the machine's
 //! Python and our [`boot.py`](BOOT), or AWS's `awslambdaric` where that Python has it.
 
 use std::ffi::OsString;
@@ -8,16 +8,18 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::model::{Version, invalid};
+use super::errors::invalid;
+use super::host::Host;
+use super::record::Version;
 use crate::call::AwsError;
 use crate::cloud::Cloud;
-use crate::process::private_dir;
+use crate::folder::private_dir;
 
 const BOOT: &str = include_str!("boot.py");
-/// How long a Python may take to tell its version.
-const ASK: Duration = Duration::from_secs(10);
+/// How long a Python may take to print its version.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The runtimes that AWS takes for new functions.
+/// The runtimes that AWS accepts for new functions.
 const RUNTIMES: [&str; 20] = [
     "nodejs20.x",
     "nodejs22.x",
@@ -41,8 +43,10 @@ const RUNTIMES: [&str; 20] = [
     "provided.al2023",
 ];
 
+/// Checks that a runtime exists and can be run here.
+///
 /// # Errors
-/// AWS's for what is no runtime; ours for one that the local cloud doesn't run.
+/// There is no such runtime; the local cloud does not support it.
 pub fn check(runtime: &str) -> Result<(), AwsError> {
     if !RUNTIMES.contains(&runtime) {
         return Err(invalid(format!(
@@ -57,12 +61,15 @@ pub fn check(runtime: &str) -> Result<(), AwsError> {
     Err(AwsError::unsupported("Lambda", &format!("the runtime {runtime}")))
 }
 
-/// Where our side of the runtimes lies: LAMBDA_RUNTIME_DIR.
+/// Returns the folder of the runtimes' files: LAMBDA_RUNTIME_DIR.
 pub fn folder(cloud: &Cloud) -> PathBuf {
     cloud.settings.dir.join("lambda/runtime")
 }
 
-/// Writes it anew at every start, since the build may be another.
+/// Writes the runtimes' files. Each start of a server does so, since another build may have written them last.
+///
+/// # Errors
+/// The folder cannot be written.
 pub fn prepare(cloud: &Cloud) -> std::io::Result<()> {
     private_dir(&folder(cloud))?;
     std::fs::write(folder(cloud).join("boot.py"), BOOT)
@@ -72,7 +79,7 @@ fn python(cloud: &Cloud) -> PathBuf {
     cloud.settings.python.clone().unwrap_or_else(|| "python3".into())
 }
 
-/// What is to be run for a version whose code is in `root`.
+/// Returns the program, and its arguments, that runs a version whose code is in `root`.
 pub fn command(cloud: &Cloud, version: &Version, root: &Path) -> (PathBuf, Vec<OsString>) {
     if version.settings.runtime.starts_with("python") {
         (python(cloud), vec!["-u".into(), folder(cloud).join("boot.py").into()])
@@ -81,7 +88,7 @@ pub fn command(cloud: &Cloud, version: &Version, root: &Path) -> (PathBuf, Vec<O
     }
 }
 
-/// Why it did not start, as AWS words it, but for a machine without Python.
+/// Returns why the program did not start, in AWS's words except for a machine without Python.
 pub fn not_started(version: &Version, program: &Path, error: &std::io::Error) -> String {
     let runtime = &version.settings.runtime;
     if runtime.starts_with("python") {
@@ -103,14 +110,14 @@ pub fn not_started(version: &Version, program: &Path, error: &std::io::Error) ->
     format!("fork/exec /var/task/bootstrap: {why}")
 }
 
-/// What runs, for the log: with Python the one that is there, whichever was asked for.
-pub async fn version(cloud: &Cloud, version: &Version) -> String {
+/// Returns the version of the runtime for the log. Of Python it is the machine's, whichever the function asks for.
+pub async fn version(host: &Host, version: &Version) -> String {
     let runtime = &version.settings.runtime;
     let Some(wanted) = runtime.strip_prefix("python") else {
         return format!("{runtime} (the machine's own system)");
     };
-    let found = cloud.lambda.python.get_or_init(|| async {
-        let mut command = Command::new(python(cloud));
+    let found = host.python.get_or_init(|| async {
+        let mut command = Command::new(python(&host.cloud));
         command
             .args(["-c", "import platform; print(platform.python_version())"])
             .env_clear()
@@ -118,7 +125,7 @@ pub async fn version(cloud: &Cloud, version: &Version) -> String {
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .kill_on_drop(true);
-        let output = tokio::time::timeout(ASK, command.output()).await.ok()?.ok()?;
+        let output = tokio::time::timeout(VERSION_TIMEOUT, command.output()).await.ok()?.ok()?;
         let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         (!version.is_empty()).then_some(version)
     });

@@ -1,14 +1,17 @@
-//! A function's configuration as calls set it.
+//! A function's settings, as requests change them.
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::model::{Settings, invalid};
-use super::{NOT_ASSUMABLE, Request, SERVICE, runtime, vpc};
+use super::errors::{NOT_ASSUMABLE, invalid};
+use super::host::PRINCIPAL;
+use super::record::Settings;
+use super::service::Request;
+use super::{runtime, vpc};
 use crate::call::AwsError;
 
-/// Names that are Lambda's own ("Defined runtime environment variables").
+/// Environment variables that Lambda sets (AWS: "Defined runtime environment variables").
 const RESERVED: [&str; 18] = [
     "_HANDLER",
     "_X_AMZN_TRACE_ID",
@@ -32,7 +35,7 @@ const RESERVED: [&str; 18] = [
 /// Bytes of all environment variables together.
 const MAX_ENVIRONMENT: usize = 4096;
 
-/// What another setting than its default would ask for a thing that the local cloud lacks.
+/// Settings that the local cloud does not support: a member and its unsupported value, or a member of it. Empty: any value.
 const UNSUPPORTED: [(&str, &str); 11] = [
     ("PackageType", "Image"),
     ("DeadLetterConfig", "TargetArn"),
@@ -47,13 +50,13 @@ const UNSUPPORTED: [(&str, &str); 11] = [
     ("TenancyConfig", ""),
 ];
 
-/// The settings after a call: what it names over what was there.
+/// Returns the settings after a request: what it names, and for the rest what was there before, or AWS's defaults.
 ///
 /// # Errors
-/// What AWS refuses, in its words; what the local cloud lacks.
-pub fn read(request: &Request, name: &str, before: Option<&Settings>) -> Result<Settings, AwsError> {
-    let input = &request.call.input;
-    check_supported(input)?;
+/// Invalid values; a role that the caller may not pass or that Lambda cannot assume; what the local cloud does not support.
+pub fn read(request: &Request<'_>, name: &str, before: Option<&Settings>) -> Result<Settings, AwsError> {
+    let (service, input) = (request.service, request.input());
+    check_supported(request)?;
     let text = |member: &str, before: Option<&String>, default: &str| {
         let given = input[member].as_str().map(str::to_owned);
         given.or_else(|| before.cloned()).unwrap_or_else(|| default.to_owned())
@@ -66,7 +69,7 @@ pub fn read(request: &Request, name: &str, before: Option<&Settings>) -> Result<
     };
     let vpc = match &input["VpcConfig"] {
         Value::Null => before.and_then(|before| before.vpc.clone()),
-        config => vpc::read(request.cloud, config)?,
+        config => vpc::read(&*service.network, config)?,
     };
     let default_group = format!("/aws/lambda/{name}");
     let settings = Settings {
@@ -91,32 +94,35 @@ pub fn read(request: &Request, name: &str, before: Option<&Settings>) -> Result<
         ));
     }
     runtime::check(&settings.runtime)?;
-    let native = machine();
+    let native = native_architecture();
     if settings.runtime.starts_with("provided") && settings.architecture != native {
         let what = format!("{} functions on this machine, which is {native}", settings.architecture);
-        return Err(AwsError::unsupported("Lambda", &what));
+        return Err(request.unsupported(&what));
     }
-    let is_new = before.is_none_or(|before| before.role != settings.role);
-    if is_new {
-        request.cloud.authorize_pass_role(&request.call.caller, &settings.role, SERVICE)?;
+    let is_new_role = before.is_none_or(|before| before.role != settings.role);
+    if is_new_role {
+        service.iam.authorize_pass_role(&request.call.caller, &settings.role, PRINCIPAL)?;
     }
-    if is_new || before.is_none_or(|before| before.vpc != settings.vpc) {
-        let session = request
-            .cloud
-            .assume_role(&settings.role, SERVICE, name)
+    if is_new_role || before.is_none_or(|before| before.vpc != settings.vpc) {
+        let session = service
+            .host
+            .assume_role(&settings.role, name)
             .map_err(|error| if error.code == "AccessDenied" { invalid(NOT_ASSUMABLE) } else { error })?;
         if settings.vpc.is_some() {
-            vpc::check_role(request.cloud, &session.caller)?;
+            vpc::check_role(&service.host, &session.caller)?;
         }
     }
     Ok(settings)
 }
 
-fn machine() -> &'static str {
+fn native_architecture() -> &'static str {
     if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }
 }
 
-/// UpdateFunctionCode may change it, too.
+/// Returns the architecture after a request. UpdateFunctionCode may change it as well.
+///
+/// # Errors
+/// There is no such architecture.
 pub fn architecture(input: &Value, before: Option<&Settings>) -> Result<String, AwsError> {
     match input["Architectures"][0].as_str() {
         Some(given) if ["x86_64", "arm64"].contains(&given) => Ok(given.to_owned()),
@@ -125,8 +131,9 @@ pub fn architecture(input: &Value, before: Option<&Settings>) -> Result<String, 
     }
 }
 
-fn check_supported(input: &Value) -> Result<(), AwsError> {
-    let is_there = |value: &Value| match value {
+fn check_supported(request: &Request<'_>) -> Result<(), AwsError> {
+    let input = request.input();
+    let is_given = |value: &Value| match value {
         Value::Null => false,
         Value::String(text) => !text.is_empty(),
         Value::Array(items) => !items.is_empty(),
@@ -137,26 +144,26 @@ fn check_supported(input: &Value) -> Result<(), AwsError> {
         let value = &input[member];
         let used = match (member, value) {
             ("PackageType", value) => *value == of,
-            (_, value) if of.is_empty() => is_there(value),
-            (_, value) => is_there(&value[of]),
+            (_, value) if of.is_empty() => is_given(value),
+            (_, value) => is_given(&value[of]),
         };
         if used {
-            return Err(AwsError::unsupported("Lambda", member));
+            return Err(request.unsupported(member));
         }
     }
-    for (wanted, is_used) in [
+    for (what, is_used) in [
         ("SnapStart", input["SnapStart"]["ApplyOn"] == "PublishedVersions"),
         ("TracingConfig with Mode Active", input["TracingConfig"]["Mode"] == "Active"),
         ("LoggingConfig with LogFormat JSON", input["LoggingConfig"]["LogFormat"] == "JSON"),
     ] {
         if is_used {
-            return Err(AwsError::unsupported("Lambda", wanted));
+            return Err(request.unsupported(what));
         }
     }
     Ok(())
 }
 
-fn environment(variables: &serde_json::Map<String, Value>) -> Result<BTreeMap<String, String>, AwsError> {
+fn environment(variables: &Map<String, Value>) -> Result<BTreeMap<String, String>, AwsError> {
     let reserved: Vec<&str> =
         variables.keys().map(String::as_str).filter(|name| RESERVED.contains(name)).collect();
     if !reserved.is_empty() {

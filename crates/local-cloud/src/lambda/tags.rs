@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::Request;
-use super::functions::by_arn;
-use super::model::{Target, invalid};
+use super::errors::{invalid, not_found};
+use super::service::Request;
+use super::target::Target;
 use crate::call::{AwsError, Reply};
 
 /// AWS's limit.
 const MOST: usize = 50;
 
-/// The tags of a call.
+/// Reads the tags of a request.
+///
+/// # Errors
+/// There are too many; a key or a value that is too long or reserved.
 pub fn read(tags: &Value) -> Result<BTreeMap<String, String>, AwsError> {
     let mut read = BTreeMap::new();
     for (key, value) in tags.as_object().into_iter().flatten() {
@@ -28,40 +31,48 @@ pub fn read(tags: &Value) -> Result<BTreeMap<String, String>, AwsError> {
         }
         read.insert(key.clone(), value.to_owned());
     }
-    if read.len() > MOST {
-        return Err(invalid(format!("The number of tags exceeds the limit of {MOST}.")));
-    }
+    check_count(&read)?;
     Ok(read)
 }
 
-fn target(request: &Request) -> Result<Target, AwsError> {
-    let target = by_arn(request, request.text("Resource"))?;
-    request.authorize(&target.function_arn(request.cloud))?;
-    Ok(target)
+fn check_count(tags: &BTreeMap<String, String>) -> Result<(), AwsError> {
+    if tags.len() <= MOST {
+        return Ok(());
+    }
+    Err(invalid(format!("The number of tags exceeds the limit of {MOST}.")))
 }
 
-pub fn tag(request: &Request) -> Reply {
-    let target = target(request)?;
-    let new = read(&request.call.input["Tags"])?;
-    target.change(request.cloud, |function| {
+/// Returns the function that a request about tags names by its ARN.
+///
+/// # Errors
+/// It is no function's ARN, or one with a qualifier.
+pub fn tagged(request: &Request<'_>) -> Result<Target, AwsError> {
+    let target = Target::parse(&request.service.cloud, request.text("Resource"), None)?;
+    match target.qualifier {
+        None => Ok(target),
+        Some(_) => Err(not_found(
+            "Tags on function aliases and versions are not supported. Please specify function ARN without any qualifiers",
+        )),
+    }
+}
+
+pub fn tag(request: &Request<'_>) -> Reply {
+    let new = read(&request.input()["Tags"])?;
+    tagged(request)?.change(&request.service.cloud, |function| {
         function.tags.extend(new);
-        if function.tags.len() > MOST {
-            return Err(invalid(format!("The number of tags exceeds the limit of {MOST}.")));
-        }
+        check_count(&function.tags)?;
         Ok(Value::Null)
     })
 }
 
-pub fn untag(request: &Request) -> Reply {
-    let target = target(request)?;
-    let keys = request.call.input["TagKeys"].as_array().cloned().unwrap_or_default();
-    target.change(request.cloud, |function| {
-        function.tags.retain(|key, _| !keys.iter().any(|each| each == key));
+pub fn untag(request: &Request<'_>) -> Reply {
+    let keys = request.texts("TagKeys");
+    tagged(request)?.change(&request.service.cloud, |function| {
+        function.tags.retain(|key, _| !keys.contains(&key.as_str()));
         Ok(Value::Null)
     })
 }
 
-pub fn list(request: &Request) -> Reply {
-    let target = target(request)?;
-    Ok(json!({"Tags": target.function(request.cloud)?.tags}))
+pub fn list(request: &Request<'_>) -> Reply {
+    Ok(json!({"Tags": tagged(request)?.function(&request.service.cloud)?.tags}))
 }

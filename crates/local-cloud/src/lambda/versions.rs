@@ -1,16 +1,14 @@
-//! Versions: what `$LATEST` was when it was published, for good.
+//! Versions: what `$LATEST` was when it was published. They never change.
 
-use serde_json::Value;
-
-use super::Request;
-use super::functions::check_settled;
-use super::model::{
-    Function, LATEST, State, Update, Version, check_revision, described, invalid, now_ms, uuid,
-};
+use super::errors::{check_revision, invalid};
+use super::record::{Function, State, Update, Version};
+use super::service::Request;
+use super::state::check_settled;
 use crate::call::{AwsError, Reply};
-use crate::cloud::Cloud;
+use crate::support::clock::now_ms;
+use crate::support::id;
 
-/// Publishes `$LATEST` as it is, and answers the number: the last one's where nothing has changed since.
+/// Publishes `$LATEST`, and returns the version's number. It is the last version's if nothing has changed since.
 pub fn add(function: &mut Function, description: Option<&str>) -> u64 {
     let latest = &function.latest;
     let mut settings = latest.settings.clone();
@@ -18,7 +16,7 @@ pub fn add(function: &mut Function, description: Option<&str>) -> u64 {
         description.clone_into(&mut settings.description);
     }
     if let Some((number, last)) = function.published.last_key_value() {
-        // A description alone makes no version.
+        // Another description alone makes no new version.
         let mut same = last.settings.clone();
         same.description.clone_from(&latest.settings.description);
         if *number == function.last && last.code.sha256 == latest.code.sha256 && same == latest.settings {
@@ -31,7 +29,7 @@ pub fn add(function: &mut Function, description: Option<&str>) -> u64 {
         settings,
         code: latest.code.clone(),
         modified_ms: now_ms(),
-        revision: uuid(),
+        revision: id::uuid(),
         state: State::Active,
         update: Update::Successful,
     };
@@ -39,38 +37,33 @@ pub fn add(function: &mut Function, description: Option<&str>) -> u64 {
     function.last
 }
 
-pub fn publish(request: &Request) -> Reply {
-    let (cloud, input) = (request.cloud, &request.call.input);
-    let target = request.target()?;
+pub fn publish(request: &Request<'_>) -> Reply {
+    let (service, input) = (request.service, request.input());
     if !input["PublishTo"].is_null() {
-        return Err(AwsError::unsupported("Lambda", "PublishTo"));
+        return Err(request.unsupported("PublishTo"));
     }
-    let (function, number) = target.change(cloud, |function| {
-        check_settled(request, function)?;
+    let (function, number) = request.target()?.change(&service.cloud, |function| {
+        check_settled(&service.cloud, function)?;
         check_revision(input, &function.latest.revision)?;
-        let current = &function.latest.code.sha256;
-        if let Some(given) = input["CodeSha256"].as_str().filter(|given| given != current) {
-            return Err(invalid(format!(
-                "CodeSHA256 ({given}) is different from current CodeSHA256 in $LATEST ({current}). Please try again with \
-                 the CodeSHA256 in $LATEST."
-            )));
-        }
-        let number = add(function, input["Description"].as_str().filter(|text| !text.is_empty()));
+        check_sha256(request.optional("CodeSha256"), &function.latest.code.sha256)?;
+        let number = add(function, request.optional("Description").filter(|text| !text.is_empty()));
         Ok((function.clone(), number))
     })?;
     let version = &function.published[&number];
-    Ok(described(cloud, &function, version, Some(&version.name())))
+    Ok(service.describe(&function, version, Some(&version.name())))
 }
 
-/// `$LATEST` and all versions.
-pub fn described_all(cloud: &Cloud, function: &Function) -> Vec<Value> {
-    let published =
-        function.published.values().map(|version| described(cloud, function, version, Some(&version.name())));
-    [described(cloud, function, &function.latest, Some(LATEST))].into_iter().chain(published).collect()
+fn check_sha256(given: Option<&str>, current: &str) -> Result<(), AwsError> {
+    match given {
+        Some(given) if given != current => Err(invalid(format!(
+            "CodeSHA256 ({given}) is different from current CodeSHA256 in $LATEST ({current}). Please try again with \
+             the CodeSHA256 in $LATEST."
+        ))),
+        _ => Ok(()),
+    }
 }
 
-pub fn list(request: &Request) -> Reply {
-    let target = request.target()?;
-    let function = target.function(request.cloud)?;
-    request.page("Versions", described_all(request.cloud, &function))
+pub fn list(request: &Request<'_>) -> Reply {
+    let (_, function) = request.found()?;
+    request.page("Versions", request.service.describe_all(&function))
 }

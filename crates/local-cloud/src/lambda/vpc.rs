@@ -1,8 +1,8 @@
 //! Functions in a VPC: checked as AWS does, and cut off.
 //!
-//! The local VPC has neither a NAT gateway nor VPC endpoints, so nothing that a function in it calls ever answers: what
-//! stands for AWS is an address that takes connections and says nothing. The function hangs until its time-out, as it
-//! would on AWS. Its log is Lambda's to write, and is there.
+//! The local VPC has neither a NAT gateway nor VPC endpoints, so a function in it reaches nothing: AWS's endpoint is for it
+//! an address that accepts connections and never answers. The function hangs until its time-out, as it would on AWS. It
+//! still has a log, which Lambda writes.
 
 use std::net::Ipv4Addr;
 
@@ -10,17 +10,18 @@ use serde_json::Value;
 use tokio::io::{copy, sink};
 use tokio::net::TcpListener;
 
-use super::model::{Vpc, invalid};
+use super::errors::invalid;
+use super::host::Host;
+use super::record::Vpc;
+use crate::authority::Access;
 use crate::call::{AwsError, Caller};
-use crate::cloud::Cloud;
-use crate::ec2;
-use crate::iam::Context;
+use crate::ec2::Network;
 
-/// The subnets and groups that a call names. None: no VPC.
+/// Reads the subnets and groups of a request's VpcConfig. None: the function is in no VPC.
 ///
 /// # Errors
-/// They aren't there, or only one of the two is named; Ipv6AllowedForDualStack.
-pub fn read(cloud: &Cloud, config: &Value) -> Result<Option<Vpc>, AwsError> {
+/// They do not exist, or only one of the two is named; Ipv6AllowedForDualStack.
+pub fn read(network: &dyn Network, config: &Value) -> Result<Option<Vpc>, AwsError> {
     let texts = |member: &str| -> Vec<String> {
         let items = config[member].as_array().into_iter().flatten();
         items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
@@ -32,8 +33,9 @@ pub fn read(cloud: &Cloud, config: &Value) -> Result<Option<Vpc>, AwsError> {
     if vpc.subnets.is_empty() != vpc.groups.is_empty() {
         return Err(invalid("SubnetIds and SecurityIds must coexist or be both empty list."));
     }
+    let groups: Vec<&str> = vpc.groups.iter().map(String::as_str).collect();
     for subnet in &vpc.subnets {
-        ec2::check_network(cloud, subnet, vpc.groups.iter().map(String::as_str)).map_err(|error| {
+        network.check_network(subnet, &groups).map_err(|error| {
             let call = if error.code.starts_with("InvalidSubnet") {
                 "DescribeSubnets"
             } else {
@@ -48,35 +50,38 @@ pub fn read(cloud: &Cloud, config: &Value) -> Result<Option<Vpc>, AwsError> {
     Ok((!vpc.subnets.is_empty()).then_some(vpc))
 }
 
-/// Whether Lambda, as the role, may make the network interface that a function in a VPC has.
-pub fn check_role(cloud: &Cloud, role: &Caller) -> Result<(), AwsError> {
-    let anywhere = cloud.arn("ec2", "network-interface/*");
+/// Checks that a function's role may create the network interface that a function in a VPC has.
+///
+/// # Errors
+/// It may not.
+pub fn check_role(host: &Host, role: &Caller) -> Result<(), AwsError> {
+    let anywhere = host.cloud.arn("ec2", "network-interface/*");
     for (action, resource) in [
         ("CreateNetworkInterface", anywhere.as_str()),
         ("DescribeNetworkInterfaces", "*"),
         ("DeleteNetworkInterface", &anywhere),
     ] {
-        let may = cloud.authorize(role, &format!("ec2:{action}"), resource, &Context::new());
-        may.map_err(|_| {
+        let allowed = host.iam.authorize(role, &Access::new(format!("ec2:{action}"), resource));
+        allowed.map_err(|_| {
             invalid(format!("The provided execution role does not have permissions to call {action} on EC2"))
         })?;
     }
     Ok(())
 }
 
-/// The address at which nothing ever answers. Empty, so that nothing is reached either, where none can be had.
-pub async fn nowhere(cloud: &Cloud) -> String {
-    let port = cloud.lambda.nowhere.get_or_try_init(|| async {
+/// Returns the address at which nothing ever answers.
+pub async fn unreachable(host: &Host) -> String {
+    let port = host.unreachable.get_or_try_init(|| async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         tokio::spawn(async move {
-            // One that is not accepted is as good as one that is and hears nothing.
+            // A client whose connection is not accepted waits as well as one that gets no answer.
             while let Ok((mut stream, _)) = listener.accept().await {
                 tokio::spawn(async move { copy(&mut stream, &mut sink()).await });
             }
         });
         Ok::<_, std::io::Error>(port)
     });
-    // Port 9 is the one that discards; where even that is closed, calls are refused at once.
+    // Without a port of our own it is that of the discard service. Where nothing listens there, calls fail at once.
     format!("http://127.0.0.1:{}", port.await.copied().unwrap_or(9))
 }

@@ -4,12 +4,13 @@ use rusqlite::params;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::events::Place;
-use super::{authorized, group_exists, invalid, no_group};
-use crate::call::{AwsError, Call, Reply};
-use crate::cloud::Cloud;
+use super::error::{invalid, invalid_token, no_group};
+use super::place::Request;
+use super::rows::{Position, has_group};
+use crate::call::{AwsError, Reply};
 
-const LIMIT: u32 = 10_000;
+/// Events in one answer.
+const LIMIT: usize = 10_000;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,16 +24,13 @@ struct Filter {
     #[serde(default)]
     filter_pattern: String,
     next_token: Option<String>,
-    limit: Option<u32>,
+    limit: Option<usize>,
 }
 
-pub fn filter(cloud: &Cloud, call: &Call) -> Reply {
-    let (group, _) = authorized(cloud, call)?;
-    let input: Filter = call.read().map_err(|error| invalid(error.message))?;
-    let limit = input.limit.unwrap_or(LIMIT) as usize;
-    if !(1..=LIMIT as usize).contains(&limit) {
-        return Err(invalid(format!("Value '{limit}' at 'limit' must be between 1 and {LIMIT}.")));
-    }
+pub fn filter(request: &Request<'_>) -> Reply {
+    let group = request.group();
+    let input: Filter = request.read()?;
+    let limit = input.limit.unwrap_or(LIMIT);
     let pattern = Pattern::parse(&input.filter_pattern)?;
     let after = input.next_token.as_deref().map_or(Ok((-1, 0)), read_token)?;
     let (from, until) = (input.start_time.unwrap_or(0), input.end_time.unwrap_or(i64::MAX));
@@ -40,10 +38,12 @@ pub fn filter(cloud: &Cloud, call: &Call) -> Reply {
         stream.starts_with(&input.log_stream_name_prefix)
             && (input.log_stream_names.is_empty() || input.log_stream_names.iter().any(|each| each == stream))
     };
-    let (events, next) = cloud
+    let (events, next) = request
+        .service
+        .cloud
         .store
         .transaction(|c| {
-            if !group_exists(c, &group)? {
+            if !has_group(c, group)? {
                 return Ok(None);
             }
             let mut statement = c.prepare_cached(
@@ -83,12 +83,12 @@ pub fn filter(cloud: &Cloud, call: &Call) -> Reply {
     Ok(answer)
 }
 
-fn read_token(token: &str) -> Result<Place, AwsError> {
-    let place = token.split_once('.').and_then(|(time, id)| Some((time.parse().ok()?, id.parse().ok()?)));
-    place.ok_or_else(|| invalid("The specified nextToken is invalid."))
+fn read_token(token: &str) -> Result<Position, AwsError> {
+    let position = token.split_once('.').and_then(|(time, id)| Some((time.parse().ok()?, id.parse().ok()?)));
+    position.ok_or_else(invalid_token)
 }
 
-/// All of the terms, any of the `?` ones, none of the `-` ones; case counts.
+/// Matches a message that has all of the terms, any of the `?` terms, and none of the `-` terms. Case counts.
 struct Pattern {
     all: Vec<String>,
     any: Vec<String>,

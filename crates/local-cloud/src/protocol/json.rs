@@ -1,56 +1,119 @@
-//! awsJson 1.0 and 1.1 (SageMaker, CloudWatch Logs), and the errors of restJson (SageMaker Runtime).
+//! awsJson 1.0 and 1.1 (SageMaker, CloudWatch Logs).
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Response};
 use serde_json::{Map, Value, json};
 
-use super::response;
-use crate::call::{AwsError, Reply};
+use super::answer::response;
+use crate::call::AwsError;
 
-/// The operation that `X-Amz-Target` names (`SageMaker.CreateTrainingJob`), and its input.
-pub fn decode(request: &Parts, body: &[u8]) -> Result<(String, Value), AwsError> {
+/// Returns `X-Amz-Target`: the service's prefix and the operation.
+pub fn target(request: &Parts) -> Option<(&str, &str)> {
+    request.headers.get("x-amz-target")?.to_str().ok()?.rsplit_once('.')
+}
+
+/// Returns the operation that `X-Amz-Target` names (`SageMaker.CreateTrainingJob`).
+///
+/// # Errors
+/// `UnknownOperationException`: there is none, or the request is CBOR.
+pub fn operation(request: &Parts) -> Result<String, AwsError> {
     if request.headers.get("smithy-protocol").is_some_and(|protocol| protocol == "rpc-v2-cbor") {
         let message =
             "The local cloud speaks awsJson where AWS also speaks rpc-v2-cbor: choose JSON in the client.";
         return Err(AwsError::new(501, "UnknownOperationException", message));
     }
-    let target = request.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
-    let Some((_, operation)) = target.and_then(|target| target.rsplit_once('.')) else {
-        return Err(AwsError::new(400, "UnknownOperationException", "The request has no X-Amz-Target."));
-    };
-    let input = if body.is_empty() { Value::Object(Map::new()) } else { parse(body)? };
-    Ok((operation.to_owned(), input))
+    let missing = || AwsError::new(400, "UnknownOperationException", "The request has no X-Amz-Target.");
+    target(request).map(|(_, operation)| operation.to_owned()).ok_or_else(missing)
 }
 
-fn parse(body: &[u8]) -> Result<Value, AwsError> {
-    let malformed =
-        || AwsError::new(400, "SerializationException", "The request's body is not a JSON object.");
-    let value: Value = serde_json::from_slice(body).map_err(|_| malformed())?;
-    value.is_object().then_some(value).ok_or_else(malformed)
+/// Reads a body; an empty one is an empty object.
+///
+/// # Errors
+/// `SerializationException`.
+pub fn read(body: &[u8]) -> Result<Map<String, Value>, AwsError> {
+    if body.is_empty() {
+        return Ok(Map::new());
+    }
+    serde_json::from_slice(body)
+        .map_err(|_| AwsError::new(400, "SerializationException", "The request's body is not a JSON object."))
 }
 
-/// The answer in the version that the request spoke.
-pub fn encode(request: &Parts, reply: &Reply, request_id: &str) -> Response<Bytes> {
-    let spoken = request.headers.get("content-type");
-    let content_type = match spoken.map(HeaderValue::as_bytes) {
-        Some(b"application/x-amz-json-1.0") => "application/x-amz-json-1.0",
+/// Returns the content type that the request has, or else that of its service's version.
+pub fn content_type(request: &Parts, version: &str) -> &'static str {
+    let spoken = request.headers.get("content-type").map(HeaderValue::as_bytes);
+    match (spoken, version) {
+        (Some(b"application/x-amz-json-1.0"), _) => "application/x-amz-json-1.0",
+        (Some(b"application/x-amz-json-1.1"), _) => "application/x-amz-json-1.1",
+        (_, "1.0") => "application/x-amz-json-1.0",
         _ => "application/x-amz-json-1.1",
-    };
-    match reply {
-        // An operation without output answers an empty body.
-        Ok(Value::Null) => response(200, content_type, request_id, Bytes::new()),
-        Ok(output) => response(200, content_type, request_id, output.to_string()),
-        Err(error) => encode_error(error, content_type, request_id),
     }
 }
 
-/// An error, also as restJson has it.
-pub fn encode_error(error: &AwsError, content_type: &'static str, request_id: &str) -> Response<Bytes> {
-    let body = json!({"__type": error.code, "message": error.message});
+/// Returns an answer; that of an operation without output has an empty body.
+pub fn answer(output: &Value, content_type: &'static str, request_id: &str) -> Response<Bytes> {
+    let body = if output.is_null() { String::new() } else { output.to_string() };
+    response(200, content_type, request_id, body)
+}
+
+/// Returns the answer that an error is.
+pub fn error(error: &AwsError, content_type: &'static str, request_id: &str) -> Response<Bytes> {
+    let mut body = json!({"__type": error.code, "message": error.message});
+    for (member, value) in &*error.members {
+        body[member] = value.clone();
+    }
     let mut response = response(error.status, content_type, request_id, body.to_string());
     if let Ok(code) = HeaderValue::from_str(&error.code) {
         response.headers_mut().insert("x-amzn-errortype", code);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn parts(headers: &[(&str, &str)]) -> Parts {
+        let request =
+            headers.iter().fold(Request::post("/"), |request, (name, value)| request.header(*name, *value));
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn the_target_names_the_operation() {
+        assert_eq!(operation(&parts(&[("x-amz-target", "SageMaker.AddTags")])).unwrap(), "AddTags");
+        assert_eq!(operation(&parts(&[])).unwrap_err().status, 400);
+        let cbor = parts(&[("x-amz-target", "A.B"), ("smithy-protocol", "rpc-v2-cbor")]);
+        assert_eq!(operation(&cbor).unwrap_err().status, 501);
+    }
+
+    #[test]
+    fn a_body_is_an_object() {
+        assert_eq!(read(b"").unwrap().len(), 0);
+        assert_eq!(read(br#"{"A": 1}"#).unwrap()["A"], 1);
+        let deep = format!("{{\"A\": {}1{}}}", "[".repeat(200), "]".repeat(200));
+        for body in ["[]", "1", "{", "null", &deep] {
+            assert_eq!(read(body.as_bytes()).unwrap_err().code, "SerializationException", "{body}");
+        }
+    }
+
+    #[test]
+    fn answers_are_in_the_version_of_the_request() {
+        let one = parts(&[("content-type", "application/x-amz-json-1.0")]);
+        assert_eq!(content_type(&one, "1.1"), "application/x-amz-json-1.0");
+        assert_eq!(content_type(&parts(&[]), "1.0"), "application/x-amz-json-1.0");
+        assert_eq!(content_type(&parts(&[]), "1.1"), "application/x-amz-json-1.1");
+        assert!(answer(&Value::Null, "application/x-amz-json-1.1", "id").into_body().is_empty());
+    }
+
+    #[test]
+    fn an_error_has_the_members_of_its_shape() {
+        let throttled = AwsError::new(429, "Throttled", "Slower.").with("Reason", "TooMany");
+        let answer = error(&throttled, "application/json", "id");
+        assert_eq!(answer.headers()["x-amzn-errortype"], "Throttled");
+        let body: Value = serde_json::from_slice(answer.body()).unwrap();
+        assert_eq!(body, json!({"__type": "Throttled", "message": "Slower.", "Reason": "TooMany"}));
+    }
 }

@@ -1,26 +1,48 @@
-//! The wire protocols, one codec each: HTTP in, a [`Call`](crate::call::Call)'s operation and input out, and back.
+//! The wire protocols: what a request says without its service's model, and how an answer looks around its content.
 
+mod answer;
 pub mod ec2query;
+pub mod form;
 pub mod json;
 pub mod query;
 pub mod restjson;
+pub mod xml;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Response, StatusCode};
+use http::Response;
+use http::request::Parts;
+use serde::Deserialize;
 
-/// A body with its status, type and request id.
-fn response(
-    status: u16,
-    content_type: &'static str,
-    request_id: &str,
-    body: impl Into<Bytes>,
-) -> Response<Bytes> {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    if let Ok(id) = HeaderValue::from_str(request_id) {
-        response.headers_mut().insert("x-amzn-requestid", id);
+use crate::call::AwsError;
+use form::Node;
+
+/// How a service is spoken to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    Json,
+    Query,
+    Ec2,
+    RestJson,
+}
+
+impl Protocol {
+    /// Returns the answer that an error is where no service's model is known.
+    pub fn error(self, error: &AwsError, request_id: &str) -> Response<Bytes> {
+        match self {
+            Self::Json => json::error(error, "application/json", request_id),
+            Self::Query => query::error("", error, request_id),
+            Self::Ec2 => ec2query::error(error, request_id),
+            Self::RestJson => restjson::error(error, "message", request_id),
+        }
     }
-    response
+
+    /// Returns the operation that a request names by itself: in `X-Amz-Target`, or in `Action`.
+    pub fn named_operation(self, request: &Parts, body: &[u8]) -> Option<String> {
+        match self {
+            Self::Json => json::target(request).map(|(_, operation)| operation.to_owned()),
+            Self::Query | Self::Ec2 => Node::read(request, body).ok()?.take_action().ok(),
+            Self::RestJson => None,
+        }
+    }
 }

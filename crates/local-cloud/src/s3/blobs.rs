@@ -1,5 +1,5 @@
-//! The bytes of S3's objects: one file each, under a random name, so that no key ever meets the file system.
-//! A file is written under a name of its own, and renamed to its place once it is whole.
+//! The bytes of S3's objects: one file each, under a random name, so that no key reaches the file system. A file is written
+//! elsewhere, and renamed into its place once it is whole.
 
 use std::collections::HashSet;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -13,7 +13,7 @@ use s3s::checksum::ChecksumHasher;
 use s3s::crypto::{Checksum as _, Md5};
 use tempfile::NamedTempFile;
 
-use super::index::new_id;
+use crate::support::id;
 
 /// Read and written at a time; an object of this size or less costs one hop to a blocking thread.
 const CHUNK: usize = 1 << 20;
@@ -24,7 +24,7 @@ pub struct Blobs {
     root: Arc<Path>,
 }
 
-/// What was written, already in its place.
+/// A file that was written and is in its place.
 pub struct Written {
     pub file: String,
     pub size: u64,
@@ -34,13 +34,13 @@ pub struct Written {
 
 /// Why a body was not stored.
 pub enum WriteError {
-    /// The client's side: the body broke off or its signature did not hold.
+    /// The client's fault: the body broke off, or its signature did not hold.
     Body(s3s::StdError),
-    /// Ours: a full disk, for one.
+    /// Ours, such as a full disk.
     Disk(io::Error),
 }
 
-/// One object under way. Dropped early, it leaves nothing behind.
+/// An object that is being written. Dropped early, it leaves nothing behind.
 struct Writer {
     file: NamedTempFile,
     size: u64,
@@ -49,31 +49,28 @@ struct Writer {
 }
 
 impl Blobs {
-    /// Of the cloud whose folder this is.
-    pub fn new(dir: &Path) -> Self {
-        Self { root: dir.join("s3").into() }
-    }
-
-    /// Makes the folders and removes what a crash left: half-written files, and files that no row names.
-    pub fn prepare(&self, live: &HashSet<String>) -> io::Result<()> {
+    /// Makes the folders in the cloud's, and deletes what a crash left there: half-written files, and files that are not in
+    /// `live`, the files that a row names.
+    pub fn open(dir: &Path, live: &HashSet<String>) -> io::Result<Self> {
+        let root = dir.join("s3");
         for (folder, keep) in [("new", &HashSet::new()), ("objects", live)] {
-            std::fs::create_dir_all(self.root.join(folder))?;
-            for entry in std::fs::read_dir(self.root.join(folder))? {
+            std::fs::create_dir_all(root.join(folder))?;
+            for entry in std::fs::read_dir(root.join(folder))? {
                 let entry = entry?;
                 if !entry.file_name().to_str().is_some_and(|name| keep.contains(name)) {
                     std::fs::remove_file(entry.path())?;
                 }
             }
         }
-        Ok(())
+        Ok(Self { root: root.into() })
     }
 
     pub fn path(&self, file: &str) -> PathBuf {
         self.root.join("objects").join(file)
     }
 
-    /// Where files can be made that are later renamed into place.
-    pub fn scratch(&self) -> PathBuf {
+    /// Returns the folder for files that are renamed into place later.
+    fn scratch(&self) -> PathBuf {
         self.root.join("new")
     }
 
@@ -130,12 +127,12 @@ impl Blobs {
         }
     }
 
-    /// Puts stored files one behind the other: a multipart upload. The MD5 and the checksums are the whole's.
+    /// Joins stored files, as for a multipart upload. The MD5 and the checksums are those of the whole.
     pub async fn concat(&self, files: &[String], hashes: ChecksumHasher) -> io::Result<Written> {
         self.join(files.iter().map(|file| self.path(file)).collect(), hashes).await
     }
 
-    /// Stores a copy of a file that lies elsewhere.
+    /// Stores a copy of another file.
     pub async fn copy_in(&self, from: PathBuf, hashes: ChecksumHasher) -> io::Result<Written> {
         self.join(vec![from], hashes).await
     }
@@ -165,7 +162,7 @@ impl Blobs {
     }
 
     fn place(&self, writer: Writer) -> io::Result<Written> {
-        let file = new_id();
+        let file = id::hex::<16>();
         writer.file.persist(self.path(&file)).map_err(|error| error.error)?;
         Ok(Written {
             file,
@@ -175,7 +172,7 @@ impl Blobs {
         })
     }
 
-    /// Opened before it answers, so that a delete that comes between disturbs nothing.
+    /// Returns the bytes of a range as a stream. The file is open from the start, so a delete meanwhile does not matter.
     pub async fn read(
         &self,
         file: &str,
@@ -198,13 +195,13 @@ impl Blobs {
         }))
     }
 
-    /// Forgets files; one that is gone already is as good.
+    /// Deletes files; one that is missing is no error.
     pub async fn remove(&self, files: Vec<String>) {
         if files.is_empty() {
             return;
         }
         let blobs = self.clone();
-        // What cannot be removed now is swept at the next start: no row names it.
+        // What cannot be deleted now is deleted at the next start: no row names it.
         let _ = blocking(move || {
             files.iter().for_each(|file| drop(std::fs::remove_file(blobs.path(file))));
             Ok(())
@@ -220,7 +217,7 @@ fn next_chunk(mut file: std::fs::File, left: u64) -> io::Result<(Bytes, std::fs:
     Ok((buffer.into(), file, left - size as u64))
 }
 
-/// Runs what blocks on a thread where it may.
+/// Runs blocking work on a thread for such work.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {

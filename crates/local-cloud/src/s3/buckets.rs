@@ -3,15 +3,14 @@
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use super::access::to_s3;
+use super::bucket::{BUCKET, Bucket as Stored, PublicAccessBlock};
+use super::error::to_s3;
 use super::index::Versioning;
-use super::now_ms;
-use super::{BUCKET, Bucket as Stored, Objects, PublicAccessBlock};
+use super::store::ObjectStore;
+use super::wire::*;
 use crate::call::AwsError;
 
-use super::wire::*;
-
-impl Objects {
+impl ObjectStore {
     pub(super) async fn create_bucket(
         &self,
         req: S3Request<CreateBucketInput>,
@@ -29,21 +28,10 @@ impl Objects {
                  sent to."
             ));
         }
-        let bucket = Stored {
-            created_ms: now_ms(),
-            versioning: Versioning::Off,
-            public_access_block: Some(PublicAccessBlock {
-                block_public_acls: true,
-                ignore_public_acls: true,
-                block_public_policy: true,
-                restrict_public_buckets: true,
-            }),
-            bucket_key_enabled: false,
-            tags: Vec::new(),
-            policy: None,
-        };
         // us-east-1 alone answers 200 to the owner who creates a bucket again.
-        if !self.cloud.store.insert(BUCKET, &input.bucket, &bucket).map_err(to_s3)? && here != "us-east-1" {
+        if !self.cloud.store.insert(BUCKET, &input.bucket, &Stored::new()).map_err(to_s3)?
+            && here != "us-east-1"
+        {
             return Err(s3_error!(
                 BucketAlreadyOwnedByYou,
                 "Your previous request to create the named bucket succeeded and you already own it."

@@ -1,5 +1,5 @@
-//! The index of S3's objects: which file holds which version of which key. Rows alone decide what exists;
-//! a file without a row is debris.
+//! The index of S3's objects: which file holds which version of which key. The rows decide what exists: a file without a
+//! row is a left-over.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::AwsError;
 use crate::store::Store;
+use crate::support::id;
 
 /// The version id of what was written while versioning was off.
 pub const NULL_VERSION: &str = "null";
+
+/// The content type of an object that was put without one.
+pub const DEFAULT_TYPE: &str = "binary/octet-stream";
 
 /// One version of an object, or a delete marker.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -21,19 +25,16 @@ pub struct Record {
     pub size: u64,
     /// Without its quotes.
     pub etag: String,
-    /// Since 1970.
+    /// Milliseconds since 1970.
     pub modified_ms: i64,
     #[serde(flatten)]
     pub headers: Headers,
     /// By the algorithm's name in lower case: `crc32`, `crc64nvme`, `sha256`, …; base64.
     #[serde(default)]
     pub checksums: BTreeMap<String, String>,
-    /// Of a multipart upload: 0 for an object that was put whole.
-    #[serde(default)]
-    pub parts: u32,
 }
 
-/// What a client said about an object and gets back with it.
+/// The headers of an upload that come back with the object.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Headers {
     pub content_type: Option<String>,
@@ -321,7 +322,7 @@ fn write(
     record: &Record,
 ) -> rusqlite::Result<Deleted> {
     let (version, mut files) = match versioning {
-        Versioning::Enabled => (new_id(), vec![]),
+        Versioning::Enabled => (id::hex::<16>(), vec![]),
         _ => (NULL_VERSION.to_owned(), remove(c, bucket, key, NULL_VERSION)?.files),
     };
     c.prepare_cached("UPDATE s3_object SET latest = 0 WHERE bucket = ?1 AND key = ?2 AND latest")?
@@ -394,11 +395,6 @@ fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
         }
     }
     None
-}
-
-/// 32 characters that nobody can guess: a version's id, a file's name.
-pub fn new_id() -> String {
-    hex::encode(rand::random::<[u8; 16]>())
 }
 
 fn encode(record: &Record) -> rusqlite::Result<Value> {

@@ -3,13 +3,12 @@
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result};
 
-use super::Objects;
-use super::access::to_s3;
+use super::error::to_s3;
 use super::index::Cursor;
-
+use super::store::ObjectStore;
 use super::wire::*;
 
-impl Objects {
+impl ObjectStore {
     pub(super) async fn list_objects_v2(
         &self,
         req: S3Request<ListObjectsV2Input>,
@@ -50,7 +49,7 @@ impl Objects {
         let after = input.marker.clone().filter(|marker| !marker.is_empty());
         let page = self.page(&input.bucket, &input.prefix, &input.delimiter, after, max)?;
         let encoding = input.encoding_type.as_ref();
-        // V1 tells where to go on only where a delimiter makes that hard to see.
+        // This version of the operation has a marker only where a delimiter hides which key was the last.
         let next = page.next.as_ref().filter(|_| input.delimiter.is_some());
         Ok(S3Response::new(ListObjectsOutput {
             name: Some(input.bucket),

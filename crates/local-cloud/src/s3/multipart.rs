@@ -1,19 +1,21 @@
 //! Multipart uploads: parts are files like objects, joined when the upload is completed.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use s3s::checksum::ChecksumHasher;
-use s3s::crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Md5, Sha1, Sha256};
+use s3s::crypto::{Checksum as _, Md5};
 use s3s::dto::CompletedPart;
 use serde::{Deserialize, Serialize};
 
 use super::blobs::Written;
-use super::index::{Condition, Deleted, Headers, Record, new_id};
-use super::{Objects, checksum_map, default_hashes, disk, now_ms};
+use super::checksums::{by_name, composite, default_hasher, hasher};
+use super::error::disk;
+use super::index::{Condition, Deleted, Headers, Record};
+use super::store::ObjectStore;
 use crate::call::AwsError;
+use crate::support::clock::now_ms;
+use crate::support::id;
 
 const UPLOAD: &str = "s3.upload";
-/// Of every part but the last, in bytes.
+/// The fewest bytes of every part but the last.
 const MIN_PART: u64 = 5 << 20;
 
 /// An upload under way.
@@ -25,14 +27,14 @@ pub struct Upload {
     pub headers: Headers,
     /// The algorithm that the client chose for the object's checksum: `CRC32`, …
     pub algorithm: Option<String>,
-    /// A checksum of the parts' checksums, instead of one of all bytes.
+    /// Whether that is a checksum of the parts' checksums, instead of one of all bytes.
     pub composite: bool,
 }
 
-impl Objects {
+impl ObjectStore {
     pub(super) fn start_upload(&self, upload: &Upload) -> Result<String, AwsError> {
         self.bucket(&upload.bucket)?;
-        let id = new_id();
+        let id = id::hex::<16>();
         self.cloud.store.put(UPLOAD, &id, upload)?;
         Ok(id)
     }
@@ -62,7 +64,7 @@ impl Objects {
             size: written.size,
             etag: hex::encode(written.md5),
             modified_ms: now_ms(),
-            checksums: checksum_map(written.checksums),
+            checksums: by_name(written.checksums),
             ..Record::default()
         };
         match self.index.put_part(id, number, &record) {
@@ -95,20 +97,19 @@ impl Objects {
         let hashes = match &upload.algorithm {
             Some(_) if upload.composite => ChecksumHasher::default(),
             Some(algorithm) => hasher([algorithm.as_str()]),
-            None => default_hashes(),
+            None => default_hasher(),
         };
         let files: Vec<String> = parts.iter().filter_map(|part| part.file.clone()).collect();
         let mut written = self.blobs.concat(&files, hashes).await.map_err(disk)?;
         if let (true, Some(algorithm)) = (upload.composite, &upload.algorithm) {
             written.checksums = composite(algorithm, &parts);
         }
-        let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-        let done = self.commit(bucket, key, written, etag, count, upload.headers, condition).await?;
+        let done = self.commit(bucket, key, written, etag, upload.headers, condition).await?;
         self.forget_upload(id).await?;
         Ok(done)
     }
 
-    /// The parts as the client lists them, each checked against what was uploaded.
+    /// Returns the parts that the client lists, each checked against what was uploaded.
     fn chosen_parts(&self, id: &str, listed: &[CompletedPart]) -> Result<Vec<Record>, AwsError> {
         if listed.is_empty() {
             let message =
@@ -147,41 +148,6 @@ impl Objects {
         self.index.delete_parts(id)?;
         self.blobs.remove(files).await;
         Ok(())
-    }
-}
-
-/// Hashes by the names of their algorithms; an unknown name computes nothing.
-pub fn hasher<'a>(names: impl IntoIterator<Item = &'a str>) -> ChecksumHasher {
-    let mut hashes = ChecksumHasher::default();
-    for name in names {
-        match name.to_ascii_lowercase().as_str() {
-            "crc32" => hashes.crc32 = Some(Crc32::new()),
-            "crc32c" => hashes.crc32c = Some(Crc32c::new()),
-            "crc64nvme" => hashes.crc64nvme = Some(Crc64Nvme::new()),
-            "sha1" => hashes.sha1 = Some(Sha1::new()),
-            "sha256" => hashes.sha256 = Some(Sha256::new()),
-            _ => {}
-        }
-    }
-    hashes
-}
-
-/// The checksum over the parts' checksums, with `-N`.
-fn composite(algorithm: &str, parts: &[Record]) -> s3s::dto::Checksum {
-    let mut hashes = hasher([algorithm]);
-    for part in parts {
-        let sum = part.checksums.get(&algorithm.to_ascii_lowercase());
-        hashes.update(&sum.and_then(|sum| BASE64_STANDARD.decode(sum).ok()).unwrap_or_default());
-    }
-    let suffix = |sum: Option<String>| sum.map(|sum| format!("{sum}-{}", parts.len()));
-    let sums = hashes.finalize();
-    s3s::dto::Checksum {
-        checksum_crc32: suffix(sums.checksum_crc32),
-        checksum_crc32c: suffix(sums.checksum_crc32c),
-        checksum_crc64nvme: suffix(sums.checksum_crc64nvme),
-        checksum_sha1: suffix(sums.checksum_sha1),
-        checksum_sha256: suffix(sums.checksum_sha256),
-        checksum_type: None,
     }
 }
 

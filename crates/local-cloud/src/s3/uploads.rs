@@ -3,15 +3,14 @@
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use super::access::to_s3;
-use super::index::Headers;
+use super::error::to_s3;
+use super::index::{DEFAULT_TYPE, Headers};
 use super::multipart::Upload;
-use super::now_ms;
-use super::{DEFAULT_TYPE, Objects};
-
+use super::store::ObjectStore;
 use super::wire::*;
+use crate::support::clock::now_ms;
 
-impl Objects {
+impl ObjectStore {
     pub(super) async fn create_multipart_upload(
         &self,
         req: S3Request<CreateMultipartUploadInput>,
@@ -20,7 +19,7 @@ impl Objects {
         refuse!(input, acl, sse_customer_key, ssekms_key_id, object_lock_mode, tagging);
         check_storage(input.storage_class.as_ref(), input.server_side_encryption.as_ref())?;
         let algorithm = input.checksum_algorithm.as_ref().map(|algorithm| algorithm.as_str().to_owned());
-        // S3's defaults: SHA sums cannot be joined, and CRC-64 only is.
+        // S3's defaults: only CRC64NVME is a checksum of the whole object.
         let composite = match &input.checksum_type {
             Some(kind) => kind.as_str() == ChecksumType::COMPOSITE,
             None => algorithm.as_deref().is_some_and(|name| name != "CRC64NVME"),

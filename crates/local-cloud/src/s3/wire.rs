@@ -1,4 +1,4 @@
-//! Between s3s's types and ours: what a client claims, what an answer tells, what is refused.
+//! Between s3s's types and ours: what an upload claims, what an answer shows, and what is refused.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,15 +7,14 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use s3s::dto::*;
 use s3s::{S3Request, S3Result, TrailingHeaders, s3_error};
 
-use super::access::to_s3;
 use super::blobs::{WriteError, Written};
+use super::checksums::{by_name, default_hasher, hasher};
+use super::error::{disk, to_s3};
 use super::index::{Condition, Cursor, Deleted, NULL_VERSION, Page, Record, Version, Versioning};
-use super::multipart::hasher;
-use super::{Objects, checksum_map};
-use super::{default_hashes, disk};
+use super::store::ObjectStore;
 use crate::call::AwsError;
 
-/// S3's own limit to a page.
+/// The most keys of a page, as on AWS.
 pub(super) const PAGE: i32 = 1000;
 
 /// Sets the checksum members that many of S3's shapes share.
@@ -30,7 +29,7 @@ macro_rules! set_checksums {
     }};
 }
 
-/// What an upload says of its checksums, from members that PutObject and UploadPart share.
+/// Reads what an upload claims about its body, from members that PutObject and UploadPart share.
 macro_rules! claims {
     ($input:expr, $trailers:expr) => {
         Claims {
@@ -48,7 +47,7 @@ macro_rules! claims {
     };
 }
 
-/// What the members that every upload has become.
+/// Reads the headers from the members that every upload has.
 macro_rules! headers {
     ($input:expr) => {
         Headers {
@@ -62,7 +61,7 @@ macro_rules! headers {
     };
 }
 
-/// Refuses what would silently not be done.
+/// Refuses members that would have no effect.
 macro_rules! refuse {
     ($input:expr, $($member:ident),+) => {
         $(if $input.$member.is_some() {
@@ -71,7 +70,7 @@ macro_rules! refuse {
     };
 }
 
-/// What a client says that it sends.
+/// What an upload claims about its body.
 pub(super) struct Claims {
     pub(super) sums: [(&'static str, Option<String>); 5],
     pub(super) md5: Option<String>,
@@ -79,7 +78,7 @@ pub(super) struct Claims {
     pub(super) trailers: Option<TrailingHeaders>,
 }
 
-impl Objects {
+impl ObjectStore {
     /// Stores a body and checks it against what the client claims.
     pub(super) async fn receive(
         &self,
@@ -90,7 +89,7 @@ impl Objects {
         let named: Vec<&str> =
             claims.sums.iter().filter(|(_, sum)| sum.is_some()).map(|(name, _)| *name).collect();
         let names = named.iter().chain(announced).copied();
-        let hashes = if names.clone().next().is_none() { default_hashes() } else { hasher(names) };
+        let hashes = if names.clone().next().is_none() { default_hasher() } else { hasher(names) };
         let written = match self.blobs.write(body, hashes).await {
             Ok(written) => written,
             Err(WriteError::Disk(error)) => return Err(to_s3(disk(error))),
@@ -106,7 +105,7 @@ impl Objects {
     }
 }
 
-/// A body that broke off, or whose hash or chunk signature did not hold.
+/// The answer to a body that broke off, or whose hash or chunk signature did not hold.
 pub(super) fn body_error(cause: &str) -> s3s::S3Error {
     let lower = cause.to_ascii_lowercase();
     if lower.contains("hash") || lower.contains("checksum") || lower.contains("digest") {
@@ -146,7 +145,7 @@ pub(super) fn verify(written: &Written, claims: &Claims) -> S3Result<()> {
             ));
         }
     }
-    let computed = checksum_map(written.checksums.clone());
+    let computed = by_name(written.checksums.clone());
     for (name, sum) in &claims.sums {
         let trailer = claims.trailers.as_ref().and_then(|trailers| {
             trailers.read(|headers| {
@@ -166,7 +165,7 @@ pub(super) fn verify(written: &Written, claims: &Claims) -> S3Result<()> {
     Ok(())
 }
 
-/// The algorithms whose checksums the trailers will bring, and the one that the SDK says it uses.
+/// Returns the algorithms whose checksums the trailers will bring, and the one that the SDK names.
 pub(super) fn announced<T>(request: &S3Request<T>) -> Vec<String> {
     let values = ["x-amz-trailer", "x-amz-sdk-checksum-algorithm"].map(|name| request.headers.get_all(name));
     values
@@ -194,7 +193,7 @@ pub(super) fn condition(
     }
 }
 
-/// Of a read: 412 where what the client wants is not there, 304 where it has it already.
+/// Checks the conditions of a read: 412 where the client wants another object, 304 where it has this one already.
 pub(super) fn check_read(
     found: &Version,
     if_match: Option<&ETagCondition>,
@@ -230,12 +229,12 @@ pub(super) fn size(bytes: u64) -> Option<i64> {
     i64::try_from(bytes).ok()
 }
 
-/// The version id that an answer tells: none where versioning was never on.
-pub(super) fn told_version(found: &Version, versioning: Versioning) -> Option<String> {
+/// Returns the version id that an answer shows: none where versioning was never on.
+pub(super) fn shown_version(found: &Version, versioning: Versioning) -> Option<String> {
     (versioning != Versioning::Off || found.version != NULL_VERSION).then(|| found.version.clone())
 }
 
-/// A key as a listing tells it: percent-encoded where the client asked for that.
+/// Returns a key as a listing shows it: percent-encoded where the client asked for that.
 pub(super) fn encode(text: &str, encoding: Option<&EncodingType>) -> String {
     const KEPT: &percent_encoding::AsciiSet =
         &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
@@ -280,7 +279,7 @@ pub(super) fn bad_token() -> s3s::S3Error {
     s3_error!(InvalidArgument, "The continuation token provided is incorrect")
 }
 
-impl Objects {
+impl ObjectStore {
     pub(super) fn page(
         &self,
         bucket: &str,
@@ -319,7 +318,7 @@ pub(super) fn check_storage(
     Ok(())
 }
 
-/// A delete marker was asked for by its version id.
+/// The answer to a read of a delete marker by its version id.
 pub(super) fn marker_error() -> s3s::S3Error {
     s3_error!(MethodNotAllowed, "The specified method is not allowed against this resource.")
 }

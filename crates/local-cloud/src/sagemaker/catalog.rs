@@ -1,60 +1,66 @@
-//! Models and endpoint configs: what is kept of them, and the operations on it.
-
-use std::sync::Arc;
+//! Models and endpoint configs: kept as they were asked for, and read by the endpoints that are made from them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::resource::{
-    Entry, authorize, check_role, delete_tags_of, echo, list, now_ms, put_tags, seconds, text,
-};
+use super::listing::{Entry, list};
+use super::resource::{self, echo, text};
+use super::service::Request;
 use super::transfer::S3Uri;
-use crate::call::{AwsError, Call, Reply};
+use super::{access, tags};
+use crate::authority::Access;
+use crate::call::{AwsError, Reply};
 use crate::cloud::Cloud;
+use crate::support::clock::{now_ms, seconds};
 
-/// What differs between the two.
+/// What differs between the two kinds.
 pub struct Kind {
     pub store: &'static str,
     /// In ARNs.
     pub path: &'static str,
     /// In AWS's messages.
     words: &'static str,
+    /// The member with the name.
     name: &'static str,
+    /// The member with the ARN.
     arn: &'static str,
-    members: &'static str,
+    /// The list in the answer to the List operation.
+    list: &'static str,
 }
 
-pub const MODEL: Kind = Kind {
+pub const MODELS: Kind = Kind {
     store: "sagemaker.model",
     path: "model",
     words: "model",
     name: "ModelName",
     arn: "ModelArn",
-    members: "Models",
+    list: "Models",
 };
 
-pub const CONFIG: Kind = Kind {
+pub const CONFIGS: Kind = Kind {
     store: "sagemaker.endpoint-config",
     path: "endpoint-config",
     words: "endpoint configuration",
     name: "EndpointConfigName",
     arn: "EndpointConfigArn",
-    members: "EndpointConfigs",
+    list: "EndpointConfigs",
 };
 
-/// A model or an endpoint config, as it was asked for.
+/// A model or an endpoint config.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Item {
+    /// The input of the operation that created it.
     pub input: Value,
     pub created_ms: i64,
 }
 
 impl Kind {
     fn arn(&self, cloud: &Cloud, name: &str) -> String {
-        // ARNs of SageMaker's resources are in lower case.
-        cloud.arn("sagemaker", &format!("{}/{}", self.path, name.to_lowercase()))
+        resource::arn(cloud, self.path, name)
     }
 
+    /// Returns the item of a name.
+    ///
     /// # Errors
     /// SageMaker's "Could not find …".
     pub fn find(&self, cloud: &Cloud, name: &str) -> Result<Item, AwsError> {
@@ -64,54 +70,34 @@ impl Kind {
         })
     }
 
-    pub fn call(&self, cloud: &Arc<Cloud>, call: &Call) -> Reply {
-        if call.operation.starts_with("List") {
-            authorize(cloud, call, "*")?;
-            return self.list(cloud, &call.input);
-        }
-        let name = text(&call.input, self.name);
-        let arn = self.arn(cloud, name);
-        authorize(cloud, call, &arn)?;
-        match call.operation.as_str() {
-            "CreateModel" => {
-                check_model(cloud, call)?;
-                self.create(cloud, call, name, &arn)
-            }
-            "CreateEndpointConfig" => {
-                check_config(cloud, &call.input)?;
-                self.create(cloud, call, name, &arn)
-            }
-            "DescribeModel" | "DescribeEndpointConfig" => {
-                let item = self.find(cloud, name)?;
-                let mut answer = echo(&item.input, &["Tags"]);
-                answer.insert(self.arn.to_owned(), json!(arn));
-                answer.insert("CreationTime".to_owned(), seconds(item.created_ms));
-                answer.entry("EnableNetworkIsolation").or_insert(json!(false));
-                Ok(Value::Object(answer))
-            }
-            "DeleteModel" | "DeleteEndpointConfig" => {
-                self.find(cloud, name)?;
-                cloud.store.delete(self.store, name)?;
-                delete_tags_of(cloud, &arn)?;
-                Ok(json!({}))
-            }
-            _ => Err(call.unsupported("SageMaker")),
-        }
+    pub fn on_item(&self, request: &Request<'_>) -> Result<Vec<Access>, AwsError> {
+        access::on(request, self.arn(request.service.cloud(), request.text(self.name)))
     }
 
-    fn create(&self, cloud: &Cloud, call: &Call, name: &str, arn: &str) -> Reply {
-        let item = Item { input: call.input.clone(), created_ms: now_ms() };
+    fn create(&self, request: &Request<'_>) -> Reply {
+        let (cloud, name) = (request.service.cloud(), request.text(self.name));
+        let arn = self.arn(cloud, name);
+        let item = Item { input: request.input().clone(), created_ms: now_ms() };
         if !cloud.store.insert(self.store, name, &item)? {
-            return Err(AwsError::validation(format!(
-                "Cannot create already existing {} \"{arn}\".",
-                self.words
-            )));
+            let message = format!("Cannot create already existing {} \"{arn}\".", self.words);
+            return Err(AwsError::validation(message));
         }
-        put_tags(cloud, arn, &call.input)?;
+        tags::add(&cloud.store, &arn, request.input())?;
         Ok(json!({self.arn: arn}))
     }
 
-    fn list(&self, cloud: &Cloud, input: &Value) -> Reply {
+    pub fn describe(&self, request: &Request<'_>) -> Reply {
+        let (cloud, name) = (request.service.cloud(), request.text(self.name));
+        let item = self.find(cloud, name)?;
+        let mut answer = echo(&item.input, &["Tags"]);
+        answer.insert(self.arn.to_owned(), json!(self.arn(cloud, name)));
+        answer.insert("CreationTime".to_owned(), seconds(item.created_ms));
+        answer.entry("EnableNetworkIsolation").or_insert(json!(false));
+        Ok(Value::Object(answer))
+    }
+
+    pub fn list(&self, request: &Request<'_>) -> Reply {
+        let cloud = request.service.cloud();
         let items: Vec<(String, Item)> = cloud.store.list(self.store)?;
         let entries = items.into_iter().map(|(name, item)| Entry {
             summary: json!({
@@ -122,66 +108,67 @@ impl Kind {
             modified_ms: item.created_ms,
             status: String::new(),
         });
-        list(self.members, input, entries.collect())
+        list(self.list, request.input(), entries.collect())
+    }
+
+    pub fn delete(&self, request: &Request<'_>) -> Reply {
+        let (cloud, name) = (request.service.cloud(), request.text(self.name));
+        self.find(cloud, name)?;
+        cloud.store.delete(self.store, name)?;
+        tags::clear(&cloud.store, &self.arn(cloud, name))?;
+        Ok(json!({}))
     }
 }
 
-fn check_model(cloud: &Cloud, call: &Call) -> Result<(), AwsError> {
-    let input = &call.input;
-    for member in ["Containers", "InferenceExecutionConfig", "VpcConfig"] {
-        if input.get(member).is_some_and(|value| !value.is_null()) {
-            return Err(AwsError::unsupported("SageMaker", &format!("{member} in CreateModel")));
-        }
-    }
+pub fn create_model(request: &Request<'_>) -> Reply {
+    let input = request.input();
+    refuse(request, input, &["Containers", "InferenceExecutionConfig", "VpcConfig"])?;
     let container = &input["PrimaryContainer"];
-    for member in ["ModelPackageName", "ModelDataSource", "MultiModelConfig", "AdditionalModelDataSources"] {
-        if container.get(member).is_some_and(|value| !value.is_null()) {
-            return Err(AwsError::unsupported("SageMaker", &format!("{member} in CreateModel")));
-        }
-    }
+    let lacking = ["ModelPackageName", "ModelDataSource", "MultiModelConfig", "AdditionalModelDataSources"];
+    refuse(request, container, &lacking)?;
     if text(container, "Image").is_empty() {
         return Err(AwsError::validation(
             "Containers should contain at least one container or PrimaryContainer.",
         ));
     }
-    let role = text(input, "ExecutionRoleArn");
+    let role = request.text("ExecutionRoleArn");
     if role.is_empty() {
         return Err(AwsError::validation("ExecutionRoleArn is required for a model with a container."));
     }
     if let Some(uri) = container["ModelDataUrl"].as_str() {
         S3Uri::parse(uri)?;
     }
-    check_role(cloud, &call.caller, role, "SageMaker").map(drop)
+    access::pass_role(request, role)?;
+    MODELS.create(request)
 }
 
-fn check_config(cloud: &Cloud, input: &Value) -> Result<(), AwsError> {
-    for member in [
+pub fn create_config(request: &Request<'_>) -> Reply {
+    let lacking = [
         "DataCaptureConfig",
         "AsyncInferenceConfig",
         "ExplainerConfig",
         "ShadowProductionVariants",
         "VpcConfig",
-    ] {
-        if input.get(member).is_some_and(|value| !value.is_null()) {
-            return Err(AwsError::unsupported("SageMaker", &format!("{member} in CreateEndpointConfig")));
-        }
-    }
-    let variants = input["ProductionVariants"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let [variant] = variants else {
-        return Err(AwsError::unsupported("SageMaker", "several ProductionVariants in CreateEndpointConfig"));
+    ];
+    refuse(request, request.input(), &lacking)?;
+    let [variant] = request.items("ProductionVariants") else {
+        return Err(request.unsupported("several ProductionVariants in CreateEndpointConfig"));
     };
-    for member in ["ServerlessConfig", "InstancePools", "AcceleratorType", "ManagedInstanceScaling"] {
-        if variant.get(member).is_some_and(|value| !value.is_null()) {
-            return Err(AwsError::unsupported("SageMaker", &format!("{member} in CreateEndpointConfig")));
-        }
-    }
-    for member in ["ModelName", "InstanceType"] {
-        if text(variant, member).is_empty() {
+    let lacking = ["ServerlessConfig", "InstancePools", "AcceleratorType", "ManagedInstanceScaling"];
+    refuse(request, variant, &lacking)?;
+    for member in ["ModelName", "InstanceType", "InitialInstanceCount"] {
+        if [Value::Null, json!("")].contains(&variant[member]) {
             return Err(AwsError::validation(format!("{member} is required for a production variant.")));
         }
     }
-    if variant["InitialInstanceCount"].is_null() {
-        return Err(AwsError::validation("InitialInstanceCount is required for a production variant."));
+    MODELS.find(request.service.cloud(), text(variant, "ModelName"))?;
+    CONFIGS.create(request)
+}
+
+/// Refuses a structure that has one of these members.
+fn refuse(request: &Request<'_>, structure: &Value, members: &[&str]) -> Result<(), AwsError> {
+    match members.iter().find(|member| !structure[**member].is_null()) {
+        Some(member) => Err(request.unsupported(&format!("{member} in {}", request.call.operation))),
+        None => Ok(()),
     }
-    MODEL.find(cloud, text(variant, "ModelName")).map(drop)
 }

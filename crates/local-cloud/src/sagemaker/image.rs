@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use opsml_contract::WORKER_IMAGE;
 
-use crate::cloud::Cloud;
+use crate::cloud::Settings;
 
-/// What the local cloud can run in place of an image.
+/// A program that the local cloud runs in place of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Image {
     /// opsml's own worker.
@@ -48,24 +48,24 @@ const AWS_ACCOUNTS: [&str; 27] = [
 ];
 
 impl Image {
-    /// What trains.
+    /// Returns what trains in place of an image.
     ///
     /// # Errors
-    /// Why no program stands for the image, and the way out.
-    pub fn to_train(cloud: &Cloud, image: &str) -> Result<Self, String> {
+    /// Why no program stands for the image, and what to do.
+    pub fn to_train(settings: &Settings, image: &str) -> Result<Self, String> {
         match repository(image) {
             "pytorch-training" if is_of_aws(image) => Ok(Self::PyTorch),
-            _ => Self::to_serve(cloud, image).map(Self::Worker),
+            _ => Self::to_serve(settings, image).map(Self::Worker),
         }
     }
 
-    /// The program that serves.
+    /// Returns the program that serves in place of an image.
     ///
     /// # Errors
     /// As [`Image::to_train`].
-    pub fn to_serve(cloud: &Cloud, image: &str) -> Result<PathBuf, String> {
+    pub fn to_serve(settings: &Settings, image: &str) -> Result<PathBuf, String> {
         match repository(image) {
-            WORKER_IMAGE => cloud.settings.worker.clone().ok_or_else(|| {
+            WORKER_IMAGE => settings.worker.clone().ok_or_else(|| {
                 format!(
                     "the local cloud was started without the worker that the image {WORKER_IMAGE} stands for: build \
                      it with `make`"
@@ -79,12 +79,12 @@ impl Image {
     }
 }
 
-/// `763104351884.dkr.ecr.us-east-1.amazonaws.com/…`.
+/// Whether an image is in a registry of AWS's: `763104351884.dkr.ecr.us-east-1.amazonaws.com/…`.
 fn is_of_aws(image: &str) -> bool {
     image.split_once(".dkr.ecr").is_some_and(|(account, _)| AWS_ACCOUNTS.contains(&account))
 }
 
-/// `opsml-worker` of `123456789012.dkr.ecr.us-east-1.amazonaws.com/opsml-worker:1`.
+/// Returns `opsml-worker` of `123456789012.dkr.ecr.us-east-1.amazonaws.com/opsml-worker:1`.
 fn repository(image: &str) -> &str {
     let path = match image.split_once('/') {
         Some((registry, path)) if registry.contains(".dkr.ecr.") => path,
@@ -93,7 +93,7 @@ fn repository(image: &str) -> &str {
     path.split(['@', ':']).next().unwrap_or(path)
 }
 
-/// Why a program did not start, and the way out. 127 is what the loader and the shell answer.
+/// Returns why a program did not start, and what to do; None where it did start. The loader and the shell exit with 127.
 pub fn start_failure(exit: i32, last_line: &str) -> Option<String> {
     let library = last_line.contains("error while loading shared libraries");
     (exit == 127 || library).then(|| {

@@ -1,17 +1,18 @@
-//! A child's output on its way to CloudWatch Logs, and the metrics that regexes find in it.
+//! Copies a child's output to CloudWatch Logs, and finds metrics in it by regexes.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, PipeReader, Read as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use jiff::Timestamp;
 use regex::Regex;
 
-use crate::cloud::Cloud;
+use crate::logs::LogSink;
+use crate::support::clock::now_ms;
+use crate::support::lock::locked;
 
 /// CloudWatch Logs takes no longer events; a longer line becomes several.
 const MAX_LINE: u64 = 256 << 10;
-/// Lines that are kept to tell why a child failed.
+/// Lines that are kept to say why a child failed.
 const TAIL: usize = 100;
 
 /// The last value of a metric.
@@ -22,7 +23,7 @@ pub struct Metric {
     pub time_ms: i64,
 }
 
-/// What the pump has seen so far.
+/// What a pump has read so far.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub metrics: Vec<Metric>,
@@ -31,14 +32,15 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Returns the last line; empty where there is none.
     pub fn last_line(&self) -> &str {
         self.tail.back().map_or("", String::as_str)
     }
 }
 
-/// Reads a pipe until all who write to it are gone. Runs on a thread of its own: reading blocks.
+/// Reads a pipe until all its writers are gone. It runs on a thread of its own, since reading blocks.
 pub struct Pump {
-    pub cloud: Arc<Cloud>,
+    pub logs: Arc<dyn LogSink>,
     pub group: String,
     pub stream: String,
     /// Name and regex, whose first group is the value.
@@ -47,6 +49,10 @@ pub struct Pump {
 }
 
 impl Pump {
+    /// Reads to the end.
+    ///
+    /// # Errors
+    /// The pipe's.
     pub fn run(self, pipe: PipeReader) -> io::Result<()> {
         let mut reader = BufReader::with_capacity(64 << 10, pipe);
         let (mut line, mut events) = (Vec::new(), Vec::new());
@@ -57,15 +63,15 @@ impl Pump {
                 let text = String::from_utf8_lossy(&line);
                 let text = text.trim_end_matches(['\n', '\r']);
                 if !text.is_empty() {
-                    let now = Timestamp::now().as_millisecond();
+                    let now = now_ms();
                     self.look(text, now);
                     events.push((now, text.to_owned()));
                 }
             }
             // What was written together goes to the log together.
             if !events.is_empty() && (read == 0 || reader.buffer().is_empty() || events.len() >= 500) {
-                // A log that cannot be written, on a full disk, must not stop the job's output.
-                let _ = self.cloud.logs.append(&self.group, &self.stream, &events);
+                // A log that cannot be written, on a full disk, must not block the child.
+                let _ = self.logs.append(&self.group, &self.stream, &events);
                 events.clear();
             }
             if read == 0 {
@@ -75,7 +81,7 @@ impl Pump {
     }
 
     fn look(&self, line: &str, time_ms: i64) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = locked(&self.seen);
         if seen.tail.len() == TAIL {
             seen.tail.pop_front();
         }
@@ -85,7 +91,7 @@ impl Pump {
                 regex.captures_iter(line).last().and_then(|found| found.get(1)?.as_str().parse::<f64>().ok());
             let Some(value) = value else { continue };
             seen.metrics.retain(|metric| metric.name != *name);
-            // JSON has no NaN, and SageMaker keeps numbers alone: a metric that became none has no value.
+            // JSON has no NaN and no infinity: such a metric has no value.
             if value.is_finite() {
                 seen.metrics.push(Metric { name: name.clone(), value, time_ms });
             }

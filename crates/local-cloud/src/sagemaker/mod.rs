@@ -1,128 +1,119 @@
 //! SageMaker: training jobs that train, endpoints that serve, and the records around them.
 //!
-//! [`catalog`] keeps models and endpoint configs, [`notebook`] notebook instances; [`tuning`] runs
-//! training jobs as its trials; [`training`] and [`endpoint`] run processes, which [`process`] measures and ends, and whose output [`log`] carries off.
+//! [`catalog`] keeps models and endpoint configs, [`notebook`] notebook instances; [`tuning`] runs training jobs as its
+//! trials; [`training`] and [`endpoint`] run containers on the [`platform`], whose output [`log`] copies. [`runtime`] is the
+//! service that invokes endpoints.
 
-mod archive;
+mod access;
 mod catalog;
-pub(crate) mod endpoint;
+mod container;
+mod endpoint;
 mod image;
-mod instance;
+mod listing;
 mod log;
-pub(crate) mod meter;
+mod meter;
 mod notebook;
-pub(crate) mod process;
+mod platform;
+mod quota;
 mod resource;
-pub mod runtime;
+mod runs;
+mod runtime;
+mod service;
+mod tagging;
+mod tags;
 mod training;
 mod transfer;
 mod tuning;
 
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock};
 
-use serde_json::Value;
+use crate::model::Model;
+use crate::service::{Operation, Service, on_everything};
+use catalog::{CONFIGS, MODELS};
 
-use crate::call::{AwsError, Call, Reply};
-use crate::cloud::Cloud;
-use crate::shapes::Shapes;
-use catalog::{CONFIG, MODEL};
-pub(crate) use instance::Instance;
-pub use resource::set_quota;
+pub use quota::set_quota;
+pub use runtime::Runtime;
+pub use service::SageMaker;
 
-static SHAPES: LazyLock<Shapes> = LazyLock::new(|| Shapes::read(include_str!("shapes.json")));
+static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("../model/sagemaker.json")));
 
-/// What runs now, by name. Empty after a restart until [`start`].
-#[derive(Debug, Default)]
-pub struct Running {
-    jobs: Mutex<HashMap<String, training::Running>>,
-    tunings: Mutex<HashMap<String, tuning::Running>>,
-    endpoints: Mutex<HashMap<String, Arc<endpoint::Live>>>,
-    looks: meter::Looks,
-}
+const OPERATIONS: &[Operation<SageMaker>] = &[
+    Operation::new("CreateTrainingJob", training::on_job, training::create),
+    Operation::new("DescribeTrainingJob", training::on_job, training::describe),
+    Operation::new("ListTrainingJobs", on_everything, training::list),
+    Operation::new("StopTrainingJob", training::on_job, training::stop),
+    Operation::new("DeleteTrainingJob", training::on_job, training::delete),
+    Operation::new("CreateHyperParameterTuningJob", tuning::on_job, tuning::create),
+    Operation::new("DescribeHyperParameterTuningJob", tuning::on_job, tuning::describe),
+    Operation::new("ListHyperParameterTuningJobs", on_everything, tuning::list),
+    Operation::new("ListTrainingJobsForHyperParameterTuningJob", tuning::on_job, tuning::list_trials),
+    Operation::new("StopHyperParameterTuningJob", tuning::on_job, tuning::stop),
+    Operation::new("DeleteHyperParameterTuningJob", tuning::on_job, tuning::delete),
+    Operation::new("CreateNotebookInstance", notebook::on_notebook, notebook::create),
+    Operation::new("DescribeNotebookInstance", notebook::on_notebook, notebook::describe),
+    Operation::new("ListNotebookInstances", on_everything, notebook::list),
+    Operation::new("StartNotebookInstance", notebook::on_notebook, notebook::start),
+    Operation::new("StopNotebookInstance", notebook::on_notebook, notebook::stop),
+    Operation::new("UpdateNotebookInstance", notebook::on_notebook, notebook::update),
+    Operation::new("DeleteNotebookInstance", notebook::on_notebook, notebook::delete),
+    Operation::new("CreateModel", |request| MODELS.on_item(request), catalog::create_model),
+    Operation::new("DescribeModel", |request| MODELS.on_item(request), |request| MODELS.describe(request)),
+    Operation::new("ListModels", on_everything, |request| MODELS.list(request)),
+    Operation::new("DeleteModel", |request| MODELS.on_item(request), |request| MODELS.delete(request)),
+    Operation::new("CreateEndpointConfig", |request| CONFIGS.on_item(request), catalog::create_config),
+    Operation::new(
+        "DescribeEndpointConfig",
+        |request| CONFIGS.on_item(request),
+        |request| CONFIGS.describe(request),
+    ),
+    Operation::new("ListEndpointConfigs", on_everything, |request| CONFIGS.list(request)),
+    Operation::new(
+        "DeleteEndpointConfig",
+        |request| CONFIGS.on_item(request),
+        |request| CONFIGS.delete(request),
+    ),
+    Operation::new("CreateEndpoint", endpoint::on_endpoint, endpoint::create),
+    Operation::new("DescribeEndpoint", endpoint::on_endpoint, endpoint::describe),
+    Operation::new("ListEndpoints", on_everything, endpoint::list),
+    Operation::new("UpdateEndpoint", endpoint::on_endpoint, endpoint::update),
+    Operation::new("UpdateEndpointWeightsAndCapacities", endpoint::on_endpoint, endpoint::update_capacities),
+    Operation::new("DeleteEndpoint", endpoint::on_endpoint, endpoint::delete),
+    Operation::new("AddTags", tagging::on_resource, tagging::add),
+    Operation::new("ListTags", tagging::on_resource, tagging::list),
+    Operation::new("DeleteTags", tagging::on_resource, tagging::delete),
+];
 
-/// Answers one operation.
-pub async fn call(cloud: &Arc<Cloud>, call: Call) -> Reply {
-    SHAPES.validate(&call.operation, &call.input)?;
-    match call.operation.as_str() {
-        "CreateTrainingJob"
-        | "DescribeTrainingJob"
-        | "ListTrainingJobs"
-        | "StopTrainingJob"
-        | "DeleteTrainingJob" => training::call(cloud, &call).await,
-        "CreateHyperParameterTuningJob"
-        | "DescribeHyperParameterTuningJob"
-        | "ListHyperParameterTuningJobs"
-        | "ListTrainingJobsForHyperParameterTuningJob"
-        | "StopHyperParameterTuningJob"
-        | "DeleteHyperParameterTuningJob" => tuning::call(cloud, &call),
-        "CreateNotebookInstance"
-        | "DescribeNotebookInstance"
-        | "ListNotebookInstances"
-        | "StartNotebookInstance"
-        | "StopNotebookInstance"
-        | "UpdateNotebookInstance"
-        | "DeleteNotebookInstance"
-        | "CreatePresignedNotebookInstanceUrl" => notebook::call(cloud, &call),
-        "CreateModel" | "DescribeModel" | "ListModels" | "DeleteModel" => MODEL.call(cloud, &call),
-        "CreateEndpointConfig"
-        | "DescribeEndpointConfig"
-        | "ListEndpointConfigs"
-        | "DeleteEndpointConfig" => CONFIG.call(cloud, &call),
-        "CreateEndpoint"
-        | "DescribeEndpoint"
-        | "ListEndpoints"
-        | "UpdateEndpoint"
-        | "UpdateEndpointWeightsAndCapacities"
-        | "DeleteEndpoint" => endpoint::call(cloud, &call),
-        "AddTags" | "ListTags" | "DeleteTags" => resource::tags(cloud, &call),
-        _ => Err(call.unsupported("SageMaker")),
+impl Service for SageMaker {
+    const NAME: &'static str = "sagemaker";
+    const TITLE: &'static str = "SageMaker";
+
+    fn model() -> &'static Model {
+        &MODEL
     }
-}
 
-/// Takes up, at the server's start, what outlived the last one: endpoints come back, lost jobs fail.
-pub async fn start(cloud: &Arc<Cloud>) {
-    // What cannot be read now answers its error to those who ask for it.
-    let _ = tuning::recover(cloud);
-    let _ = training::recover(cloud).await;
-    let _ = notebook::recover(cloud);
-    let _ = endpoint::recover(cloud).await;
-}
+    fn operations() -> &'static [Operation<Self>] {
+        OPERATIONS
+    }
 
-/// Ends the children, at the server's stop.
-pub async fn stop(cloud: &Arc<Cloud>) {
-    tuning::end_all(cloud).await;
-    training::end_all(cloud).await;
-    endpoint::end_all(cloud).await;
-}
+    /// Brings endpoints back, and fails the jobs that the last server lost.
+    async fn start(self: &Arc<Self>) {
+        // Whoever asks later for a record that cannot be read now gets the error.
+        let _ = tuning::jobs::recover(self);
+        let _ = training::jobs::recover(self).await;
+        let _ = notebook::recover(self);
+        let _ = endpoint::recover(self).await;
+    }
 
-/// Whether nothing is left that an idle server must stay up for.
-pub fn is_empty(cloud: &Cloud) -> bool {
-    !training::any_running(cloud)
-        && !tuning::any_running(cloud)
-        && cloud.store.list::<Value>(endpoint::ENDPOINT).is_ok_and(|all| all.is_empty())
-}
+    /// Ends all processes.
+    async fn stop(self: &Arc<Self>) {
+        tuning::jobs::end_all(self).await;
+        training::jobs::end_all(self).await;
+        endpoint::end_all(self).await;
+    }
 
-/// Whether an ARN names something that is there.
-fn exists(cloud: &Cloud, arn: &str) -> Result<bool, AwsError> {
-    let prefix = cloud.arn("sagemaker", "");
-    let Some((kind, name)) = arn.strip_prefix(&prefix).and_then(|rest| rest.split_once('/')) else {
-        return Ok(false);
-    };
-    let kinds = [
-        ("training-job", training::STORE),
-        (tuning::PATH, tuning::STORE),
-        (notebook::PATH, notebook::NOTEBOOK),
-        (MODEL.path, MODEL.store),
-        (CONFIG.path, CONFIG.store),
-        ("endpoint", endpoint::ENDPOINT),
-    ];
-    let Some((_, store)) = kinds.iter().find(|(path, _)| *path == kind) else { return Ok(false) };
-    // ARNs are in lower case, names are not.
-    Ok(cloud.store.list::<Value>(store)?.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)))
-}
-
-/// A panic elsewhere leaves these maps whole.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is_empty(&self) -> bool {
+        self.training_jobs.is_empty()
+            && self.tuning_jobs.is_empty()
+            && endpoint::none(self.store()).is_ok_and(|none| none)
+    }
 }

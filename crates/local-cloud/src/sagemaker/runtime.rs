@@ -1,120 +1,80 @@
-//! SageMaker's runtime: InvokeEndpoint, and the way from it to an instance and back.
+//! SageMaker's runtime, a service of its own with the same name in signatures: InvokeEndpoint.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Client, Error as ClientError};
-use hyper_util::rt::TokioExecutor;
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::endpoint::{Busy, Fleet, Live, Serving, Unpicked, is_served};
-use super::{locked, meter};
-use crate::call::{AwsError, Caller};
+use super::container::{self, Failure, MAX_BODY, ModelError};
+use super::endpoint::{self, Busy, Fleet, Live, Unpicked};
+use super::resource::arn;
+use super::service::SageMaker;
+use crate::authority::Access;
+use crate::call::{AwsError, Call};
 use crate::cloud::Cloud;
-use crate::iam::Context;
-
-/// One request to an endpoint, as it came.
-#[derive(Debug)]
-pub struct Invocation {
-    pub caller: Caller,
-    pub endpoint: String,
-    /// All of the request's headers: `content-type`, `accept`, `x-amzn-sagemaker-…`.
-    pub headers: HeaderMap,
-    pub body: Bytes,
-}
+use crate::model::Model;
+use crate::policy::Context;
+use crate::service::{Operation, Request, Service};
 
 /// AWS's limit to one request of a container.
 const LIMIT: Duration = Duration::from_secs(60);
-/// AWS's limit to a body, in either direction (botocore: `Body`, max).
-pub const MAX_BODY: usize = 6_291_456;
-const CUSTOM_ATTRIBUTES: HeaderName = HeaderName::from_static("x-amzn-sagemaker-custom-attributes");
 const VARIANT: HeaderName = HeaderName::from_static("x-amzn-invoked-production-variant");
-const TARGET_VARIANT: &str = "x-amzn-sagemaker-target-variant";
-/// What names a thing that no endpoint here has.
-const UNSUPPORTED: [&str; 5] = [
-    "x-amzn-sagemaker-target-model",
-    "x-amzn-sagemaker-target-container-hostname",
-    "x-amzn-sagemaker-enable-explanations",
-    "x-amzn-sagemaker-inference-component",
-    "x-amzn-sagemaker-session-id",
-];
+/// The members that name something that no endpoint here has.
+const UNSUPPORTED: [&str; 5] =
+    ["TargetModel", "TargetContainerHostname", "EnableExplanations", "InferenceComponentName", "SessionId"];
 
-static CLIENT: LazyLock<Client<HttpConnector, Full<Bytes>>> =
-    LazyLock::new(|| Client::builder(TokioExecutor::new()).build_http());
+static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("../model/runtime.json")));
 
-/// Why there is no answer that could be passed on.
-struct ModelError {
-    original_status: u16,
-    original_message: String,
-    message: String,
+/// The service of sagemaker-runtime. SageMaker starts and stops the endpoints that it invokes.
+pub struct Runtime(pub Arc<SageMaker>);
+
+const OPERATIONS: &[Operation<Runtime>] =
+    &[Operation::raw("InvokeEndpoint", on_endpoint, |request| Box::pin(invoke(request)))];
+
+impl Service for Runtime {
+    const NAME: &'static str = "sagemaker";
+    const TITLE: &'static str = "SageMaker Runtime";
+
+    fn model() -> &'static Model {
+        &MODEL
+    }
+
+    fn operations() -> &'static [Operation<Self>] {
+        OPERATIONS
+    }
 }
 
-/// Answers with what the container answered; the server adds the request id.
-///
-/// # Errors
-/// `AccessDeniedException`, `ValidationError` (no such endpoint, a body too large), `ServiceUnavailable` (no instance is
-/// ready, or too many requests wait for one). A
-/// ModelError has members of its own, and so is a response.
-pub async fn invoke_endpoint(cloud: &Arc<Cloud>, call: Invocation) -> Result<Response<Bytes>, AwsError> {
-    let name = &call.endpoint;
-    let arn = cloud.arn("sagemaker", &format!("endpoint/{}", name.to_lowercase()));
+fn on_endpoint(request: &Request<'_, Runtime>) -> Result<Vec<Access>, AwsError> {
+    let cloud = request.service.0.cloud();
     let mut context = Context::new();
-    if let Some(variant) = header(&call.headers, TARGET_VARIANT) {
+    if let Some(variant) = request.optional("TargetVariant") {
         context = context.with("sagemaker:TargetVariant", variant);
     }
-    cloud.authorize(&call.caller, "sagemaker:InvokeEndpoint", &arn, &context)?;
-    if let Some(used) = UNSUPPORTED.iter().find(|name| call.headers.contains_key(**name)) {
-        return Err(AwsError::unsupported("SageMaker Runtime", &format!("{used} in InvokeEndpoint")));
+    Ok(vec![request.on_with(arn(cloud, endpoint::PATH, request.text("EndpointName")), context)])
+}
+
+/// Answers with what the container answered. A ModelError has members of its own, and so is a response, too.
+///
+/// # Errors
+/// `ValidationError` (no such endpoint or variant, a body too large), `ServiceUnavailable` (no instance is ready, or too
+/// many requests wait for one).
+async fn invoke(request: Request<'_, Runtime>) -> Result<Response<Bytes>, AwsError> {
+    let (service, call) = (&request.service.0, request.call);
+    if let Some(member) = UNSUPPORTED.iter().find(|member| !call.input[**member].is_null()) {
+        return Err(request.unsupported(&format!("{member} in InvokeEndpoint")));
     }
-    if call.body.len() > MAX_BODY {
-        let message = format!("Body has {} bytes, and must not have more than {MAX_BODY}.", call.body.len());
-        return Err(AwsError::new(400, "ValidationError", message));
+    let size = call.payload.len();
+    if size > MAX_BODY {
+        return Err(invalid(format!("Body has {size} bytes, and must not have more than {MAX_BODY}.")));
     }
-    let not_found = || {
-        let message = format!("Endpoint {name} of account {} not found.", cloud.account);
-        AwsError::new(400, "ValidationError", message)
-    };
-    if !is_served(cloud, name)? {
-        return Err(not_found());
-    }
-    let live = locked(&cloud.sagemaker.endpoints).get(name).cloned().ok_or_else(not_found)?;
-    let deadline = Instant::now() + LIMIT;
-    // An instance that died just now is passed over, and a fleet whose place another took: neither has had the request.
-    let mut counted = false;
-    let (fleet, answer) = loop {
-        let fleet = serving_fleet(&live).await.ok_or_else(unavailable)?;
-        if header(&call.headers, TARGET_VARIANT).is_some_and(|variant| variant != fleet.variant) {
-            return Err(AwsError::new(400, "ValidationError", "Variant not found for request."));
-        }
-        let instance = match timeout_at(deadline, fleet.pick()).await {
-            Ok(Ok(instance)) => instance,
-            Ok(Err(Unpicked::Retired)) => {
-                // Whoever retires a fleet has put another in its place, or nothing.
-                tokio::task::yield_now().await;
-                continue;
-            }
-            Ok(Err(Unpicked::NotReady)) => return Err(unavailable()),
-            Ok(Err(Unpicked::Full)) => return Err(overloaded()),
-            Err(_) => return Ok(model_error(cloud, &fleet, &timed_out())),
-        };
-        if !std::mem::replace(&mut counted, true) {
-            meter::sent(cloud, name, &fleet.variant, instance.serving);
-        }
-        let sent = Instant::now();
-        let Some(answer) = forward(instance, &call, deadline).await else { continue };
-        let status = match &answer {
-            Ok(response) => response.status().as_u16(),
-            Err(error) => error.original_status,
-        };
-        meter::answered(cloud, name, &fleet.variant, status, sent.elapsed());
-        break (fleet, answer);
-    };
+    let name = request.text("EndpointName");
+    let live = live(service, name)?;
+    let variant = request.optional("TargetVariant");
+    let (fleet, answer) = answer(service, &live, name, variant, call).await?;
     match answer {
         Ok(mut response) => {
             if let Ok(variant) = HeaderValue::from_str(&fleet.variant) {
@@ -122,22 +82,78 @@ pub async fn invoke_endpoint(cloud: &Arc<Cloud>, call: Invocation) -> Result<Res
             }
             Ok(response)
         }
-        Err(error) => Ok(model_error(cloud, &fleet, &error)),
+        Err(error) => Ok(model_error(service.cloud(), &fleet, &error)),
     }
 }
 
-/// An endpoint that comes back with the cloud is in service: its first invocation waits for it.
-async fn serving_fleet(live: &Live) -> Option<Arc<Fleet>> {
-    let mut serving = live.serving.subscribe();
-    let ready = timeout(LIMIT, serving.wait_for(|serving| !matches!(serving, Serving::Starting))).await;
-    match &*ready.ok()?.ok()? {
-        Serving::Fleet(fleet) => Some(Arc::clone(fleet)),
-        _ => None,
+/// Returns the endpoint of a name, if it takes invocations.
+fn live(service: &SageMaker, name: &str) -> Result<Arc<Live>, AwsError> {
+    let served = endpoint::served(service.store(), name)?;
+    let live = served.and_then(|_| service.endpoints.get(name));
+    let missing = || format!("Endpoint {name} of account {} not found.", service.cloud().account);
+    live.ok_or_else(|| invalid(missing()))
+}
+
+/// Lets an instance answer. One that has just died is passed over, and so is a fleet that another has replaced: neither has
+/// got the request.
+async fn answer(
+    service: &SageMaker,
+    live: &Live,
+    name: &str,
+    variant: Option<&str>,
+    call: &Call,
+) -> Result<(Arc<Fleet>, Result<Response<Bytes>, ModelError>), AwsError> {
+    let deadline = Instant::now() + LIMIT;
+    let mut counted = false;
+    loop {
+        // An endpoint that comes back after a restart is in service: its first invocations wait for it.
+        let fleet = timeout(LIMIT, live.settled()).await.ok().flatten().ok_or_else(unavailable)?;
+        if variant.is_some_and(|variant| variant != fleet.variant) {
+            return Err(invalid("Variant not found for request."));
+        }
+        let instance = match timeout_at(deadline, fleet.pick()).await {
+            Ok(Ok(instance)) => instance,
+            Ok(Err(Unpicked::Retired)) => {
+                // Whoever retires a fleet has put another in its place, or none.
+                tokio::task::yield_now().await;
+                continue;
+            }
+            Ok(Err(Unpicked::NotReady)) => return Err(unavailable()),
+            Ok(Err(Unpicked::Full)) => return Err(overloaded()),
+            Err(_) => return Ok((fleet, Err(ModelError::timed_out()))),
+        };
+        if !std::mem::replace(&mut counted, true) {
+            service.meter.sent(name, &fleet.variant, instance.serving);
+        }
+        let sent = Instant::now();
+        let Some(answer) = forward(instance, call, deadline).await else { continue };
+        let status = match &answer {
+            Ok(response) => response.status().as_u16(),
+            Err(error) => error.original_status,
+        };
+        service.meter.answered(name, &fleet.variant, status, sent.elapsed());
+        return Ok((fleet, answer));
     }
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
+/// Returns an instance's answer. None: the instance could not be reached, and is not picked again.
+async fn forward(
+    instance: Busy,
+    call: &Call,
+    deadline: Instant,
+) -> Option<Result<Response<Bytes>, ModelError>> {
+    match container::invoke(instance.port, &call.headers, call.payload.clone(), deadline).await {
+        Ok(response) => Some(Ok(response)),
+        Err(Failure::Model(error)) => Some(Err(error)),
+        Err(Failure::Unreached) => {
+            instance.is_dead();
+            None
+        }
+    }
+}
+
+fn invalid(message: impl Into<String>) -> AwsError {
+    AwsError::new(400, "ValidationError", message)
 }
 
 fn unavailable() -> AwsError {
@@ -151,95 +167,6 @@ fn overloaded() -> AwsError {
         "ServiceUnavailable",
         "The endpoint's instances have more requests than they can take. Add instances, or try again.",
     )
-}
-
-fn timed_out() -> ModelError {
-    unanswered(
-        "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for \
-         each container in Amazon CloudWatch, resolve the issue, and try again.",
-    )
-}
-
-fn unanswered(message: &str) -> ModelError {
-    ModelError {
-        original_status: 0,
-        original_message: message.to_owned(),
-        message: format!("Received server error (0) from primary with message \"{message}\"."),
-    }
-}
-
-/// None: the instance could not be reached, and is not picked again.
-async fn forward(
-    instance: Busy,
-    call: &Invocation,
-    deadline: Instant,
-) -> Option<Result<Response<Bytes>, ModelError>> {
-    match exchange(&instance, call, deadline).await {
-        Err(Unanswered::Unreached) => {
-            instance.is_dead();
-            None
-        }
-        Err(Unanswered::Model(error)) => Some(Err(error)),
-        Ok(response) => Some(Ok(response)),
-    }
-}
-
-/// Why an instance gave no answer that could be passed on.
-enum Unanswered {
-    /// It never had the request.
-    Unreached,
-    Model(ModelError),
-}
-
-async fn exchange(
-    instance: &Busy,
-    call: &Invocation,
-    deadline: Instant,
-) -> Result<Response<Bytes>, Unanswered> {
-    let unanswered = |message: &str| Unanswered::Model(unanswered(message));
-    let mut request = Request::builder()
-        .method(Method::POST)
-        .uri(format!("http://127.0.0.1:{}/invocations", instance.port))
-        .body(Full::new(call.body.clone()))
-        .map_err(|error| unanswered(&error.to_string()))?;
-    for name in [CONTENT_TYPE, ACCEPT, CUSTOM_ATTRIBUTES] {
-        if let Some(value) = call.headers.get(&name) {
-            request.headers_mut().insert(name, value.clone());
-        }
-    }
-    let answer = async {
-        let (parts, body) = CLIENT.request(request).await?.into_parts();
-        let body = Limited::new(body, MAX_BODY).collect().await?.to_bytes();
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>((parts, body))
-    };
-    let (parts, body) = match timeout_at(deadline, answer).await {
-        Err(_) => return Err(Unanswered::Model(timed_out())),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            return Err(unanswered("the response is larger than 6 MB"));
-        }
-        Ok(Err(error)) if error.downcast_ref::<ClientError>().is_some_and(ClientError::is_connect) => {
-            return Err(Unanswered::Unreached);
-        }
-        Ok(Err(_)) => return Err(unanswered("the container closed the connection before it answered")),
-        Ok(Ok(answer)) => answer,
-    };
-    if !parts.status.is_success() {
-        let text: String = String::from_utf8_lossy(&body).chars().take(1000).collect();
-        let side = if parts.status.is_client_error() { "client" } else { "server" };
-        let code = parts.status.as_u16();
-        return Err(Unanswered::Model(ModelError {
-            original_status: code,
-            message: format!("Received {side} error ({code}) from primary with message \"{text}\"."),
-            original_message: text,
-        }));
-    }
-    let mut response = Response::new(body);
-    for name in [CONTENT_TYPE, CUSTOM_ATTRIBUTES] {
-        if let Some(value) = parts.headers.get(&name) {
-            response.headers_mut().insert(name, value.clone());
-        }
-    }
-    Ok(response)
 }
 
 fn model_error(cloud: &Cloud, fleet: &Fleet, error: &ModelError) -> Response<Bytes> {
@@ -260,11 +187,4 @@ fn model_error(cloud: &Cloud, fleet: &Fleet, error: &ModelError) -> Response<Byt
     headers.insert("x-amzn-errortype", HeaderValue::from_static("ModelError"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-/// Whether a container answers `/ping` with 200.
-pub(super) async fn ping(port: u16) -> bool {
-    let uri = format!("http://127.0.0.1:{port}/ping");
-    let Ok(request) = Request::get(uri).body(Full::default()) else { return false };
-    CLIENT.request(request).await.is_ok_and(|response| response.status() == StatusCode::OK)
 }

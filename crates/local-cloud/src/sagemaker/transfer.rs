@@ -1,12 +1,12 @@
-//! Between S3 and a job's folder, as the job's role.
+//! Copies objects between S3 and a job's folder, as the job's role.
 
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
-use super::archive::files_under;
 use crate::call::{AwsError, Caller};
 use crate::s3::Objects;
+use crate::support::archive::files_under;
 
 /// `s3://bucket/prefix`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct S3Uri {
 }
 
 impl S3Uri {
+    /// Reads a URI.
+    ///
     /// # Errors
     /// A ValidationException that names the URI.
     pub fn parse(uri: &str) -> Result<Self, AwsError> {
@@ -29,7 +31,7 @@ impl S3Uri {
         Ok(Self { bucket: bucket.to_owned(), key: key.to_owned() })
     }
 
-    /// The URI of something below this one, with one slash between.
+    /// Returns the URI of something below this one, with one slash between.
     pub fn join(&self, path: &str) -> Self {
         let key = self.key.trim_end_matches('/');
         let key = if key.is_empty() { path.to_owned() } else { format!("{key}/{path}") };
@@ -54,11 +56,13 @@ impl Shard {
     pub const ALL: Self = Self { index: 0, of: 1 };
 }
 
-/// Fetches a host's share of all under a prefix into a folder, as SageMaker's File mode does: names are what
-/// follows the prefix's last slash, or the whole name where the prefix is one object. Answers how many there were
-/// for all hosts.
+/// Downloads a host's share of all objects under a prefix into a folder, as SageMaker's File mode does: a file's name is
+/// the key after the prefix's last slash. Returns how many objects there are for all hosts.
+///
+/// # Errors
+/// S3's, as [`Objects::list`] and [`Objects::get_to_file`]; a key that cannot be a file's name; a full disk.
 pub async fn download(
-    objects: &Objects,
+    objects: &dyn Objects,
     role: &Caller,
     from: &S3Uri,
     folder: &Path,
@@ -93,6 +97,9 @@ pub async fn download(
 }
 
 /// Copies the regular files of a folder, with its folders.
+///
+/// # Errors
+/// The disk's.
 pub fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
     for file in files_under(from)? {
         let to = to.join(file.strip_prefix(from).map_err(std::io::Error::other)?);
@@ -104,32 +111,38 @@ pub fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A key's end as a relative path that stays in its folder.
+/// Returns the end of a key as a relative path; None where it would leave its folder.
 fn safe(name: &str) -> Option<PathBuf> {
     let path = Path::new(name.trim_start_matches('/'));
     let normal = path.components().all(|part| matches!(part, Component::Normal(_)));
     (normal && !name.contains('\0')).then(|| path.to_owned())
 }
 
-/// Uploads what is new or changed in a folder since the last time.
+/// Uploads the files of a folder that are new or changed since the last time.
 #[derive(Debug, Default)]
 pub struct Sync {
-    /// Size and time of what is in S3 already.
+    /// Size and time of the files that are in S3 already.
     sent: HashMap<PathBuf, (u64, SystemTime)>,
-    /// As of the last look: a file that is still being written differs at the next.
+    /// Size and time at the last call: a file that is still being written differs at the next one.
     seen: HashMap<PathBuf, (u64, SystemTime)>,
 }
 
 impl Sync {
-    /// Takes what is in the folder for sent: it came from there.
+    /// Starts with a folder whose files came from S3.
+    ///
+    /// # Errors
+    /// The disk's.
     pub fn starting_with(folder: &Path) -> std::io::Result<Self> {
         Ok(Self { sent: look(folder)?, seen: HashMap::new() })
     }
 
-    /// Sends each file that did not change since the last call, or, at the `last` one, each that isn't sent.
+    /// Uploads each file that did not change since the last call, or, at the `last` one, each that is not in S3.
+    ///
+    /// # Errors
+    /// S3's, as [`Objects::put_file`]; the disk's.
     pub async fn send(
         &mut self,
-        objects: &Objects,
+        objects: &dyn Objects,
         role: &Caller,
         folder: &Path,
         to: &S3Uri,
@@ -143,7 +156,7 @@ impl Sync {
             }
             let Some(name) = path.strip_prefix(folder).ok().and_then(Path::to_str) else { continue };
             match objects.put_file(role, &to.bucket, &to.join(name).key, path).await {
-                // Renamed or removed since the look.
+                // It was renamed or removed meanwhile.
                 Err(_) if !path.exists() => {}
                 sent => {
                     sent?;
@@ -159,7 +172,7 @@ impl Sync {
 fn look(folder: &Path) -> std::io::Result<HashMap<PathBuf, (u64, SystemTime)>> {
     let mut found = HashMap::new();
     for path in files_under(folder)? {
-        // A file that goes between listing and look is simply not there.
+        // A file may be removed after it was listed.
         if let Ok(data) = std::fs::metadata(&path) {
             found.insert(path, (data.len(), data.modified()?));
         }
@@ -167,7 +180,7 @@ fn look(folder: &Path) -> std::io::Result<HashMap<PathBuf, (u64, SystemTime)>> {
     Ok(found)
 }
 
-/// Of the machine that runs the local cloud.
+/// Returns the error for a failure of this machine's disk.
 pub fn disk(error: &std::io::Error) -> AwsError {
     AwsError::internal(format!("the local cloud could not use its disk: {error}"))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use local_cloud::lifecycle::{Error, LOG_FILE, Running, find, serve, start, stop};
-use local_cloud::process::{Record, start_time};
+use local_cloud::folder::{Record, start_time};
 use local_cloud::{Settings, iam};
 use rustix::process::Signal;
 

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use local_cloud::Settings;
 use local_cloud::iam::AccessKey;
 use local_cloud::lifecycle::serve_until;
-use local_cloud::process::Record;
+use local_cloud::folder::Record;
 use tokio::sync::oneshot;
 
 /// A server in this process, stopped when dropped.

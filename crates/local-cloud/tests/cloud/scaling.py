@@ -20,17 +20,17 @@ def policy_of(*actions):
     return policy(list(actions), "*")
 
 
-def told(name="e"):
+def endpoint(name="e"):
     return sagemaker.describe_endpoint(EndpointName=name)
 
 
 def in_service(name="e"):
-    assert told(name)["EndpointStatus"] != "Failed", told(name)
-    return told(name)["EndpointStatus"] == "InService"
+    assert endpoint(name)["EndpointStatus"] != "Failed", endpoint(name)
+    return endpoint(name)["EndpointStatus"] == "InService"
 
 
 def counts(name="e"):
-    variant = told(name)["ProductionVariants"][0]
+    variant = endpoint(name)["ProductionVariants"][0]
     return variant["CurrentInstanceCount"], variant["DesiredInstanceCount"]
 
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU16, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -11,15 +11,16 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::Deployment;
+use super::instance::{Busy, Instance};
+use super::record::Deployment;
 use super::worker::Worker;
-use crate::cloud::Cloud;
-use crate::iam::Session;
-use crate::s3::Objects;
+use crate::authority::Session;
 use crate::sagemaker::image::Image;
-use crate::sagemaker::resource::{assume, text};
-use crate::sagemaker::transfer::S3Uri;
-use crate::sagemaker::{archive, locked, process};
+use crate::sagemaker::platform::Platform;
+use crate::sagemaker::resource::text;
+use crate::sagemaker::transfer::{S3Uri, disk};
+use crate::support::lock::locked;
+use crate::support::{archive, process};
 
 /// Requests that one instance has under way at most; the next ones wait for a place. A model server takes few at once
 /// anyway, and what waits here can still go to an instance that is being added.
@@ -36,7 +37,7 @@ pub struct Fleet {
     pub variant: String,
     /// CloudWatch Logs' group of its instances.
     pub log_group: String,
-    cloud: Arc<Cloud>,
+    platform: Arc<Platform>,
     program: PathBuf,
     deployment: Deployment,
     folder: PathBuf,
@@ -48,9 +49,9 @@ pub struct Fleet {
 
 #[derive(Debug, Default)]
 struct Members {
-    /// In the order in which they came to serve.
+    /// In the order in which they began to serve.
     all: Vec<Member>,
-    /// Instances that there have been.
+    /// How many instances were started so far.
     started: u64,
     retired: bool,
 }
@@ -62,58 +63,10 @@ struct Member {
     task: JoinHandle<()>,
 }
 
-/// One instance of the fleet, for the router.
-#[derive(Debug)]
-pub struct Instance {
-    /// 0 while it does not serve.
-    port: AtomicU16,
-    /// The process, and its group; 0 while there is none.
-    leader: AtomicU32,
-    outstanding: watch::Sender<usize>,
-    freed: Arc<Notify>,
-}
-
-impl Instance {
-    pub fn serves_at(&self, port: u16, leader: u32) {
-        self.leader.store(leader, Ordering::Relaxed);
-        self.port.store(port, Ordering::Relaxed);
-        self.freed.notify_waiters();
-    }
-
-    fn serves(&self) -> bool {
-        self.port.load(Ordering::Relaxed) != 0
-    }
-}
-
-/// An instance while it works on a request.
-#[derive(Debug)]
-pub struct Busy {
-    instance: Arc<Instance>,
-    pub port: u16,
-    /// How many instances served when this one was chosen, itself included.
-    pub serving: usize,
-}
-
-impl Busy {
-    /// Nothing listens there any more: no further request goes to it until it is started again.
-    pub fn is_dead(&self) {
-        // Only if it hasn't been started again, at another port.
-        let _ = self.instance.port.compare_exchange(self.port, 0, Ordering::Relaxed, Ordering::Relaxed);
-        self.instance.freed.notify_waiters();
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.instance.outstanding.send_modify(|outstanding| *outstanding -= 1);
-        self.instance.freed.notify_one();
-    }
-}
-
 /// Why no instance was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unpicked {
-    /// Another fleet has taken this one's place, or none.
+    /// Another fleet has replaced this one, or none.
     Retired,
     /// No instance serves.
     NotReady,
@@ -122,29 +75,30 @@ pub enum Unpicked {
 }
 
 impl Fleet {
-    /// Fetches the model as its role, and starts so many instances.
+    /// Downloads the model as its role, and starts `count` instances.
     ///
     /// # Errors
     /// The endpoint's FailureReason; nothing is left running.
     pub async fn start(
-        cloud: &Arc<Cloud>,
+        platform: &Arc<Platform>,
         endpoint: &str,
         parent: &Path,
         deployment: Deployment,
         count: usize,
     ) -> Result<Arc<Self>, String> {
-        let program = Image::to_serve(cloud, text(&deployment.container, "Image"))?;
-        let session = assume(cloud, &deployment.role, "SageMaker").map_err(|error| error.message)?;
+        let settings = &platform.cloud.settings;
+        let program = Image::to_serve(settings, text(&deployment.container, "Image"))?;
+        let session = platform.assume(&deployment.role).map_err(|error| error.message)?;
         let folder = parent.join(deployment.number.to_string());
-        let prepared = prepare(cloud, &session, &deployment, &folder).await;
+        let prepared = prepare(platform, &session, &deployment, &folder).await;
         if let Err(reason) = prepared {
             let _ = std::fs::remove_dir_all(&folder);
             return Err(reason);
         }
         let fleet = Arc::new(Self {
-            variant: text(&deployment.variant, "VariantName").to_owned(),
+            variant: deployment.variant_name().to_owned(),
             log_group: format!("/aws/sagemaker/Endpoints/{endpoint}"),
-            cloud: Arc::clone(cloud),
+            platform: Arc::clone(platform),
             program,
             deployment,
             folder,
@@ -159,25 +113,28 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// How many instances there are.
+    /// Returns how many instances there are.
     pub fn count(&self) -> usize {
         locked(&self.members).all.len()
     }
 
-    /// The processes of the instances that serve, each the leader of its group.
+    /// Returns the processes of the instances that serve, each the leader of its group.
     pub fn leaders(&self) -> Vec<u32> {
         let members = locked(&self.members);
         let serving = members.all.iter().filter(|member| member.instance.serves());
-        serving.map(|member| member.instance.leader.load(Ordering::Relaxed)).collect()
+        serving.map(|member| member.instance.leader()).collect()
     }
 
-    /// The instance that serves and has the fewest requests under way; waits for one that has a place.
+    /// Returns the instance that serves and has the fewest requests under way; waits for one that has a place.
+    ///
+    /// # Errors
+    /// Why there is none to wait for.
     pub async fn pick(&self) -> Result<Busy, Unpicked> {
         let mut waiting = None;
         loop {
             let freed = self.freed.notified();
             tokio::pin!(freed);
-            // From here on no notice is missed.
+            // From here on no notification is missed.
             freed.as_mut().enable();
             if let Some(busy) = self.choose()? {
                 return Ok(busy);
@@ -189,7 +146,7 @@ impl Fleet {
         }
     }
 
-    /// None: those that serve have no place.
+    /// Returns the instance with the fewest requests. None: those that serve have no place.
     fn choose(&self) -> Result<Option<Busy>, Unpicked> {
         let members = locked(&self.members);
         if members.retired {
@@ -197,17 +154,12 @@ impl Fleet {
         }
         let instances = members.all.iter().map(|member| &member.instance);
         let serving: Vec<&Arc<Instance>> = instances.filter(|instance| instance.serves()).collect();
-        let least = serving.iter().min_by_key(|instance| *instance.outstanding.borrow());
+        let least = serving.iter().min_by_key(|instance| instance.outstanding());
         let instance = least.ok_or(Unpicked::NotReady)?;
-        if *instance.outstanding.borrow() >= PLACES {
-            return Ok(None);
-        }
-        instance.outstanding.send_modify(|outstanding| *outstanding += 1);
-        let port = instance.port.load(Ordering::Relaxed);
-        Ok(Some(Busy { instance: Arc::clone(instance), port, serving: serving.len() }))
+        Ok((instance.outstanding() < PLACES).then(|| instance.take(serving.len())))
     }
 
-    /// Starts or drains instances until there are so many. Each takes requests as soon as it is healthy.
+    /// Starts or drains instances until there are `count`. Each takes requests as soon as it is healthy.
     ///
     /// # Errors
     /// Why an instance did not come up; there are as many as before.
@@ -222,9 +174,8 @@ impl Fleet {
     }
 
     async fn grow(&self, count: usize) -> Result<(), String> {
-        // Credentials end, so each time asks for its own.
-        let session =
-            assume(&self.cloud, &self.deployment.role, "SageMaker").map_err(|error| error.message)?;
+        // Credentials expire, so these instances get new ones.
+        let session = self.platform.assume(&self.deployment.role).map_err(|error| error.message)?;
         let outcomes = join_all((0..count).map(|_| self.add(session.clone()))).await;
         let (mut added, mut failure) = (Vec::new(), None);
         for outcome in outcomes {
@@ -247,15 +198,10 @@ impl Fleet {
             members.started += 1;
             members.started - 1
         };
-        let instance = Arc::new(Instance {
-            port: AtomicU16::new(0),
-            leader: AtomicU32::new(0),
-            outstanding: watch::Sender::new(0),
-            freed: Arc::clone(&self.freed),
-        });
+        let instance = Arc::new(Instance::new(Arc::clone(&self.freed)));
         let (stop, stopped) = watch::channel(false);
         let worker = Worker {
-            cloud: Arc::clone(&self.cloud),
+            platform: Arc::clone(&self.platform),
             session,
             program: self.program.clone(),
             deployment: self.deployment.clone(),
@@ -290,14 +236,15 @@ impl Fleet {
         Ok(instance)
     }
 
-    /// Takes all instances out, lets them work on what they have for so long, and removes their folder.
+    /// Takes all instances out of service, lets them finish their requests for as long as `patience`, and removes their
+    /// folder.
     pub async fn retire(&self, patience: Duration) {
         let out = {
             let mut members = locked(&self.members);
             members.retired = true;
             std::mem::take(&mut members.all)
         };
-        // Who waits here looks for the fleet that has come.
+        // Requests that wait here look for the fleet that has replaced this one.
         self.freed.notify_waiters();
         drain(out, patience).await;
         process::end(None, &self.folder).await;
@@ -305,12 +252,10 @@ impl Fleet {
     }
 }
 
-/// Ends instances that get no new request any more, once they have answered those under way (SIGTERM, then SIGKILL
-/// after 30 s).
+/// Ends instances that get no new request any more, once they have answered those under way.
 async fn drain(out: Vec<Member>, patience: Duration) {
     let drains = out.into_iter().map(|Member { instance, stop, task }| async move {
-        let mut outstanding = instance.outstanding.subscribe();
-        let _ = timeout(patience, outstanding.wait_for(|outstanding| *outstanding == 0)).await;
+        let _ = timeout(patience, instance.drained()).await;
         let _ = stop.send(true);
         // A task that panicked has dropped its child, which is killed with it.
         let _ = task.await;
@@ -322,7 +267,7 @@ async fn drain(out: Vec<Member>, patience: Duration) {
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
-    /// None: there are too many.
+    /// Counts one more. None: there are too many.
     fn begin(count: &'a AtomicUsize) -> Option<Self> {
         let waiting = Self(count);
         (count.fetch_add(1, Ordering::Relaxed) < QUEUE).then_some(waiting)
@@ -335,21 +280,21 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Makes the folder, with `model/` from ModelDataUrl.
+/// Creates the folder, with `model/` from ModelDataUrl.
 async fn prepare(
-    cloud: &Arc<Cloud>,
+    platform: &Platform,
     session: &Session,
     deployment: &Deployment,
     folder: &Path,
 ) -> Result<(), String> {
     let (model, packed) = (folder.join("model"), folder.join("model.tar.gz"));
-    let disk = |error: std::io::Error| format!("the local cloud could not use its disk: {error}");
-    std::fs::create_dir_all(&model).map_err(disk)?;
-    std::fs::create_dir_all(folder.join("home")).map_err(disk)?;
+    for folder in [&model, &folder.join("home")] {
+        std::fs::create_dir_all(folder).map_err(|error| disk(&error).message)?;
+    }
     let Some(url) = deployment.container["ModelDataUrl"].as_str() else { return Ok(()) };
     let uri = S3Uri::parse(url).map_err(|error| error.message)?;
-    let objects = Objects::new(cloud);
-    objects.get_to_file(&session.caller, &uri.bucket, &uri.key, &packed).await.map_err(|error| {
+    let fetched = platform.objects.get_to_file(&session.caller, &uri.bucket, &uri.key, &packed).await;
+    fetched.map_err(|error| {
         let why = error.message;
         match error.code.as_str() {
             "NoSuchKey" | "NoSuchBucket" => format!("Could not find model data at {url}. ({why})"),
@@ -361,7 +306,7 @@ async fn prepare(
         }
     })?;
     let unpacked = tokio::task::spawn_blocking(move || {
-        archive::unpack(&packed, &model)?;
+        archive::unpack_tar(&packed, &model)?;
         std::fs::remove_file(&packed)
     });
     unpacked

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use opsml_contract::{BIND_ADDRESS_ENV, BIND_PORT_ENV};
@@ -13,17 +13,17 @@ use tokio::process::{Child, Command};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Deployment;
-use super::fleet::Instance;
-use crate::child::child_env;
-use crate::cloud::Cloud;
-use crate::iam::Session;
+use super::instance::Instance;
+use super::record::Deployment;
+use crate::authority::Session;
+use crate::sagemaker::container;
 use crate::sagemaker::image::start_failure;
-use crate::sagemaker::instance::Instance as Hardware;
 use crate::sagemaker::log::{Pump, Seen};
-use crate::sagemaker::process;
-use crate::sagemaker::resource::text;
-use crate::sagemaker::runtime;
+use crate::sagemaker::platform::Platform;
+use crate::support::child::child_env;
+use crate::support::instance_type::Instance as Hardware;
+use crate::support::lock::locked;
+use crate::support::process;
 
 /// Between SIGTERM and SIGKILL, as on AWS.
 const GRACE: Duration = Duration::from_secs(30);
@@ -36,10 +36,11 @@ const START: u64 = 480;
 const RESTARTS: u32 = 5;
 const STEADY: Duration = Duration::from_secs(60);
 
+/// All that an instance is started from.
 pub struct Worker {
-    pub cloud: Arc<Cloud>,
+    pub platform: Arc<Platform>,
     pub session: Session,
-    /// Of the worker.
+    /// The worker's binary.
     pub program: PathBuf,
     pub deployment: Deployment,
     /// Shared by the fleet's instances; they only read from it.
@@ -60,7 +61,7 @@ struct Started {
 }
 
 impl Worker {
-    /// Keeps the instance serving until told to stop. `started` hears of the first start alone.
+    /// Keeps the instance serving until `stop` is true. `started` gets the outcome of the first start.
     pub async fn run(mut self, started: oneshot::Sender<Result<(), String>>) {
         let mut started = Some(started);
         let mut failures = 0;
@@ -69,7 +70,7 @@ impl Worker {
             match self.start().await {
                 Err(reason) => {
                     if let Some(started) = started.take() {
-                        // Nobody waits where the deployment failed already.
+                        // Nobody waits if the deployment has failed meanwhile.
                         let _ = started.send(Err(reason));
                         return;
                     }
@@ -125,8 +126,9 @@ impl Worker {
         }
     }
 
+    /// Returns why it did not start.
     fn why(&self, status: Option<ExitStatus>, last_line: &str) -> String {
-        let variant = text(&self.deployment.variant, "VariantName");
+        let variant = self.deployment.variant_name();
         let mut reason = format!(
             "The primary container for production variant {variant} did not pass the ping health check. Please check \
              CloudWatch logs for this endpoint."
@@ -143,13 +145,13 @@ impl Worker {
     fn spawn(&self) -> std::io::Result<Started> {
         // The port may be taken in between; then the process ends, and is started with another one.
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        let threads = Hardware::threads(text(&self.deployment.variant, "InstanceType"), 1).to_string();
+        let threads = Hardware::threads(self.deployment.instance_type(), 1).to_string();
         let (reader, writer) = std::io::pipe()?;
         let mut command = Command::new(&self.program);
         command
             .arg("serve")
             .env_clear()
-            .envs(child_env(&self.cloud, &self.folder.join("home"), &self.session))
+            .envs(child_env(&self.platform.cloud, &self.folder.join("home"), &self.session))
             .env("SM_MODEL_DIR", self.folder.join("model"))
             .env("OMP_NUM_THREADS", &threads)
             .env("MKL_NUM_THREADS", &threads)
@@ -173,7 +175,7 @@ impl Worker {
         drop(command);
         let seen = Arc::new(Mutex::new(Seen::default()));
         let pump = Pump {
-            cloud: Arc::clone(&self.cloud),
+            logs: Arc::clone(&self.platform.logs),
             group: self.log_group.clone(),
             stream: self.log_stream.clone(),
             metrics: Vec::new(),
@@ -183,20 +185,20 @@ impl Worker {
         Ok(Started { leader: child.id().unwrap_or_default(), child, port, pump, seen })
     }
 
-    /// Drains the process and kills what is left of its group; answers its last line.
+    /// Ends the process, kills what is left of its group, and returns its last line.
     async fn end(&self, mut process: Started) -> String {
         process::signal_group(process.leader, Signal::TERM);
         let _ = timeout(GRACE, process.child.wait()).await;
         process::signal_group(process.leader, Signal::KILL);
         let _ = timeout(Duration::from_secs(5), process.child.wait()).await;
         let _ = timeout(Duration::from_secs(5), process.pump).await;
-        process.seen.lock().unwrap_or_else(PoisonError::into_inner).last_line().to_owned()
+        locked(&process.seen).last_line().to_owned()
     }
 }
 
 /// Returns at the first `/ping` that is answered 200.
 async fn healthy(port: u16) {
-    while !timeout(PING, runtime::ping(port)).await.is_ok_and(|good| good) {
+    while !timeout(PING, container::ping(port)).await.is_ok_and(|good| good) {
         sleep(PING_EVERY).await;
     }
 }

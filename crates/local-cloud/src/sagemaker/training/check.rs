@@ -11,7 +11,10 @@ use crate::call::AwsError;
 use crate::sagemaker::resource::text;
 use crate::sagemaker::transfer::S3Uri;
 
-/// What the model of AWS allows and this cloud cannot do, or what only sense forbids.
+/// Checks what AWS's model does not.
+///
+/// # Errors
+/// A ValidationException; `UnknownOperationException` for what the local cloud lacks.
 pub fn check(input: &Value) -> Result<(), AwsError> {
     let unsupported =
         |what: &str| Err(AwsError::unsupported("SageMaker", &format!("{what} in CreateTrainingJob")));
@@ -35,8 +38,8 @@ pub fn check(input: &Value) -> Result<(), AwsError> {
     let algorithm = &input["AlgorithmSpecification"];
     if text(algorithm, "TrainingImage").is_empty() {
         return Err(AwsError::validation(
-            "AlgorithmSpecification requires either TrainingImage or AlgorithmName; the local cloud knows TrainingImage \
-             alone.",
+            "AlgorithmSpecification requires either TrainingImage or AlgorithmName; the local cloud supports \
+             TrainingImage alone.",
         ));
     }
     if let Some(launcher) = launcher(input) {
@@ -59,7 +62,7 @@ pub fn check(input: &Value) -> Result<(), AwsError> {
         if !names.insert(name) {
             return Err(AwsError::validation(format!("Duplicate channel name '{name}'.")));
         }
-        // They are names of folders.
+        // Channels become folders.
         if matches!(name, "." | "..") {
             return Err(AwsError::validation(format!("Invalid channel name '{name}'.")));
         }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -15,15 +15,17 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::sagemaker::log::{Metric, Pump, Seen};
-use crate::sagemaker::process;
+use crate::support::lock::locked;
+use crate::support::process;
 
 /// Between SIGTERM and SIGKILL where a job is stopped, as on AWS.
 const GRACE: Duration = Duration::from_secs(120);
 /// The same where another host failed: there is nothing left to save.
 const PEER_GRACE: Duration = Duration::from_secs(10);
+/// Between two measurements of the processes.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// How a job's processes came to an end; a host is told by its place.
+/// How a job's processes ended. `host` counts from 0.
 #[derive(Debug)]
 pub enum Exit {
     Completed,
@@ -33,11 +35,11 @@ pub enum Exit {
     OutOfMemory { host: usize, used: u64 },
 }
 
-/// What ends a job that doesn't end by itself.
+/// What a job may use at most.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub runtime: Duration,
-    /// Of each host, in bytes.
+    /// Bytes of each host.
     pub memory: Option<u64>,
 }
 
@@ -49,7 +51,7 @@ struct Container {
     seen: Arc<Mutex<Seen>>,
 }
 
-/// Dropped, it kills the leaders of its processes.
+/// The processes of a job. If it is dropped, their leaders are killed.
 #[derive(Debug, Default)]
 pub struct Cluster {
     containers: Vec<Container>,
@@ -57,7 +59,10 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the next host's process, with its output going into the pump.
+    /// Starts the next host's process, whose output the pump reads.
+    ///
+    /// # Errors
+    /// The process could not be started.
     pub fn start(&mut self, mut command: Command, pump: Pump) -> std::io::Result<()> {
         let (reader, writer) = std::io::pipe()?;
         command
@@ -79,18 +84,22 @@ impl Cluster {
         Ok(())
     }
 
-    /// Waits until every process has ended, and ends those that must; tells the metrics as they come.
+    /// Waits until every process has ended, and ends those that must. Calls `report` with the metrics whenever there are
+    /// new ones.
+    ///
+    /// # Errors
+    /// A process could not be waited for.
     pub async fn watch(
         &mut self,
         limits: Limits,
         stop: &watch::Receiver<bool>,
-        mut tell: impl FnMut(&[Metric]),
+        mut report: impl FnMut(&[Metric]),
     ) -> std::io::Result<Exit> {
         // A limit beyond the clock's reach is none.
         let mut deadline = Instant::now().checked_add(limits.runtime);
         let mut tick = interval(LOOK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut exit, mut ending, mut told) = (Exit::Completed, false, 0);
+        let (mut exit, mut ending, mut reported) = (Exit::Completed, false, 0);
         loop {
             tokio::select! {
                 ended = self.ends.join_next() => {
@@ -111,9 +120,9 @@ impl Cluster {
             }
             let metrics = self.metrics();
             let newest = metrics.iter().map(|metric| metric.time_ms).max().unwrap_or_default();
-            if newest > told {
-                told = newest;
-                tell(&metrics);
+            if newest > reported {
+                reported = newest;
+                report(&metrics);
             }
             let now = Instant::now();
             let late = deadline.is_some_and(|at| now >= at);
@@ -147,11 +156,11 @@ impl Cluster {
         }
     }
 
-    /// The last value of each metric, whichever host told it.
+    /// Returns the last value of each metric, whichever host wrote it.
     pub fn metrics(&self) -> Vec<Metric> {
         let mut newest: Vec<Metric> = Vec::new();
         for container in &self.containers {
-            for metric in &container.seen.lock().unwrap_or_else(PoisonError::into_inner).metrics {
+            for metric in &locked(&container.seen).metrics {
                 match newest.iter_mut().find(|known| known.name == metric.name) {
                     Some(known) if known.time_ms >= metric.time_ms => {}
                     Some(known) => *known = metric.clone(),
@@ -162,13 +171,13 @@ impl Cluster {
         newest
     }
 
-    /// The end of a host's output.
+    /// Returns the end of a host's output.
     pub fn seen(&self, host: usize) -> Seen {
         let container = self.containers.get(host);
-        container.map(|c| c.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap_or_default()
+        container.map(|container| locked(&container.seen).clone()).unwrap_or_default()
     }
 
-    /// Kills what is left of the processes, which have these folders for their own, and takes in their last words.
+    /// Kills what is left of the processes, whose folders these are, and reads their output to its end.
     pub async fn end<'a>(&mut self, folders: impl Iterator<Item = &'a Path>) {
         for (container, folder) in self.containers.iter().zip(folders) {
             process::end(Some(container.leader), folder).await;
@@ -186,7 +195,7 @@ impl Cluster {
     }
 }
 
-/// Whether this end is to blame, or more so than the one found before: what was killed failed first, and the
+/// Returns whether this end is to blame, rather than the one found before: a process that was killed failed first, and the
 /// others lost their connection to it.
 fn blames(before: &Exit, status: ExitStatus) -> bool {
     match before {
@@ -207,6 +216,10 @@ pub struct Rendezvous {
 }
 
 impl Rendezvous {
+    /// Reserves a port.
+    ///
+    /// # Errors
+    /// There is none.
     pub fn new() -> std::io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseaddr(true)?;

@@ -1,6 +1,6 @@
 //! The environment of a training container: what SageMaker sets, and what its training toolkit, which AWS's
-//! framework images run, tells the user's script. Names, order and format are the toolkit's
-//! (<https://github.com/aws/sagemaker-training-toolkit>, version 5): a test holds them against it.
+//! framework images run, sets for the user's script. Names, order and format are the toolkit's
+//! (<https://github.com/aws/sagemaker-training-toolkit>, version 5): a test compares them with it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,12 +11,12 @@ use super::layout::{
     GROUP, INTERFACE, Layout, channels, hosts, hyperparameters, input_data_config, resource_config,
 };
 use super::python;
-use crate::sagemaker::process::{BASE_DIR, WAIT_POLICY};
 use crate::sagemaker::resource::text;
+use crate::support::process::{BASE_DIR, WAIT_POLICY};
 
-/// The hyperparameter by which a tuning job tells its trials the name of its objective metric.
+/// The hyperparameter of a tuning job's trials that names its objective metric.
 pub const OBJECTIVE: &str = "_tuning_objective_metric";
-/// Hyperparameters that drive the toolkit, besides all with its prefix.
+/// Hyperparameters for the toolkit, besides all with its prefix.
 const RESERVED: [&str; 9] = [
     "sagemaker_program",
     "sagemaker_submit_directory",
@@ -32,16 +32,17 @@ const PREFIX: &str = "sagemaker_";
 /// Python's logging.INFO.
 const LOG_INFO: u64 = 20;
 
-/// A container's hyperparameters, as the toolkit reads them: JSON where they are, else text.
+/// A container's hyperparameters, as the toolkit reads them: as JSON, or else as text.
 #[derive(Debug)]
 pub struct Parameters {
     /// The script's own.
     pub user: Map<String, Value>,
-    /// Those that drive the toolkit.
+    /// Those for the toolkit.
     toolkit: Map<String, Value>,
 }
 
 impl Parameters {
+    /// Returns those of a job.
     pub fn of(input: &Value) -> Self {
         let (mut user, mut toolkit) = (Map::new(), Map::new());
         for (name, value) in hyperparameters(input).as_object().into_iter().flatten() {
@@ -57,12 +58,12 @@ impl Parameters {
         Self { user, toolkit }
     }
 
-    /// The text of one that drives the toolkit.
+    /// Returns the text of one for the toolkit.
     pub fn toolkit(&self, name: &str) -> Option<String> {
         self.toolkit.get(name).map(python::str)
     }
 
-    /// `--epochs 1 --lr 0.1`, by name.
+    /// Returns them as arguments of the script, by name: `--epochs 1 --lr 0.1`.
     pub fn arguments(&self) -> Vec<String> {
         let mut sorted: Vec<_> = self.user.iter().collect();
         sorted.sort_by_key(|(name, _)| *name);
@@ -89,10 +90,10 @@ impl Parameters {
 #[derive(Debug)]
 pub struct Container<'a> {
     pub input: &'a Value,
-    /// Of the job.
+    /// The job's ARN.
     pub arn: &'a str,
     pub layout: &'a Layout,
-    /// To compute with.
+    /// How many threads it is to compute with.
     pub threads: usize,
     /// Where the hosts meet; None for a job of one.
     pub port: Option<u16>,
@@ -101,7 +102,7 @@ pub struct Container<'a> {
 }
 
 impl Container<'_> {
-    /// What the platform sets, what the toolkit tells, and then what the job's Environment says.
+    /// Returns what the platform sets, what the toolkit sets, and then what the job's Environment says.
     pub fn environment(&self) -> BTreeMap<String, String> {
         let input = self.input;
         let mut env = BTreeMap::new();
@@ -117,12 +118,12 @@ impl Container<'_> {
             set("MASTER_ADDR", "127.0.0.1");
             set("MASTER_PORT", &port.to_string());
         }
-        let mut told = self.toolkit();
+        let mut toolkit = self.toolkit();
         if self.script.is_some() {
-            let training = self.training_env(&told);
-            told.insert("training_env".to_owned(), training);
+            let training = self.training_env(&toolkit);
+            toolkit.insert("training_env".to_owned(), training);
         }
-        for (name, value) in told {
+        for (name, value) in toolkit {
             let value = match value {
                 Value::Null => String::new(),
                 Value::String(text) => text,
@@ -136,7 +137,7 @@ impl Container<'_> {
         env
     }
 
-    /// The variables of the toolkit's `to_env_vars`, by its names for them.
+    /// Returns the variables of the toolkit's `to_env_vars`, by its names for them.
     fn toolkit(&self) -> Map<String, Value> {
         let (input, layout) = (self.input, self.layout);
         let parameters = Parameters::of(input);
@@ -145,7 +146,7 @@ impl Container<'_> {
         let mut names: Vec<&str> = channels(input).map(|(name, _)| name).collect();
         names.sort_unstable();
         let level = parameters.toolkit.get("sagemaker_container_log_level").cloned();
-        let mut told = json!({
+        let mut variables = json!({
             "hosts": hosts,
             "current_host": layout.host,
             "current_instance_type": resources["current_instance_type"],
@@ -172,7 +173,7 @@ impl Container<'_> {
             "output_data_dir": shown(&layout.output_data()),
             "output_intermediate_dir": shown(&layout.output().join("intermediate")),
         });
-        let mut add = |name: &str, value: Value| told[name] = value;
+        let mut add = |name: &str, value: Value| variables[name] = value;
         if let Some((program, framework)) = self.script {
             let directory = parameters.toolkit("sagemaker_submit_directory");
             let others = parameters.toolkit.iter().filter(|(name, _)| !RESERVED.contains(&name.as_str()));
@@ -188,23 +189,23 @@ impl Container<'_> {
         for (name, value) in parameters.user {
             add(&format!("hp_{name}"), value);
         }
-        match told {
-            Value::Object(told) => told,
+        match variables {
+            Value::Object(variables) => variables,
             _ => Map::new(),
         }
     }
 
-    /// The toolkit's whole environment as one variable: other names for what is there already.
-    fn training_env(&self, told: &Map<String, Value>) -> Value {
+    /// Returns the toolkit's whole environment as one variable, with the toolkit's other names for `variables`.
+    fn training_env(&self, variables: &Map<String, Value>) -> Value {
         let names: Map<String, Value> = channels(self.input)
             .map(|(name, _)| (name.to_owned(), json!(shown(&self.layout.channel(name)))))
             .collect();
         let master = hosts(self.input).into_iter().next();
         let mut env = json!({
-            "additional_framework_parameters": told["framework_params"],
+            "additional_framework_parameters": variables["framework_params"],
             "channel_input_dirs": names,
             "distribution_hosts": [],
-            "hyperparameters": told["hps"],
+            "hyperparameters": variables["hps"],
             "is_master": master.as_deref() == Some(&self.layout.host),
             "is_modelparallel_enabled": null,
             "is_smddpmprun_installed": false,
@@ -241,7 +242,7 @@ impl Container<'_> {
             "resource_config",
             "user_entry_point",
         ] {
-            env[name] = told[name].clone();
+            env[name] = variables[name].clone();
         }
         env
     }
@@ -257,7 +258,7 @@ mod tests {
     use crate::sagemaker::training::layout::of_hosts;
 
     #[test]
-    fn tells_what_the_toolkit_tells() {
+    fn sets_what_the_toolkit_sets() {
         let dir = tempfile::tempdir().unwrap();
         let input = json!({
             "TrainingJobName": "job",

@@ -60,12 +60,15 @@ impl Layout {
         self.base.join("checkpoints")
     }
 
-    /// The container's home; not part of what AWS has.
+    /// The container's home, which AWS does not have.
     pub fn home(&self) -> PathBuf {
         self.base.join("home")
     }
 
-    /// Makes the folders and writes the configuration.
+    /// Creates the folders and writes the configuration.
+    ///
+    /// # Errors
+    /// The disk's.
     pub fn create(&self, input: &Value) -> io::Result<()> {
         let folders =
             [self.config(), self.code(), self.model(), self.output_data(), self.checkpoints(), self.home()];
@@ -87,13 +90,13 @@ impl Layout {
     }
 }
 
-/// Name and definition of each channel.
+/// Returns the name and the definition of each channel.
 pub fn channels(input: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let list = input["InputDataConfig"].as_array().map(Vec::as_slice).unwrap_or_default();
     list.iter().map(|channel| (text(channel, "ChannelName"), channel))
 }
 
-/// How a channel's objects are shared out: `FullyReplicated` or `ShardedByS3Key`.
+/// Returns how a channel's objects are distributed: `FullyReplicated` or `ShardedByS3Key`.
 pub fn distribution(channel: &Value) -> &str {
     let source = &channel["DataSource"]["S3DataSource"];
     source["S3DataDistributionType"].as_str().unwrap_or("FullyReplicated")
@@ -103,7 +106,7 @@ pub fn instance_count(input: &Value) -> u64 {
     input["ResourceConfig"]["InstanceCount"].as_u64().unwrap_or(1)
 }
 
-/// The names of a job's hosts, sorted as text, as AWS tells them.
+/// Returns the names of a job's hosts, sorted as text, as on AWS.
 pub fn hosts(input: &Value) -> Vec<String> {
     let mut names: Vec<String> = (1..=instance_count(input)).map(|n| format!("algo-{n}")).collect();
     names.sort();
@@ -116,15 +119,15 @@ pub fn hyperparameters(input: &Value) -> Value {
 
 pub fn input_data_config(input: &Value) -> Value {
     let config = channels(input).map(|(name, channel)| {
-        let mut told = json!({
+        let mut written = json!({
             "TrainingInputMode": "File",
             "S3DistributionType": distribution(channel),
             "RecordWrapperType": "None",
         });
         if let Some(kind) = channel["ContentType"].as_str() {
-            told["ContentType"] = json!(kind);
+            written["ContentType"] = json!(kind);
         }
-        (name.to_owned(), told)
+        (name.to_owned(), written)
     });
     Value::Object(config.collect())
 }
@@ -143,12 +146,12 @@ pub fn resource_config(input: &Value, host: &str) -> Value {
     })
 }
 
-/// The folder in which a job runs; its hosts' are in it.
+/// Returns the folder of a job, which contains those of its hosts.
 pub fn folder(dir: &Path, name: &str) -> PathBuf {
     dir.join("training-jobs").join(name)
 }
 
-/// The tree of each host, algo-1's first.
+/// Returns the tree of each host, algo-1's first.
 pub fn of_hosts(folder: &Path, input: &Value) -> Vec<Layout> {
     hosts(input).into_iter().map(|host| Layout { base: folder.join(&host), host }).collect()
 }

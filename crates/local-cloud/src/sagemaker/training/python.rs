@@ -1,11 +1,11 @@
-//! Values as Python writes them: SageMaker's training toolkit is a Python program, and tells hyperparameters to
-//! the user's script by `str` and `json.dumps`.
+//! Values as Python writes them: SageMaker's training toolkit is a Python program, and writes hyperparameters for the
+//! user's script by `str` and `json.dumps`.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// `str(value)` of what `json.loads` made.
+/// Returns `str(value)` of a value that `json.loads` read.
 pub fn str(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -29,7 +29,7 @@ fn repr(value: &Value) -> String {
     }
 }
 
-/// In single quotes, unless double ones save escapes.
+/// Returns the text in single quotes, unless double ones save escapes.
 fn quoted(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut out = String::from(quote);
@@ -50,7 +50,7 @@ fn quoted(text: &str) -> String {
     out
 }
 
-/// `json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)`.
+/// Returns `json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)`.
 pub fn dumps(value: &Value) -> String {
     let joined = |parts: Vec<String>| parts.join(",");
     match value {

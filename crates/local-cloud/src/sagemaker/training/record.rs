@@ -1,4 +1,4 @@
-//! A training job as it is kept, and the steps that its status may take.
+//! A training job as it is kept, and as Describe and List answer it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -6,13 +6,17 @@ use serde_json::{Value, json};
 use crate::call::AwsError;
 use crate::cloud::Cloud;
 use crate::sagemaker::log::Metric;
-use crate::sagemaker::resource::{echo, now_ms, seconds, text};
+use crate::sagemaker::resource::{echo, text};
 use crate::sagemaker::transfer::S3Uri;
+use crate::store::Store;
+use crate::support::clock::{now_ms, seconds};
 
-pub const JOB: &str = "sagemaker.training-job";
-/// The name of what the model folder becomes.
+pub const STORE: &str = "sagemaker.training-job";
+/// In ARNs.
+pub const PATH: &str = "training-job";
+/// The name of the model folder's archive.
 pub const MODEL_FILE: &str = "model.tar.gz";
-/// Of AWS's FailureReason, in characters.
+/// AWS's limit to a FailureReason, in characters.
 const MAX_REASON: usize = 1024;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,13 +26,13 @@ pub struct Job {
     pub arn: String,
     pub created_ms: i64,
     pub modified_ms: i64,
-    /// TrainingJobStatus.
     pub status: Status,
-    /// SecondaryStatus with its history; the last is the present one.
+    /// The history of its SecondaryStatus; the last is the present one.
     pub transitions: Vec<Transition>,
     pub started_ms: Option<i64>,
     pub ended_ms: Option<i64>,
     pub failure: Option<String>,
+    /// The last value of each metric, and its time.
     #[serde(default)]
     pub metrics: Vec<(String, f64, i64)>,
     /// Set for a trial of a tuning job.
@@ -45,6 +49,7 @@ pub struct TrialOf {
     pub parallel: usize,
 }
 
+/// TrainingJobStatus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
     InProgress,
@@ -74,6 +79,7 @@ pub enum End {
 }
 
 impl Status {
+    /// Returns whether it never changes again.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::InProgress | Self::Stopping)
     }
@@ -99,7 +105,7 @@ impl Job {
         job
     }
 
-    /// The next SecondaryStatus.
+    /// Enters the next SecondaryStatus.
     pub fn enter(&mut self, status: &str, message: &str) {
         let now = now_ms();
         if let Some(last) = self.transitions.last_mut() {
@@ -110,7 +116,7 @@ impl Job {
         self.modified_ms = now;
     }
 
-    /// The last steps of its life.
+    /// Sets how it ended.
     pub fn end(&mut self, end: &End) {
         if self.started_ms.is_some() {
             self.ended_ms = Some(now_ms());
@@ -135,13 +141,21 @@ impl Job {
         }
     }
 
-    /// A file of its output in S3.
+    /// Returns the type of its instances.
+    pub fn instance_type(&self) -> &str {
+        text(&self.input["ResourceConfig"], "InstanceType")
+    }
+
+    /// Returns where a file of its output is in S3.
+    ///
+    /// # Errors
+    /// A ValidationException: its S3OutputPath is no S3 URI.
     pub fn output(&self, file: &str) -> Result<S3Uri, AwsError> {
         let base = S3Uri::parse(text(&self.input["OutputDataConfig"], "S3OutputPath"))?;
         Ok(base.join(&format!("{}/output/{file}", text(&self.input, "TrainingJobName"))))
     }
 
-    /// Whether its containers run.
+    /// Returns whether its containers run.
     pub fn is_training(&self) -> bool {
         !self.status.is_final()
             && self.transitions.iter().any(|step| step.status == "Training" && step.end_ms.is_none())
@@ -151,11 +165,15 @@ impl Job {
         self.transitions.last().map_or("Starting", |last| &last.status)
     }
 
-    /// AWS bills each second begun.
+    /// Returns the seconds that AWS bills, each of which has begun.
     fn billed_seconds(&self) -> Option<u64> {
         Some(u64::try_from(self.ended_ms? - self.started_ms?).unwrap_or_default().div_ceil(1000))
     }
 
+    /// Answers DescribeTrainingJob.
+    ///
+    /// # Errors
+    /// As [`Job::output`].
     pub fn describe(&self) -> Result<Value, AwsError> {
         let mut answer = echo(&self.input, &["Tags"]);
         let mut set = |name: &str, value: Value| answer.insert(name.to_owned(), value);
@@ -164,7 +182,7 @@ impl Job {
         set("SecondaryStatus", json!(self.secondary()));
         set("CreationTime", seconds(self.created_ms));
         set("LastModifiedTime", seconds(self.modified_ms));
-        // Told from the first on: the model requires it, and its place is known.
+        // AWS's model requires it even before the file exists.
         set("ModelArtifacts", json!({"S3ModelArtifacts": self.output(MODEL_FILE)?.to_string()}));
         if let Some(trial) = &self.trial {
             set("TuningJobArn", json!(trial.tuning));
@@ -183,21 +201,20 @@ impl Job {
             set("FailureReason", json!(reason));
         }
         let transitions = self.transitions.iter().map(|step| {
-            let mut told = json!({
+            let mut answer = json!({
                 "Status": step.status, "StartTime": seconds(step.start_ms), "StatusMessage": step.message,
             });
             if let Some(end) = step.end_ms {
-                told["EndTime"] = seconds(end);
+                answer["EndTime"] = seconds(end);
             }
-            told
+            answer
         });
         set("SecondaryStatusTransitions", transitions.collect());
         if !self.metrics.is_empty() {
-            let metrics = self.metrics.iter();
-            let told = metrics.map(
+            let metrics = self.metrics.iter().map(
                 |(name, value, ms)| json!({"MetricName": name, "Value": value, "Timestamp": seconds(*ms)}),
             );
-            set("FinalMetricDataList", told.collect());
+            set("FinalMetricDataList", metrics.collect());
         }
         for flag in
             ["EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining"]
@@ -207,25 +224,40 @@ impl Job {
         Ok(Value::Object(answer))
     }
 
+    /// Returns its entry in ListTrainingJobs.
     pub fn summary(&self) -> Value {
-        let mut told = json!({
+        let mut summary = json!({
             "TrainingJobName": self.input["TrainingJobName"], "TrainingJobArn": self.arn,
             "CreationTime": seconds(self.created_ms), "LastModifiedTime": seconds(self.modified_ms),
             "TrainingJobStatus": self.status, "SecondaryStatus": self.secondary(),
         });
         if let Some(ms) = self.ended_ms {
-            told["TrainingEndTime"] = seconds(ms);
+            summary["TrainingEndTime"] = seconds(ms);
         }
-        told
+        summary
     }
 }
 
-/// Changes a job where it is kept.
+pub fn arn(cloud: &Cloud, name: &str) -> String {
+    cloud.arn("sagemaker", &format!("{PATH}/{name}"))
+}
+
+pub fn all(store: &Store) -> Result<Vec<(String, Job)>, AwsError> {
+    store.list(STORE)
+}
+
+/// # Errors
+/// A ValidationException: there is no such job.
+pub fn find(store: &Store, name: &str) -> Result<Job, AwsError> {
+    store.get(STORE, name)?.ok_or_else(|| AwsError::validation("Requested resource not found."))
+}
+
+/// Changes a job where it is kept. One that is gone is not changed.
 ///
 /// # Errors
-/// The store's; a job that is gone is as good.
-pub fn change(cloud: &Cloud, name: &str, change: impl FnOnce(&mut Job)) -> Result<(), AwsError> {
-    let changed = cloud.store.update(JOB, name, |job: &mut Job| {
+/// The store's.
+pub fn change(store: &Store, name: &str, change: impl FnOnce(&mut Job)) -> Result<(), AwsError> {
+    let changed = store.update(STORE, name, |job: &mut Job| {
         change(job);
         Ok(())
     });
@@ -233,8 +265,11 @@ pub fn change(cloud: &Cloud, name: &str, change: impl FnOnce(&mut Job)) -> Resul
 }
 
 /// Keeps the metrics found so far.
-pub fn keep_metrics(cloud: &Cloud, name: &str, metrics: &[Metric]) -> Result<(), AwsError> {
-    change(cloud, name, |job| {
+///
+/// # Errors
+/// The store's.
+pub fn keep_metrics(store: &Store, name: &str, metrics: &[Metric]) -> Result<(), AwsError> {
+    change(store, name, |job| {
         job.metrics = metrics.iter().map(|m| (m.name.clone(), m.value, m.time_ms)).collect();
     })
 }

@@ -14,33 +14,35 @@ use tokio::time::timeout;
 use super::cluster::{Cluster, Exit, Limits, Rendezvous};
 use super::environment::Container;
 use super::layout::{Layout, channels, distribution, folder, instance_count, of_hosts};
-use super::record::{End, Job, MODEL_FILE, change, keep_metrics};
+use super::record::{End, Job, MODEL_FILE, all, change, keep_metrics};
 use super::script::{FRAMEWORK, Script};
+use crate::authority::Session;
 use crate::call::AwsError;
-use crate::child::child_env;
-use crate::cloud::Cloud;
-use crate::iam::Session;
 use crate::s3::Objects;
 use crate::sagemaker::image::{Image, start_failure};
-use crate::sagemaker::instance::Instance;
 use crate::sagemaker::log::Pump;
-use crate::sagemaker::resource::{now_ms, text};
+use crate::sagemaker::platform::Platform;
+use crate::sagemaker::resource::text;
 use crate::sagemaker::transfer::{S3Uri, Shard, Sync, copy_files, disk, download};
-use crate::sagemaker::{archive, process};
+use crate::store::Store;
+use crate::support::child::child_env;
+use crate::support::clock::now_ms;
+use crate::support::instance_type::Instance;
+use crate::support::{archive, process};
 
-pub const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
+const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
+/// Between two uploads of checkpoints.
 const SYNC: Duration = Duration::from_millis(500);
 /// AWS's default for MaxRuntimeInSeconds.
 const DEFAULT_RUNTIME: u64 = 86_400;
 
-/// What the run needs that outlives no step of it.
+/// A run, while it lasts.
 struct Run {
-    cloud: Arc<Cloud>,
-    objects: Objects,
+    platform: Arc<Platform>,
     name: String,
     job: Job,
     session: Session,
-    /// A host each, algo-1 first.
+    /// One for each host, algo-1's first.
     layouts: Vec<Layout>,
     stop: watch::Receiver<bool>,
 }
@@ -70,7 +72,7 @@ impl Program {
         }
     }
 
-    /// For messages, with the way out of its not being there.
+    /// Returns what could not be started, for messages, and what to do.
     fn missing(&self) -> String {
         match self {
             Self::Worker(path) => format!("the worker {} (build it with `make`)", path.display()),
@@ -80,15 +82,20 @@ impl Program {
 }
 
 /// Runs the job and keeps how it ended. Whatever happens, no process and no folder is left.
-pub async fn run(cloud: Arc<Cloud>, name: String, job: Job, session: Session, stop: watch::Receiver<bool>) {
-    let folder = folder(&cloud.settings.dir, &name);
+pub async fn run(
+    platform: Arc<Platform>,
+    name: String,
+    job: Job,
+    session: Session,
+    stop: watch::Receiver<bool>,
+) {
+    let folder = folder(&platform.cloud.settings.dir, &name);
     let layouts = of_hosts(&folder, &job.input);
-    let objects = Objects::new(&cloud);
-    let mut run = Run { cloud: Arc::clone(&cloud), objects, name, job, session, layouts, stop };
+    let mut run = Run { platform, name, job, session, layouts, stop };
     let end = run.steps(&folder).await.unwrap_or_else(End::Failed);
     sweep(&folder).await;
-    // A state file that cannot be written keeps the job as it was: the next start finds it lost.
-    let _ = change(&cloud, &run.name, |job| job.end(&end));
+    // If this cannot be written, the next start of the server fails the job as lost.
+    let _ = change(run.store(), &run.name, |job| job.end(&end));
 }
 
 /// Kills what runs in a job's folders, and removes them.
@@ -96,17 +103,22 @@ pub async fn sweep(folder: &Path) {
     for host in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         process::end(None, &host.path()).await;
     }
-    // Only room is lost if the folder stays.
+    // If the folder stays, it takes room, and does no other harm.
     let _ = std::fs::remove_dir_all(folder);
 }
 
 impl Run {
+    fn store(&self) -> &Store {
+        &self.platform.cloud.store
+    }
+
     /// # Errors
     /// The FailureReason.
     async fn steps(&mut self, folder: &Path) -> Result<End, String> {
         let input = self.job.input.clone();
         let image = text(&input["AlgorithmSpecification"], "TrainingImage");
-        let image = Image::to_train(&self.cloud, image).map_err(|why| format!("ClientError: {why}"))?;
+        let image = Image::to_train(&self.platform.cloud.settings, image)
+            .map_err(|why| format!("ClientError: {why}"))?;
         for layout in &self.layouts {
             layout.create(&input).map_err(|error| internal(&disk(&error)))?;
         }
@@ -118,8 +130,7 @@ impl Run {
         let program = match image {
             Image::Worker(path) => Program::Worker(path),
             Image::PyTorch => {
-                let (cloud, session) = (&self.cloud, &self.session);
-                Program::Script(Script::prepare(cloud, &self.objects, session, &input, &self.layouts).await?)
+                Program::Script(Script::prepare(&self.platform, &self.session, &input, &self.layouts).await?)
             }
         };
         if *self.stop.borrow() {
@@ -130,7 +141,7 @@ impl Run {
         let trained = self.train(&mut cluster, &program, &input).await;
         cluster.end(self.layouts.iter().map(|layout| layout.base.as_path())).await;
         let (exit, checkpoints) = trained?;
-        keep_metrics(&self.cloud, &self.name, &cluster.metrics()).map_err(|error| internal(&error))?;
+        keep_metrics(self.store(), &self.name, &cluster.metrics()).map_err(|error| internal(&error))?;
         let (end, with_model) = match self.judge(&exit, &cluster, &program) {
             Err(reason) => (End::Failed(reason), false),
             Ok(end) => (end, true),
@@ -149,7 +160,7 @@ impl Run {
     }
 
     fn enter(&self, status: &str, message: &str, starts: bool) -> Result<(), String> {
-        change(&self.cloud, &self.name, |job| {
+        change(self.store(), &self.name, |job| {
             if starts {
                 job.started_ms = Some(now_ms());
             }
@@ -169,14 +180,14 @@ impl Run {
                 let shard = if sharded { Shard { index, of: self.layouts.len() } } else { Shard::ALL };
                 let to = layout.channel(name);
                 if index > 0 && !sharded {
-                    // What the role was given once needs no second look: hosts are folders of one machine.
+                    // The role has got these objects already, and hosts are folders of one machine.
                     let first = self.layouts[0].channel(name);
                     let copied = tokio::task::spawn_blocking(move || copy_files(&first, &to)).await;
                     let copied = copied.map_err(std::io::Error::other).flatten();
                     copied.map_err(|error| failed(disk(&error)))?;
                     continue;
                 }
-                if download(&self.objects, role, &from, &to, shard).await.map_err(failed)? == 0 {
+                if download(&*self.platform.objects, role, &from, &to, shard).await.map_err(failed)? == 0 {
                     return Err(format!(
                         "ClientError: Data download failed: No S3 objects found under S3 URL \"{uri}\" given in input \
                          data source. Please ensure that the bucket exists in the selected region, that objects exist \
@@ -188,7 +199,7 @@ impl Run {
         if let Some(uri) = input["CheckpointConfig"]["S3Uri"].as_str() {
             let from = S3Uri::parse(uri).map_err(failed)?.join("");
             for layout in &self.layouts {
-                download(&self.objects, role, &from, &layout.checkpoints(), Shard::ALL)
+                download(&*self.platform.objects, role, &from, &layout.checkpoints(), Shard::ALL)
                     .await
                     .map_err(failed)?;
             }
@@ -196,7 +207,7 @@ impl Run {
         Ok(())
     }
 
-    /// Runs the containers; answers their exit and whether the checkpoints reached S3.
+    /// Runs the containers; returns their exit, and whether the checkpoints reached S3.
     async fn train(
         &self,
         cluster: &mut Cluster,
@@ -219,11 +230,11 @@ impl Run {
                 script: script.map(|script| (script.program.as_str(), FRAMEWORK)),
             };
             let mut command = program.command(layout);
-            command.env_clear().envs(child_env(&self.cloud, &layout.home(), &self.session));
+            command.env_clear().envs(child_env(&self.platform.cloud, &layout.home(), &self.session));
             command.envs(script.map(|script| script.environment(layout)).unwrap_or_default());
             command.envs(container.environment());
             let pump = Pump {
-                cloud: Arc::clone(&self.cloud),
+                logs: Arc::clone(&self.platform.logs),
                 group: LOG_GROUP.to_owned(),
                 stream: format!("{}/{}-{}", self.name, layout.host, now_ms() / 1000),
                 metrics: metrics.clone(),
@@ -234,10 +245,10 @@ impl Run {
                 .map_err(|error| format!("ClientError: {error}: could not start {}", program.missing()))?;
         }
         let (done, ended) = watch::channel(false);
-        // One host's checkpoints count: as many as there are hosts would overwrite each other's.
+        // Only one host's checkpoints are kept: those of several hosts would overwrite each other.
         let folder = self.layouts.first().map(Layout::checkpoints).unwrap_or_default();
         let checkpoints = tokio::spawn(keep_checkpoints(
-            self.objects.clone(),
+            Arc::clone(&self.platform.objects),
             self.session.clone(),
             folder,
             input["CheckpointConfig"]["S3Uri"].as_str().map(S3Uri::parse).transpose(),
@@ -250,8 +261,8 @@ impl Run {
         };
         let exit = cluster
             .watch(limits, &self.stop, |metrics| {
-                // Told while it runs, as a courtesy: the end keeps them again, and there it counts.
-                let _ = keep_metrics(&self.cloud, &self.name, metrics);
+                // So that they are seen while it runs. Its end writes them again, and then an error counts.
+                let _ = keep_metrics(self.store(), &self.name, metrics);
             })
             .await;
         let _ = done.send(true);
@@ -259,18 +270,20 @@ impl Run {
         Ok((exit.map_err(|error| internal(&disk(&error)))?, synced))
     }
 
-    /// The processes that share the machine's cores with this job's, its own included. A trial counts those that
-    /// run beside it even before they do, so that all trials compute alike.
+    /// Returns how many processes share the machine's cores with this job's, its own included. A trial counts those that
+    /// are to run beside it even before they do, so that all trials compute alike.
     fn processes(&self) -> Result<usize, AwsError> {
-        let jobs: Vec<(String, Job)> = self.cloud.store.list(super::STORE)?;
+        let jobs = all(self.store())?;
         let running = jobs.iter().filter(|(name, job)| *name == self.name || job.is_training());
         let count: u64 = running.map(|(_, job)| instance_count(&job.input)).sum();
         let planned = self.job.trial.as_ref().map_or(1, |trial| trial.parallel) * self.layouts.len();
         Ok(usize::try_from(count).unwrap_or(usize::MAX).max(planned))
     }
 
+    /// Returns what an exit makes of the job.
+    ///
     /// # Errors
-    /// Why it failed, as AWS words it: `AlgorithmError: …, exit code: N`; of several hosts, it names the one.
+    /// Why it failed, as AWS words it: `AlgorithmError: …, exit code: N`. If there are several hosts, it names the one.
     fn judge(&self, exit: &Exit, cluster: &Cluster, program: &Program) -> Result<End, String> {
         let named = |host: usize| match self.layouts.get(host) {
             Some(layout) if self.layouts.len() > 1 => format!("{}: ", layout.host),
@@ -299,11 +312,11 @@ impl Run {
                 let last_line = seen.last_line();
                 let signal = status.signal();
                 let mut code = status.code().unwrap_or_else(|| 128 + signal.unwrap_or_default());
-                let told = std::fs::read_to_string(layout.failure()).unwrap_or_default();
+                let written = std::fs::read_to_string(layout.failure()).unwrap_or_default();
                 let why = match signal {
-                    None if !told.trim().is_empty() => told.trim().chars().take(900).collect(),
+                    None if !written.trim().is_empty() => written.trim().chars().take(900).collect(),
                     _ if let Some(script) = program.script() => {
-                        // The toolkit tells Python's number for a signal, and ends with its own exit code.
+                        // The toolkit writes Python's number for a signal, and exits with a code of its own.
                         let inner = signal.map_or(code, |signal| -signal);
                         code = 1;
                         script.failure(layout, inner, &seen)
@@ -321,7 +334,7 @@ impl Run {
         }
     }
 
-    /// Packs and sends what the hosts leave. Where two have a file of one name, the first host's counts.
+    /// Packs and uploads the hosts' output. If two have a file of one name, the first host's is taken.
     async fn upload(&self, folder: &Path, with_model: bool) -> Result<(), AwsError> {
         let of_all = |each: fn(&Layout) -> PathBuf| self.layouts.iter().map(each).collect::<Vec<_>>();
         let mut archives = vec![(of_all(Layout::output_data), "output.tar.gz")];
@@ -334,15 +347,15 @@ impl Run {
             let packed = tokio::task::spawn_blocking(move || archive::pack(&folders, &to)).await;
             packed.map_err(|error| AwsError::internal(error.to_string()))?.map_err(|error| disk(&error))?;
             let to = self.job.output(name)?;
-            self.objects.put_file(&self.session.caller, &to.bucket, &to.key, &file).await?;
+            self.platform.objects.put_file(&self.session.caller, &to.bucket, &to.key, &file).await?;
         }
         Ok(())
     }
 }
 
-/// Sends checkpoints as they come, until told that the container ended, and then once more.
+/// Uploads checkpoints as they are written, until the container has ended, and then once more.
 async fn keep_checkpoints(
-    objects: Objects,
+    objects: Arc<dyn Objects>,
     session: Session,
     folder: PathBuf,
     to: Result<Option<S3Uri>, AwsError>,
@@ -352,20 +365,21 @@ async fn keep_checkpoints(
     let mut sync = Sync::starting_with(&folder).map_err(|error| disk(&error))?;
     loop {
         let last = timeout(SYNC, ended.wait_for(|ended| *ended)).await.is_ok();
-        let sent = sync.send(&objects, &session.caller, &folder, &to, last).await;
-        // What failed once is tried again, and counts at the end.
+        let sent = sync.send(&*objects, &session.caller, &folder, &to, last).await;
+        // What failed is tried again; only the last error counts.
         if last {
             return sent;
         }
     }
 }
 
-/// Those that compile; CreateTrainingJob refused the others.
-pub fn metric_regexes(input: &Value) -> Vec<(String, Regex)> {
-    let list = input["AlgorithmSpecification"]["MetricDefinitions"].as_array();
-    let list = list.map(Vec::as_slice).unwrap_or_default();
-    let read = |d: &Value| Some((text(d, "Name").to_owned(), Regex::new(text(d, "Regex")).ok()?));
-    list.iter().filter_map(read).collect()
+/// Returns the job's metrics: names and regexes. CreateTrainingJob has refused those that are not valid.
+fn metric_regexes(input: &Value) -> Vec<(String, Regex)> {
+    let definitions = input["AlgorithmSpecification"]["MetricDefinitions"].as_array();
+    let read = |definition: &Value| {
+        Some((text(definition, "Name").to_owned(), Regex::new(text(definition, "Regex")).ok()?))
+    };
+    definitions.into_iter().flatten().filter_map(read).collect()
 }
 
 fn internal(error: &AwsError) -> String {

@@ -11,18 +11,19 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use super::environment::Parameters;
-use super::layout::Layout;
-use crate::child::child_env;
+use super::layout::{INTERFACE, Layout};
+use crate::authority::Session;
 use crate::cloud::Cloud;
-use crate::iam::Session;
 use crate::s3::Objects;
-use crate::sagemaker::archive::{files_under, unpack};
 use crate::sagemaker::log::Seen;
+use crate::sagemaker::platform::Platform;
 use crate::sagemaker::transfer::{S3Uri, Shard, copy_files, disk, download};
+use crate::support::archive::{files_under, unpack_tar};
+use crate::support::child::child_env;
 
-/// The image's entry point, which its toolkit calls and tells the script.
+/// The image's entry point, which its toolkit calls, and whose name the script finds in its environment.
 pub const FRAMEWORK: &str = "sagemaker_pytorch_container.training:main";
-/// Hyperparameters that ask for a launcher of several processes a host.
+/// Hyperparameters that ask for a launcher of several processes on each host.
 const LAUNCHERS: [&str; 6] = [
     "sagemaker_mpi_enabled",
     "sagemaker_pytorch_ddp_enabled",
@@ -31,10 +32,10 @@ const LAUNCHERS: [&str; 6] = [
     "sagemaker_pytorch_xla_multi_worker_enabled",
     "sagemaker_parameter_server_enabled",
 ];
-/// There as long as pip works.
+/// A file that exists as long as pip works.
 const INSTALLING: &str = "installing";
-/// What its Python is asked about PyTorch, without the seconds that importing it takes: its version.
-const LOOK: &str = "import importlib.util, os, runpy
+/// A program that prints PyTorch's version, without the seconds that importing PyTorch takes.
+const FIND_VERSION: &str = "import importlib.util, os, runpy
 spec = importlib.util.find_spec('torch')
 if not (spec and spec.origin): raise SystemExit(3)
 try: print(runpy.run_path(os.path.join(os.path.dirname(spec.origin), 'version.py'))['__version__'])
@@ -42,15 +43,15 @@ except (OSError, KeyError): pass";
 /// Characters of the script's last words in a FailureReason, which has 1024 at most.
 const MAX_ERROR: usize = 700;
 
-/// Where the toolkit takes a line for the first of an error message; the last is pip's.
+/// A line that the toolkit takes for the first of an error message; the last alternative is pip's.
 static ERROR: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(Error|Exception)\b|Invalid requirement|^ERROR: ").ok());
 
-/// What is to run on every host.
+/// The user's script, which runs on every host.
 #[derive(Debug)]
 pub struct Script {
     python: PathBuf,
-    /// PyTorch's, where it is known.
+    /// PyTorch's; empty where it is not known.
     version: String,
     /// `train.py`, in the folder of the code.
     pub program: String,
@@ -59,22 +60,21 @@ pub struct Script {
     region: String,
 }
 
-/// The launcher that a job's hyperparameters ask for.
+/// Returns the launcher that a job's hyperparameters ask for.
 pub fn launcher(input: &Value) -> Option<&'static str> {
     let parameters = Parameters::of(input);
     LAUNCHERS.into_iter().find(|name| {
-        parameters.toolkit(name).is_some_and(|told| !matches!(told.as_str(), "False" | "0" | "None" | ""))
+        parameters.toolkit(name).is_some_and(|value| !matches!(value.as_str(), "False" | "0" | "None" | ""))
     })
 }
 
 impl Script {
-    /// Finds the Python, and puts the user's code in every host's place for it.
+    /// Finds the Python, and places the user's code in every host's folder.
     ///
     /// # Errors
     /// The FailureReason.
     pub async fn prepare(
-        cloud: &Cloud,
-        objects: &Objects,
+        platform: &Platform,
         session: &Session,
         input: &Value,
         layouts: &[Layout],
@@ -84,7 +84,7 @@ impl Script {
         check_program(&program)?;
         let directory = parameters.toolkit("sagemaker_submit_directory");
         for layout in layouts {
-            fetch(objects, session, directory.as_deref(), layout).await?;
+            fetch(&*platform.objects, session, directory.as_deref(), layout).await?;
             if !layout.code().join(&program).is_file() {
                 return Err(format!(
                     "ClientError: The training entry point '{program}' is not in the source directory {}: the local \
@@ -94,9 +94,10 @@ impl Script {
                 ));
             }
         }
+        let cloud = &platform.cloud;
         let python = cloud.settings.pytorch.clone().unwrap_or_else(|| "python3".into());
         let home = layouts.first().map(Layout::home).unwrap_or_default();
-        let version = look(&python, cloud, &home, session).await?;
+        let version = find_version(&python, cloud, &home, session).await?;
         Ok(Self {
             python,
             version,
@@ -107,7 +108,7 @@ impl Script {
         })
     }
 
-    /// The command that runs it on one host; the caller adds the container's environment.
+    /// Returns the command that runs it on one host; the caller adds the container's environment.
     pub fn command(&self, layout: &Layout) -> Command {
         let code = layout.code();
         let packages = code.join("setup.py").is_file();
@@ -123,7 +124,7 @@ impl Script {
         run.extend(self.arguments.iter().cloned());
         let mut command;
         if !shell && let Some(install) = Self::install(layout) {
-            // pip first, in the same process group and log; the marker tells whose failure it was.
+            // pip first, in the same process group and log; the marker says whose failure it was.
             let first = format!(
                 r#"marker=$1; shift; touch "$marker"; "$0" {} || exit; rm "$marker"; exec "$@""#,
                 install.join(" ")
@@ -142,7 +143,7 @@ impl Script {
         self.python.to_string_lossy().into_owned()
     }
 
-    /// pip's arguments, where the code asks for packages.
+    /// Returns pip's arguments; None where the code asks for no packages.
     fn install(layout: &Layout) -> Option<Vec<&'static str>> {
         let has = |name: &str| layout.code().join(name).is_file();
         let mut arguments = vec!["-m", "pip", "install"];
@@ -155,7 +156,7 @@ impl Script {
         (arguments.len() > 3).then_some(arguments)
     }
 
-    /// Variables that the image's toolkit sets outside of its own.
+    /// Returns the variables without the prefix `SM_` that the image's toolkit sets.
     pub fn environment(&self, layout: &Layout) -> Vec<(String, String)> {
         let mut env = vec![
             ("PYTHONPATH".to_owned(), layout.code().to_string_lossy().into_owned()),
@@ -163,7 +164,7 @@ impl Script {
             ("CURRENT_HOST".to_owned(), layout.host.clone()),
             ("SAGEMAKER_JOB_NAME".to_owned(), self.job.clone()),
             ("SAGEMAKER_REGION".to_owned(), self.region.clone()),
-            ("NCCL_SOCKET_IFNAME".to_owned(), super::layout::INTERFACE.to_owned()),
+            ("NCCL_SOCKET_IFNAME".to_owned(), INTERFACE.to_owned()),
             ("NCCL_IB_DISABLE".to_owned(), "1".to_owned()),
             ("NCCL_DEBUG".to_owned(), "WARN".to_owned()),
         ];
@@ -171,20 +172,20 @@ impl Script {
             env.push(("SM_DLC_TORCH_VERSION".to_owned(), self.version.clone()));
         }
         if Self::install(layout).is_some() {
-            // Packages go to the container's home, which goes with the job: the machine's Python stays as it is.
+            // Packages go to the container's home, which is removed with the job: the machine's Python stays as it is.
             env.push(("PIP_USER".to_owned(), "1".to_owned()));
             env.push(("PIP_DISABLE_PIP_VERSION_CHECK".to_owned(), "1".to_owned()));
-            let way = |name: &str| {
+            let reaches_pypi = |name: &str| {
                 (name.starts_with("PIP_") && name != "PIP_USER")
                     || name.to_lowercase().ends_with("_proxy")
                     || ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"].contains(&name)
             };
-            env.extend(std::env::vars().filter(|(name, _)| way(name) && name != "NO_PROXY"));
+            env.extend(std::env::vars().filter(|(name, _)| reaches_pypi(name) && name != "NO_PROXY"));
         }
         env
     }
 
-    /// Why it ended as it did, as the toolkit words it; `code` is Python's, below zero for a signal.
+    /// Returns why it failed, as the toolkit words it. `code` is Python's: below zero for a signal.
     pub fn failure(&self, layout: &Layout, code: i32, seen: &Seen) -> String {
         let install = Self::install(layout).filter(|_| layout.home().join(INSTALLING).exists());
         let (error, command) = match install {
@@ -197,14 +198,14 @@ impl Script {
         };
         let lines =
             seen.tail.iter().skip_while(|line| !ERROR.as_ref().is_some_and(|error| error.is_match(line)));
-        let mut told: Vec<&str> = Vec::new();
+        let mut different: Vec<&str> = Vec::new();
         for line in lines.map(|line| line.trim_matches([' ', ':'])) {
-            if !told.contains(&line) {
-                told.push(line);
+            if !different.contains(&line) {
+                different.push(line);
             }
         }
-        let message = told.join("\n ");
-        // The end says what it was.
+        let message = different.join("\n ");
+        // The end of a traceback names the error.
         let skip = message.chars().count().saturating_sub(MAX_ERROR);
         let message: String = message.chars().skip(skip).collect();
         format!(
@@ -214,7 +215,7 @@ impl Script {
     }
 }
 
-/// The toolkit's rule for names: a relative path that stays in the folder and is no option.
+/// Checks a script's name by the toolkit's rule: a relative path that stays in the folder and is no option.
 fn check_program(program: &str) -> Result<(), String> {
     if program.is_empty() {
         return Err("ClientError: The training entry point name is empty. Set the 'sagemaker_program' hyperparameter \
@@ -234,9 +235,9 @@ fn check_program(program: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Brings the code from S3, or from a folder or archive that is in the container.
+/// Places the code, which comes from S3, or from a folder or archive in the container.
 async fn fetch(
-    objects: &Objects,
+    objects: &dyn Objects,
     session: &Session,
     from: Option<&str>,
     layout: &Layout,
@@ -265,16 +266,21 @@ async fn fetch(
         return Ok(());
     }
     let placed = tokio::task::spawn_blocking(move || {
-        if archive.is_dir() { copy_files(&archive, &code) } else { unpack(&archive, &code) }
+        if archive.is_dir() { copy_files(&archive, &code) } else { unpack_tar(&archive, &code) }
     })
     .await;
     placed.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
 }
 
-/// PyTorch's version in a Python, empty where it doesn't tell.
-async fn look(python: &Path, cloud: &Cloud, home: &Path, session: &Session) -> Result<String, String> {
+/// Returns PyTorch's version in a Python; empty where it is not known.
+async fn find_version(
+    python: &Path,
+    cloud: &Cloud,
+    home: &Path,
+    session: &Session,
+) -> Result<String, String> {
     let command = Command::new(python)
-        .args(["-c", LOOK])
+        .args(["-c", FIND_VERSION])
         .env_clear()
         .envs(child_env(cloud, home, session))
         .current_dir(home)
@@ -310,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_told_as_the_toolkit_tells_them() {
+    fn errors_are_worded_as_by_the_toolkit() {
         let script = Script {
             python: "python3".into(),
             version: String::new(),

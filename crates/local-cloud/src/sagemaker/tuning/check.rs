@@ -1,4 +1,4 @@
-//! What CreateHyperParameterTuningJob refuses beyond AWS's model, and what a sound one comes to.
+//! Checks CreateHyperParameterTuningJob beyond AWS's model, and makes the plan of the job's run.
 
 use serde_json::{Map, Value, json};
 
@@ -21,8 +21,10 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Returns the plan of a tuning job.
+    ///
     /// # Errors
-    /// A ValidationException, or that the local cloud cannot do it.
+    /// A ValidationException; `UnknownOperationException` for what the local cloud lacks.
     pub fn of(input: &Value) -> Result<Self, AwsError> {
         refuse_unsupported(input)?;
         let config = &input["HyperParameterTuningJobConfig"];
@@ -53,13 +55,13 @@ impl Plan {
         let seed = config["RandomSeed"].as_u64().unwrap_or_else(rand::random);
         let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let plan = Self { strategy, ranges, jobs: count(jobs), parallel: count(parallel), seed };
-        // A fault that every trial would have is told now.
+        // A fault that every trial would have is an error now.
         let middle: Vec<f64> = plan.ranges.iter().map(|_| 0.5).collect();
         training::check(&trial_input(input, "trial", &plan.tuned(&middle)))?;
         Ok(plan)
     }
 
-    /// The hyperparameters at a point.
+    /// Returns the hyperparameters at a point.
     pub fn tuned(&self, point: &[f64]) -> Map<String, Value> {
         let ranges = self.ranges.iter().zip(point);
         ranges.map(|(range, at)| (range.name.clone(), json!(range.value(*at)))).collect()
@@ -120,17 +122,17 @@ fn check_objective(config: &Value, definition: &Value) -> Result<(), AwsError> {
         )));
     }
     match definition["StaticHyperParameters"][OBJECTIVE].as_str() {
-        Some(told) if told != metric => Err(AwsError::validation(format!(
+        Some(named) if named != metric => Err(AwsError::validation(format!(
             "The hyperparameter {OBJECTIVE} is reserved: it is the objective metric's name, {metric}."
         ))),
         _ => Ok(()),
     }
 }
 
-/// The number of trials.
-fn jobs(strategy: &str, ranges: &[Range], told: Option<u64>) -> Result<u64, AwsError> {
+/// Returns the number of trials, where `asked` is MaxNumberOfTrainingJobs.
+fn jobs(strategy: &str, ranges: &[Range], asked: Option<u64>) -> Result<u64, AwsError> {
     if strategy != "Grid" {
-        return told.ok_or_else(|| {
+        return asked.ok_or_else(|| {
             AwsError::validation(format!("MaxNumberOfTrainingJobs is required for the strategy {strategy}."))
         });
     }
@@ -141,16 +143,16 @@ fn jobs(strategy: &str, ranges: &[Range], told: Option<u64>) -> Result<u64, AwsE
         )));
     }
     let cells = cells(ranges) as u64;
-    match told {
-        Some(told) if told != cells => Err(AwsError::validation(format!(
-            "MaxNumberOfTrainingJobs [{told}] must be the number of distinct categorical combinations, {cells}, for \
+    match asked {
+        Some(asked) if asked != cells => Err(AwsError::validation(format!(
+            "MaxNumberOfTrainingJobs [{asked}] must be the number of distinct categorical combinations, {cells}, for \
              grid search."
         ))),
         _ => Ok(cells),
     }
 }
 
-/// What CreateTrainingJob is given for a trial.
+/// Returns CreateTrainingJob's input for a trial.
 pub fn trial_input(input: &Value, name: &str, tuned: &Map<String, Value>) -> Value {
     let definition = &input["TrainingJobDefinition"];
     let mut trial = definition.as_object().cloned().unwrap_or_default();
@@ -167,7 +169,7 @@ pub fn trial_input(input: &Value, name: &str, tuned: &Map<String, Value>) -> Val
     if !input["Tags"].is_null() {
         trial.insert("Tags".to_owned(), input["Tags"].clone());
     }
-    // A folder of its own: a trial must not go on from another one's checkpoint.
+    // A trial must not go on from another one's checkpoint, so it has a folder of its own.
     if let Some(uri) = trial.get("CheckpointConfig").and_then(|config| config["S3Uri"].as_str()) {
         let uri = format!("{}/{name}", uri.trim_end_matches('/'));
         trial["CheckpointConfig"]["S3Uri"] = json!(uri);

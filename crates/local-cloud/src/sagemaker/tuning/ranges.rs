@@ -1,5 +1,5 @@
-//! The ranges that a tuning job searches, and the one place where a point of the search becomes a value: every
-//! range is searched on [0, 1), or by the number of a category.
+//! The ranges that a tuning job searches, and the one place where a point of the search becomes a value: a point is in
+//! [0, 1), or the number of a category.
 //! <https://docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning-define-ranges.html>
 
 use std::collections::HashSet;
@@ -11,7 +11,7 @@ use crate::sagemaker::resource::text;
 
 /// AWS's limit.
 const MAX_RANGES: usize = 30;
-/// Where a positive range spans this much, `Auto` takes the logarithm. AWS doesn't tell its own rule.
+/// Where a positive range spans this much, `Auto` takes the logarithm. AWS does not document its own rule.
 const AUTO_LOG: f64 = 100.0;
 
 /// A hyperparameter and the values that it may have.
@@ -36,14 +36,14 @@ pub enum Scale {
 }
 
 impl Range {
-    /// The value at a point: the place in the range, or the number of the category.
+    /// Returns the value at a point: the place in the range, or the number of the category.
     pub fn value(&self, point: f64) -> String {
         match &self.values {
             Values::Continuous { min, max, scale } => {
                 scale.at(*min, *max, point).clamp(*min, *max).to_string()
             }
             Values::Integer { min, max, scale } => {
-                // Each whole number owns the stretch from itself to the next. i64 below 2^53 is exact.
+                // Each whole number has the points from itself to the next. i64 below 2^53 is exact.
                 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
                 let value = scale.at(*min as f64, *max as f64 + 1.0, point).floor() as i64;
                 value.clamp(*min, *max).to_string()
@@ -56,7 +56,7 @@ impl Range {
         }
     }
 
-    /// Points lie in [0, this): 1, or the number of categories.
+    /// Returns the end of the points, which start at 0: 1, or the number of categories.
     pub fn extent(&self) -> usize {
         match &self.values {
             Values::Categorical(values) => values.len(),
@@ -162,9 +162,9 @@ fn bounds<T: PartialOrd + std::fmt::Display>(
 ) -> Result<(T, T), AwsError> {
     let name = text(range, "Name");
     let read = |member: &str| {
-        let told = text(range, member);
-        parse(told).ok_or_else(|| {
-            AwsError::validation(format!("The {member} [{told}] of the hyperparameter {name} is not valid."))
+        let value = text(range, member);
+        parse(value).ok_or_else(|| {
+            AwsError::validation(format!("The {member} [{value}] of the hyperparameter {name} is not valid."))
         })
     };
     let (min, max) = (read("MinValue")?, read("MaxValue")?);

@@ -1,14 +1,18 @@
-//! A tuning job as it is kept and told, and how its trials are judged.
+//! A tuning job as it is kept, and as Describe and List answer it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::call::AwsError;
 use crate::cloud::Cloud;
-use crate::sagemaker::resource::{echo, now_ms, seconds, text};
+use crate::sagemaker::resource::{echo, text, words};
 use crate::sagemaker::training;
+use crate::store::Store;
+use crate::support::clock::{now_ms, seconds};
 
-pub const TUNING: &str = "sagemaker.tuning-job";
+pub const STORE: &str = "sagemaker.tuning-job";
+/// In ARNs.
+pub const PATH: &str = "hyper-parameter-tuning-job";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Tuning {
@@ -34,6 +38,7 @@ pub enum Status {
 }
 
 impl Status {
+    /// Returns whether it never changes again.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::InProgress | Self::Stopping)
     }
@@ -45,11 +50,11 @@ pub struct Trial {
     pub name: String,
     /// The hyperparameters that were chosen for it.
     pub tuned: Map<String, Value>,
-    /// As it ended. Until then the training job itself tells.
+    /// How it ended. None: it runs, and its training job has the present state.
     pub outcome: Option<Outcome>,
 }
 
-/// What a training job is to its tuning job; kept here, since a training job that has ended can be deleted.
+/// The part of a training job that its tuning job needs. Kept here, since a training job that has ended can be deleted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outcome {
     pub status: training::Status,
@@ -62,6 +67,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Returns that of a training job, whose objective is the metric.
     pub fn of(job: &training::Job, metric: &str) -> Self {
         let objective = job.metrics.iter().find(|(name, ..)| name == metric).map(|(_, value, _)| *value);
         Self {
@@ -74,7 +80,7 @@ impl Outcome {
         }
     }
 
-    /// The objective's value, where it counts.
+    /// Returns the objective's value. None: it does not count, since the training job failed or still runs.
     pub fn result(&self) -> Option<f64> {
         self.objective
             .filter(|_| matches!(self.status, training::Status::Completed | training::Status::Stopped))
@@ -89,7 +95,7 @@ impl Outcome {
     }
 }
 
-/// What a tuning job is after: the metric's name, and whether less of it is better.
+/// The objective of a tuning job: the metric's name, and whether less of it is better.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Objective {
     pub metric: String,
@@ -97,12 +103,14 @@ pub struct Objective {
 }
 
 impl Objective {
+    /// Returns that of a tuning job.
     pub fn of(input: &Value) -> Self {
-        let told = &input["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"];
-        Self { metric: text(told, "MetricName").to_owned(), minimize: text(told, "Type") == "Minimize" }
+        let objective = &input["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"];
+        let metric = text(objective, "MetricName").to_owned();
+        Self { metric, minimize: text(objective, "Type") == "Minimize" }
     }
 
-    /// The less, the better.
+    /// Returns a value's loss; less is better.
     pub fn loss(&self, value: f64) -> f64 {
         if self.minimize { value } else { -value }
     }
@@ -127,13 +135,17 @@ impl Tuning {
         Objective::of(&self.input)
     }
 
+    /// Sets how it ended.
     pub fn end(&mut self, status: Status, failure: Option<String>) {
         self.status = status;
         self.failure = failure.map(|reason| reason.chars().take(1024).collect());
         self.ended_ms = Some(now_ms());
     }
 
-    /// Every trial with what is known of it now.
+    /// Returns every trial with its present state.
+    ///
+    /// # Errors
+    /// The store's.
     pub fn outcomes(&self, cloud: &Cloud) -> Result<Vec<(&Trial, Outcome)>, AwsError> {
         let metric = self.objective().metric;
         let mut found = Vec::new();
@@ -142,7 +154,7 @@ impl Tuning {
                 Some(outcome) => outcome.clone(),
                 None => match cloud.store.get(training::STORE, &trial.name)? {
                     Some(job) => Outcome::of(&job, &metric),
-                    // It is about to be created.
+                    // Its training job is about to be created.
                     None => continue,
                 },
             };
@@ -151,9 +163,10 @@ impl Tuning {
         Ok(found)
     }
 
+    /// Returns a trial as a summary of its training job.
     fn trial(&self, cloud: &Cloud, trial: &Trial, outcome: &Outcome) -> Value {
         let objective = self.objective();
-        let mut told = json!({
+        let mut summary = json!({
             "TrainingJobName": trial.name,
             "TrainingJobArn": training::arn(cloud, &trial.name),
             "CreationTime": seconds(outcome.created_ms),
@@ -163,29 +176,32 @@ impl Tuning {
         });
         let definition = &self.input["TrainingJobDefinition"];
         if let Some(name) = definition["DefinitionName"].as_str() {
-            told["TrainingJobDefinitionName"] = json!(name);
+            summary["TrainingJobDefinitionName"] = json!(name);
         }
         for (name, time) in [("TrainingStartTime", outcome.started_ms), ("TrainingEndTime", outcome.ended_ms)]
         {
             if let Some(ms) = time {
-                told[name] = seconds(ms);
+                summary[name] = seconds(ms);
             }
         }
         if let Some(reason) = &outcome.failure {
-            told["FailureReason"] = json!(reason);
+            summary["FailureReason"] = json!(reason);
         }
         if let Some(value) = outcome.objective {
             let kind = if objective.minimize { "Minimize" } else { "Maximize" };
-            told["FinalHyperParameterTuningJobObjectiveMetric"] =
+            summary["FinalHyperParameterTuningJobObjectiveMetric"] =
                 json!({"Type": kind, "MetricName": objective.metric, "Value": value});
         }
-        told
+        summary
     }
 
-    /// The trials as ListTrainingJobsForHyperParameterTuningJob tells them.
+    /// Returns all entries of ListTrainingJobsForHyperParameterTuningJob.
+    ///
+    /// # Errors
+    /// The store's.
     pub fn list(&self, cloud: &Cloud, input: &Value) -> Result<Vec<Value>, AwsError> {
         let mut found = self.outcomes(cloud)?;
-        let status = |outcome: &Outcome| json!(outcome.status).as_str().unwrap_or_default().to_owned();
+        let status = |outcome: &Outcome| words(outcome.status);
         if let Some(wanted) = input["StatusEquals"].as_str() {
             found.retain(|(_, outcome)| status(outcome) == wanted);
         }
@@ -207,17 +223,16 @@ impl Tuning {
         Ok(found.into_iter().map(|(trial, outcome)| self.trial(cloud, trial, &outcome)).collect())
     }
 
-    /// What Describe and the summaries have in common.
-    fn told(&self, outcomes: &[(&Trial, Outcome)]) -> Map<String, Value> {
+    /// Returns the members that Describe and List have in common.
+    fn common(&self, outcomes: &[(&Trial, Outcome)]) -> Map<String, Value> {
         let count = |wanted: &[training::Status]| {
             outcomes.iter().filter(|(_, outcome)| wanted.contains(&outcome.status)).count()
         };
         let objectives = |wanted: &str| {
             outcomes.iter().filter(|(_, outcome)| outcome.objective_status() == wanted).count()
         };
-        use training::Status as S;
-        let mut told = Map::new();
-        let mut set = |name: &str, value: Value| told.insert(name.to_owned(), value);
+        let mut members = Map::new();
+        let mut set = |name: &str, value: Value| members.insert(name.to_owned(), value);
         set("HyperParameterTuningJobName", self.input["HyperParameterTuningJobName"].clone());
         set("HyperParameterTuningJobArn", json!(self.arn));
         set("HyperParameterTuningJobStatus", json!(self.status));
@@ -229,8 +244,8 @@ impl Tuning {
         set(
             "TrainingJobStatusCounters",
             json!({
-                "Completed": count(&[S::Completed]), "InProgress": count(&[S::InProgress, S::Stopping]),
-                "RetryableError": 0, "NonRetryableError": count(&[S::Failed]), "Stopped": count(&[S::Stopped]),
+                "Completed": count(&[training::Status::Completed]), "InProgress": count(&[training::Status::InProgress, training::Status::Stopping]),
+                "RetryableError": 0, "NonRetryableError": count(&[training::Status::Failed]), "Stopped": count(&[training::Status::Stopped]),
             }),
         );
         set(
@@ -239,9 +254,13 @@ impl Tuning {
                 "Succeeded": objectives("Succeeded"), "Pending": objectives("Pending"), "Failed": objectives("Failed"),
             }),
         );
-        told
+        members
     }
 
+    /// Answers DescribeHyperParameterTuningJob.
+    ///
+    /// # Errors
+    /// The store's.
     pub fn describe(&self, cloud: &Cloud) -> Result<Value, AwsError> {
         let outcomes = self.outcomes(cloud)?;
         let mut answer = echo(&self.input, &["Tags"]);
@@ -250,7 +269,7 @@ impl Tuning {
             let statics = definition.entry("StaticHyperParameters").or_insert(json!({}));
             statics[training::OBJECTIVE] = json!(metric);
         }
-        answer.extend(self.told(&outcomes));
+        answer.extend(self.common(&outcomes));
         if let Some(reason) = &self.failure {
             answer.insert("FailureReason".to_owned(), json!(reason));
         }
@@ -262,25 +281,51 @@ impl Tuning {
         let objective = self.objective();
         let loss = |outcome: &Outcome| outcome.result().map(|value| objective.loss(value));
         let results = outcomes.iter().filter_map(|(trial, outcome)| Some((loss(outcome)?, trial, outcome)));
-        // Of two that are as good, the earlier one.
+        // If two are equally good, the earlier one is the best.
         if let Some((_, trial, outcome)) = results.min_by(|(a, ..), (b, ..)| a.total_cmp(b)) {
             answer.insert("BestTrainingJob".to_owned(), self.trial(cloud, trial, outcome));
         }
         Ok(Value::Object(answer))
     }
 
+    /// Returns its entry in ListHyperParameterTuningJobs.
+    ///
+    /// # Errors
+    /// The store's.
     pub fn summary(&self, cloud: &Cloud) -> Result<Value, AwsError> {
-        let mut told = self.told(&self.outcomes(cloud)?);
+        let mut summary = self.common(&self.outcomes(cloud)?);
         let config = &self.input["HyperParameterTuningJobConfig"];
-        told.insert("Strategy".to_owned(), config["Strategy"].clone());
-        told.insert("ResourceLimits".to_owned(), config["ResourceLimits"].clone());
-        Ok(Value::Object(told))
+        for member in ["Strategy", "ResourceLimits"] {
+            summary.insert(member.to_owned(), config[member].clone());
+        }
+        Ok(Value::Object(summary))
     }
 }
 
-/// Changes a tuning job where it is kept; one that is gone is as good.
-pub fn change(cloud: &Cloud, name: &str, change: impl FnOnce(&mut Tuning)) -> Result<(), AwsError> {
-    let changed = cloud.store.update(TUNING, name, |tuning: &mut Tuning| {
+pub fn arn(cloud: &Cloud, name: &str) -> String {
+    cloud.arn("sagemaker", &format!("{PATH}/{name}"))
+}
+
+pub fn all(store: &Store) -> Result<Vec<(String, Tuning)>, AwsError> {
+    store.list(STORE)
+}
+
+/// # Errors
+/// `ResourceNotFound`.
+pub fn find(store: &Store, name: &str) -> Result<Tuning, AwsError> {
+    let missing = || {
+        let message = format!("Amazon SageMaker can't find a tuning job with the name {name}.");
+        AwsError::new(400, "ResourceNotFound", message)
+    };
+    store.get(STORE, name)?.ok_or_else(missing)
+}
+
+/// Changes a tuning job where it is kept. One that is gone is not changed.
+///
+/// # Errors
+/// The store's.
+pub fn change(store: &Store, name: &str, change: impl FnOnce(&mut Tuning)) -> Result<(), AwsError> {
+    let changed = store.update(STORE, name, |tuning: &mut Tuning| {
         change(tuning);
         tuning.modified_ms = now_ms();
         Ok(())

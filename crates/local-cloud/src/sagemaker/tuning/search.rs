@@ -1,4 +1,4 @@
-//! How a tuning job chooses the points that it tries.
+//! Chooses the points that a tuning job tries.
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -12,17 +12,19 @@ const FIRST: usize = 3;
 /// The best of the results are those in this share; the search goes where they are dense and the others are not.
 const BEST: f64 = 0.25;
 
-/// Chooses one point after another; each has a coordinate a range.
+/// Chooses one point after another; each has a coordinate for each range.
 pub enum Search {
     Random,
-    /// A tree-structured Parzen estimator a range, and the number of results that they were told.
+    /// A tree-structured Parzen estimator for each range, and the number of results that they have learnt from.
     Bayesian(Vec<TpeOptimizer<DefaultEstimatorBuilder>>, usize),
     Grid,
 }
 
 impl Search {
+    /// Starts a search.
+    ///
     /// # Errors
-    /// A fault of ours: the ranges were checked.
+    /// A fault of the search itself: the ranges were checked.
     pub fn new(strategy: &str, ranges: &[Range]) -> Result<Self, String> {
         match strategy {
             "Bayesian" => {
@@ -34,13 +36,16 @@ impl Search {
         }
     }
 
-    /// The point of trial `number`, which counts from 0. With one seed, the same points come again, as far as the
-    /// results do that a Bayesian search builds on.
+    /// Returns the point of trial `number`, which counts from 0. The same seed gives the same points, in a Bayesian search
+    /// only if the results are the same, too.
+    ///
+    /// # Errors
+    /// A fault of the search itself.
     pub fn next(&mut self, ranges: &[Range], seed: u64, number: usize) -> Result<Vec<f64>, String> {
         let mut random = StdRng::seed_from_u64(seed.wrapping_add(number as u64));
         match self {
             Self::Grid => Ok(cell(ranges, number)),
-            Self::Bayesian(optimizers, told) if *told >= FIRST => {
+            Self::Bayesian(optimizers, results) if *results >= FIRST => {
                 let ask = |optimizer: &mut TpeOptimizer<_>| optimizer.ask(&mut random);
                 optimizers.iter_mut().map(ask).collect::<Result<_, _>>().map_err(|error| error.to_string())
             }
@@ -50,10 +55,13 @@ impl Search {
         }
     }
 
-    /// Takes in what a point came to; the less, the better.
-    pub fn tell(&mut self, point: &[f64], loss: f64) -> Result<(), String> {
-        let Self::Bayesian(optimizers, told) = self else { return Ok(()) };
-        *told += 1;
+    /// Learns from the loss at a point; less is better.
+    ///
+    /// # Errors
+    /// A fault of the search itself.
+    pub fn learn(&mut self, point: &[f64], loss: f64) -> Result<(), String> {
+        let Self::Bayesian(optimizers, results) = self else { return Ok(()) };
+        *results += 1;
         for (optimizer, coordinate) in optimizers.iter_mut().zip(point) {
             optimizer.tell(*coordinate, loss).map_err(|error| error.to_string())?;
         }
@@ -71,12 +79,12 @@ fn optimizer(range: &Range) -> Result<TpeOptimizer<DefaultEstimatorBuilder>, Str
     builder.gamma(BEST).build(estimator, extent).map_err(|error| error.to_string())
 }
 
-/// How many points a grid has.
+/// Returns how many points a grid has.
 pub fn cells(ranges: &[Range]) -> usize {
     ranges.iter().fold(1, |product, range| product.saturating_mul(range.extent()))
 }
 
-/// The last range counts fastest.
+/// Returns a grid's point; the last range's coordinate changes with every number.
 #[allow(clippy::cast_precision_loss)]
 fn cell(ranges: &[Range], number: usize) -> Vec<f64> {
     let mut rest = number;
@@ -119,7 +127,7 @@ mod tests {
         let mut points = Vec::new();
         for number in 0..count {
             let point = search.next(&ranges, seed, number).unwrap();
-            search.tell(&point, loss(&ranges, &point)).unwrap();
+            search.learn(&point, loss(&ranges, &point)).unwrap();
             points.push(point);
         }
         points

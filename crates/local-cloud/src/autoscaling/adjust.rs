@@ -1,0 +1,25 @@
+//! Brings a capacity into a target's range.
+
+use std::sync::Arc;
+
+use super::activity::{self, Cause};
+use super::key::Key;
+use super::service::Scaling;
+use super::target::{STORE, Target};
+use crate::call::AwsError;
+
+/// Brings a target whose range was changed into it, as soon as its endpoint can be updated.
+pub fn adjust(service: &Arc<Scaling>, key: &Key) -> Result<(), AwsError> {
+    let Some(target) = service.target(key)? else { return Ok(()) };
+    let Some(words) = target.adjust else { return Ok(()) };
+    let Some(variant) = service.variant(key)?.filter(|variant| variant.in_service) else { return Ok(()) };
+    service.cloud.store.update(STORE, &key.resource(), |target: &mut Target| {
+        target.adjust = None;
+        Ok(())
+    })?;
+    let to = variant.desired.clamp(target.min, target.max);
+    if to == variant.desired {
+        return Ok(());
+    }
+    activity::begin(service, key, variant.desired, to, Cause { words, policy: None })
+}

@@ -1,0 +1,169 @@
+//! The operations on scaling policies.
+
+use serde_json::{Value, json};
+
+use super::key::{DIMENSION, Key, named};
+use super::policy::{Policy, STORE, id};
+use super::service::{Request, Scaling};
+use super::track::Memory;
+use crate::call::{AwsError, Reply};
+use crate::support::clock::{now_ms, seconds};
+use crate::support::id::uuid;
+
+const METRIC: &str = "SageMakerVariantInvocationsPerInstance";
+/// Periods of a minute above the target before instances are added.
+const HIGH_PERIODS: u32 = 3;
+/// Periods of a minute below nine tenths of the target before instances are removed.
+const LOW_PERIODS: u32 = 15;
+const LOW: f64 = 0.9;
+
+pub fn put(request: &Request<'_>) -> Reply {
+    let (service, key) = (request.service, request.key()?);
+    let configuration = check(request)?;
+    if service.target(&key)?.is_none() {
+        return Err(key.missing("scalable target registered", ""));
+    }
+    let (resource, name) = (key.resource(), request.text("PolicyName"));
+    if service.policies()?.iter().any(|policy| policy.resource == resource && policy.name != name) {
+        return Err(AwsError::validation(
+            "Only one TargetTrackingScaling policy for a given metric specification is allowed.",
+        ));
+    }
+    let known: Option<Policy> = service.cloud.store.get(STORE, &id(&resource, name))?;
+    // AWS replaces a changed policy's alarms by new ones.
+    if let Some(known) = &known {
+        delete_alarms(service, known)?;
+    }
+    let alarm = |which: &str| format!("TargetTracking-{resource}-Alarm{which}-{}", uuid());
+    let (high, low) = (alarm("High"), (configuration["DisableScaleIn"] != true).then(|| alarm("Low")));
+    let policy = match known {
+        Some(known) => Policy { configuration, high, low, ..known },
+        None => {
+            let path = format!("scalingPolicy:{}:resource/sagemaker/{resource}:policyName/{name}", uuid());
+            Policy {
+                arn: service.cloud.arn("autoscaling", &path),
+                name: name.to_owned(),
+                resource,
+                created_ms: now_ms(),
+                configuration,
+                high,
+                low,
+                memory: Memory::default(),
+            }
+        }
+    };
+    service.cloud.store.put(STORE, &policy.id(), &policy)?;
+    put_alarms(service, &key, &policy)?;
+    Ok(json!({"PolicyARN": policy.arn, "Alarms": describe_alarms(service, &policy)}))
+}
+
+/// Returns the policy's configuration, where the local cloud can do what it asks for.
+fn check(request: &Request<'_>) -> Result<Value, AwsError> {
+    let kind = request.optional("PolicyType").unwrap_or("StepScaling");
+    if kind != "TargetTrackingScaling" {
+        return Err(request.unsupported(&format!("the policy type {kind}")));
+    }
+    let configuration = &request.input()["TargetTrackingScalingPolicyConfiguration"];
+    if configuration.is_null() {
+        return Err(AwsError::validation(
+            "Target tracking scaling policy configuration must be specified for policy type TargetTrackingScaling",
+        ));
+    }
+    if !configuration["CustomizedMetricSpecification"].is_null() {
+        return Err(request.unsupported("CustomizedMetricSpecification in PutScalingPolicy"));
+    }
+    match configuration["PredefinedMetricSpecification"]["PredefinedMetricType"].as_str() {
+        Some(METRIC) => {}
+        Some(other) if other.starts_with("SageMaker") => {
+            return Err(request.unsupported(&format!("the metric {other}")));
+        }
+        Some(_) => {
+            return Err(AwsError::validation(format!(
+                "Scalable dimension {DIMENSION} only supports the following predefined metric types: {METRIC}"
+            )));
+        }
+        None => {
+            return Err(AwsError::validation(
+                "Exactly one of predefined metric specification and customized metric specification must be specified",
+            ));
+        }
+    }
+    if configuration["TargetValue"].as_f64().is_none_or(|target| target <= 0.0 || !target.is_finite()) {
+        return Err(AwsError::validation("Target value must be greater than 0"));
+    }
+    for member in ["ScaleInCooldown", "ScaleOutCooldown"] {
+        if configuration[member].as_i64().is_some_and(|seconds| seconds < 0) {
+            return Err(AwsError::validation(format!("{member} cannot be less than 0")));
+        }
+    }
+    Ok(configuration.clone())
+}
+
+fn put_alarms(service: &Scaling, key: &Key, policy: &Policy) -> Result<(), AwsError> {
+    let (target, metric) = (policy.settings().target, key.metric().describe());
+    let high = (&policy.high, "GreaterThanThreshold", target, HIGH_PERIODS);
+    let low = policy.low.as_ref().map(|low| (low, "LessThanThreshold", LOW * target, LOW_PERIODS));
+    for (name, comparison, threshold, periods) in std::iter::once(high).chain(low) {
+        service.alarms.put_alarm(json!({
+            "AlarmName": name,
+            "AlarmDescription": format!("DO NOT EDIT OR DELETE. For TargetTrackingScaling policy {}.", policy.arn),
+            "ActionsEnabled": true, "AlarmActions": [policy.arn],
+            "Namespace": metric["Namespace"], "MetricName": metric["MetricName"],
+            "Dimensions": metric["Dimensions"], "Statistic": "Sum",
+            "Period": 60, "EvaluationPeriods": periods, "Threshold": threshold, "ComparisonOperator": comparison,
+        }))?;
+    }
+    Ok(())
+}
+
+fn delete_alarms(service: &Scaling, policy: &Policy) -> Result<(), AwsError> {
+    policy.alarms().try_for_each(|name| service.alarms.delete_alarm(name))
+}
+
+fn describe_alarms(service: &Scaling, policy: &Policy) -> Value {
+    policy
+        .alarms()
+        .map(|name| json!({"AlarmName": name, "AlarmARN": service.alarms.alarm_arn(name)}))
+        .collect()
+}
+
+pub fn describe(request: &Request<'_>) -> Reply {
+    let service = request.service;
+    let names = request.input()["PolicyNames"].as_array().map(|_| request.texts("PolicyNames"));
+    let policies = service.policies()?.into_iter().filter(|policy| {
+        names.as_ref().is_none_or(|names| names.contains(&policy.name.as_str()))
+            && request.optional("ResourceId").is_none_or(|resource| resource == policy.resource)
+    });
+    let described = policies.map(|policy| {
+        let mut described = named(&policy.resource);
+        described["Alarms"] = describe_alarms(service, &policy);
+        described["PolicyARN"] = json!(policy.arn);
+        described["PolicyName"] = json!(policy.name);
+        described["PolicyType"] = json!("TargetTrackingScaling");
+        described["TargetTrackingScalingPolicyConfiguration"] = policy.configuration;
+        described["CreationTime"] = seconds(policy.created_ms);
+        described
+    });
+    request.page("ScalingPolicies", described.collect())
+}
+
+pub fn delete(request: &Request<'_>) -> Reply {
+    let (service, key, name) = (request.service, request.key()?, request.text("PolicyName"));
+    let found: Option<Policy> = service.cloud.store.get(STORE, &id(&key.resource(), name))?;
+    let policy =
+        found.ok_or_else(|| key.missing("scaling policy found", &format!(", policy name: {name}")))?;
+    remove(service, &policy)?;
+    Ok(json!({}))
+}
+
+fn remove(service: &Scaling, policy: &Policy) -> Result<(), AwsError> {
+    delete_alarms(service, policy)?;
+    service.cloud.store.delete(STORE, &policy.id()).map(drop)
+}
+
+/// Deletes all policies of a target, with their alarms.
+pub fn delete_policies(service: &Scaling, resource: &str) -> Result<(), AwsError> {
+    let policies = service.policies()?;
+    let mut of_target = policies.iter().filter(|policy| policy.resource == resource);
+    of_target.try_for_each(|policy| remove(service, policy))
+}

@@ -1,0 +1,156 @@
+//! The operations on scalable targets, and what SageMaker asks about them.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::adjust::adjust;
+use super::key::{Key, named};
+use super::policies::delete_policies;
+use super::service::{Request, Scaling};
+use super::target::{STORE, Suspended, Target};
+use super::targets::Targets;
+use crate::authority::Access;
+use crate::call::{AwsError, Caller, Reply};
+use crate::support::clock::seconds;
+
+pub fn register(request: &Request<'_>) -> Reply {
+    let (service, input, key) = (request.service, request.input(), request.key()?);
+    let resource = key.resource();
+    let variant = service
+        .variant(&key)?
+        .ok_or_else(|| AwsError::validation(format!("SageMaker variant does not exist: {resource}")))?;
+    let known = service.target(&key)?;
+    let min = capacity(request, "MinCapacity", known.as_ref().map(|target| target.min))?;
+    let max = capacity(request, "MaxCapacity", known.as_ref().map(|target| target.max))?;
+    if max < min {
+        return Err(AwsError::validation("Maximum capacity cannot be less than minimum capacity"));
+    }
+    if is_burstable(&variant.instance_type) {
+        return Err(AwsError::validation(format!(
+            "SageMaker doesn't support automatic scaling for burstable instances such as T2: variant {resource} has {}. \
+             Deploy it on another instance type, such as ml.m5.large",
+            variant.instance_type
+        )));
+    }
+    let is_new = known.is_none();
+    let mut target = known.unwrap_or_else(|| Target::new(min, max));
+    if let Some(tags) = input["Tags"].as_object() {
+        if !is_new {
+            return Err(AwsError::validation(
+                "Tags can only be given when a scalable target is registered first",
+            ));
+        }
+        target.tag(tags)?;
+    }
+    if let Ok(suspended) = Suspended::deserialize(&input["SuspendedState"]) {
+        target.suspended = suspended;
+    }
+    (target.min, target.max) = (min, max);
+    target.adjust = if variant.desired < min {
+        Some(format!("minimum capacity was set to {min}"))
+    } else if variant.desired > max {
+        Some(format!("maximum capacity was set to {max}"))
+    } else {
+        None
+    };
+    service.cloud.store.put(STORE, &resource, &target)?;
+    adjust(service, &key)?;
+    Ok(json!({"ScalableTargetARN": service.arn_of(&target)}))
+}
+
+/// Reads MinCapacity or MaxCapacity; where the request lacks it, the known one stays.
+fn capacity(request: &Request<'_>, member: &str, known: Option<u64>) -> Result<u64, AwsError> {
+    let given = &request.input()[member];
+    if given.is_null() {
+        let message = format!("{member} must be specified when a new scalable target is registered");
+        return known.ok_or_else(|| AwsError::validation(message));
+    }
+    given.as_u64().filter(|capacity| *capacity >= 1).ok_or_else(|| {
+        let which = if member == "MinCapacity" { "Minimum" } else { "Maximum" };
+        AwsError::validation(format!("{which} capacity must be at least 1 for a SageMaker variant"))
+    })
+}
+
+/// `ml.t2.…`, `ml.t3.…`; not `ml.trn1.…`.
+/// <https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-add-console.html>
+fn is_burstable(kind: &str) -> bool {
+    kind.strip_prefix("ml.t").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+pub fn describe(request: &Request<'_>) -> Reply {
+    let service = request.service;
+    let asked = request.input()["ResourceIds"].as_array().map(|_| request.texts("ResourceIds"));
+    let targets = service.targets()?.into_iter();
+    let targets =
+        targets.filter(|(resource, _)| asked.as_ref().is_none_or(|asked| asked.contains(&resource.as_str())));
+    let described = targets.map(|(resource, target)| {
+        let mut described = named(&resource);
+        described["MinCapacity"] = json!(target.min);
+        described["MaxCapacity"] = json!(target.max);
+        described["RoleARN"] = json!(role(service));
+        described["CreationTime"] = seconds(target.created_ms);
+        described["SuspendedState"] = json!(target.suspended);
+        described["ScalableTargetARN"] = json!(service.arn_of(&target));
+        described
+    });
+    request.page("ScalableTargets", described.collect::<Vec<Value>>())
+}
+
+/// The service-linked role that scales endpoints on AWS. Here the service scales them itself, with no role's permissions.
+fn role(service: &Scaling) -> String {
+    format!(
+        "arn:aws:iam::{}:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/\
+         AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint",
+        service.cloud.account
+    )
+}
+
+pub fn deregister(request: &Request<'_>) -> Reply {
+    let key = request.key()?;
+    if request.service.target(&key)?.is_none() {
+        return Err(key.missing("scalable target found", ""));
+    }
+    remove(request.service, &key)?;
+    Ok(json!({}))
+}
+
+/// Deletes a target with its policies and their alarms. Its activities stay.
+fn remove(service: &Scaling, key: &Key) -> Result<(), AwsError> {
+    delete_policies(service, &key.resource())?;
+    service.cloud.store.delete(STORE, &key.resource()).map(drop)
+}
+
+fn of_endpoint(service: &Scaling, endpoint: &str) -> Result<Vec<Key>, AwsError> {
+    let targets = service.targets()?;
+    let keys = targets.iter().filter_map(|(resource, _)| Key::parse(resource));
+    Ok(keys.filter(|key| key.endpoint == endpoint).collect())
+}
+
+impl Targets for Scaling {
+    fn is_target(&self, endpoint: &str, variant: &str) -> Result<bool, AwsError> {
+        let key = Key { endpoint: endpoint.to_owned(), variant: variant.to_owned() };
+        Ok(self.target(&key)?.is_some())
+    }
+
+    fn may_deregister(&self, caller: &Caller, endpoint: &str) -> Result<(), AwsError> {
+        of_endpoint(self, endpoint)?.iter().try_for_each(|key| {
+            let action = "application-autoscaling:DeregisterScalableTarget";
+            self.iam.authorize(caller, &Access::new(action, self.target_arn(key)?))
+        })
+    }
+
+    fn deregister_all(&self, endpoint: &str) -> Result<(), AwsError> {
+        of_endpoint(self, endpoint)?.iter().try_for_each(|key| remove(self, key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t_instances_are_burstable_and_trainium_is_not() {
+        assert!(is_burstable("ml.t2.medium") && is_burstable("ml.t3.xlarge") && is_burstable("ml.t4g.large"));
+        assert!(!is_burstable("ml.trn1.2xlarge") && !is_burstable("ml.m5.large"));
+    }
+}

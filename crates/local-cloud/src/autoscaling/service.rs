@@ -1,0 +1,59 @@
+//! The service, and what it scales.
+
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+
+use tokio::task::JoinHandle;
+
+use super::scalable::Scalable;
+use crate::authority::Authority;
+use crate::call::AwsError;
+use crate::cloud::Cloud;
+use crate::cloudwatch::Alarms;
+use crate::support::lock::locked;
+
+/// Application Auto Scaling.
+#[derive(Debug)]
+pub struct Scaling {
+    pub(super) cloud: Arc<Cloud>,
+    pub(super) iam: Arc<dyn Authority>,
+    pub(super) alarms: Arc<dyn Alarms>,
+    scaled: OnceLock<Weak<dyn Scalable>>,
+    control: Mutex<Option<JoinHandle<()>>>,
+}
+
+pub type Request<'a> = crate::service::Request<'a, Scaling>;
+
+impl Scaling {
+    /// The scaling of a cloud. It scales nothing before [`Scaling::scale`] is called.
+    pub fn new(cloud: &Arc<Cloud>, iam: Arc<dyn Authority>, alarms: Arc<dyn Alarms>) -> Self {
+        let (scaled, control) = (OnceLock::new(), Mutex::default());
+        Self { cloud: Arc::clone(cloud), iam, alarms, scaled, control }
+    }
+
+    /// Sets what is scaled. It is held weakly, since it holds this service.
+    pub fn scale(&self, scaled: Arc<dyn Scalable>) {
+        // Only the first call counts: one service has all variants.
+        let _ = self.scaled.set(Arc::downgrade(&scaled));
+    }
+
+    /// Returns what is scaled.
+    ///
+    /// # Errors
+    /// `InternalFailure` where that was never set, or is gone as the server stops.
+    pub(super) fn scaled(&self) -> Result<Arc<dyn Scalable>, AwsError> {
+        let scaled = self.scaled.get().and_then(Weak::upgrade);
+        scaled.ok_or_else(|| AwsError::internal("the service that has the variants is not running"))
+    }
+
+    /// Keeps the task of the control loop.
+    pub(super) fn keep_control(&self, task: JoinHandle<()>) {
+        *locked(&self.control) = Some(task);
+    }
+
+    /// Ends the control loop.
+    pub(super) fn stop_control(&self) {
+        if let Some(task) = locked(&self.control).take() {
+            task.abort();
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The errors of CloudWatch, in AWS's words.
+
+use crate::call::AwsError;
+
+pub fn invalid(message: impl Into<String>) -> AwsError {
+    AwsError::new(400, "InvalidParameterValue", message)
+}
+
+pub fn invalid_token() -> AwsError {
+    AwsError::new(400, "InvalidNextToken", "The next token specified is invalid.")
+}
+
+pub fn invalid_combination(message: impl Into<String>) -> AwsError {
+    AwsError::new(400, "InvalidParameterCombination", message)
+}
+
+/// The code that the query protocol has for a `ValidationException`.
+pub fn validation(message: impl Into<String>) -> AwsError {
+    AwsError::new(400, "ValidationError", message)
+}

@@ -1,0 +1,143 @@
+//! The way of a request through a service: decode, check, authorise, call, encode. Each request goes it, and no handler is
+//! reached by another.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::body::Body;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Request as HttpRequest, Response};
+
+use crate::authority::Authority;
+use crate::call::{AwsError, Call, Caller, Reply};
+use crate::door::{Admitted, Door};
+use crate::service::{Handler, Operation, Request, Service};
+
+/// A service as the server keeps it in its list.
+#[async_trait]
+pub trait Served: Send + Sync {
+    /// The name that its requests are signed for.
+    fn name(&self) -> &'static str;
+
+    /// Whether a request that is signed for this name is for this service: two may share a name.
+    fn takes(&self, request: &Parts) -> bool;
+
+    /// Answers a request, whose signature nobody has looked at yet.
+    async fn answer(&self, request: HttpRequest<Body>, door: &Door) -> Response<Body>;
+
+    /// Takes up what outlived the last server.
+    async fn start(&self);
+
+    /// Ends what runs.
+    async fn stop(&self);
+
+    /// Whether nothing is left that an idle server must stay up for.
+    fn is_empty(&self) -> bool;
+}
+
+/// A service whose operations stand in a table, behind the dispatcher.
+pub struct Tabled<S>(pub Arc<S>);
+
+#[async_trait]
+impl<S: Service> Served for Tabled<S> {
+    fn name(&self) -> &'static str {
+        S::NAME
+    }
+
+    fn takes(&self, request: &Parts) -> bool {
+        S::model().speaks(request)
+    }
+
+    async fn answer(&self, request: HttpRequest<Body>, door: &Door) -> Response<Body> {
+        let model = S::model();
+        let admitted = match door.admit(request, S::BODY_LIMIT, model.protocol()).await {
+            Ok(admitted) => admitted,
+            Err(refused) => return refused,
+        };
+        self.dispatch(admitted, &*door.authority).await.map(Body::from)
+    }
+
+    async fn start(&self) {
+        self.0.start().await;
+    }
+
+    async fn stop(&self) {
+        self.0.stop().await;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<S: Service> Tabled<S> {
+    async fn dispatch(&self, admitted: Admitted, authority: &dyn Authority) -> Response<Bytes> {
+        let model = S::model();
+        let Admitted { request, body, caller, request_id } = admitted;
+        let (operation, call) = match Self::decode(&request, body, caller, &request_id) {
+            Ok(decoded) => decoded,
+            Err(error) => return model.encode_error(&request, &error, &request_id),
+        };
+        let request_of = Request { service: &self.0, call: &call };
+        let reply = match Self::authorise(operation, &request_of, authority) {
+            Ok(()) => match operation.handler {
+                Handler::Now(handler) => handler(&request_of),
+                Handler::Later(handler) => handler(request_of).await,
+                Handler::Raw(handler) => match handler(request_of).await {
+                    Ok(response) => return identified(response, &request_id),
+                    Err(error) => Err(error),
+                },
+            },
+            Err(error) => Err(error),
+        };
+        encode::<S>(&request, &call.operation, &reply, &request_id)
+    }
+
+    /// Finds the row of the table, and checks the input against the model.
+    fn decode(
+        request: &Parts,
+        body: Bytes,
+        caller: Caller,
+        request_id: &str,
+    ) -> Result<(&'static Operation<S>, Call), AwsError> {
+        let model = S::model();
+        let name = model.operation(request, &body)?;
+        let operation = S::operations().iter().find(|operation| operation.name == name);
+        let operation = operation.ok_or_else(|| AwsError::unsupported(S::TITLE, &name))?;
+        let (input, payload) = model.decode(&name, request, body)?;
+        let (headers, request_id) = (request.headers.clone(), request_id.to_owned());
+        Ok((operation, Call { caller, operation: name, input, payload, headers, request_id }))
+    }
+
+    fn authorise(
+        operation: &Operation<S>,
+        request: &Request<'_, S>,
+        authority: &dyn Authority,
+    ) -> Result<(), AwsError> {
+        let Some(needs) = operation.needs else { return Ok(()) };
+        let accesses = needs(request)?;
+        if accesses.is_empty() {
+            let message = format!("{} names nothing that its caller must be allowed", operation.name);
+            return Err(AwsError::internal(message));
+        }
+        let mut accesses = accesses.iter();
+        accesses
+            .try_for_each(|access| authority.authorize(&request.call.caller, access))
+            .map_err(S::denied)
+    }
+}
+
+fn encode<S: Service>(request: &Parts, operation: &str, reply: &Reply, request_id: &str) -> Response<Bytes> {
+    match reply {
+        Ok(output) => S::model().encode(request, operation, output, request_id),
+        Err(error) => S::model().encode_error(request, error, request_id),
+    }
+}
+
+fn identified(mut response: Response<Bytes>, request_id: &str) -> Response<Bytes> {
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert("x-amzn-requestid", id);
+    }
+    response
+}

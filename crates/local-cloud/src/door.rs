@@ -1,0 +1,93 @@
+//! The door of the server: reads a request's body and verifies its signature.
+
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Request, Response};
+use jiff::Timestamp;
+
+use crate::authority::Authority;
+use crate::call::{AwsError, Caller};
+use crate::protocol::Protocol;
+use crate::sigv4::{Authorization, SignatureError};
+use crate::support::id;
+
+/// What lets requests in: it knows the keys, and the region for which they must be signed.
+#[derive(Debug)]
+pub struct Door {
+    pub authority: Arc<dyn Authority>,
+    pub region: String,
+}
+
+/// A request whose signature holds.
+pub struct Admitted {
+    pub request: Parts,
+    pub body: Bytes,
+    pub caller: Caller,
+    pub request_id: String,
+}
+
+impl Door {
+    /// Reads a request's body, of at most `limit` bytes, and verifies its signature.
+    ///
+    /// # Errors
+    /// The whole answer, in the words of `protocol`.
+    pub async fn admit(
+        &self,
+        request: Request<Body>,
+        limit: usize,
+        protocol: Protocol,
+    ) -> Result<Admitted, Response<Body>> {
+        let (request, body) = request.into_parts();
+        let request_id = request_id(&request);
+        let refused = |error: AwsError| protocol.error(&error, &request_id).map(Body::from);
+        let found = Authorization::find(&request);
+        // Who has no key here has nothing read: that no signature holds is known without the body.
+        let known = |found: &Authorization| self.authority.credential(&found.access_key_id).is_some();
+        let body = match &found {
+            Ok(Some(found)) if known(found) => to_bytes(body, limit).await,
+            _ => Ok(Bytes::new()),
+        };
+        let body = body.map_err(|_| {
+            refused(AwsError::new(413, "RequestEntityTooLarge", "The request's body is too large."))
+        })?;
+        let caller =
+            self.verify(found, &request, &body, protocol).map_err(|error| refused(error.worded(protocol)))?;
+        Ok(Admitted { request, body, caller, request_id })
+    }
+
+    fn verify(
+        &self,
+        found: Result<Option<Authorization>, SignatureError>,
+        request: &Parts,
+        body: &Bytes,
+        protocol: Protocol,
+    ) -> Result<Caller, SignatureError> {
+        let authorization = found?.ok_or(SignatureError::Missing)?;
+        let region = &authorization.region;
+        // IAM is global, and STS has a global endpoint: both sign for us-east-1.
+        let global = protocol == Protocol::Query && region == "us-east-1";
+        if *region != self.region && !global {
+            return Err(SignatureError::Mismatch(format!(
+                "Credential should be scoped to a valid region, not '{region}': this local cloud is {}.",
+                self.region
+            )));
+        }
+        let credential = self.authority.credential(&authorization.access_key_id);
+        let credential = credential.ok_or(SignatureError::UnknownKey)?;
+        authorization.verify(request, body, &credential, Timestamp::now())?;
+        self.authority.used(&credential, &authorization.service, region);
+        Ok(credential.caller.clone())
+    }
+}
+
+/// The id that the server gave a request.
+pub fn request_id(request: &Parts) -> String {
+    request.extensions.get::<RequestId>().map_or_else(id::uuid, |id| id.0.clone())
+}
+
+/// The id of a request, among its extensions.
+#[derive(Clone)]
+pub struct RequestId(pub String);

@@ -1,0 +1,49 @@
+//! The service: what it holds while it runs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::OnceCell;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
+
+use super::state::End;
+use crate::authority::Authority;
+use crate::cloud::Cloud;
+
+/// The name that a role's trust policy must allow for instances to have the role.
+pub const PRINCIPAL: &str = "ec2.amazonaws.com";
+
+/// EC2.
+#[derive(Debug)]
+pub struct Ec2 {
+    pub(super) cloud: Arc<Cloud>,
+    pub(super) iam: Arc<dyn Authority>,
+    /// The instances that run, by id. Empty after a restart until the service starts.
+    pub(super) machines: Mutex<HashMap<String, Machine>>,
+    /// Locked while instances are admitted, so that two requests cannot both take the last place, or use one client
+    /// token for two instances.
+    pub(super) admission: Mutex<()>,
+    /// Whether instances can have namespaces, or why not.
+    pub(super) namespaces: OnceCell<Result<(), String>>,
+}
+
+impl Ec2 {
+    /// Opens the service on the cloud's state.
+    pub fn new(cloud: &Arc<Cloud>, iam: Arc<dyn Authority>) -> Self {
+        Self {
+            cloud: cloud.clone(),
+            iam,
+            machines: Mutex::default(),
+            admission: Mutex::default(),
+            namespaces: OnceCell::new(),
+        }
+    }
+}
+
+/// The handle of an instance that runs.
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) orders: UnboundedSender<End>,
+    pub(super) task: JoinHandle<()>,
+}

@@ -1,0 +1,62 @@
+//! The access key of opsml's user, in a file of the state folder.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::id;
+
+/// The file in the state folder with the keys of the user `opsml`.
+pub const KEYS_FILE: &str = "keys.json";
+
+/// A long-lived access key, as [`KEYS_FILE`] holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessKey {
+    pub access_key_id: String,
+    pub secret_access_key: String,
+}
+
+impl AccessKey {
+    /// Returns the keys of the state folder: made once, readable by its owner alone, and never overwritten.
+    ///
+    /// # Errors
+    /// The file cannot be written or read.
+    pub fn ensure(dir: &Path) -> std::io::Result<Self> {
+        let path = dir.join(KEYS_FILE);
+        // Written aside and linked into place, so that a half-written file is never taken for the keys.
+        let aside = dir.join(format!("{KEYS_FILE}.{}", std::process::id()));
+        let key = Self::random();
+        if !path.exists() {
+            match std::fs::remove_file(&aside) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
+            file.write_all(&serde_json::to_vec(&key)?)?;
+            file.sync_all()?;
+            let linked = std::fs::hard_link(&aside, &path);
+            std::fs::remove_file(&aside)?;
+            match linked {
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+        }
+        Self::read(dir)
+    }
+
+    /// Returns a new key.
+    pub fn random() -> Self {
+        Self { access_key_id: id::access_key_id("AKIA"), secret_access_key: id::secret() }
+    }
+
+    /// Returns the keys of a folder that has some.
+    ///
+    /// # Errors
+    /// There is no such file, or it cannot be read.
+    pub fn read(dir: &Path) -> std::io::Result<Self> {
+        Ok(serde_json::from_slice(&std::fs::read(dir.join(KEYS_FILE))?)?)
+    }
+}

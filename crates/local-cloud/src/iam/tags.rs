@@ -1,0 +1,59 @@
+//! The tags of users, roles, policies and instance profiles.
+
+use serde_json::{Value, json};
+
+use super::entity::{Entity, change, find};
+use super::error::{invalid_input, quota};
+use super::request::Request;
+use super::stored::Tag;
+use crate::call::{AwsError, Reply};
+
+/// Tags that one entity may have.
+const LIMIT: usize = 50;
+
+/// TagRole, TagUser.
+pub fn add<E: Entity>(request: &Request) -> Reply {
+    let new = request.tags()?;
+    change::<E>(request, |entity| {
+        let tags = entity.tags();
+        *tags = merged(std::mem::take(tags), new)?;
+        Ok(())
+    })?;
+    Ok(Value::Null)
+}
+
+/// UntagRole, UntagUser.
+pub fn remove<E: Entity>(request: &Request) -> Reply {
+    let keys = request.texts("TagKeys");
+    change::<E>(request, |entity| {
+        entity.tags().retain(|tag| !keys.contains(&tag.key.as_str()));
+        Ok(())
+    })?;
+    Ok(Value::Null)
+}
+
+/// ListRoleTags, ListUserTags, ListInstanceProfileTags.
+pub fn list<E: Entity>(request: &Request) -> Reply {
+    let mut entity: E = find(request)?;
+    request.page("Tags", entity.tags().iter().map(|tag| (tag.key.clone(), json!(tag))).collect())
+}
+
+/// Returns the tags with `new` among them, which overwrite those of the same key.
+///
+/// # Errors
+/// One is of AWS's own, or there are too many.
+pub fn merged(mut tags: Vec<Tag>, new: Vec<Tag>) -> Result<Vec<Tag>, AwsError> {
+    for tag in new {
+        if tag.key.to_ascii_lowercase().starts_with("aws:") {
+            return Err(invalid_input("System tags cannot be added/updated by requester"));
+        }
+        match tags.iter_mut().find(|each| each.key == tag.key) {
+            Some(each) => each.value = tag.value,
+            None => tags.push(tag),
+        }
+    }
+    if tags.len() > LIMIT {
+        return Err(quota(format!("The number of tags has reached the maximum limit: {LIMIT}")));
+    }
+    Ok(tags)
+}

@@ -1,0 +1,52 @@
+//! Lambda's errors, in AWS's words.
+
+use serde_json::Value;
+
+use crate::call::AwsError;
+
+/// Why a function's role does not help it.
+pub const NOT_ASSUMABLE: &str = "The role defined for the function cannot be assumed by Lambda.";
+const THROTTLED: u16 = 429;
+
+pub fn invalid(message: impl Into<String>) -> AwsError {
+    AwsError::new(400, "InvalidParameterValueException", message)
+}
+
+pub fn not_found(message: impl Into<String>) -> AwsError {
+    AwsError::new(404, "ResourceNotFoundException", message)
+}
+
+pub fn conflict(message: impl Into<String>) -> AwsError {
+    AwsError::new(409, "ResourceConflictException", message)
+}
+
+/// Returns the error of a failure that is not the caller's.
+pub fn service_failed(message: impl Into<String>) -> AwsError {
+    AwsError::new(500, "ServiceException", message)
+}
+
+/// Returns the error of an invocation beyond a limit of concurrency, which `reason` names.
+pub fn throttled(reason: &str) -> AwsError {
+    AwsError::new(THROTTLED, "TooManyRequestsException", "Rate Exceeded.").with("Reason", reason)
+}
+
+/// Returns whether the same invocation may succeed later: its error is a throttle, or a failure that is not the caller's.
+pub fn is_transient(error: &AwsError) -> bool {
+    error.status == THROTTLED || error.status >= 500
+}
+
+/// Checks the RevisionId of a request, if it has one.
+///
+/// # Errors
+/// It is not the newest.
+pub fn check_revision(input: &Value, newest: &str) -> Result<(), AwsError> {
+    if input["RevisionId"].as_str().is_none_or(|given| given == newest) {
+        return Ok(());
+    }
+    Err(AwsError::new(
+        412,
+        "PreconditionFailedException",
+        "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve \
+         the latest Revision Id",
+    ))
+}

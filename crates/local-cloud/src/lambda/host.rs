@@ -1,0 +1,66 @@
+//! What all execution environments of a server share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{OnceCell, Semaphore};
+
+use super::memory::Watched;
+use crate::authority::{Authority, Session};
+use crate::call::AwsError;
+use crate::cloud::Cloud;
+use crate::logs::LogSink;
+use crate::policy::Context;
+
+/// Whom a function's role has to trust.
+pub const PRINCIPAL: &str = "lambda.amazonaws.com";
+/// Initialisations on demand at once. More would only slow each other down.
+const STARTS: usize = 8;
+
+#[derive(Debug)]
+pub struct Host {
+    pub cloud: Arc<Cloud>,
+    pub iam: Arc<dyn Authority>,
+    pub logs: Arc<dyn LogSink>,
+    /// The processes of all environments.
+    pub watched: Watched,
+    /// Limits the initialisations on demand. It is never closed.
+    pub starts: Semaphore,
+    /// The version of the machine's Python. None: it has none.
+    pub python: OnceCell<Option<String>>,
+    /// The port that stands for AWS where a function cannot reach it.
+    pub unreachable: OnceCell<u16>,
+    stopping: AtomicBool,
+}
+
+impl Host {
+    pub fn new(cloud: &Arc<Cloud>, iam: Arc<dyn Authority>, logs: Arc<dyn LogSink>) -> Self {
+        Self {
+            cloud: Arc::clone(cloud),
+            iam,
+            logs,
+            watched: Watched::default(),
+            starts: Semaphore::new(STARTS),
+            python: OnceCell::new(),
+            unreachable: OnceCell::new(),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// Returns credentials of a function's role.
+    ///
+    /// # Errors
+    /// `AccessDenied`: the role does not trust Lambda, or does not exist.
+    pub fn assume_role(&self, role: &str, function: &str) -> Result<Session, AwsError> {
+        self.iam.assume_role(role, PRINCIPAL, function, &Context::new())
+    }
+
+    /// Forbids to start processes from now on.
+    pub fn begin_stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+}

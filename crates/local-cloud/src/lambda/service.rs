@@ -1,0 +1,68 @@
+//! The service: what its operations work with.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::errors::invalid;
+use super::host::Host;
+use super::pool::Pools;
+use super::record::Function;
+use super::target::Target;
+use crate::authority::Authority;
+use crate::call::{AwsError, Reply};
+use crate::cloud::Cloud;
+use crate::ec2::Network;
+use crate::logs::LogSink;
+use crate::s3::Objects;
+use crate::support::page::{page, size};
+
+/// Entries of a page at most.
+const PAGE: usize = 50;
+
+pub struct Lambda {
+    pub(super) cloud: Arc<Cloud>,
+    pub(super) iam: Arc<dyn Authority>,
+    pub(super) objects: Arc<dyn Objects>,
+    pub(super) network: Arc<dyn Network>,
+    pub(super) host: Arc<Host>,
+    pub(super) pools: Arc<Pools>,
+}
+
+impl Lambda {
+    pub fn new(
+        cloud: &Arc<Cloud>,
+        authority: Arc<dyn Authority>,
+        logs: Arc<dyn LogSink>,
+        objects: Arc<dyn Objects>,
+        network: Arc<dyn Network>,
+    ) -> Self {
+        let host = Arc::new(Host::new(cloud, Arc::clone(&authority), logs));
+        let pools = Arc::new(Pools::new(Arc::clone(&host)));
+        Self { cloud: Arc::clone(cloud), iam: authority, objects, network, host, pools }
+    }
+}
+
+/// One operation of Lambda under way.
+pub type Request<'a> = crate::service::Request<'a, Lambda>;
+
+impl Request<'_> {
+    /// Returns the function that the request names.
+    pub(super) fn target(&self) -> Result<Target, AwsError> {
+        Target::read(&self.service.cloud, self.input())
+    }
+
+    /// Returns the function that the request names, with its record.
+    pub(super) fn found(&self) -> Result<(Target, Function), AwsError> {
+        let target = self.target()?;
+        let function = target.function(&self.service.cloud)?;
+        Ok((target, function))
+    }
+
+    /// Answers with the page of a listing that the request asks for.
+    pub(super) fn page(&self, list: &str, items: Vec<Value>) -> Reply {
+        let size = size(&self.input()["MaxItems"], PAGE, PAGE);
+        let page = page(items, self.optional("Marker"), size);
+        Ok(page.ok_or_else(|| invalid("The marker is not valid."))?.answer(list, "NextMarker"))
+    }
+}

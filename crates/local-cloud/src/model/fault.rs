@@ -1,0 +1,127 @@
+//! What is wrong with an input, in AWS's words.
+
+use serde_json::Value;
+
+use super::shape::{File, Type};
+use crate::call::AwsError;
+use crate::protocol::Protocol;
+use crate::protocol::ec2query;
+
+/// One thing that is wrong.
+#[derive(Debug)]
+pub struct Fault<'m> {
+    /// In AWS's lower camel case; for EC2, as the form has it.
+    pub path: String,
+    /// Null where there is none.
+    pub value: Value,
+    pub constraint: Constraint<'m>,
+}
+
+/// What a value doesn't satisfy.
+#[derive(Debug)]
+pub enum Constraint<'m> {
+    /// It must be there.
+    Required,
+    /// It must not be there: the shape has no such member.
+    Known,
+    Type(Type),
+    Whole,
+    /// The least length or size, or the greatest.
+    MinLength(f64),
+    MaxLength(f64),
+    Min(f64),
+    Max(f64),
+    Enum(&'m [String]),
+    Pattern(&'m str),
+}
+
+impl Constraint<'_> {
+    fn words(&self) -> String {
+        match self {
+            Self::Required => "not be null".to_owned(),
+            Self::Known => "be a parameter of the operation".to_owned(),
+            Self::Type(r#type) => format!("be {}", type_words(*r#type)),
+            Self::Whole => "be a whole number".to_owned(),
+            Self::MinLength(min) => format!("have length greater than or equal to {min}"),
+            Self::MaxLength(max) => format!("have length less than or equal to {max}"),
+            Self::Min(min) => format!("have value greater than or equal to {min}"),
+            Self::Max(max) => format!("have value less than or equal to {max}"),
+            Self::Enum(allowed) => format!("satisfy enum value set: [{}]", allowed.join(", ")),
+            Self::Pattern(pattern) => format!("satisfy regular expression pattern: {pattern}"),
+        }
+    }
+}
+
+fn type_words(r#type: Type) -> &'static str {
+    match r#type {
+        Type::Structure => "a structure",
+        Type::List => "a list",
+        Type::Map => "a map",
+        Type::String => "a string",
+        Type::Blob => "a blob",
+        Type::Timestamp => "a timestamp",
+        Type::Boolean => "true or false",
+        Type::Integer | Type::Long => "an integer",
+        Type::Float | Type::Double => "a number",
+    }
+}
+
+/// Returns the error for the faults of an input; None where there is none.
+pub fn error(model: &File, faults: &[Fault<'_>]) -> Option<AwsError> {
+    let first = faults.first()?;
+    if model.protocol == Protocol::Ec2 {
+        return Some(ec2_error(first));
+    }
+    let own = |fault: &Fault<'_>| match fault.constraint {
+        Constraint::Pattern(pattern) => model.words.get(pattern),
+        _ => None,
+    };
+    // The service itself looks at patterns that it has words for, and AWS's front end at all else, and earlier.
+    let front: Vec<String> = faults.iter().filter(|fault| own(fault).is_none()).map(worded).collect();
+    let message = match (front.len(), own(first)) {
+        (0, Some(words)) => format!("The specified value for {} is invalid. {words}", first.path),
+        (1, _) => format!("1 validation error detected: {}", front[0]),
+        (count, _) => format!("{count} validation errors detected: {}", front.join("; ")),
+    };
+    Some(AwsError::new(400, &model.invalid, message))
+}
+
+fn worded(fault: &Fault<'_>) -> String {
+    let (path, constraint) = (&fault.path, &fault.constraint);
+    if matches!(constraint, Constraint::Known) {
+        return format!("Unknown parameter '{path}'");
+    }
+    let shown = match &fault.value {
+        Value::String(text) => format!("'{text}'"),
+        Value::Number(number) => format!("'{number}'"),
+        other => other.to_string(),
+    };
+    format!("Value {shown} at '{path}' failed to satisfy constraint: Member must {}", constraint.words())
+}
+
+fn ec2_error(fault: &Fault<'_>) -> AwsError {
+    let path = &fault.path;
+    let shown = match &fault.value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let why = match &fault.constraint {
+        Constraint::Required => return ec2query::missing(path),
+        Constraint::Known => return ec2query::unknown(path),
+        Constraint::Enum(_) => {
+            let name = path.rsplit('.').next().unwrap_or(path);
+            let message = format!("Invalid value '{shown}' for {name}.");
+            return AwsError::new(400, "InvalidParameterValue", message);
+        }
+        Constraint::MinLength(min) | Constraint::Min(min) => {
+            format!("Expecting a value greater than or equal to {min}.")
+        }
+        Constraint::MaxLength(max) | Constraint::Max(max) => {
+            format!("Expecting a value less than or equal to {max}.")
+        }
+        Constraint::Type(_) | Constraint::Whole | Constraint::Pattern(_) => {
+            format!("Parameter must {}.", fault.constraint.words())
+        }
+    };
+    ec2query::invalid(path, &shown, &why)
+}

@@ -1,0 +1,31 @@
+//! The errors of S3, in AWS's words, and their way into s3s's type.
+
+use s3s::{S3Error, S3ErrorCode};
+
+use crate::call::AwsError;
+
+pub fn no_such_bucket() -> AwsError {
+    AwsError::new(404, "NoSuchBucket", "The specified bucket does not exist")
+}
+
+pub fn no_such_key() -> AwsError {
+    AwsError::new(404, "NoSuchKey", "The specified key does not exist.")
+}
+
+/// The disk has failed, and nothing was changed.
+pub fn disk(error: std::io::Error) -> AwsError {
+    AwsError::internal(format!("the local cloud could not use its disk: {error}"))
+}
+
+/// Returns the error in s3s's type.
+pub fn to_s3(error: AwsError) -> S3Error {
+    let code = match error.code.as_str() {
+        "InternalFailure" => S3ErrorCode::InternalError,
+        code => S3ErrorCode::from_bytes(code.as_bytes()).unwrap_or(S3ErrorCode::InternalError),
+    };
+    let mut mapped = S3Error::with_message(code, error.message);
+    if let Ok(status) = hyper::StatusCode::from_u16(error.status) {
+        mapped.set_status_code(status);
+    }
+    mapped
+}

@@ -1,0 +1,105 @@
+//! The table of S3's operations: each with its handler and the access that it needs. s3s answers an operation that is not
+//! here with NotImplemented, and so does [`access`](super::access), before it reaches any handler.
+
+use s3s::dto::*;
+use s3s::{S3Request, S3Response, S3Result};
+
+use super::store::ObjectStore;
+
+/// The access that an operation needs to the bucket or the object that the request's path names.
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    Action(&'static str),
+    /// One action for the latest version, another for a version that the request names.
+    Version {
+        latest: &'static str,
+        named: &'static str,
+    },
+    /// The handler authorises each object that the request's body names before it does anything to it.
+    EachObject,
+}
+
+use Needs::{Action, EachObject, Version};
+
+const READ: Needs = Version { latest: "s3:GetObject", named: "s3:GetObjectVersion" };
+
+/// Writes the rows as s3s's trait, whose methods call the handlers, and as the list that [`needs`] reads: so no handler
+/// can be added without the access that it needs.
+macro_rules! operations {
+    ($($name:ident: $handler:ident($input:ident) -> $output:ident, $needs:expr;)*) => {
+        #[async_trait::async_trait]
+        impl s3s::S3 for ObjectStore {
+            $(async fn $handler(&self, req: S3Request<$input>) -> S3Result<S3Response<$output>> {
+                Self::$handler(self, req).await
+            })*
+        }
+
+        const NEEDS: &[(&str, Needs)] = &[$((stringify!($name), $needs)),*];
+    };
+}
+
+operations! {
+    ListBuckets: list_buckets(ListBucketsInput) -> ListBucketsOutput, Action("s3:ListAllMyBuckets");
+    CreateBucket: create_bucket(CreateBucketInput) -> CreateBucketOutput, Action("s3:CreateBucket");
+    HeadBucket: head_bucket(HeadBucketInput) -> HeadBucketOutput, Action("s3:ListBucket");
+    DeleteBucket: delete_bucket(DeleteBucketInput) -> DeleteBucketOutput, Action("s3:DeleteBucket");
+    GetBucketLocation: get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput,
+        Action("s3:GetBucketLocation");
+    PutPublicAccessBlock: put_public_access_block(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput,
+        Action("s3:PutBucketPublicAccessBlock");
+    GetPublicAccessBlock: get_public_access_block(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput,
+        Action("s3:GetBucketPublicAccessBlock");
+    DeletePublicAccessBlock: delete_public_access_block(DeletePublicAccessBlockInput) -> DeletePublicAccessBlockOutput,
+        Action("s3:PutBucketPublicAccessBlock");
+    PutBucketEncryption: put_bucket_encryption(PutBucketEncryptionInput) -> PutBucketEncryptionOutput,
+        Action("s3:PutEncryptionConfiguration");
+    GetBucketEncryption: get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput,
+        Action("s3:GetEncryptionConfiguration");
+    PutBucketVersioning: put_bucket_versioning(PutBucketVersioningInput) -> PutBucketVersioningOutput,
+        Action("s3:PutBucketVersioning");
+    GetBucketVersioning: get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput,
+        Action("s3:GetBucketVersioning");
+    PutBucketTagging: put_bucket_tagging(PutBucketTaggingInput) -> PutBucketTaggingOutput,
+        Action("s3:PutBucketTagging");
+    GetBucketTagging: get_bucket_tagging(GetBucketTaggingInput) -> GetBucketTaggingOutput,
+        Action("s3:GetBucketTagging");
+    DeleteBucketTagging: delete_bucket_tagging(DeleteBucketTaggingInput) -> DeleteBucketTaggingOutput,
+        Action("s3:PutBucketTagging");
+    PutBucketPolicy: put_bucket_policy(PutBucketPolicyInput) -> PutBucketPolicyOutput, Action("s3:PutBucketPolicy");
+    GetBucketPolicy: get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput, Action("s3:GetBucketPolicy");
+    DeleteBucketPolicy: delete_bucket_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput,
+        Action("s3:DeleteBucketPolicy");
+    GetBucketPolicyStatus: get_bucket_policy_status(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput,
+        Action("s3:GetBucketPolicyStatus");
+    GetBucketAcl: get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput, Action("s3:GetBucketAcl");
+
+    PutObject: put_object(PutObjectInput) -> PutObjectOutput, Action("s3:PutObject");
+    CopyObject: copy_object(CopyObjectInput) -> CopyObjectOutput, Action("s3:PutObject");
+    GetObject: get_object(GetObjectInput) -> GetObjectOutput, READ;
+    HeadObject: head_object(HeadObjectInput) -> HeadObjectOutput, READ;
+    DeleteObject: delete_object(DeleteObjectInput) -> DeleteObjectOutput,
+        Version { latest: "s3:DeleteObject", named: "s3:DeleteObjectVersion" };
+    DeleteObjects: delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput, EachObject;
+
+    ListObjects: list_objects(ListObjectsInput) -> ListObjectsOutput, Action("s3:ListBucket");
+    ListObjectsV2: list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output, Action("s3:ListBucket");
+    ListObjectVersions: list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput,
+        Action("s3:ListBucketVersions");
+
+    CreateMultipartUpload: create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput,
+        Action("s3:PutObject");
+    UploadPart: upload_part(UploadPartInput) -> UploadPartOutput, Action("s3:PutObject");
+    CompleteMultipartUpload: complete_multipart_upload(CompleteMultipartUploadInput) -> CompleteMultipartUploadOutput,
+        Action("s3:PutObject");
+    AbortMultipartUpload: abort_multipart_upload(AbortMultipartUploadInput) -> AbortMultipartUploadOutput,
+        Action("s3:AbortMultipartUpload");
+    ListParts: list_parts(ListPartsInput) -> ListPartsOutput, Action("s3:ListMultipartUploadParts");
+    ListMultipartUploads: list_multipart_uploads(ListMultipartUploadsInput) -> ListMultipartUploadsOutput,
+        Action("s3:ListBucketMultipartUploads");
+}
+
+/// Returns the access that an operation needs. None: the local cloud does not support it.
+pub fn needs(operation: &str) -> Option<Needs> {
+    NEEDS.iter().find(|(name, _)| *name == operation).map(|(_, needs)| *needs)
+}

@@ -1,0 +1,88 @@
+//! The service, as the server keeps it in its list.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::body::Body;
+use http::request::Parts;
+use http::{Request, Response};
+use s3s::config::{S3Config, StaticConfigProvider};
+use s3s::service::{S3Service, S3ServiceBuilder};
+
+use super::bucket::{BUCKET, Bucket};
+use super::objects::Objects;
+use super::store::ObjectStore;
+use crate::authority::Authority;
+use crate::call::AwsError;
+use crate::cloud::Cloud;
+use crate::dispatch::Served;
+use crate::door::{Door, request_id};
+use crate::protocol::Protocol;
+
+/// S3. It verifies signatures itself, since those reach into the body.
+#[derive(Debug)]
+pub struct S3 {
+    store: ObjectStore,
+    service: S3Service,
+}
+
+impl S3 {
+    /// Opens the objects of a cloud, and deletes the files that a crash left without an object.
+    ///
+    /// # Errors
+    /// The store's, and the disk's.
+    pub fn open(cloud: &Arc<Cloud>, iam: Arc<dyn Authority>) -> Result<Self, AwsError> {
+        let store = ObjectStore::open(cloud, iam)?;
+        let mut builder = S3ServiceBuilder::new(store.clone());
+        // s3s checks access only where it checks signatures, too.
+        builder.set_auth(store.clone());
+        builder.set_access(store.clone());
+        let mut config = S3Config::default();
+        config.presigned_url_max_skew_time_secs = 900;
+        // `a//b` is a key of its own.
+        config.normalize_forward_slash_path = false;
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+        Ok(Self { store, service: builder.build() })
+    }
+
+    /// Returns the objects, for other services.
+    pub fn objects(&self) -> Arc<dyn Objects> {
+        Arc::new(self.store.clone())
+    }
+}
+
+#[async_trait]
+impl Served for S3 {
+    fn name(&self) -> &'static str {
+        "s3"
+    }
+
+    fn takes(&self, _: &Parts) -> bool {
+        true
+    }
+
+    async fn answer(&self, request: Request<Body>, _: &Door) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let request_id = request_id(&parts);
+        let request = Request::from_parts(parts, s3s::Body::http_body_unsync(body));
+        let mut response = match self.service.call(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(error) => {
+                let error = AwsError::internal(format!("{error:?}"));
+                Protocol::Query.error(&error, &request_id).map(Body::from)
+            }
+        };
+        if let Ok(id) = request_id.parse() {
+            response.headers_mut().insert("x-amz-request-id", id);
+        }
+        response
+    }
+
+    async fn start(&self) {}
+
+    async fn stop(&self) {}
+
+    fn is_empty(&self) -> bool {
+        self.store.cloud.store.list::<Bucket>(BUCKET).is_ok_and(|buckets| buckets.is_empty())
+    }
+}

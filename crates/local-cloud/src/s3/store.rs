@@ -1,0 +1,187 @@
+//! The objects and buckets themselves, below the operations and below what other services do with them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::arn::{bucket_arn, object_arn};
+use super::blobs::{Blobs, Written, blocking};
+use super::bucket::{BUCKET, Bucket};
+use super::bucket_policy::is_public;
+use super::checksums::{by_name, default_hasher};
+use super::error::{disk, no_such_bucket, no_such_key};
+use super::index::{Condition, Cursor, DEFAULT_TYPE, Deleted, Headers, Index, Record, Refused, Version};
+use super::objects::{Listed, Objects};
+use crate::authority::{Access, Authority};
+use crate::call::{AwsError, Caller};
+use crate::cloud::Cloud;
+use crate::policy::{Context, Document};
+use crate::support::clock::now_ms;
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ObjectStore {
+    pub cloud: Arc<Cloud>,
+    pub iam: Arc<dyn Authority>,
+    pub index: Index,
+    pub blobs: Blobs,
+}
+
+impl ObjectStore {
+    /// Makes the folders of the bytes, and deletes files that a crash left there.
+    pub fn open(cloud: &Arc<Cloud>, iam: Arc<dyn Authority>) -> Result<Self, AwsError> {
+        let index = Index::new(cloud.store.clone());
+        let blobs = Blobs::open(&cloud.settings.dir, &index.files()?).map_err(disk)?;
+        Ok(Self { cloud: Arc::clone(cloud), iam, index, blobs })
+    }
+
+    /// Checks that `caller` has an access to a bucket or to an object in it.
+    ///
+    /// # Errors
+    /// `AccessDenied`.
+    pub fn authorize(&self, caller: &Caller, bucket: &str, access: Access) -> Result<(), AwsError> {
+        let stored = self.cloud.store.get::<Bucket>(BUCKET, bucket)?;
+        let block = stored.as_ref().and_then(|bucket| bucket.public_access_block);
+        let restricted = block.is_some_and(|block| block.restrict_public_buckets);
+        let policy = stored.and_then(|bucket| bucket.policy);
+        let policy = policy.map(|text| Document::resource(&text).map_err(AwsError::internal)).transpose()?;
+        // A public policy of a restricted bucket is for the account alone, to which every signer here belongs.
+        let policy = policy.filter(|policy| !(restricted && caller.is_anonymous() && is_public(policy)));
+        self.iam.authorize(caller, &access.with_policy(policy)).map_err(|error| match caller.is_anonymous() {
+            true => AwsError::new(403, "AccessDenied", "Access Denied"),
+            false => error,
+        })
+    }
+
+    pub fn bucket(&self, name: &str) -> Result<Bucket, AwsError> {
+        self.cloud.store.get(BUCKET, name)?.ok_or_else(no_such_bucket)
+    }
+
+    pub fn change_bucket(&self, name: &str, change: impl FnOnce(&mut Bucket)) -> Result<(), AwsError> {
+        let changed = self.cloud.store.update(BUCKET, name, |bucket: &mut Bucket| {
+            change(bucket);
+            Ok(())
+        })?;
+        changed.ok_or_else(no_such_bucket)
+    }
+
+    /// Returns the latest version of an object, or the version that is asked for.
+    ///
+    /// # Errors
+    /// Only a caller who may list the bucket learns that the object does not exist.
+    pub fn object(
+        &self,
+        caller: &Caller,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<Version, AwsError> {
+        self.bucket(bucket)?;
+        let found = self.index.get(bucket, key, version)?;
+        match found {
+            Some(found) if found.record.file.is_some() || version.is_some() => Ok(found),
+            _ => {
+                self.authorize(caller, bucket, Access::new("s3:ListBucket", bucket_arn(bucket)))?;
+                Err(match version {
+                    None => no_such_key(),
+                    Some(_) => AwsError::new(404, "NoSuchVersion", "The specified version does not exist."),
+                })
+            }
+        }
+    }
+
+    /// Makes an object of what was written. If that fails, its file is deleted.
+    pub async fn commit(
+        &self,
+        bucket: &str,
+        key: &str,
+        written: Written,
+        etag: String,
+        headers: Headers,
+        condition: Option<Condition>,
+    ) -> Result<(Deleted, Record), AwsError> {
+        let record = Record {
+            file: Some(written.file.clone()),
+            size: written.size,
+            etag,
+            modified_ms: now_ms(),
+            headers,
+            checksums: by_name(written.checksums),
+        };
+        let outcome = self
+            .bucket(bucket)
+            .and_then(|b| self.index.put(bucket, key, b.versioning, condition.as_ref(), &record))
+            .and_then(|outcome| {
+                outcome.map_err(|refused| match refused {
+                    Refused::NoSuchKey => no_such_key(),
+                    Refused::Failed => AwsError::new(
+                        412,
+                        "PreconditionFailed",
+                        "At least one of the pre-conditions you specified did not hold",
+                    ),
+                })
+            });
+        match outcome {
+            Ok(mut replaced) => {
+                self.blobs.remove(std::mem::take(&mut replaced.files)).await;
+                Ok((replaced, record))
+            }
+            Err(error) => {
+                self.blobs.remove(vec![written.file]).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Deletes an object, or the version that is asked for, as the bucket's versioning says.
+    pub async fn delete(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<Deleted, AwsError> {
+        let versioning = self.bucket(bucket)?.versioning;
+        let mut deleted = self.index.delete(bucket, key, versioning, version, now_ms())?;
+        self.blobs.remove(std::mem::take(&mut deleted.files)).await;
+        Ok(deleted)
+    }
+}
+
+#[async_trait]
+impl Objects for ObjectStore {
+    fn list(&self, caller: &Caller, bucket: &str, prefix: &str) -> Result<Vec<Listed>, AwsError> {
+        let context = Context::new().with("s3:prefix", prefix);
+        let access = Access::new("s3:ListBucket", bucket_arn(bucket)).with(context);
+        self.authorize(caller, bucket, access)?;
+        self.bucket(bucket)?;
+        let mut found = Vec::new();
+        let mut cursor: Option<Cursor> = None;
+        loop {
+            let page = self.index.list(bucket, prefix, None, cursor.as_ref(), 1000, false)?;
+            found.extend(page.versions.into_iter().map(|v| Listed {
+                key: v.key,
+                size: v.record.size,
+                etag: v.record.etag,
+            }));
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    async fn get_to_file(&self, caller: &Caller, bucket: &str, key: &str, to: &Path) -> Result<(), AwsError> {
+        self.authorize(caller, bucket, Access::new("s3:GetObject", object_arn(bucket, key)))?;
+        let found = self.object(caller, bucket, key, None)?;
+        let file = found.record.file.ok_or_else(no_such_key)?;
+        let (from, to) = (self.blobs.path(&file), to.to_owned());
+        blocking(move || std::fs::copy(from, to)).await.map_err(disk)?;
+        Ok(())
+    }
+
+    async fn put_file(&self, caller: &Caller, bucket: &str, key: &str, from: &Path) -> Result<(), AwsError> {
+        self.authorize(caller, bucket, Access::new("s3:PutObject", object_arn(bucket, key)))?;
+        self.bucket(bucket)?;
+        let written = self.blobs.copy_in(from.to_owned(), default_hasher()).await.map_err(disk)?;
+        let etag = hex::encode(written.md5);
+        let headers = Headers { content_type: Some(DEFAULT_TYPE.to_owned()), ..Headers::default() };
+        self.commit(bucket, key, written, etag, headers, None).await?;
+        Ok(())
+    }
+}

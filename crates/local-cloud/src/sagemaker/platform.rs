@@ -1,0 +1,41 @@
+//! What containers run on: the state, the roles that they act as, their logs, and the objects that they read and write.
+
+use std::sync::Arc;
+
+use crate::authority::{Authority, Session};
+use crate::call::AwsError;
+use crate::cloud::Cloud;
+use crate::logs::LogSink;
+use crate::policy::Context;
+use crate::s3::Objects;
+
+/// SageMaker's name in trust policies.
+pub const PRINCIPAL: &str = "sagemaker.amazonaws.com";
+/// The name of a role's session that SageMaker starts.
+const SESSION: &str = "SageMaker";
+
+/// Held by everything that runs a container.
+#[derive(Debug)]
+pub struct Platform {
+    pub cloud: Arc<Cloud>,
+    pub iam: Arc<dyn Authority>,
+    pub logs: Arc<dyn LogSink>,
+    pub objects: Arc<dyn Objects>,
+}
+
+impl Platform {
+    /// Returns credentials of a role.
+    ///
+    /// # Errors
+    /// A ValidationException in SageMaker's words, where the role does not exist or does not trust SageMaker.
+    pub fn assume(&self, role: &str) -> Result<Session, AwsError> {
+        let session = self.iam.assume_role(role, PRINCIPAL, SESSION, &Context::new());
+        session.map_err(|error| match error.code.as_str() {
+            "AccessDenied" => AwsError::validation(format!(
+                "Could not assume role {role}. Please ensure that the role exists and allows principal '{PRINCIPAL}' to \
+                 assume the role."
+            )),
+            _ => error,
+        })
+    }
+}

@@ -1,0 +1,127 @@
+//! Accepts connections: a limited number at once, each with time-outs, so that a client that stalls keeps nobody else out.
+
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, Sleep};
+
+/// Connections at once. A job's worker holds a few, an SDK a dozen.
+const CONNECTIONS: u32 = 512;
+/// How long a request's head may take to arrive. A connection without a request is closed after the same time.
+const HEAD: Duration = Duration::from_secs(75);
+/// How long a body may pause before it is complete.
+const STALLED: Duration = Duration::from_secs(60);
+
+/// Answers requests until `stop` is true or its sender is dropped, and returns when those under way are answered.
+pub async fn serve<F, A>(listener: TcpListener, answer: F, mut stop: watch::Receiver<bool>)
+where
+    F: Fn(Request<Body>) -> A + Clone + Send + 'static,
+    A: Future<Output = Response<Body>> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(CONNECTIONS as usize));
+    loop {
+        // The semaphore is never closed.
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            // It also ends when the sender is dropped.
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let Ok((stream, _)) = accepted else {
+            // The client is gone, or too many files are open; the next connection may succeed.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        // Small answers must not wait for the client's acknowledgement. If this fails, they wait.
+        let _ = stream.set_nodelay(true);
+        let (answer, mut stop) = (answer.clone(), stop.clone());
+        tokio::spawn(async move {
+            let service = service_fn(move |request: Request<Incoming>| {
+                let answered = answer(request.map(|body| Body::new(Timed::new(body))));
+                async move { Ok::<_, Infallible>(answered.await) }
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD)
+                .serve_connection(TokioIo::new(stream), service);
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => Some(ended),
+                _ = stop.wait_for(|stop| *stop) => None,
+            };
+            // A connection that breaks off concerns the client alone.
+            if ended.is_none() {
+                connection.as_mut().graceful_shutdown();
+                let _ = connection.await;
+            }
+            drop(place);
+        });
+    }
+    // Every place is free once every connection has ended.
+    let _ = places.acquire_many(CONNECTIONS).await;
+}
+
+/// Returns whether a request's Host header names the loopback interface.
+pub fn names_loopback(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get("host").and_then(|value| value.to_str().ok()) else { return false };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    ["127.0.0.1", "localhost", "[::1]"].contains(&name)
+}
+
+/// A body that fails when nothing has arrived for [`STALLED`].
+struct Timed {
+    body: Incoming,
+    /// Boxed, since it must not move.
+    deadline: Pin<Box<Sleep>>,
+}
+
+impl Timed {
+    fn new(body: Incoming) -> Self {
+        Self { body, deadline: Box::pin(tokio::time::sleep(STALLED)) }
+    }
+}
+
+impl hyper::body::Body for Timed {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(frame) => {
+                self.deadline.as_mut().reset(Instant::now() + STALLED);
+                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+            }
+            Poll::Pending if self.deadline.as_mut().poll(context).is_ready() => {
+                let error = format!("nothing of the body arrived for {} s", STALLED.as_secs());
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

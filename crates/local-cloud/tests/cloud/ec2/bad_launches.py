@@ -1,0 +1,41 @@
+"""Launches that EC2 refuses, with its words."""
+image = ssm.get_parameter(Name=IMAGE.removeprefix("resolve:ssm:"))["Parameter"]["Value"]
+for code, words, more in [
+    ("InvalidAMIID.NotFound", "The image id '[ami-0123456789abcdef0]' does not exist", dict(ImageId="ami-0123456789abcdef0")),
+    ("InvalidAMIID.Malformed", 'Invalid id: "ubuntu" (expecting "ami-...")', dict(ImageId="ubuntu")),
+    ("InvalidParameterValue", "/aws/service/none", dict(ImageId="resolve:ssm:/aws/service/none")),
+    ("InvalidKeyPair.NotFound", "The key pair 'none' does not exist", dict(KeyName="none")),
+    ("InvalidGroup.NotFound", "The security group 'sg-0123' does not exist", dict(SecurityGroupIds=["sg-0123"])),
+    ("InvalidGroupId.Malformed", "", dict(SecurityGroupIds=["ssh"])),
+    ("InvalidGroup.NotFound", "does not exist in default VPC", dict(SecurityGroups=["none"])),
+    ("InvalidSubnetID.NotFound", "The subnet ID 'subnet-1' does not exist", dict(SubnetId="subnet-1")),
+    ("InvalidParameterValue", "Invalid availability zone: [eu-west-1a]", dict(Placement={"AvailabilityZone": "eu-west-1a"})),
+    ("InvalidParameterValue", "Invalid value 'm5.huge' for InstanceType.", dict(InstanceType="m5.huge")),
+    ("InvalidParameterValue", "The architecture 'arm64'", dict(InstanceType="m6g.large")),
+    ("Unsupported", "currently not supported", dict(InstanceType="x1.16xlarge")),
+    ("InvalidParameterValue", "Value (none) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name",
+     dict(IamInstanceProfile={"Name": "none"})),
+    ("InvalidParameterValue", "User data is limited to 16384 bytes", dict(UserData="#!/bin/sh\n" + "#" * 16384)),
+    ("InvalidParameterValue", "MinCount", dict(MinCount=0)),
+    ("InvalidParameterValue", "MaxCount", dict(MinCount=2)),
+    ("InvalidBlockDeviceMapping", "smaller than snapshot", dict(BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 1}}])),
+    ("InvalidParameterValue", "HttpPutResponseHopLimit", dict(MetadataOptions={"HttpPutResponseHopLimit": 65})),
+    ("InvalidParameterValue", "'vpc' is not a valid taggable resource type", dict(TagSpecifications=[{"ResourceType": "vpc", "Tags": []}])),
+    ("UnknownOperationException", "RunInstances with LaunchTemplate", dict(LaunchTemplate={"LaunchTemplateName": "x"})),
+]:
+    message = refused(code, run, **more)
+    assert words in message, (message, words)
+iam.create_instance_profile(InstanceProfileName="empty")
+assert "has no associated IAM Roles" in refused("InvalidParameterValue", run, IamInstanceProfile={"Name": "empty"})
+assert refused("InvalidInstanceID.NotFound", ec2.terminate_instances, InstanceIds=["i-0123456789abcdef0"]) == (
+    "The instance ID 'i-0123456789abcdef0' does not exist")
+refused("InvalidInstanceID.Malformed", ec2.describe_instances, InstanceIds=["web"])
+assert "ssh-keygen" in refused("UnknownOperationException", ec2.create_key_pair, KeyName="x")
+refused("UnknownOperationException", ec2.create_volume, AvailabilityZone="us-east-1a", Size=1)
+assert ec2.describe_instances()["Reservations"] == [], "nothing was launched"
+assert refused("DryRunOperation", run, DryRun=True) == "Request would have succeeded, but DryRun flag is set."
+stranger = boto3.client("ec2", config=config, aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key="x")
+assert refused("AuthFailure", stranger.describe_vpcs) == "AWS was not able to validate the provided access credentials"
+i = run(ImageId=image, BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 20}}], MetadataOptions={"HttpTokens": "optional"})
+assert told(i)["MetadataOptions"]["HttpTokens"] == "optional"
+terminate(i)

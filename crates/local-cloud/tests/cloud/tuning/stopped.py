@@ -1,0 +1,5 @@
+"""A tuning job that ran when the server was stopped has failed."""
+result = tuned("lost")
+assert result["HyperParameterTuningJobStatus"] == "Failed"
+assert result["FailureReason"].startswith("InternalServerError: the local cloud was stopped while the tuning job ran"), result
+assert result["TrainingJobStatusCounters"]["NonRetryableError"] == 1, result

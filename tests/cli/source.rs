@@ -1,0 +1,289 @@
+//! The source as the structure tests read it: files, the modules that they are, and the paths that they name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// A Rust file.
+pub struct Source {
+    /// From the repository's root.
+    pub path: String,
+    /// Below its crate's `src`: `["runbook", "check"]`; empty for `lib.rs` and `main.rs`.
+    pub module: Vec<String>,
+    pub text: String,
+}
+
+impl Source {
+    /// Returns the crate's first module that the file is in; empty for `lib.rs` and `main.rs`.
+    pub fn top(&self) -> &str {
+        self.module.first().map_or("", String::as_str)
+    }
+
+    /// Whether the file is made of unit tests, which may use anything.
+    pub fn is_test(&self) -> bool {
+        self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
+    }
+
+    /// Returns the lines of code with their numbers: no comments and no unit tests.
+    pub fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let end = match self.is_test() {
+            true => 0,
+            false => ["\n#[cfg(test)]\nmod tests {", "\n#[cfg(test)]\npub mod tests {", "\n#[cfg(test)]\npub(super) mod tests {"]
+                .iter()
+                .filter_map(|opening| self.text.find(opening))
+                .min()
+                .unwrap_or(self.text.len()),
+        };
+        let lines = self.text[..end].lines().enumerate().map(|(index, line)| (index + 1, line));
+        lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
+    }
+
+    /// Returns `FILE:LINE`.
+    pub fn place(&self, line: usize) -> String {
+        format!("{}:{line}", self.path)
+    }
+
+    /// Returns every path that begins with `crate`, `super` or `self`, with its line, as modules and names below the crate's
+    /// root. A group (`crate::{a, b::c}`) is a path for each of its members.
+    pub fn paths(&self) -> Vec<(usize, Vec<String>)> {
+        let mut tokens: Vec<(usize, String)> = Vec::new();
+        for (number, line) in self.code() {
+            tokens.extend(tokens_of(line).map(|token| (number, token)));
+        }
+        let mut found = Vec::new();
+        for at in 0..tokens.len() {
+            let (line, token) = &tokens[at];
+            // `$crate` and `other::super` don't begin here.
+            let begins = at == 0 || !["::", "$"].contains(&tokens[at - 1].1.as_str());
+            if !begins || !tokens.get(at + 1).is_some_and(|(_, next)| next == "::") {
+                continue;
+            }
+            let start = match token.as_str() {
+                "crate" => Vec::new(),
+                "self" => self.module.clone(),
+                "super" => self.module[..self.module.len().saturating_sub(1)].to_vec(),
+                _ => continue,
+            };
+            let mut next = at + 2;
+            read_path(&tokens, &mut next, start, &mut |path| found.push((*line, path)));
+        }
+        found
+    }
+}
+
+/// Splits a line into words, `::` and single signs; the content of strings is left out.
+fn tokens_of(line: &str) -> impl Iterator<Item = String> {
+    let mut tokens = Vec::new();
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => {
+                while let Some(c) = chars.next() {
+                    match c {
+                        '\\' => drop(chars.next()),
+                        '"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            '/' if chars.peek() == Some(&'/') => break,
+            ':' if chars.peek() == Some(&':') => {
+                chars.next();
+                tokens.push("::".to_owned());
+            }
+            c if c.is_alphanumeric() || c == '_' => {
+                let mut word = String::from(c);
+                while let Some(c) = chars.next_if(|c| c.is_alphanumeric() || *c == '_') {
+                    word.push(c);
+                }
+                tokens.push(word);
+            }
+            c if c.is_whitespace() => {}
+            c => tokens.push(c.to_string()),
+        }
+    }
+    tokens.into_iter()
+}
+
+fn is_word(token: &str) -> bool {
+    token.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// Reads what follows `start::` at `next`, and hands out each whole path.
+fn read_path(
+    tokens: &[(usize, String)],
+    next: &mut usize,
+    mut path: Vec<String>,
+    found: &mut impl FnMut(Vec<String>),
+) {
+    loop {
+        match tokens.get(*next).map(|(_, token)| token.as_str()) {
+            Some("{") => {
+                *next += 1;
+                while let Some((_, token)) = tokens.get(*next) {
+                    match token.as_str() {
+                        "}" => {
+                            *next += 1;
+                            return;
+                        }
+                        "," => *next += 1,
+                        _ => read_path(tokens, next, path.clone(), found),
+                    }
+                }
+                return;
+            }
+            Some("super") => drop(path.pop()),
+            Some("self") => {}
+            Some(word) if is_word(word) => path.push(word.to_owned()),
+            _ => {
+                // `*` of a glob, `<` of a type.
+                *next += 1;
+                return found(path);
+            }
+        }
+        *next += 1;
+        if tokens.get(*next).is_some_and(|(_, token)| token == "as") {
+            *next += 2;
+        }
+        if tokens.get(*next).is_none_or(|(_, token)| token != "::") {
+            return found(path);
+        }
+        *next += 1;
+    }
+}
+
+/// Returns the repository's root.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Returns every Rust file of a folder; there must be some.
+pub fn sources(folder: &str) -> Vec<Source> {
+    let mut files = Vec::new();
+    rust_files(&root().join(folder), &mut files);
+    assert!(!files.is_empty(), "{folder} has no Rust file");
+    files.sort();
+    let read = |path: PathBuf| {
+        let below = path.strip_prefix(root().join(folder)).unwrap().with_extension("");
+        let mut module: Vec<String> =
+            below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        if ["mod", "lib", "main"].contains(&module.last().map_or("", String::as_str)) {
+            module.pop();
+        }
+        let shown = path.strip_prefix(root()).unwrap().display().to_string();
+        Source { path: shown, module, text: std::fs::read_to_string(&path).unwrap() }
+    };
+    files.into_iter().map(read).collect()
+}
+
+/// Which file of a crate names what of which other. A module's own file (`mod.rs`) also names each module below it, since
+/// it declares them.
+pub struct Imports<'a> {
+    files: &'a [Source],
+    /// By index: the files that a file uses, each with the first line that does.
+    uses: Vec<BTreeMap<usize, usize>>,
+}
+
+impl<'a> Imports<'a> {
+    /// Reads the imports among a crate's files.
+    pub fn of(files: &'a [Source]) -> Self {
+        let by_module: BTreeMap<&[String], usize> =
+            files.iter().enumerate().map(|(index, file)| (&*file.module, index)).collect();
+        let mut uses = Vec::new();
+        for (index, file) in files.iter().enumerate() {
+            let mut found = BTreeMap::new();
+            for (line, path) in file.paths() {
+                let known = (0..=path.len()).rev().find_map(|end| by_module.get(&path[..end]));
+                if let Some(used) = known.filter(|used| **used != index) {
+                    found.entry(*used).or_insert(line);
+                }
+            }
+            for (line, text) in file.code() {
+                let declared = text.split("mod ").nth(1).and_then(|rest| rest.trim().strip_suffix(';'));
+                let child = declared.map(|name| [&*file.module, &[name.to_owned()]].concat());
+                if let Some(child) = child.and_then(|child| by_module.get(&*child)) {
+                    found.entry(*child).or_insert(line);
+                }
+            }
+            uses.push(found);
+        }
+        Self { files, uses }
+    }
+
+    /// Returns each circle of files, with a line for every import in it.
+    pub fn circles(&self) -> Vec<String> {
+        let reach: Vec<BTreeSet<usize>> = (0..self.files.len()).map(|start| self.reachable(start)).collect();
+        let mut seen = BTreeSet::new();
+        let mut circles = Vec::new();
+        for start in 0..self.files.len() {
+            let circle: Vec<usize> =
+                reach[start].iter().copied().filter(|other| reach[*other].contains(&start)).collect();
+            if circle.is_empty() || !seen.insert(circle.clone()) {
+                continue;
+            }
+            let mut lines = Vec::new();
+            for from in &circle {
+                for (to, line) in self.uses[*from].iter().filter(|(to, _)| circle.contains(to)) {
+                    lines.push(format!("{} uses {}", self.files[*from].place(*line), self.files[*to].path));
+                }
+            }
+            circles.push(format!("a circle of {} files:\n    {}", circle.len(), lines.join("\n    ")));
+        }
+        circles
+    }
+
+    fn reachable(&self, start: usize) -> BTreeSet<usize> {
+        let (mut found, mut open) = (BTreeSet::new(), vec![start]);
+        while let Some(from) = open.pop() {
+            open.extend(self.uses[from].keys().filter(|to| found.insert(**to)));
+        }
+        found
+    }
+}
+
+/// A row of ARCHITECTURE.md's tables of modules.
+pub struct Row {
+    /// A crate's first modules: one row may be about several.
+    pub modules: Vec<String>,
+    /// What they may use beside themselves; None: everything.
+    pub may_use: Option<Vec<String>>,
+    /// Whether they are services, whose inside nobody else may name.
+    pub service: bool,
+}
+
+/// Reads the table under the heading "Modules of `FOLDER`" of ARCHITECTURE.md: `| module | holds | may use |`.
+pub fn table(folder: &str) -> Vec<Row> {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let heading = format!("Modules of `{folder}`");
+    let section = text.split("\n#").find(|section| section.lines().next().unwrap().ends_with(&heading));
+    let section = section.unwrap_or_else(|| panic!("ARCHITECTURE.md has no section \"{heading}\""));
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [modules, holds, may_use] = cells[..] else { panic!("not a row of three cells: {line}") };
+        Row {
+            modules: quoted(modules),
+            may_use: (may_use != "everything").then(|| quoted(may_use)),
+            service: holds.starts_with("service"),
+        }
+    };
+    let rows: Vec<Row> = rows.map(row).collect();
+    assert!(!rows.is_empty(), "the table of {folder} is empty");
+    rows
+}
+
+/// Returns the names in back-ticks, without a slash or an ending.
+fn quoted(cell: &str) -> Vec<String> {
+    let name = |text: &str| text.trim_end_matches('/').trim_end_matches(".rs").to_owned();
+    cell.split('`').skip(1).step_by(2).map(name).collect()
+}
