@@ -76,8 +76,10 @@ impl Record {
 /// It holds files, but none that a server makes: it is not ours.
 pub fn ensure_dir(dir: &Path) -> io::Result<()> {
     private_dir(dir)?;
+    // In this order: what another server makes meanwhile comes after its lock.
+    let holds_files = std::fs::read_dir(dir)?.next().is_some();
     let ours = [LOCK, START_LOCK, RECORD, "state.db"].iter().any(|name| dir.join(name).exists());
-    if !ours && std::fs::read_dir(dir)?.next().is_some() {
+    if holds_files && !ours {
         return Err(io::Error::other("the folder holds other files: name an empty one, or a new one"));
     }
     // A folder that was there may be open to others.

@@ -99,6 +99,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             os._exit(9)
         if body.startswith(b"wait "):
             time.sleep(int(body[5:]) / 1000)
+        if body.startswith(b"until "):
+            while not os.path.exists(body[6:]):
+                time.sleep(0.01)
         if body == b"bad":
             return self.answer(415, b"not an image")
         told = {"pid": os.getpid(), "type": self.headers["Content-Type"], "accept": self.headers["Accept"],

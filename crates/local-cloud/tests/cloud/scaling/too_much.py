@@ -1,8 +1,13 @@
-import asyncio, collections, urllib.parse
+"""32 requests at the instance and 256 that wait for it are answered; more are refused at once."""
+import asyncio, collections, pathlib, tempfile, urllib.parse
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+
+ADMITTED, REFUSED = 32 + 256, 32
 deploy()
 url = os.environ["AWS_ENDPOINT_URL"]
+
+
 def signed(body):
     request = AWSRequest("POST", url + "/endpoints/e/invocations", data=body, headers={"Content-Type": "text/plain"})
     SigV4Auth(boto3.Session().get_credentials(), "sagemaker", "us-east-1").add_auth(request)
@@ -10,18 +15,32 @@ def signed(body):
     host = urllib.parse.urlsplit(url).netloc
     return (f"POST /endpoints/e/invocations HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n"
             f"Connection: close\r\n{head}\r\n").encode() + body
+
+
 async def one(request):
     reader, writer = await asyncio.open_connection("127.0.0.1", urllib.parse.urlsplit(url).port)
     writer.write(request)
     answer = await reader.read()
     writer.close()
     return answer
-async def all(count, request):
-    return await asyncio.gather(*(one(request) for _ in range(count)))
-# 32 at the instance and 256 that wait for it are answered, in their order; the others are refused at once.
-answers = asyncio.run(all(320, signed(b"wait 300")))
-statuses = collections.Counter(int(answer.split()[1]) for answer in answers)
-assert statuses[200] >= 288 and statuses[503] >= 10 and sum(statuses.values()) == 320 == statuses[200] + statuses[503], statuses
-refusal = next(answer for answer in answers if b" 503 " in answer[:20])
+
+
+async def rush(request, gate):
+    """All requests at once. The gate, for which the admitted ones wait, opens when the others have their answers."""
+    early = []
+    sent = [asyncio.create_task(one(request)) for _ in range(ADMITTED + REFUSED)]
+    for first in asyncio.as_completed(sent):
+        early.append(await first)
+        if len(early) == REFUSED:
+            gate.touch()
+    return early[:REFUSED], early[REFUSED:]
+
+
+with tempfile.TemporaryDirectory() as folder:
+    gate = pathlib.Path(folder) / "gate"
+    refused_answers, answers = asyncio.run(rush(signed(f"until {gate}".encode()), gate))
+statuses = [collections.Counter(int(answer.split()[1]) for answer in each) for each in (refused_answers, answers)]
+assert statuses == [{503: REFUSED}, {200: ADMITTED}], statuses
+refusal = refused_answers[0]
 assert b"ServiceUnavailable" in refusal and b"more requests than they can take" in refusal, refusal
 invoke()
