@@ -72,6 +72,11 @@ pub fn error(model: &File, faults: &[Fault<'_>]) -> Option<AwsError> {
     if model.protocol == Protocol::Ec2 {
         return Some(ec2_error(first));
     }
+    // AWS's front end reads JSON into types before it checks anything else.
+    let read_by_type = matches!(model.protocol, Protocol::Json | Protocol::RestJson);
+    if let Some(unreadable) = faults.iter().find_map(unreadable).filter(|_| read_by_type) {
+        return Some(AwsError::new(400, "SerializationException", unreadable));
+    }
     let own = |fault: &Fault<'_>| match fault.constraint {
         Constraint::Pattern(pattern) => model.words.get(pattern),
         _ => None,
@@ -84,6 +89,33 @@ pub fn error(model: &File, faults: &[Fault<'_>]) -> Option<AwsError> {
         (count, _) => format!("{count} validation errors detected: {}", front.join("; ")),
     };
     Some(AwsError::new(400, &model.invalid, message))
+}
+
+/// Returns what AWS says of a JSON value of another type than its shape's; None for any other fault.
+fn unreadable(fault: &Fault<'_>) -> Option<String> {
+    let Constraint::Type(r#type) = fault.constraint else { return None };
+    let wanted = match r#type {
+        Type::List => return Some("Expected list or null".to_owned()),
+        Type::Map => return Some("Expected map or null".to_owned()),
+        Type::Structure => return Some("Expected structure or null".to_owned()),
+        Type::String => "a String",
+        Type::Blob => "a Blob",
+        Type::Timestamp => "a Timestamp",
+        Type::Boolean => "a Boolean",
+        Type::Integer => "an Integer",
+        Type::Long => "a Long",
+        Type::Float => "a Float",
+        Type::Double => "a Double",
+    };
+    let found = match &fault.value {
+        Value::Object(_) => return Some("Start of structure or map found where not expected.".to_owned()),
+        Value::Array(_) => return Some("Start of list found where not expected".to_owned()),
+        Value::Number(_) => "NUMBER_VALUE",
+        Value::Bool(true) => "TRUE_VALUE",
+        Value::Bool(false) => "FALSE_VALUE",
+        Value::String(_) | Value::Null => "STRING_VALUE",
+    };
+    Some(format!("{found} can not be converted to {wanted}"))
 }
 
 fn worded(fault: &Fault<'_>) -> String {

@@ -15,6 +15,7 @@ mod sagemaker;
 mod scaling;
 mod script;
 mod tuning;
+mod walk;
 
 use std::path::Path;
 use std::process::Command;
@@ -22,9 +23,9 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use local_cloud::Settings;
+use local_cloud::folder::Record;
 use local_cloud::iam::AccessKey;
 use local_cloud::lifecycle::serve_until;
-use local_cloud::folder::Record;
 use tokio::sync::oneshot;
 
 /// A server in this process, stopped when dropped.
