@@ -27,11 +27,15 @@ impl Source {
     pub fn code(&self) -> impl Iterator<Item = (usize, &str)> {
         let end = match self.is_test() {
             true => 0,
-            false => ["\n#[cfg(test)]\nmod tests {", "\n#[cfg(test)]\npub mod tests {", "\n#[cfg(test)]\npub(super) mod tests {"]
-                .iter()
-                .filter_map(|opening| self.text.find(opening))
-                .min()
-                .unwrap_or(self.text.len()),
+            false => [
+                "\n#[cfg(test)]\nmod tests {",
+                "\n#[cfg(test)]\npub mod tests {",
+                "\n#[cfg(test)]\npub(super) mod tests {",
+            ]
+            .iter()
+            .filter_map(|opening| self.text.find(opening))
+            .min()
+            .unwrap_or(self.text.len()),
         };
         let lines = self.text[..end].lines().enumerate().map(|(index, line)| (index + 1, line));
         lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
@@ -175,8 +179,7 @@ pub fn sources(folder: &str) -> Vec<Source> {
     files.sort();
     let read = |path: PathBuf| {
         let below = path.strip_prefix(root().join(folder)).unwrap().with_extension("");
-        let mut module: Vec<String> =
-            below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        let mut module: Vec<String> = below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
         if ["mod", "lib", "main"].contains(&module.last().map_or("", String::as_str)) {
             module.pop();
         }
@@ -186,17 +189,18 @@ pub fn sources(folder: &str) -> Vec<Source> {
     files.into_iter().map(read).collect()
 }
 
-/// Which file of a crate names what of which other. A module's own file (`mod.rs`) also names each module below it, since
-/// it declares them.
-pub struct Imports<'a> {
-    files: &'a [Source],
-    /// By index: the files that a file uses, each with the first line that does.
-    uses: Vec<BTreeMap<usize, usize>>,
+/// Which file of a crate names what of which other, or which module.
+pub struct Imports {
+    /// The paths of files, or the names of modules.
+    names: Vec<String>,
+    /// By index: what each uses, and the place of the first line that does.
+    uses: Vec<BTreeMap<usize, String>>,
 }
 
-impl<'a> Imports<'a> {
-    /// Reads the imports among a crate's files.
-    pub fn of(files: &'a [Source]) -> Self {
+impl Imports {
+    /// Reads the imports among a crate's files. A module's own file (`mod.rs`) also uses each module below it, since it
+    /// declares them.
+    pub fn of(files: &[Source]) -> Self {
         let by_module: BTreeMap<&[String], usize> =
             files.iter().enumerate().map(|(index, file)| (&*file.module, index)).collect();
         let mut uses = Vec::new();
@@ -205,27 +209,44 @@ impl<'a> Imports<'a> {
             for (line, path) in file.paths() {
                 let known = (0..=path.len()).rev().find_map(|end| by_module.get(&path[..end]));
                 if let Some(used) = known.filter(|used| **used != index) {
-                    found.entry(*used).or_insert(line);
+                    found.entry(*used).or_insert_with(|| file.place(line));
                 }
             }
             for (line, text) in file.code() {
                 let declared = text.split("mod ").nth(1).and_then(|rest| rest.trim().strip_suffix(';'));
                 let child = declared.map(|name| [&*file.module, &[name.to_owned()]].concat());
                 if let Some(child) = child.and_then(|child| by_module.get(&*child)) {
-                    found.entry(*child).or_insert(line);
+                    found.entry(*child).or_insert_with(|| file.place(line));
                 }
             }
             uses.push(found);
         }
-        Self { files, uses }
+        Self { names: files.iter().map(|file| file.path.clone()).collect(), uses }
     }
 
-    /// Returns each circle of files, with a line for every import in it.
+    /// Reads the imports among a crate's modules: the folders and files of its root.
+    pub fn of_modules(files: &[Source]) -> Self {
+        let names: BTreeSet<&str> = files.iter().map(Source::top).filter(|top| !top.is_empty()).collect();
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let index = |name: &str| names.iter().position(|known| known == name);
+        let mut uses = vec![BTreeMap::new(); names.len()];
+        for file in files {
+            let Some(from) = index(file.top()) else { continue };
+            for (line, path) in file.paths() {
+                if let Some(to) = path.first().and_then(|top| index(top)).filter(|to| *to != from) {
+                    uses[from].entry(to).or_insert_with(|| file.place(line));
+                }
+            }
+        }
+        Self { names, uses }
+    }
+
+    /// Returns each circle, with a line for every import in it.
     pub fn circles(&self) -> Vec<String> {
-        let reach: Vec<BTreeSet<usize>> = (0..self.files.len()).map(|start| self.reachable(start)).collect();
+        let reach: Vec<BTreeSet<usize>> = (0..self.names.len()).map(|start| self.reachable(start)).collect();
         let mut seen = BTreeSet::new();
         let mut circles = Vec::new();
-        for start in 0..self.files.len() {
+        for start in 0..self.names.len() {
             let circle: Vec<usize> =
                 reach[start].iter().copied().filter(|other| reach[*other].contains(&start)).collect();
             if circle.is_empty() || !seen.insert(circle.clone()) {
@@ -233,11 +254,11 @@ impl<'a> Imports<'a> {
             }
             let mut lines = Vec::new();
             for from in &circle {
-                for (to, line) in self.uses[*from].iter().filter(|(to, _)| circle.contains(to)) {
-                    lines.push(format!("{} uses {}", self.files[*from].place(*line), self.files[*to].path));
+                for (to, place) in self.uses[*from].iter().filter(|(to, _)| circle.contains(to)) {
+                    lines.push(format!("{place} uses {}", self.names[*to]));
                 }
             }
-            circles.push(format!("a circle of {} files:\n    {}", circle.len(), lines.join("\n    ")));
+            circles.push(format!("a circle of {}:\n    {}", circle.len(), lines.join("\n    ")));
         }
         circles
     }
@@ -257,8 +278,15 @@ pub struct Row {
     pub modules: Vec<String>,
     /// What they may use beside themselves; None: everything.
     pub may_use: Option<Vec<String>>,
-    /// Whether they are services, whose inside nobody else may name.
-    pub service: bool,
+}
+
+/// Returns the services of the local cloud in the order of the list that ends its `lib.rs`.
+pub fn services() -> Vec<String> {
+    let text = std::fs::read_to_string(root().join("crates/local-cloud/src/lib.rs")).unwrap();
+    let (_, list) = text.split_once("services! {").unwrap();
+    let modules = list.lines().filter(|line| line.starts_with("    ") && !line.starts_with("     "));
+    let modules = modules.filter_map(|line| line.trim_start().split_once(": "));
+    modules.map(|(module, _)| module.to_owned()).filter(|module| module != "authority").collect()
 }
 
 /// Reads the table under the heading "Modules of `FOLDER`" of ARCHITECTURE.md: `| module | holds | may use |`.
@@ -270,12 +298,8 @@ pub fn table(folder: &str) -> Vec<Row> {
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     let row = |line: &str| {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let [modules, holds, may_use] = cells[..] else { panic!("not a row of three cells: {line}") };
-        Row {
-            modules: quoted(modules),
-            may_use: (may_use != "everything").then(|| quoted(may_use)),
-            service: holds.starts_with("service"),
-        }
+        let [modules, _, may_use] = cells[..] else { panic!("not a row of three cells: {line}") };
+        Row { modules: quoted(modules), may_use: (may_use != "everything").then(|| quoted(may_use)) }
     };
     let rows: Vec<Row> = rows.map(row).collect();
     assert!(!rows.is_empty(), "the table of {folder} is empty");

@@ -34,15 +34,30 @@ pub trait Served: Send + Sync {
 
     /// Whether nothing is left that an idle server must stay up for.
     fn is_empty(&self) -> bool;
+
+    /// The operations that don't stand once in a table and once in a model.
+    #[cfg(test)]
+    fn unmatched(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
 }
 
-/// A service whose operations stand in a table, behind the dispatcher.
-pub struct Tabled<S>(pub Arc<S>);
-
 #[async_trait]
-impl<S: Service> Served for Tabled<S> {
+impl<S: Service> Served for Arc<S> {
     fn name(&self) -> &'static str {
         S::NAME
+    }
+
+    #[cfg(test)]
+    fn unmatched(&self) -> Vec<&'static str> {
+        let mut names: Vec<&str> = S::operations().iter().map(|operation| operation.name).collect();
+        names.extend(S::model().operations());
+        names.sort_unstable();
+        names
+            .chunk_by(|left, right| left == right)
+            .filter(|same| same.len() != 2)
+            .map(|same| same[0])
+            .collect()
     }
 
     fn takes(&self, request: &Parts) -> bool {
@@ -55,77 +70,82 @@ impl<S: Service> Served for Tabled<S> {
             Ok(admitted) => admitted,
             Err(refused) => return refused,
         };
-        self.dispatch(admitted, &*door.authority).await.map(Body::from)
+        dispatch(self, admitted, &*door.authority).await.map(Body::from)
     }
 
     async fn start(&self) {
-        self.0.start().await;
+        Service::start(self).await;
     }
 
     async fn stop(&self) {
-        self.0.stop().await;
+        Service::stop(self).await;
     }
 
     fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        Service::is_empty(&**self)
     }
 }
 
-impl<S: Service> Tabled<S> {
-    async fn dispatch(&self, admitted: Admitted, authority: &dyn Authority) -> Response<Bytes> {
-        let model = S::model();
-        let Admitted { request, body, caller, request_id } = admitted;
-        let (operation, call) = match Self::decode(&request, body, caller, &request_id) {
-            Ok(decoded) => decoded,
-            Err(error) => return model.encode_error(&request, &error, &request_id),
-        };
-        let request_of = Request { service: &self.0, call: &call };
-        let reply = match Self::authorise(operation, &request_of, authority) {
-            Ok(()) => match operation.handler {
-                Handler::Now(handler) => handler(&request_of),
-                Handler::Later(handler) => handler(request_of).await,
-                Handler::Raw(handler) => match handler(request_of).await {
-                    Ok(response) => return identified(response, &request_id),
-                    Err(error) => Err(error),
-                },
+async fn dispatch<S: Service>(
+    service: &Arc<S>,
+    admitted: Admitted,
+    authority: &dyn Authority,
+) -> Response<Bytes> {
+    let Admitted { request, body, caller, request_id } = admitted;
+    let (operation, call) = match decode(&request, body, caller, &request_id) {
+        Ok(decoded) => decoded,
+        Err(error) => return S::model().encode_error(&request, &error, &request_id),
+    };
+    let request_of = Request { service, call: &call };
+    let reply = match authorise(operation, &request_of, authority) {
+        Ok(()) => match operation.handler {
+            Handler::Now(handler) => handler(&request_of),
+            Handler::Later(handler) => handler(request_of).await,
+            Handler::Raw(handler) => match handler(request_of).await {
+                Ok(response) => return identified(response, &request_id),
+                Err(error) => Err(error),
             },
-            Err(error) => Err(error),
-        };
-        encode::<S>(&request, &call.operation, &reply, &request_id)
-    }
+        },
+        Err(error) => Err(error),
+    };
+    encode::<S>(&request, &call.operation, &reply, &request_id)
+}
 
-    /// Finds the row of the table, and checks the input against the model.
-    fn decode(
-        request: &Parts,
-        body: Bytes,
-        caller: Caller,
-        request_id: &str,
-    ) -> Result<(&'static Operation<S>, Call), AwsError> {
-        let model = S::model();
-        let name = model.operation(request, &body)?;
-        let operation = S::operations().iter().find(|operation| operation.name == name);
-        let operation = operation.ok_or_else(|| AwsError::unsupported(S::TITLE, &name))?;
-        let (input, payload) = model.decode(&name, request, body)?;
-        let (headers, request_id) = (request.headers.clone(), request_id.to_owned());
-        Ok((operation, Call { caller, operation: name, input, payload, headers, request_id }))
-    }
+/// Finds the row of the table, and checks the input against the model.
+fn decode<S: Service>(
+    request: &Parts,
+    body: Bytes,
+    caller: Caller,
+    request_id: &str,
+) -> Result<(&'static Operation<S>, Call), AwsError> {
+    let model = S::model();
+    let name = model.operation(request, &body)?;
+    let operation = S::operations().iter().find(|operation| operation.name == name);
+    let operation = operation.ok_or_else(|| AwsError::unsupported(S::TITLE, &name))?;
+    let (input, payload) = model.decode(&name, request, body)?;
+    let (headers, request_id) = (request.headers.clone(), request_id.to_owned());
+    Ok((operation, Call { caller, operation: name, input, payload, headers, request_id }))
+}
 
-    fn authorise(
-        operation: &Operation<S>,
-        request: &Request<'_, S>,
-        authority: &dyn Authority,
-    ) -> Result<(), AwsError> {
-        let Some(needs) = operation.needs else { return Ok(()) };
-        let accesses = needs(request)?;
-        if accesses.is_empty() {
+fn authorise<S: Service>(
+    operation: &Operation<S>,
+    request: &Request<'_, S>,
+    authority: &dyn Authority,
+) -> Result<(), AwsError> {
+    let Some(needs) = operation.needs else { return Ok(()) };
+    let named = needs(request);
+    let accesses = match &named {
+        Ok(accesses) if accesses.is_empty() => {
             let message = format!("{} names nothing that its caller must be allowed", operation.name);
             return Err(AwsError::internal(message));
         }
-        let mut accesses = accesses.iter();
-        accesses
-            .try_for_each(|access| authority.authorize(&request.call.caller, access))
-            .map_err(S::denied)
-    }
+        Ok(accesses) => &**accesses,
+        // What it names isn't there, or isn't one. A caller without the right doesn't learn that.
+        Err(_) => &[request.on("*")],
+    };
+    let mut accesses = accesses.iter();
+    accesses.try_for_each(|access| authority.authorize(&request.call.caller, access)).map_err(S::denied)?;
+    named.map(drop)
 }
 
 fn encode<S: Service>(request: &Parts, operation: &str, reply: &Reply, request_id: &str) -> Response<Bytes> {

@@ -8,37 +8,48 @@
 //!
 //! From the top down, each layer uses those below it and no other:
 //!
-//! 1. `lifecycle`: starts and stops a server, and finds one. `registry`: the one list of services.
-//! 2. The services, each in its folder. One that needs another goes through a small trait of the lower one.
+//! 1. `lifecycle`: starts and stops a server, and finds one. `registry`: all services.
+//! 2. The services, each in its folder; the one list of them ends this file. One that needs another goes through a small trait of the lower one.
 //! 3. `dispatch`, `door`, `server`, `service`: how any request becomes a call.
 //! 4. `protocol`, `model`, `sigv4`, `authority`, `policy`: the wire, AWS's models, signatures, access.
-//! 5. `support`, `store`, `cloud`, `call`, `folder`: what is about no service.
+//! 5. `child`, `cloud`, `store`, `folder`, `support`, `call`: what is about no service.
+
+use std::sync::Arc;
 
 pub mod authority;
-pub mod autoscaling;
 pub mod call;
+pub mod child;
 pub mod cloud;
-pub mod cloudwatch;
 pub mod dispatch;
 pub mod door;
-pub mod ec2;
 pub mod folder;
-pub mod iam;
-pub mod lambda;
 pub mod lifecycle;
-pub mod logs;
 pub mod model;
 pub mod policy;
 pub mod protocol;
+#[macro_use]
 pub mod registry;
-pub mod s3;
-pub mod sagemaker;
 pub mod server;
 pub mod service;
 pub mod sigv4;
-pub mod ssm;
 pub mod store;
-pub mod sts;
 pub mod support;
 
 pub use cloud::{Cloud, Settings};
+
+services! { |cloud, keys|
+    authority: iam,
+    logs: logs::Logs::new(cloud),
+    iam: iam::Iam::open(cloud, logs.clone(), keys)?,
+    sts: sts::Sts::new(cloud, iam.clone()),
+    s3: s3::S3::open(cloud, iam.clone())?,
+    cloudwatch: cloudwatch::CloudWatch::open(cloud)?,
+    ec2: ec2::Ec2::new(cloud, iam.clone()),
+    ssm: ssm::Ssm::new(cloud, ec2.clone()),
+    autoscaling: autoscaling::Scaling::new(cloud, iam.clone(), cloudwatch.clone()),
+    sagemaker: sagemaker::SageMaker::new(
+        cloud, iam.clone(), logs.clone(), s3.objects(), cloudwatch.clone(), ec2.clone(), autoscaling.clone(),
+    ),
+    runtime: runtime::Runtime::new(sagemaker.clone()),
+    lambda: lambda::Lambda::new(cloud, iam.clone(), logs.clone(), s3.objects(), ec2.clone()),
+}

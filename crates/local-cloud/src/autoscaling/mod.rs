@@ -22,7 +22,7 @@ mod target;
 mod targets;
 mod track;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use crate::model::Model;
 use crate::service::{Operation, Service};
@@ -31,7 +31,7 @@ pub use scalable::{Change, Scalable, Variant};
 pub use service::Scaling;
 pub use targets::Targets;
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("../model/autoscaling.json")));
+static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
 
 const OPERATIONS: &[Operation<Scaling>] = &[
     Operation::new("RegisterScalableTarget", target::on_target, registration::register),
@@ -56,15 +56,5 @@ impl Service for Scaling {
 
     fn operations() -> &'static [Operation<Self>] {
         OPERATIONS
-    }
-
-    async fn start(self: &Arc<Self>) {
-        // Activities that cannot be read now answer with the same error when a client asks for them.
-        let _ = activity::recover(self);
-        control::start(self);
-    }
-
-    async fn stop(self: &Arc<Self>) {
-        self.stop_control();
     }
 }

@@ -1,14 +1,18 @@
 //! The operations on scalable targets, and what SageMaker asks about them.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::adjust::adjust;
 use super::key::{Key, named};
 use super::policies::delete_policies;
+use super::scalable::Scalable;
 use super::service::{Request, Scaling};
 use super::target::{STORE, Suspended, Target};
 use super::targets::Targets;
+use super::{activity, control};
 use crate::authority::Access;
 use crate::call::{AwsError, Caller, Reply};
 use crate::support::clock::seconds;
@@ -127,6 +131,17 @@ fn of_endpoint(service: &Scaling, endpoint: &str) -> Result<Vec<Key>, AwsError> 
 }
 
 impl Targets for Scaling {
+    fn scale(self: Arc<Self>, scaled: Arc<dyn Scalable>) {
+        self.set_scaled(&scaled);
+        // Activities that cannot be read now answer with the same error when a client asks for them.
+        let _ = activity::recover(&self);
+        control::start(&self);
+    }
+
+    fn stop(&self) {
+        self.stop_control();
+    }
+
     fn is_target(&self, endpoint: &str, variant: &str) -> Result<bool, AwsError> {
         let key = Key { endpoint: endpoint.to_owned(), variant: variant.to_owned() };
         Ok(self.target(&key)?.is_some())

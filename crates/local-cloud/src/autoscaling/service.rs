@@ -24,16 +24,16 @@ pub struct Scaling {
 pub type Request<'a> = crate::service::Request<'a, Scaling>;
 
 impl Scaling {
-    /// The scaling of a cloud. It scales nothing before [`Scaling::scale`] is called.
+    /// Makes the service. It scales nothing before [`Targets::scale`](super::targets::Targets::scale) is called.
     pub fn new(cloud: &Arc<Cloud>, iam: Arc<dyn Authority>, alarms: Arc<dyn Alarms>) -> Self {
         let (scaled, control) = (OnceLock::new(), Mutex::default());
         Self { cloud: Arc::clone(cloud), iam, alarms, scaled, control }
     }
 
-    /// Sets what is scaled. It is held weakly, since it holds this service.
-    pub fn scale(&self, scaled: Arc<dyn Scalable>) {
+    /// Keeps what is scaled.
+    pub(super) fn set_scaled(&self, scaled: &Arc<dyn Scalable>) {
         // Only the first call counts: one service has all variants.
-        let _ = self.scaled.set(Arc::downgrade(&scaled));
+        let _ = self.scaled.set(Arc::downgrade(scaled));
     }
 
     /// Returns what is scaled.

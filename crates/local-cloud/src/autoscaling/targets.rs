@@ -1,9 +1,18 @@
-//! What SageMaker asks about scalable targets when an endpoint is changed or deleted.
+//! What SageMaker, which has what is scaled, asks of this service.
 
+use std::sync::Arc;
+
+use super::scalable::Scalable;
 use crate::call::{AwsError, Caller};
 
 /// The scalable targets of endpoints.
 pub trait Targets: Send + Sync + std::fmt::Debug {
+    /// Scales these variants from now on. They are held weakly, since their service holds this one.
+    fn scale(self: Arc<Self>, scaled: Arc<dyn Scalable>);
+
+    /// Scales nothing any more.
+    fn stop(&self);
+
     /// Whether a variant is a scalable target.
     ///
     /// # Errors

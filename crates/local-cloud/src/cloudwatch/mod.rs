@@ -28,7 +28,7 @@ pub use series::Series;
 pub use service::CloudWatch;
 pub use sink::MetricSink;
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("../model/cloudwatch.json")));
+static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
 
 const OPERATIONS: &[Operation<CloudWatch>] = &[
     Operation::new("PutMetricData", query::on_namespace, query::put_metric_data),

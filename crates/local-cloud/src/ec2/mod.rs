@@ -81,7 +81,7 @@ impl Service for Ec2 {
     const TITLE: &'static str = "EC2";
 
     fn model() -> &'static Model {
-        static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("../model/ec2.json")));
+        static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
         &MODEL
     }
 

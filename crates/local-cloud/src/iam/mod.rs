@@ -42,7 +42,7 @@ pub use access_key::{AccessKey, KEYS_FILE};
 pub use decisions::Decision;
 pub use service::Iam;
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("../model/iam.json")));
+static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
 
 const OPERATIONS: &[Operation<Iam>] = &[
     Operation::new("CreateRole", needs::new_one::<Role>, roles::create),

@@ -27,9 +27,9 @@ use super::record::Version;
 use super::{code, runtime, vpc};
 use crate::authority::Session;
 use crate::call::AwsError;
+use crate::child::child_env;
 use crate::cloud::Cloud;
 use crate::folder::private_dir;
-use crate::support::child::child_env;
 use crate::support::clock::now_ms;
 use crate::support::{id, process};
 

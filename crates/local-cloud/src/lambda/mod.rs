@@ -88,7 +88,7 @@ impl Service for Lambda {
     const BODY_LIMIT: usize = code::MAX_REQUEST;
 
     fn model() -> &'static Model {
-        static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("../model/lambda.json")));
+        static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
         &MODEL
     }
 

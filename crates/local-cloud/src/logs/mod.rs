@@ -20,7 +20,7 @@ use crate::service::{Operation, Service};
 pub use service::Logs;
 pub use sink::LogSink;
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("../model/logs.json")));
+static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
 
 const OPERATIONS: &[Operation<Logs>] = &[
     Operation::new("CreateLogGroup", place::on_place, groups::create),

@@ -1,4 +1,14 @@
-"""Cuts the models of the local cloud's services, SERVICE.json, out of botocore's: `python3 cut.py`.
+"""Cuts the model of each service of the local cloud, SERVICE/model.json, out of botocore's: `python3 cut.py`.
+
+What is cut: the operations in the rows of the service's table (`Operation::new("CreateModel", …`). How: SERVICE/cut.toml.
+
+- `botocore`: botocore's name of the service
+- `protocol`: the one that is spoken here
+- `invalid`: the code of a validation error
+- `shapes`: what a shape says here instead (nothing: an empty list), and `unconstrained_items`: shapes that take any text
+  where they are items of a list
+- `status`: the HTTP status of an operation, where the model has none
+- `words`: the service's own words for what doesn't match a pattern
 
 A model says how a service is spoken to, where each operation is found, and what its input must be: members and their
 names on the wire, what is required, enums, patterns, lengths and ranges. Outputs are there where the codec writes them by
@@ -10,88 +20,10 @@ them, writes `["Shape", "in the form", "in the XML"]`.
 """
 import json
 import pathlib
+import re
+import tomllib
 
 import botocore.session
-
-# Our name: botocore's name, the protocol that is spoken here, the code of a validation error, and the operations.
-SERVICES = {
-    "autoscaling": ("application-autoscaling", "json", "ValidationException", """
-        DeleteScalingPolicy DeregisterScalableTarget DescribeScalableTargets DescribeScalingActivities
-        DescribeScalingPolicies ListTagsForResource PutScalingPolicy RegisterScalableTarget TagResource
-        UntagResource"""),
-    # The code is that of AWS's query protocol, which boto3 goes on to report.
-    "cloudwatch": ("cloudwatch", "json", "ValidationError", """
-        DeleteAlarms DescribeAlarmHistory DescribeAlarms DescribeAlarmsForMetric GetMetricData
-        GetMetricStatistics ListMetrics PutMetricAlarm PutMetricData SetAlarmState"""),
-    # EC2 has a code for each kind of fault.
-    "ec2": ("ec2", "ec2", None, """
-        AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress CancelSpotInstanceRequests CreateKeyPair
-        CreateSecurityGroup CreateTags DeleteKeyPair DeleteSecurityGroup DeleteTags DescribeAvailabilityZones
-        DescribeImages DescribeInstanceStatus DescribeInstanceTypes DescribeInstances DescribeKeyPairs
-        DescribeSecurityGroupRules DescribeSecurityGroups DescribeSpotInstanceRequests DescribeSubnets DescribeTags
-        DescribeVpcs GetConsoleOutput ImportKeyPair RevokeSecurityGroupEgress RevokeSecurityGroupIngress RunInstances
-        StartInstances StopInstances TerminateInstances"""),
-    "iam": ("iam", "query", "ValidationError", """
-        AddRoleToInstanceProfile AttachRolePolicy AttachUserPolicy CreateAccessKey CreateInstanceProfile CreatePolicy
-        CreatePolicyVersion CreateRole CreateUser DeleteAccessKey DeleteInstanceProfile DeletePolicy
-        DeletePolicyVersion DeleteRole DeleteRolePermissionsBoundary DeleteRolePolicy DeleteUser
-        DeleteUserPermissionsBoundary DeleteUserPolicy DetachRolePolicy DetachUserPolicy GenerateCredentialReport
-        GetAccessKeyLastUsed GetAccountAuthorizationDetails GetAccountSummary GetCredentialReport GetInstanceProfile
-        GetPolicy GetPolicyVersion GetRole GetRolePolicy GetUser GetUserPolicy ListAccessKeys
-        ListAttachedRolePolicies ListAttachedUserPolicies ListEntitiesForPolicy ListInstanceProfileTags
-        ListInstanceProfiles ListInstanceProfilesForRole ListMFADevices ListPolicies ListPolicyVersions
-        ListRolePolicies ListRoleTags ListRoles ListUserPolicies ListUserTags ListUsers PutRolePermissionsBoundary
-        PutRolePolicy PutUserPermissionsBoundary PutUserPolicy RemoveRoleFromInstanceProfile
-        SetDefaultPolicyVersion SimulateCustomPolicy SimulatePrincipalPolicy TagRole TagUser UntagRole UntagUser
-        UpdateAccessKey UpdateAssumeRolePolicy UpdateRole"""),
-    "lambda": ("lambda", "rest-json", "ValidationException", """
-        AddPermission CreateAlias CreateFunction DeleteAlias DeleteFunction DeleteFunctionConcurrency
-        DeleteProvisionedConcurrencyConfig GetAccountSettings GetAlias GetFunction GetFunctionConcurrency
-        GetFunctionConfiguration GetPolicy GetProvisionedConcurrencyConfig Invoke ListAliases ListFunctions
-        ListProvisionedConcurrencyConfigs ListTags ListVersionsByFunction PublishVersion PutFunctionConcurrency
-        PutProvisionedConcurrencyConfig RemovePermission TagResource UntagResource UpdateAlias UpdateFunctionCode
-        UpdateFunctionConfiguration"""),
-    "logs": ("logs", "json", "InvalidParameterException", """
-        CreateLogGroup CreateLogStream DeleteLogGroup DeleteLogStream DescribeLogGroups DescribeLogStreams
-        FilterLogEvents GetLogEvents PutLogEvents"""),
-    "runtime": ("sagemaker-runtime", "rest-json", "ValidationError", "InvokeEndpoint"),
-    "sagemaker": ("sagemaker", "json", "ValidationException", """
-        AddTags CreateEndpoint CreateEndpointConfig CreateHyperParameterTuningJob CreateModel
-        CreateNotebookInstance CreatePresignedNotebookInstanceUrl CreateTrainingJob DeleteEndpoint
-        DeleteEndpointConfig DeleteHyperParameterTuningJob DeleteModel DeleteNotebookInstance DeleteTags
-        DeleteTrainingJob DescribeEndpoint DescribeEndpointConfig DescribeHyperParameterTuningJob DescribeModel
-        DescribeNotebookInstance DescribeTrainingJob ListEndpointConfigs ListEndpoints
-        ListHyperParameterTuningJobs ListModels ListNotebookInstances ListTags ListTrainingJobs
-        ListTrainingJobsForHyperParameterTuningJob StartNotebookInstance StopHyperParameterTuningJob
-        StopNotebookInstance StopTrainingJob UpdateEndpoint UpdateEndpointWeightsAndCapacities
-        UpdateNotebookInstance"""),
-    "ssm": ("ssm", "json", "ValidationException", "GetParameter GetParameters"),
-    "sts": ("sts", "query", "ValidationError", "AssumeRole GetCallerIdentity"),
-}
-
-# Where we differ from botocore's models: a service and a shape, what it says instead (None: nothing), and why.
-EXCEPTIONS = {
-    # The model has the limits of managed instances, which the local cloud lacks.
-    ("lambda", "MemorySize"): {"max": 10240},
-    # The model has no limit.
-    ("lambda", "Timeout"): {"max": 900},
-    # Lambda words a runtime that it doesn't know in its own way, and so does our handler.
-    ("lambda", "Runtime"): {"enum": None},
-}
-# AWS answers a type that it doesn't know with InvalidInstanceType where a list asks for types, and so does our handler.
-UNCONSTRAINED_ITEMS = {("ec2", "InstanceType")}
-# The model leaves the status to a member of the answer.
-STATUS = {("lambda", "DeleteFunction"): 204}
-# IAM's own words for what doesn't match: "The specified value for roleName is invalid. …"
-WORDS = {
-    "iam": {
-        "[\\w+=,.@-]+":
-            "It must contain only alphanumeric characters and/or the following: +=,.@_-",
-        "(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F)":
-            "It must begin and end with / and contain only alphanumeric characters and/or / characters.",
-    },
-}
-
 
 # What the XML protocols call an item of a list.
 ITEM = {"query": "member", "ec2": "item"}
@@ -115,10 +47,10 @@ def reach(shape, names):
 class Cut:
     """One service's model."""
 
-    def __init__(self, name):
-        botocore_name, self.protocol, invalid, operations = SERVICES[name]
-        self.name, self.shapes = name, {}
-        self.model = botocore.session.get_session().get_service_model(botocore_name)
+    def __init__(self, folder):
+        self.how = tomllib.loads((folder / "cut.toml").read_text())
+        self.protocol, self.shapes = self.how["protocol"], {}
+        self.model = botocore.session.get_session().get_service_model(self.how["botocore"])
         metadata = self.model.metadata
         self.head = {"protocol": self.protocol}
         if self.protocol in ITEM:
@@ -126,11 +58,9 @@ class Cut:
             self.head["namespace"] = metadata["xmlNamespace"].rstrip("/") + "/"
         if self.protocol == "json":
             self.head["target"], self.head["version"] = metadata["targetPrefix"], metadata["jsonVersion"]
-        if invalid:
-            self.head["invalid"] = invalid
-        if name in WORDS:
-            self.head["words"] = WORDS[name]
-        names = sorted(operations.split())
+        self.head |= {key: self.how[key] for key in ("invalid", "words") if key in self.how}
+        rows = (re.findall(r'Operation::\w+\(\s*"(\w+)"', file.read_text()) for file in folder.rglob("*.rs"))
+        names = sorted(set().union(*rows))
         self.read, self.written = set(), set()
         for operation in map(self.model.operation_model, names):
             reach(operation.input_shape, self.read)
@@ -152,7 +82,7 @@ class Cut:
         entry["input"] = self.shape(shape)
         if self.protocol == "rest-json":
             entry["method"], entry["uri"] = operation.http["method"], operation.http["requestUri"]
-            entry["code"] = STATUS.get((self.name, operation.name), operation.http.get("responseCode", 200))
+            entry["code"] = self.how.get("status", {}).get(operation.name, operation.http.get("responseCode", 200))
             for location, key in (("querystring", "query"), ("header", "header")):
                 found = {member.serialization["name"]: name for name, member in sorted(shape.members.items())
                          if member.serialization.get("location") == location}
@@ -193,7 +123,7 @@ class Cut:
         if shape.serialization.get("flattened"):
             entry["flattened"] = True
         if shape.type_name == "list":
-            free = (self.name, shape.member.name) in UNCONSTRAINED_ITEMS
+            free = shape.member.name in self.how.get("unconstrained_items", ())
             entry["member"] = "string" if free else self.part(shape, shape.member, ITEM.get(self.protocol))
         elif shape.type_name == "map":
             entry["key"] = self.part(shape, shape.key, "key")
@@ -215,8 +145,8 @@ class Cut:
         says_nothing = pattern in (None, ".*", "[\\S\\s]*")
         if not says_nothing and not any(look in pattern for look in ("(?<", "(?!", "(?=")):
             found["pattern"] = pattern
-        found.update(EXCEPTIONS.get((self.name, shape.name), {}))
-        return {name: value for name, value in found.items() if value is not None}
+        found |= self.how.get("shapes", {}).get(shape.name, {})
+        return {name: value for name, value in found.items() if value != []}
 
     def part(self, whole, shape, usual):
         """A list's items, a map's keys and values: XML alone gives them names, and we keep those that aren't usual."""
@@ -240,5 +170,5 @@ class Cut:
         return '{%s,\n"operations": {\n%s},\n"shapes": {\n%s}}\n' % (head, rows(self.operations), rows(self.shapes))
 
 
-for name in SERVICES:
-    (pathlib.Path(__file__).parent / (name + ".json")).write_text(Cut(name).text())
+for how in pathlib.Path(__file__).parent.parent.glob("*/cut.toml"):
+    (how.parent / "model.json").write_text(Cut(how.parent).text())

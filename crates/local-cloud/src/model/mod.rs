@@ -5,18 +5,17 @@
 //!                 └ JSON ──────────┴ [check] ─ typed input ─ … ─ output ─ [output]: XML, or JSON
 //! ```
 //!
-//! `SERVICE.json` is cut out of botocore's model by `cut.py`. [`Model`] reads it, and is the only one that checks what it
+//! `SERVICE/model.json` is cut out of botocore's model by `cut.py`. [`Model`] reads it, and is the only one that checks what it
 //! says.
 
-#[cfg(test)]
-mod cases;
 mod check;
 mod fault;
 mod input;
 mod output;
 mod pattern;
 mod reader;
-mod sample;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 pub use reader::Model;

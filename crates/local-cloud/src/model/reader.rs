@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::check::check;
 use super::shape::{File, Operation, Shape};
-use super::{fault, input, output, sample};
+use super::{fault, input, output};
 use crate::call::AwsError;
 use crate::protocol::form::Node;
 use crate::protocol::{Protocol, ec2query, json, query, restjson};
@@ -90,18 +90,6 @@ impl Model {
         fault::error(&self.file, &faults).map_or(Ok((input, payload)), Err)
     }
 
-    /// Checks an input that came some other way than over the wire.
-    ///
-    /// # Errors
-    /// It doesn't fit the model, in AWS's words.
-    pub fn validate(&self, operation: &str, input: &Value) -> Result<(), AwsError> {
-        let shape = self.file.input(operation);
-        let shape = shape.ok_or_else(|| AwsError::internal(format!("The model has no {operation}.")))?;
-        let mut faults = Vec::new();
-        check(&self.file, shape, "", input, &mut faults);
-        fault::error(&self.file, &faults).map_or(Ok(()), Err)
-    }
-
     /// Returns the answer with an operation's output; Null is that of an operation without one.
     pub fn encode(
         &self,
@@ -147,11 +135,6 @@ impl Model {
             Protocol::Query => query::error(&self.file.namespace, error, request_id),
             Protocol::Ec2 => ec2query::error(error, request_id),
         }
-    }
-
-    /// Returns an input that an operation accepts: what it requires and no more. Tests walk all operations with it.
-    pub fn sample(&self, operation: &str) -> Value {
-        self.file.input(operation).map_or(Value::Null, |shape| sample::sample(&self.file, shape))
     }
 
     /// Finds the operation whose method, path and own query a request has.

@@ -193,11 +193,11 @@ impl File {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::cases::MODELS;
+    use crate::model::tests::models;
 
     #[test]
     fn every_pattern_compiles_and_every_part_has_its_shape() {
-        for (name, text) in MODELS {
+        for (name, text) in models() {
             let file: File = serde_json::from_str(text).unwrap();
             for (shape_name, shape) in &file.shapes {
                 if let Some(pattern) = &shape.pattern {
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn every_operation_has_its_shapes() {
-        for (name, text) in MODELS {
+        for (name, text) in models() {
             let file: File = serde_json::from_str(text).unwrap();
             for (operation, found) in &file.operations {
                 assert_eq!(file.input(operation).unwrap().r#type, Type::Structure, "{name}: {operation}");

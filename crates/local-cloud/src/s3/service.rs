@@ -52,7 +52,7 @@ impl S3 {
 }
 
 #[async_trait]
-impl Served for S3 {
+impl Served for Arc<S3> {
     fn name(&self) -> &'static str {
         "s3"
     }

@@ -1,8 +1,7 @@
 //! SageMaker: training jobs that train, endpoints that serve, and the records around them.
 //!
 //! [`catalog`] keeps models and endpoint configs, [`notebook`] notebook instances; [`tuning`] runs training jobs as its
-//! trials; [`training`] and [`endpoint`] run containers on the [`platform`], whose output [`log`] copies. [`runtime`] is the
-//! service that invokes endpoints.
+//! trials; [`training`] and [`endpoint`] run containers on the [`platform`], whose output [`log`] copies.
 
 mod access;
 mod catalog;
@@ -17,7 +16,6 @@ mod platform;
 mod quota;
 mod resource;
 mod runs;
-mod runtime;
 mod service;
 mod tagging;
 mod tags;
@@ -31,11 +29,11 @@ use crate::model::Model;
 use crate::service::{Operation, Service, on_everything};
 use catalog::{CONFIGS, MODELS};
 
+pub use endpoint::Endpoints;
 pub use quota::set_quota;
-pub use runtime::Runtime;
 pub use service::SageMaker;
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("../model/sagemaker.json")));
+static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
 
 const OPERATIONS: &[Operation<SageMaker>] = &[
     Operation::new("CreateTrainingJob", training::on_job, training::create),
@@ -102,10 +100,12 @@ impl Service for SageMaker {
         let _ = training::jobs::recover(self).await;
         let _ = notebook::recover(self);
         let _ = endpoint::recover(self).await;
+        Arc::clone(&self.targets).scale(self.clone());
     }
 
     /// Ends all processes.
     async fn stop(self: &Arc<Self>) {
+        self.targets.stop();
         tuning::jobs::end_all(self).await;
         training::jobs::end_all(self).await;
         endpoint::end_all(self).await;

@@ -19,7 +19,7 @@ impl Service for Ssm {
     const TITLE: &'static str = "SSM";
 
     fn model() -> &'static Model {
-        static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("../model/ssm.json")));
+        static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
         &MODEL
     }
 

@@ -1,7 +1,6 @@
 //! What several services need and none of them is about: times, ids, pages, tags, locks, processes, archives, connections.
 
 pub mod archive;
-pub mod child;
 pub mod clock;
 pub mod id;
 pub mod instance_type;

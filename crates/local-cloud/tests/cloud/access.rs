@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use local_cloud::authority::{Access, Authority, Session};
 use local_cloud::call::{AwsError, Call, Caller, Reply};
+use local_cloud::child::child_env;
 use local_cloud::iam::{AccessKey, Iam};
 use local_cloud::logs::Logs;
 use local_cloud::policy::{Context, Document};
 use local_cloud::service::{Handler, Request, Service};
-use local_cloud::support::child::child_env;
 use local_cloud::{Cloud, Settings};
 use serde_json::{Value, json};
 

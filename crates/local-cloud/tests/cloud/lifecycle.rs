@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use local_cloud::lifecycle::{Error, LOG_FILE, Running, find, serve, start, stop};
 use local_cloud::folder::{Record, start_time};
+use local_cloud::lifecycle::{Error, LOG_FILE, Running, find, serve, start, stop};
 use local_cloud::{Settings, iam};
 use rustix::process::Signal;
 

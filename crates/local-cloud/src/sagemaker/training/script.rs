@@ -13,13 +13,13 @@ use tokio::process::Command;
 use super::environment::Parameters;
 use super::layout::{INTERFACE, Layout};
 use crate::authority::Session;
+use crate::child::child_env;
 use crate::cloud::Cloud;
 use crate::s3::Objects;
 use crate::sagemaker::log::Seen;
 use crate::sagemaker::platform::Platform;
 use crate::sagemaker::transfer::{S3Uri, Shard, copy_files, disk, download};
 use crate::support::archive::{files_under, unpack_tar};
-use crate::support::child::child_env;
 
 /// The image's entry point, which its toolkit calls, and whose name the script finds in its environment.
 pub const FRAMEWORK: &str = "sagemaker_pytorch_container.training:main";

@@ -18,7 +18,7 @@ const SESSION_POLICIES: usize = 2048;
 /// Managed policies of a session.
 const MANAGED_POLICIES: usize = 10;
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model/sts.json")));
+static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
 
 const OPERATIONS: &[Operation<Sts>] = &[
     Operation::undeniable("GetCallerIdentity", caller_identity),

@@ -1,5 +1,8 @@
 //! What the models make of requests and answers.
 
+use std::fs::DirEntry;
+use std::path::Path;
+
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
@@ -8,18 +11,18 @@ use serde_json::{Value, json};
 use super::Model;
 use crate::call::AwsError;
 
-pub const MODELS: [(&str, &str); 10] = [
-    ("autoscaling", include_str!("autoscaling.json")),
-    ("cloudwatch", include_str!("cloudwatch.json")),
-    ("ec2", include_str!("ec2.json")),
-    ("iam", include_str!("iam.json")),
-    ("lambda", include_str!("lambda.json")),
-    ("logs", include_str!("logs.json")),
-    ("runtime", include_str!("runtime.json")),
-    ("sagemaker", include_str!("sagemaker.json")),
-    ("ssm", include_str!("ssm.json")),
-    ("sts", include_str!("sts.json")),
-];
+/// Returns each service's folder and its model.
+pub fn models() -> Vec<(String, &'static str)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let folders = std::fs::read_dir(src).unwrap().map(|entry| entry.unwrap());
+    let read = |folder: DirEntry| {
+        let text = std::fs::read_to_string(folder.path().join("model.json")).ok()?;
+        Some((folder.file_name().into_string().unwrap(), &*text.leak()))
+    };
+    let models: Vec<_> = folders.filter_map(read).collect();
+    assert!(models.len() > 9, "{models:?}");
+    models
+}
 
 /// A query service with all that the services of today lack: flattened lists and maps, and names of their own.
 const QUERY: &str = r#"{"protocol": "query", "namespace": "urn:q", "invalid": "ValidationError",
@@ -52,7 +55,7 @@ const EC2: &str = r#"{"protocol": "ec2", "namespace": "http://ec2.amazonaws.com/
             "Groups": ["Names", "groupSet"], "At": ["timestamp", "at"], "Tags": ["Tags", "tagSet"]}}}}"#;
 
 fn model(name: &str) -> Model {
-    Model::read(MODELS.iter().find(|(each, _)| *each == name).unwrap().1)
+    Model::read(models().into_iter().find(|(each, _)| each == name).unwrap().1)
 }
 
 fn parts(method: &str, uri: &str) -> Parts {
@@ -188,8 +191,12 @@ fn faults_are_worded_as_aws_words_them() {
     for (name, operation, body, code, message) in [
         ("sagemaker", "DescribeTrainingJob", r#"{"TrainingJobName": "a_b"}"#, "ValidationException",
             at("trainingJobName", "'a_b'", &format!("{pattern}[a-zA-Z0-9](-*[a-zA-Z0-9]){{0,62}}"))),
-        ("sagemaker", "ListModels", r#"{"MaxResults": "x"}"#, "ValidationException",
-            at("maxResults", "'x'", "be an integer")),
+        ("sagemaker", "ListModels", r#"{"MaxResults": "x"}"#, "SerializationException",
+            "STRING_VALUE can not be converted to an Integer".to_owned()),
+        ("sagemaker", "ListModels", r#"{"NameContains": [1], "MaxResults": 0}"#, "SerializationException",
+            "Start of list found where not expected".to_owned()),
+        ("logs", "CreateLogGroup", r#"{"logGroupName": 1}"#, "SerializationException",
+            "NUMBER_VALUE can not be converted to a String".to_owned()),
         ("sagemaker", "ListModels", r#"{"MaxResults": 0}"#, "ValidationException",
             at("maxResults", "'0'", "have value greater than or equal to 1")),
         ("sagemaker", "ListModels", r#"{"MaxResults": 1.5}"#, "ValidationException",
@@ -358,16 +365,4 @@ fn success_has_the_status_of_the_operation() {
     );
     assert_eq!(encoded(&lambda, "DeleteFunction", &Value::Null), "");
     assert_eq!(encoded(&model("logs"), "CreateLogGroup", &Value::Null), "");
-}
-
-#[test]
-fn every_operation_accepts_its_sample() {
-    for (name, text) in MODELS {
-        let model = Model::read(text);
-        for operation in model.operations() {
-            let sample = model.sample(operation);
-            let refused = model.validate(operation, &sample);
-            assert!(refused.is_ok(), "{name} {operation} {sample}: {refused:?}");
-        }
-    }
 }

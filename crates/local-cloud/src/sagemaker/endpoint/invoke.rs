@@ -1,94 +1,80 @@
-//! SageMaker's runtime, a service of its own with the same name in signatures: InvokeEndpoint.
+//! Invoking an endpoint: an instance answers, or says why not.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::container::{self, Failure, MAX_BODY, ModelError};
-use super::endpoint::{self, Busy, Fleet, Live, Unpicked};
-use super::resource::arn;
-use super::service::SageMaker;
-use crate::authority::Access;
+use super::super::container::{self, Failure, MAX_BODY, ModelError};
+use super::super::service::SageMaker;
+use super::fleet::{Fleet, Unpicked};
+use super::instance::Busy;
+use super::live::Live;
+use super::record::{arn, served};
 use crate::call::{AwsError, Call};
 use crate::cloud::Cloud;
-use crate::model::Model;
-use crate::policy::Context;
-use crate::service::{Operation, Request, Service};
 
 /// AWS's limit to one request of a container.
 const LIMIT: Duration = Duration::from_secs(60);
 const VARIANT: HeaderName = HeaderName::from_static("x-amzn-invoked-production-variant");
-/// The members that name something that no endpoint here has.
-const UNSUPPORTED: [&str; 5] =
-    ["TargetModel", "TargetContainerHostname", "EnableExplanations", "InferenceComponentName", "SessionId"];
+/// SageMaker's endpoints, as SageMaker Runtime invokes them.
+#[async_trait]
+pub trait Endpoints: Send + Sync + std::fmt::Debug {
+    /// Returns the ARN of an endpoint.
+    fn arn(&self, name: &str) -> String;
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("../model/runtime.json")));
-
-/// The service of sagemaker-runtime. SageMaker starts and stops the endpoints that it invokes.
-pub struct Runtime(pub Arc<SageMaker>);
-
-const OPERATIONS: &[Operation<Runtime>] =
-    &[Operation::raw("InvokeEndpoint", on_endpoint, |request| Box::pin(invoke(request)))];
-
-impl Service for Runtime {
-    const NAME: &'static str = "sagemaker";
-    const TITLE: &'static str = "SageMaker Runtime";
-
-    fn model() -> &'static Model {
-        &MODEL
-    }
-
-    fn operations() -> &'static [Operation<Self>] {
-        OPERATIONS
-    }
+    /// Answers with what the container of an endpoint answered. A ModelError has members of its own, and so is a response,
+    /// too.
+    ///
+    /// # Errors
+    /// `ValidationError` (no such endpoint or variant, a body too large), `ServiceUnavailable` (no instance is ready, or too
+    /// many requests wait for one).
+    async fn invoke(
+        &self,
+        name: &str,
+        variant: Option<&str>,
+        call: &Call,
+    ) -> Result<Response<Bytes>, AwsError>;
 }
 
-fn on_endpoint(request: &Request<'_, Runtime>) -> Result<Vec<Access>, AwsError> {
-    let cloud = request.service.0.cloud();
-    let mut context = Context::new();
-    if let Some(variant) = request.optional("TargetVariant") {
-        context = context.with("sagemaker:TargetVariant", variant);
+#[async_trait]
+impl Endpoints for SageMaker {
+    fn arn(&self, name: &str) -> String {
+        arn(self.cloud(), name)
     }
-    Ok(vec![request.on_with(arn(cloud, endpoint::PATH, request.text("EndpointName")), context)])
-}
 
-/// Answers with what the container answered. A ModelError has members of its own, and so is a response, too.
-///
-/// # Errors
-/// `ValidationError` (no such endpoint or variant, a body too large), `ServiceUnavailable` (no instance is ready, or too
-/// many requests wait for one).
-async fn invoke(request: Request<'_, Runtime>) -> Result<Response<Bytes>, AwsError> {
-    let (service, call) = (&request.service.0, request.call);
-    if let Some(member) = UNSUPPORTED.iter().find(|member| !call.input[**member].is_null()) {
-        return Err(request.unsupported(&format!("{member} in InvokeEndpoint")));
-    }
-    let size = call.payload.len();
-    if size > MAX_BODY {
-        return Err(invalid(format!("Body has {size} bytes, and must not have more than {MAX_BODY}.")));
-    }
-    let name = request.text("EndpointName");
-    let live = live(service, name)?;
-    let variant = request.optional("TargetVariant");
-    let (fleet, answer) = answer(service, &live, name, variant, call).await?;
-    match answer {
-        Ok(mut response) => {
-            if let Ok(variant) = HeaderValue::from_str(&fleet.variant) {
-                response.headers_mut().insert(VARIANT, variant);
-            }
-            Ok(response)
+    async fn invoke(
+        &self,
+        name: &str,
+        variant: Option<&str>,
+        call: &Call,
+    ) -> Result<Response<Bytes>, AwsError> {
+        let size = call.payload.len();
+        if size > MAX_BODY {
+            return Err(invalid(format!("Body has {size} bytes, and must not have more than {MAX_BODY}.")));
         }
-        Err(error) => Ok(model_error(service.cloud(), &fleet, &error)),
+        let live = live(self, name)?;
+        let (fleet, answer) = answer(self, &live, name, variant, call).await?;
+        match answer {
+            Ok(mut response) => {
+                if let Ok(variant) = HeaderValue::from_str(&fleet.variant) {
+                    response.headers_mut().insert(VARIANT, variant);
+                }
+                Ok(response)
+            }
+            Err(error) => Ok(model_error(self.cloud(), &fleet, &error)),
+        }
     }
 }
 
 /// Returns the endpoint of a name, if it takes invocations.
 fn live(service: &SageMaker, name: &str) -> Result<Arc<Live>, AwsError> {
-    let served = endpoint::served(service.store(), name)?;
+    let served = served(service.store(), name)?;
     let live = served.and_then(|_| service.endpoints.get(name));
     let missing = || format!("Endpoint {name} of account {} not found.", service.cloud().account);
     live.ok_or_else(|| invalid(missing()))
