@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Arch;
+use crate::hyperparameters::Arch;
 
 /// A state dict that PyTorch's `torch.load(weights_only=True)` reads.
 pub const MODEL_PTH: &str = "model.pth";

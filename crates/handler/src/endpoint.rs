@@ -6,7 +6,7 @@ use aws_sdk_sagemakerruntime::primitives::Blob;
 use lambda_runtime::Diagnostic;
 use serde::de::IgnoredAny;
 
-use crate::error;
+use crate::error::error;
 use crate::event::Request;
 
 /// Sends the image to the endpoint, and returns its answer, which is JSON.

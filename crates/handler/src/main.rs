@@ -4,6 +4,7 @@
 //! [`ENDPOINT_NAME_ENV`] names.
 
 mod endpoint;
+mod error;
 mod event;
 
 use aws_config::BehaviorVersion;
@@ -13,6 +14,8 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use opsml_contract::ENDPOINT_NAME_ENV;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+
+use error::error;
 
 /// An execution environment gets one event at a time, so one thread is enough.
 #[tokio::main(flavor = "current_thread")]
@@ -48,8 +51,4 @@ async fn answer(client: &Client, endpoint: &str, event: &str) -> Result<Value, D
         "headers": {"Content-Type": "text/plain", "Access-Control-Allow-Origin": "*"},
         "body": body,
     }))
-}
-
-fn error(error_type: impl Into<String>, message: impl Into<String>) -> Diagnostic {
-    Diagnostic { error_type: error_type.into(), error_message: message.into() }
 }

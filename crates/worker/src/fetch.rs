@@ -13,8 +13,8 @@ use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Body};
 use url::{Host, Origin, Url};
 
-use crate::serve::MAX_BODY;
-
+/// The largest body of a request or of a fetched image: InvokeEndpoint's limit.
+pub const MAX_BODY: usize = 6 << 20;
 /// How long an image may take, redirects included: a small part of the 60 s that an invocation has.
 const TIME: Duration = Duration::from_secs(10);
 /// How often a URL may lead to another.

@@ -24,13 +24,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::error::{Error, Result};
-use crate::fetch::Fetcher;
+use crate::fetch::{Fetcher, MAX_BODY};
 use crate::picture::Picture;
 use crate::resnet::{Mode, ResNet};
 use crate::weights;
 
-/// The largest body of a request: InvokeEndpoint's limit.
-pub const MAX_BODY: usize = 6 << 20;
 /// How long a request may take: InvokeEndpoint's limit.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
 /// How long requests under way have after SIGTERM; SageMaker sends SIGKILL after 30 s.
