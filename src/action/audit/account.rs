@@ -2,7 +2,8 @@
 
 use aws_sdk_iam::types::{AccessKeyMetadata, StatusType};
 
-use super::{Asked, Audited, OLD_ACCESS_KEY, ROOT_ACCESS_KEY, ROOT_MFA, UNUSED_ACCESS_KEY};
+use super::check::{OLD_ACCESS_KEY, ROOT_ACCESS_KEY, ROOT_MFA, UNUSED_ACCESS_KEY};
+use super::finding::{Asked, Audited};
 use crate::aws::{Aws, failure};
 use crate::failure::Outcome;
 

@@ -1,7 +1,8 @@
 //! Functions that anybody may invoke.
 
+use super::check::FUNCTION_PUBLIC;
+use super::finding::{Asked, Audited};
 use super::policy::Document;
-use super::{Asked, Audited, FUNCTION_PUBLIC};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 

@@ -2,7 +2,8 @@
 
 use aws_sdk_ec2::types::{IpPermission, SecurityGroup};
 
-use super::{ALL_PORTS_OPEN, Asked, Audited, SSH_OPEN};
+use super::check::{ALL_PORTS_OPEN, SSH_OPEN};
+use super::finding::{Asked, Audited};
 use crate::aws::{Aws, failure};
 use crate::failure::Outcome;
 

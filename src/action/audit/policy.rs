@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::glob;
+use super::glob::glob;
 
 /// The statements of a policy.
 #[derive(Clone, Debug, Deserialize)]

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use aws_sdk_iam::types::{AttachedPolicy, EntityType, ManagedPolicyDetail, PolicyDetail, RoleDetail};
 
+use super::check::{FULL_ACCESS, FULL_ADMIN, OPEN_TRUST, PASS_ROLE, SERVICE_WILDCARD, UNUSED_ROLE};
+use super::finding::{Asked, Audited};
 use super::policy::Document;
-use super::{Asked, Audited, FULL_ACCESS, FULL_ADMIN, OPEN_TRUST, PASS_ROLE, SERVICE_WILDCARD, UNUSED_ROLE};
 use crate::aws::{Aws, failure};
 use crate::failure::Outcome;
 

@@ -4,7 +4,8 @@
 
 use aws_sdk_s3::types::{Grant, PublicAccessBlockConfiguration};
 
-use super::{Asked, Audited, BUCKET_BLOCK, BUCKET_PUBLIC};
+use super::check::{BUCKET_BLOCK, BUCKET_PUBLIC};
+use super::finding::{Asked, Audited};
 use crate::aws::{Aws, failure};
 use crate::failure::Outcome;
 
