@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Live, Naming, Report, Resource, Status, Tags, facts};
+use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 

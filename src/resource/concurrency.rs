@@ -5,10 +5,12 @@ use aws_sdk_lambda::types::ProvisionedConcurrencyStatusEnum as Provisioning;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::function::Function;
 use super::function::function_tags;
-use super::{Function, Live, Naming, Report, Resource, ResourceId, Status, Tags, facts};
+use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
+use crate::journal::ResourceId;
 
 /// Environments that are kept for the function, and that it may not exceed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,9 @@ use rand::RngExt;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use super::{AnyResource, Live, Naming, Resource, Status, Tags};
+use super::any::AnyResource;
+use super::ownership::{self, Ownership};
+use super::traits::{Live, Naming, Resource, Status, Tags};
 use crate::attachment;
 use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
@@ -231,7 +233,7 @@ impl StepSession<'_> {
     /// Refuses what carries another's tags, or none. Of one that takes several calls to make, the first ones may have
     /// got through before its tags did.
     async fn require_ownership<R: Resource>(&self, one: &R, name: &str, half_made: bool) -> Outcome<()> {
-        match ownership(one, self.aws, name, &self.journal.state().stack).await? {
+        match ownership::of(one, self.aws, name, &self.journal.state().stack).await? {
             Ownership::Ours => Ok(()),
             Ownership::Unowned if half_made => Ok(()),
             Ownership::Unowned | Ownership::SomebodyElses => {
@@ -311,29 +313,6 @@ impl StepSession<'_> {
         self.commit([Event::Deleted { id: id.clone() }])?;
         self.refresh_target(id).await
     }
-}
-
-/// Whose a resource is, by its tags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ownership {
-    Ours,
-    /// It has no tags.
-    Unowned,
-    SomebodyElses,
-}
-
-/// Whose a resource of ours by name is by its tags. A name with a time in it, to the millisecond, was free when it was
-/// intended, and nobody else comes upon it.
-pub async fn ownership<R: Resource>(one: &R, aws: &Aws, name: &str, stack: &str) -> Outcome<Ownership> {
-    if let Naming::Timestamp { .. } = one.naming() {
-        return Ok(Ownership::Ours);
-    }
-    let tags = one.tags(aws, name).await?;
-    Ok(match tags.get("opsml:stack") {
-        Some(of) if of == stack => Ownership::Ours,
-        None if tags.is_empty() => Ownership::Unowned,
-        _ => Ownership::SomebodyElses,
-    })
 }
 
 enum Settled {

@@ -3,7 +3,7 @@
 //! IAM is eventually consistent: a new role can't be assumed for some seconds.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>
 
-use super::Report;
+use super::traits::Report;
 use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
 

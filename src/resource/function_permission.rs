@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::function::function_tags;
-use super::{Live, Naming, Report, Resource, ResourceId, Status, Tags, facts};
+use super::function::{Function, function_tags};
+use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
+use crate::journal::ResourceId;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FunctionPermission {
@@ -76,7 +77,7 @@ impl Resource for FunctionPermission {
     }
 
     fn attached_to(&self) -> Option<ResourceId> {
-        Some(ResourceId { kind: super::Function::TYPE.into(), name: self.function.clone() })
+        Some(ResourceId { kind: Function::TYPE.into(), name: self.function.clone() })
     }
 
     async fn delete(&self, aws: &Aws, _name: &str) -> Outcome<()> {

@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::role::Role;
 use super::role::{decode, role_tags};
-use super::{Live, Naming, Report, Resource, ResourceId, Role, Status, Tags, facts};
+use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
+use crate::journal::ResourceId;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RolePolicy {

@@ -6,9 +6,11 @@ use aws_sdk_applicationautoscaling::types::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Endpoint, Live, Naming, Report, Resource, ResourceId, Status, Tags, facts};
+use super::endpoint::Endpoint;
+use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
+use crate::journal::ResourceId;
 
 /// What of an endpoint's variant is scaled.
 pub(super) const DIMENSION: ScalableDimension = ScalableDimension::SageMakerVariantDesiredInstanceCount;

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::bucket::invalid;
+use super::endpoint::Endpoint;
 use super::scalable_target::{DIMENSION, scalable_id};
-use super::{Endpoint, Live, Naming, Report, Resource, ResourceId, Status, Tags, facts};
+use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
+use crate::journal::ResourceId;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScalingPolicy {

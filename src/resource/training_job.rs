@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::fresh_role::until_role_is_known;
-use super::{Live, Naming, Report, Resource, Status, Tags, facts};
+use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 

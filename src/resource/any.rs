@@ -1,0 +1,99 @@
+//! The list of all types of resource.
+
+use serde_json::Value;
+
+use super::bucket::Bucket;
+use super::concurrency::{ProvisionedConcurrency, ReservedConcurrency};
+use super::endpoint::Endpoint;
+use super::endpoint_config::EndpointConfig;
+use super::function::Function;
+use super::function_alias::FunctionAlias;
+use super::function_permission::FunctionPermission;
+use super::function_version::FunctionVersion;
+use super::instance::Instance;
+use super::instance_profile::InstanceProfile;
+use super::key_pair::KeyPair;
+use super::model::Model;
+use super::notebook_instance::NotebookInstance;
+use super::objects::Objects;
+use super::ownership::{self, Ownership};
+use super::role::Role;
+use super::role_policy::RolePolicy;
+use super::scalable_target::ScalableTarget;
+use super::scaling_policy::ScalingPolicy;
+use super::security_group::SecurityGroup;
+use super::training_job::TrainingJob;
+use super::traits::{Live, Resource};
+use super::tuning_job::TuningJob;
+use crate::aws::Aws;
+use crate::failure::{Failure, Outcome};
+use crate::journal::ResourceId;
+
+macro_rules! any_resource {
+    ($($Type:ident),* $(,)?) => {
+        /// A resource of any type, as the ledger keeps it.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum AnyResource { $($Type($Type)),* }
+
+        impl AnyResource {
+            /// Reads a resource of the ledger. A type that is unknown comes from another version of opsml.
+            pub fn read(kind: &str, spec: &Value) -> Outcome<Self> {
+                $(if kind == $Type::TYPE {
+                    return serde_json::from_value(spec.clone()).map(Self::$Type).map_err(|error| {
+                        Failure::journal(format!("the {kind} in the journal cannot be read: {error}"))
+                    });
+                })*
+                Err(Failure::journal(format!("the journal has a resource of the type `{kind}`, which this opsml does not know")))
+            }
+
+            pub async fn describe(&self, aws: &Aws, name: &str) -> Outcome<Option<Live>> {
+                match self { $(Self::$Type(one) => one.describe(aws, name).await),* }
+            }
+
+            pub async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
+                match self { $(Self::$Type(one) => one.delete(aws, name).await),* }
+            }
+
+            pub async fn ownership(&self, aws: &Aws, name: &str, stack: &str) -> Outcome<Ownership> {
+                match self { $(Self::$Type(one) => ownership::of(one, aws, name, stack).await),* }
+            }
+
+            pub fn log(&self, name: &str) -> Option<(String, String)> {
+                match self { $(Self::$Type(one) => one.log(name)),* }
+            }
+
+            pub fn inverse(&self) -> Option<ResourceId> {
+                match self { $(Self::$Type(one) => one.inverse()),* }
+            }
+
+            pub fn bills(&self) -> Option<&str> {
+                match self { $(Self::$Type(one) => one.bills()),* }
+            }
+        }
+    };
+}
+
+any_resource!(
+    Bucket,
+    Endpoint,
+    EndpointConfig,
+    Function,
+    FunctionAlias,
+    FunctionPermission,
+    FunctionVersion,
+    Instance,
+    InstanceProfile,
+    KeyPair,
+    Model,
+    NotebookInstance,
+    Objects,
+    ProvisionedConcurrency,
+    ReservedConcurrency,
+    Role,
+    RolePolicy,
+    ScalableTarget,
+    ScalingPolicy,
+    SecurityGroup,
+    TrainingJob,
+    TuningJob,
+);

@@ -1,0 +1,128 @@
+//! What every AWS resource has: the trait, and what Describe returns of it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::aws::Aws;
+use crate::failure::Outcome;
+use crate::journal::ResourceId;
+
+/// AWS tags. The tags `opsml:stack` and `opsml:step` of a resource name its owner.
+pub type Tags = BTreeMap<String, String>;
+
+/// Reports progress: a message, and the amounts done and in total if they are known.
+pub type Report<'a> = &'a mut dyn FnMut(String, Option<(u64, u64)>);
+
+/// A resource as AWS's Describe operation returns it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    pub status: Status,
+    /// The facts that the report shows and that reveal a change from outside, so none that changes by itself. The fact
+    /// `revision` identifies the content: when it changes, the steps that read the resource are stale.
+    pub facts: Map<String, Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    Ready,
+    /// It will be ready; the service's word for its status.
+    Pending(String),
+    /// It will never be ready; the service's reason.
+    Failed(String),
+    /// It is gone, though Describe still returns it for a while; the service's reason.
+    Ended(String),
+}
+
+/// How a resource is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// By the runbook, or by the resources that it belongs to.
+    Fixed(String),
+    /// `base-2026-11-21-01-20-00-123`, as SageMaker's SDK names jobs and endpoints, in at most `max` characters.
+    Timestamp { base: String, max: usize },
+    /// `base-STACK` in at most `max` characters: one for each stack, in a namespace that stacks share.
+    Stack { base: String, max: usize },
+}
+
+/// The request for an AWS resource that a step owns. The journal keeps it, so that a later run can describe, compare and
+/// delete the resource.
+pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync {
+    /// The type's name: `training-job`, `bucket`.
+    const TYPE: &'static str;
+
+    /// Whether creating it takes several calls. [`update`](Self::update) then completes what an interrupted run began.
+    const STAGED: bool = false;
+
+    /// Whether it has no tags of its own, because it is a part of another resource or attached to one. [`tags`](Self::tags)
+    /// then returns those of that resource, and it is created only if that resource belongs to the stack.
+    const SHARES_TAGS: bool = false;
+
+    fn naming(&self) -> Naming;
+
+    /// Whether the change from `old` to `self` needs another resource: AWS cannot update it.
+    fn replaces(&self, old: &Self) -> bool;
+
+    /// Returns `None` if there is no such resource.
+    fn describe(&self, aws: &Aws, name: &str) -> impl Future<Output = Outcome<Option<Live>>>;
+
+    /// Returns the tags of an existing resource. Only resources that may have a fixed name need it.
+    fn tags(&self, _aws: &Aws, _name: &str) -> impl Future<Output = Outcome<Tags>> {
+        std::future::ready(Ok(Tags::new()))
+    }
+
+    fn create(
+        &self,
+        aws: &Aws,
+        name: &str,
+        tags: &Tags,
+        progress: Report<'_>,
+    ) -> impl Future<Output = Outcome<()>>;
+
+    /// Updates an existing resource to `self`, for which [`replaces`](Self::replaces) is false. It may be called again
+    /// after a crash.
+    fn update(
+        &self,
+        aws: &Aws,
+        name: &str,
+        tags: &Tags,
+        progress: Report<'_>,
+    ) -> impl Future<Output = Outcome<()>> {
+        self.create(aws, name, tags, progress)
+    }
+
+    /// Returns the log group and the prefix of the log streams, if it writes a log to CloudWatch Logs.
+    fn log(&self, _name: &str) -> Option<(String, String)> {
+        None
+    }
+
+    /// Returns the instance type that it bills for as long as it is live.
+    fn bills(&self) -> Option<&str> {
+        None
+    }
+
+    /// Returns the resource that it is attached to, if it is an attachment: see `attachment.rs`.
+    fn attached_to(&self) -> Option<ResourceId> {
+        None
+    }
+
+    /// Returns the resource that undoes this one: while that one is live, it is no change from outside that this one is
+    /// gone.
+    fn inverse(&self) -> Option<ResourceId> {
+        None
+    }
+
+    /// Begins to delete it, with everything that it leaves behind. It is no error if it is gone already.
+    fn delete(&self, aws: &Aws, name: &str) -> impl Future<Output = Outcome<()>>;
+}
+
+/// Returns a map of facts, without those that are null.
+pub fn facts<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
+    pairs
+        .into_iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
