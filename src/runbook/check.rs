@@ -12,7 +12,7 @@ use super::tag::{FUNCTIONS, Form, Tags};
 use super::template::{self, Reference};
 use super::yaml::NodeKind;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::step;
+use crate::step::{duration, kind};
 
 /// Names that are compared with misspelt ones in all: with n mistakes and n steps, it would be n² of them.
 const MAX_COMPARED: usize = 500_000;
@@ -96,7 +96,7 @@ fn step_templates(step: &Declared, scope: &Scope<'_>, problems: &mut Vec<Diagnos
         problems.extend(unknown_root(name, span.unwrap_or(step.id_span.clone()), scope, &[]));
     }
     if let Some(timeout) = &step.common.timeout
-        && let Err(message) = step::duration(timeout)
+        && let Err(message) = duration(timeout)
     {
         let span = step.body.get("timeout").map_or(step.id_span.clone(), |node| node.span.clone());
         problems.push(Diagnostic::error(span, message));
@@ -227,7 +227,7 @@ fn outputs_of(step: &Declared) -> &'static Value {
                     "explanation": {"type": "string"}}},
         }})
     });
-    match (&step.common.expect_error, step::kind(&step.kind.name)) {
+    match (&step.common.expect_error, kind(&step.kind.name)) {
         (None, Some(kind)) => (kind.outputs)(),
         _ => &ERROR,
     }

@@ -10,7 +10,7 @@ use super::model::{Declared, Piece, Runbook, Uses};
 use super::yaml::{self, Key, Node, NodeKind};
 use super::{shape, template};
 use crate::diagnostic::{Diagnostic, Severity, Source, Span};
-use crate::step::{self, Common};
+use crate::step::{Common, common_keys, common_schema, kind, kind_names};
 
 /// The extensions of CommonMark that a runbook is written in; the report renders the same.
 pub fn options() -> Options {
@@ -242,15 +242,15 @@ fn kind_of(body: &Node, id_span: &Span, problems: &mut Vec<Diagnostic>) -> Optio
     if !matches!(body.kind, NodeKind::Map(_)) {
         problems.push(
             Diagnostic::error(body.span.clone(), "a step is a mapping with one key that names its kind")
-                .suggest("", step::kind_names()),
+                .suggest("", kind_names()),
         );
         return None;
     }
-    let common = step::common_keys();
+    let common = common_keys();
     let others: Vec<&(Key, Node)> =
         body.entries().iter().filter(|(key, _)| !common.contains(&key.name)).collect();
     let known: Vec<&&(Key, Node)> =
-        others.iter().filter(|(key, _)| step::kind_names().any(|name| name == key.name)).collect();
+        others.iter().filter(|(key, _)| kind_names().any(|name| name == key.name)).collect();
     match (known.as_slice(), others.as_slice()) {
         ([(kind, fields)], _) => {
             for (key, _) in others.iter().filter(|(key, _)| key != kind) {
@@ -280,30 +280,29 @@ fn kind_of(body: &Node, id_span: &Span, problems: &mut Vec<Diagnostic>) -> Optio
         }
         ([], [(key, _), ..]) => {
             let message = format!("there is no kind of step `{}`", key.name);
-            problems
-                .push(Diagnostic::error(key.span.clone(), message).suggest(&key.name, step::kind_names()));
+            problems.push(Diagnostic::error(key.span.clone(), message).suggest(&key.name, kind_names()));
             None
         }
         ([], []) => {
             problems.push(
                 Diagnostic::error(id_span.clone(), "this step has no kind")
-                    .hint(format!("one key names it: {}", step::kind_names().collect::<Vec<_>>().join(", "))),
+                    .hint(format!("one key names it: {}", kind_names().collect::<Vec<_>>().join(", "))),
             );
             None
         }
     }
 }
 
-fn fields_of(kind: &str) -> Vec<&'static str> {
-    let members = step::kind(kind).and_then(|kind| shape::members((kind.fields)(), (kind.fields)()));
+fn fields_of(name: &str) -> Vec<&'static str> {
+    let members = kind(name).and_then(|kind| shape::members((kind.fields)(), (kind.fields)()));
     members.into_iter().flat_map(IndexMap::into_keys).collect()
 }
 
 fn common(body: &Node, kind: &Key, problems: &mut Vec<Diagnostic>) -> Common {
     let entries =
-        body.entries().iter().filter(|(key, _)| step::common_keys().contains(&key.name)).cloned().collect();
+        body.entries().iter().filter(|(key, _)| common_keys().contains(&key.name)).cloned().collect();
     let node = Node { span: kind.span.clone(), kind: NodeKind::Map(entries) };
-    let misfits = shape::check(&node, step::common_schema(), "a step");
+    let misfits = shape::check(&node, common_schema(), "a step");
     if misfits.is_empty()
         && let Ok(common) = serde_json::from_value(node.to_value())
     {

@@ -8,7 +8,7 @@ use super::tag::{Form, Tags};
 use super::template::{self, Context, Reference};
 use super::yaml::{Node, NodeKind};
 use crate::diagnostic::{Diagnostic, Span};
-use crate::step;
+use crate::step::kind;
 
 /// A step's fields with every template resolved, and with their places.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ pub fn foreseen(step: &Declared, params: &Params<'_>) -> Value {
 
 /// What is wrong with resolved fields.
 pub fn misfits(step: &Declared, node: &Node) -> Vec<Diagnostic> {
-    let Some(kind) = step::kind(&step.kind.name) else { return Vec::new() };
+    let Some(kind) = kind(&step.kind.name) else { return Vec::new() };
     let mut problems = shape::check(node, (kind.fields)(), &format!("`{}`", kind.name));
     // What is wrong with the fields as a whole, such as a missing one, is shown at the kind's key.
     for problem in problems.iter_mut() {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Done, Kind, Problem};
+use super::context::{Context, Done};
+use super::kind::{Kind, Problem};
 use crate::action::audit::{Asked, CHECKS, Finding, Severity, audit, glob};
 use crate::failure::Outcome;
 use crate::journal::Figure;

@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::context::{Context, Done};
 use super::fields::{EndpointInstance, SageMakerName};
-use super::{Context, Done, Kind, Price, Problem};
+use super::kind::{Kind, Price, Problem};
 use crate::failure::Outcome;
 use crate::resource::{ScalableTarget, ScalingPolicy, VARIANT};
 

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::context::{Context, Done};
 use super::fields::BucketName;
-use super::{Context, Done, Kind, Problem};
+use super::kind::{Kind, Problem};
 use crate::failure::Outcome;
 use crate::resource;
 

@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Done, Kind, Problem};
+use super::context::{Context, Done};
+use super::kind::{Kind, Problem};
 use crate::failure::{Failure, Outcome};
 use crate::journal::Figure;
 use crate::price::{self, Instance};

@@ -10,7 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::{Context, Done, Kind, Problem};
+use super::context::{Context, Done};
+use super::kind::{Kind, Problem};
 use crate::failure::{Failure, Outcome};
 
 /// Bytes of output that are kept of each stream, and those that are shown of a line.

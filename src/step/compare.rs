@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::context::{Context, Done};
+use super::kind::{Kind, Problem};
 use super::trained::Measured;
-use super::{Context, Done, Kind, Problem};
 use crate::failure::Outcome;
 use crate::journal::Figure;
 use crate::price;

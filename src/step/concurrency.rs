@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::context::{Context, Done};
 use super::fields::{FunctionName, Qualifier};
-use super::{Context, Done, Kind, Price, Problem};
+use super::kind::{Kind, Price, Problem};
 use crate::failure::Outcome;
 use crate::resource::{ProvisionedConcurrency, ReservedConcurrency};
 

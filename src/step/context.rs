@@ -1,50 +1,16 @@
-//! What a running step works with, and what it hands back.
-
-use std::path::{Path, PathBuf};
+//! What a running step is given, and what it returns.
 
 use serde::Serialize;
 use serde_json::Value;
 
+use super::paths::Paths;
 use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
 use crate::journal::{Figure, Lifetime};
 use crate::resource::ensure::{ReadyResource, StepSession};
 use crate::resource::{Objects, Resource};
 
-/// The folders of a run.
-#[derive(Clone, Debug)]
-pub struct Paths {
-    /// The runbook's folder: what it names lies below it.
-    pub base: PathBuf,
-    /// Where what can be made again is kept, relative to `base`.
-    pub cache: PathBuf,
-    /// Paths that the command line gave, and that may lie anywhere.
-    pub allowed: Vec<PathBuf>,
-    /// The worker that goes to EC2 instances.
-    pub worker: Option<PathBuf>,
-    /// The Lambda handler that comes with opsml.
-    pub handler: Option<PathBuf>,
-}
-
-impl Paths {
-    /// A path that the runbook names, or one that the user gave on the command line.
-    pub fn resolve(&self, path: &str) -> Outcome<PathBuf> {
-        for allowed in &self.allowed {
-            if Path::new(path) == allowed {
-                return Ok(PathBuf::from(path));
-            }
-            // What lies below a folder that the user gave, with links followed, is given too.
-            let real = Path::new(path).canonicalize().ok().zip(allowed.canonicalize().ok());
-            if Path::new(path).starts_with(allowed) && real.is_some_and(|(real, root)| real.starts_with(root))
-            {
-                return Ok(PathBuf::from(path));
-            }
-        }
-        super::inside(&self.base, path)
-    }
-}
-
-/// A step's means while it runs.
+/// What a running step is given.
 pub struct Context<'a> {
     pub session: StepSession<'a>,
     pub paths: &'a Paths,
@@ -55,7 +21,7 @@ impl Context<'_> {
         self.session.aws
     }
 
-    /// The start of generated names: the runbook's stem and the step's id.
+    /// Returns the prefix of generated names: the runbook's stem and the step's id.
     pub fn base(&self) -> String {
         self.session.base.clone()
     }

@@ -11,7 +11,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use super::{Context, Done, Kind, Paths, Problem, images};
+use super::context::{Context, Done};
+use super::images;
+use super::kind::{Kind, Problem};
+use super::paths::Paths;
 use crate::archive;
 use crate::failure::{Failure, Outcome};
 use crate::files::{digest, hex};

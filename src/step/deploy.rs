@@ -6,8 +6,9 @@ use opsml_contract::{IMAGE_ORIGINS_ENV, WORKER_IMAGE};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::context::{Context, Done};
 use super::fields::{EndpointInstance, Origin, RoleArn, S3Uri, SageMakerName};
-use super::{Context, Done, Kind, Price, Problem};
+use super::kind::{Kind, Price, Problem};
 use crate::action::origin;
 use crate::failure::Outcome;
 use crate::resource::{Endpoint, EndpointConfig, Model};

@@ -12,10 +12,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::context::{Context, Done};
 use super::fields::S3Uri;
+use super::kind::{Kind, Price, Problem};
 use super::train::{curves, hyperparameter_problems, plain};
 use super::trained::Trained;
-use super::{Context, Done, Kind, Price, Problem};
 use crate::action::{my_address, training_output};
 use crate::failure::{Failure, Outcome};
 use crate::files;

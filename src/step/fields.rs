@@ -7,7 +7,7 @@ use aws_sdk_sagemaker::types::{InstanceType, ProductionVariantInstanceType, Trai
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
+use super::kind::Problem;
 use crate::resource::Statement;
 
 macro_rules! text {

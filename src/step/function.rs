@@ -10,8 +10,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::context::{Context, Done};
 use super::fields::{FunctionName, RoleArn};
-use super::{Context, Done, Kind, Problem};
+use super::kind::{Kind, Problem};
 use crate::archive::{self, Member};
 use crate::failure::{Failure, Outcome};
 use crate::files::{self, files_below};

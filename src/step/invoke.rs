@@ -6,9 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::context::{Context, Done};
 use super::fields::{FunctionName, Qualifier};
+use super::kind::{Kind, Problem};
+use super::paths::Paths;
 use super::predict::read_image;
-use super::{Context, Done, Kind, Paths, Problem};
 use crate::action::{Answer, invoke_function, presigned};
 use crate::failure::{Failure, Outcome};
 use crate::journal::Figure;

@@ -12,10 +12,12 @@ use serde_json::Value;
 
 use self::drive::{Ends, Observed, Phase, drive};
 use self::told::{ErrorCount, Tally};
+use super::common::duration;
+use super::context::{Context, Done};
 use super::fields::{FunctionName, Qualifier, SageMakerName};
 use super::invoke::image_event;
+use super::kind::{Kind, Problem};
 use super::predict::read_image;
-use super::{Context, Done, Kind, Problem, duration};
 use crate::action::{ScalingActivity, Shot, instances, is_throttle, scaling_activities};
 use crate::failure::{Failure, Outcome};
 use crate::journal::Figure;

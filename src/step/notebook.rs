@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::context::{Context, Done};
 use super::fields::{NotebookType, RoleArn, SageMakerName};
-use super::{Context, Done, Kind, Price, Problem};
+use super::kind::{Kind, Price, Problem};
 use crate::failure::Outcome;
 use crate::price;
 use crate::resource::NotebookInstance;

@@ -5,9 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::context::{Context, Done};
 use super::fields::{FunctionName, RoleName};
+use super::kind::{Kind, Problem};
 use super::least_privilege::{Evidence, Subject, evidence, statements};
-use super::{Context, Done, Kind, Problem};
 use crate::action::{Denial, caller, decisions, denial, managed_policy, simulate};
 use crate::failure::{Failure, Outcome};
 use crate::iam_actions;

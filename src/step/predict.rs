@@ -4,8 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::context::{Context, Done};
 use super::fields::SageMakerName;
-use super::{Context, Done, Kind, Paths, Problem};
+use super::kind::{Kind, Problem};
+use super::paths::Paths;
 use crate::action::{invoke_endpoint, presigned};
 use crate::failure::{Failure, Outcome};
 use crate::journal::Figure;

@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::context::{Context, Done};
 use super::fields::RoleName;
-use super::{Context, Done, Kind, Problem};
+use super::kind::{Kind, Problem};
 use crate::failure::Outcome;
 use crate::resource::{self, Statement, managed_policy_arn, policy_document};
 

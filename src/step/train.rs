@@ -7,9 +7,10 @@ use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::context::{Context, Done};
 use super::fields::{RoleArn, S3Uri, TrainingInstance};
+use super::kind::{Kind, Price, Problem};
 use super::trained::Trained;
-use super::{Context, Done, Kind, Price, Problem};
 use crate::action::{TrainingOutput, training_output};
 use crate::archive;
 use crate::diagnostic::closest;

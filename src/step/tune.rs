@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::context::{Context, Done};
+use super::kind::{Kind, Price, Problem};
 use super::train::{Train, plain};
-use super::{Context, Done, Kind, Price, Problem};
 use crate::action::{Trial, tuning_trials};
 use crate::failure::{Failure, Outcome};
 use crate::journal::{Figure, Series};

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::context::{Context, Done};
 use super::fields::S3Uri;
-use super::{Context, Done, Kind, Problem};
+use super::kind::{Kind, Problem};
 use crate::failure::{Failure, Outcome};
 use crate::files::{digest, files_below};
 use crate::resource::{Objects, split_uri};

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::context::{Context, Done};
 use super::fields::{AliasName, FunctionName};
-use super::{Context, Done, Kind};
+use super::kind::Kind;
 use crate::failure::Outcome;
 use crate::resource::{FunctionAlias, FunctionVersion, function_revision};
 

@@ -1,0 +1,82 @@
+//! The keys that any step may have beside the key of its kind, and the durations among their values.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use schemars::{JsonSchema, schema_for};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The longest duration that a field may have.
+const MAX_DURATION: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The keys that any step may have beside the key of its kind.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Common {
+    /// Steps that must be done first, in addition to those that the fields refer to.
+    pub needs: Vec<String>,
+    /// An expression. If it is false, the step and the steps that use it are skipped.
+    pub when: Option<String>,
+    /// The longest time that the step may take: `90s`, `20m`, `2h`.
+    pub timeout: Option<String>,
+    /// How many times a failed step is retried in the same run. The default is 0.
+    #[schemars(range(max = 10))]
+    pub retry: u32,
+    /// Expressions over the step's outputs that must be true.
+    pub expect: Vec<String>,
+    /// The error code that the step must fail with. The outputs are then the error's code and message.
+    pub expect_error: Option<String>,
+    /// The caption of its figure in the report.
+    pub caption: Option<String>,
+    /// AWS tags for the resources that the step creates.
+    pub tags: BTreeMap<String, String>,
+}
+
+pub fn common_schema() -> &'static Value {
+    static SCHEMA: OnceLock<Value> = OnceLock::new();
+    SCHEMA.get_or_init(|| schema_for!(Common).to_value())
+}
+
+pub fn common_keys() -> &'static [String] {
+    static KEYS: OnceLock<Vec<String>> = OnceLock::new();
+    KEYS.get_or_init(|| {
+        let schema = common_schema();
+        let properties = schema.get("properties").and_then(Value::as_object);
+        properties.into_iter().flat_map(|properties| properties.keys().cloned()).collect()
+    })
+}
+
+/// Reads a duration, as `90s`, `20m` or `2h`: at least a second.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let error = || format!("`{text}` is not a duration: 90s, 20m, 2h");
+    let unit = text.trim().chars().last().ok_or_else(error)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        _ => return Err(error()),
+    };
+    let number: u64 = text.trim().trim_end_matches(unit).trim().parse().map_err(|_| error())?;
+    number
+        .checked_mul(seconds)
+        .map(Duration::from_secs)
+        .filter(|read| (Duration::from_secs(1)..=MAX_DURATION).contains(read))
+        .ok_or_else(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, seconds) in [("90s", 90), ("20m", 1200), (" 2 h ", 7200), ("720h", 2_592_000)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for wrong in ["", "20", "m", "-1s", "0s", "1d", "721h", "500ms", "1h 30m", "99999999999999999999h"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

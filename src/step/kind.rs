@@ -1,0 +1,95 @@
+//! What every kind of step has: the trait, its price and its problems.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::context::{Context, Done};
+use super::paths::Paths;
+use crate::failure::Outcome;
+use crate::price;
+
+/// A kind of step: serde and schemars read its struct.
+pub trait Kind: DeserializeOwned + JsonSchema + Send + Sync {
+    const NAME: &'static str;
+    /// Completes "NAME …" in one line, for `opsml schema`.
+    const ABOUT: &'static str;
+    /// Whether it creates resources that live until `down`.
+    const OWNS: bool;
+    /// The values that prose and later steps may refer to.
+    type Outputs: Serialize + JsonSchema + Send;
+
+    /// Returns the mistakes that the schema cannot express. All templates in the fields are resolved.
+    fn problems(&self) -> Vec<Problem> {
+        Vec::new()
+    }
+
+    /// Returns the local files and folders whose content the step depends on, relative to the runbook.
+    fn files(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Returns which local file that a done step left is missing now, so that the step must be redone.
+    fn missing(_outputs: &Value, _paths: &Paths) -> Option<String> {
+        None
+    }
+
+    /// Returns the highest price of the step on AWS, unless it is free.
+    fn price(&self) -> Option<Price> {
+        None
+    }
+
+    fn run(&self, context: &mut Context<'_>) -> impl Future<Output = Outcome<Done<Self::Outputs>>>;
+}
+
+/// The highest price of a step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Price {
+    /// US dollars. `None` if the price of the instance type is unknown.
+    pub usd: Option<f64>,
+    pub words: String,
+}
+
+impl Price {
+    /// Returns the price of some hours of some instances of a type.
+    pub fn of_instances(instance_type: &str, count: i32, hours: f64, how_long: &str) -> Self {
+        match price::hourly(instance_type) {
+            Some(hourly) => Self {
+                usd: Some(hourly * f64::from(count) * hours),
+                words: format!("{count} × {instance_type} at {hourly} USD an hour, {how_long}"),
+            },
+            None => Self {
+                usd: None,
+                words: format!("{count} × {instance_type}, whose price is unknown, {how_long}"),
+            },
+        }
+    }
+
+    pub fn times(self, times: u32, what: &str) -> Self {
+        match times {
+            1 => self,
+            _ => Self {
+                usd: self.usd.map(|usd| usd * f64::from(times)),
+                words: format!("{times} {what}, each {}", self.words),
+            },
+        }
+    }
+}
+
+/// A mistake in a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The field's path below the kind's key, as `a.b`.
+    pub field: Option<String>,
+    pub message: String,
+    pub hints: Vec<String>,
+    /// Whether the message is about the key, and not about its value.
+    pub key: bool,
+}
+
+impl Problem {
+    pub fn at(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: Some(field.into()), message: message.into(), hints: Vec::new(), key: false }
+    }
+}
