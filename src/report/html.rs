@@ -12,6 +12,7 @@ use super::chart;
 use super::data::ReportData;
 use super::link::{self, Pictures};
 use super::part::{Part, parts, without_comments};
+use super::prose::options;
 use super::token::{Token, Tokens, is_token, one_line};
 use crate::journal::Series;
 
@@ -45,7 +46,7 @@ pub fn render(data: &ReportData, pictures: &Pictures) -> Result<String, minijinj
         Value::from_safe_string(drawing.unwrap_or_default())
     });
     let mut prose = Prose { tokens: &data.tokens, pictures, contents: Vec::new(), out: Vec::new() };
-    let events: Vec<Event<'_>> = Parser::new_ext(&data.prose, super::options()).collect();
+    let events: Vec<Event<'_>> = Parser::new_ext(&data.prose, options()).collect();
     prose.rewrite(&events);
     let mut rendered = String::new();
     pulldown_cmark::html::push_html(&mut rendered, prose.out.into_iter());
@@ -193,7 +194,7 @@ impl<'a> Prose<'a> {
             }
             Token::Literal { source } => {
                 let mut html = String::new();
-                pulldown_cmark::html::push_html(&mut html, Parser::new_ext(source, super::options()));
+                pulldown_cmark::html::push_html(&mut html, Parser::new_ext(source, options()));
                 Some(html)
             }
             _ => None,

@@ -7,6 +7,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use pulldown_cmark::{Event, Parser, Tag};
 
 use super::data::ReportData;
+use super::prose::options;
 use super::token::{Token, Tokens};
 
 /// The largest picture that is taken in.
@@ -74,7 +75,7 @@ pub fn target(destination: &str, tokens: &Tokens) -> Option<String> {
 pub fn pictures(data: &ReportData, folder: &Path) -> Pictures {
     let Ok(root) = folder.canonicalize() else { return Pictures::new() };
     let mut pictures = Pictures::new();
-    for event in Parser::new_ext(&data.prose, super::options()) {
+    for event in Parser::new_ext(&data.prose, options()) {
         let Event::Start(Tag::Image { dest_url, .. }) = event else { continue };
         let Some(destination) = target(&dest_url, &data.tokens) else { continue };
         let name = percent_encoding::percent_decode_str(&destination).decode_utf8_lossy();

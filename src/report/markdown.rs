@@ -12,6 +12,7 @@ use serde_json::json;
 use super::data::{Body, ReportData};
 use super::link::{self, Pictures};
 use super::part::{Part, parts, without_comments};
+use super::prose::options;
 use super::token::{Token, Tokens, is_token, one_line};
 
 const TEMPLATE: &str = include_str!("../../templates/report.md.j2");
@@ -50,7 +51,7 @@ fn prose(data: &ReportData, pictures: &Pictures) -> String {
     let (source, tokens) = (data.prose.as_str(), &data.tokens);
     let mut changes: Vec<(Range<usize>, String)> = Vec::new();
     let (mut depth, mut in_table) = (0usize, false);
-    let mut parser = Parser::new_ext(source, super::options()).into_offset_iter();
+    let mut parser = Parser::new_ext(source, options()).into_offset_iter();
     for (event, span) in parser.by_ref() {
         let written = &source[span.clone()];
         match event {
@@ -278,7 +279,7 @@ fn block(token: &Token, character: char) -> String {
         // Written anew: a fence that the author left open would take in all that follows.
         Token::Literal { source } => {
             let (mut info, mut code) = (String::new(), String::new());
-            for event in Parser::new_ext(source, super::options()) {
+            for event in Parser::new_ext(source, options()) {
                 match event {
                     Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(given))) => info = given.to_string(),
                     Event::Text(text) => code.push_str(&text),

@@ -21,7 +21,6 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use pulldown_cmark::Options;
 use regex::Regex;
 use serde_json::Value;
 
@@ -94,11 +93,6 @@ fn is_ours(page: &Path) -> std::io::Result<bool> {
         Err(error) => return Err(error),
     };
     Ok(String::from_utf8_lossy(&head).contains(r#"<meta name="generator" content="opsml">"#))
-}
-
-/// How prose is read: as a runbook is, but for front matter, of which none is left.
-fn options() -> Options {
-    crate::runbook::markdown_options() - Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
 }
 
 /// Who reads a file that is being written sees the old one whole.

@@ -6,17 +6,23 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+use pulldown_cmark::Options;
 use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::token::{Token, Tokens, cleansed, is_token, words};
 use crate::runbook::template::{self, Form};
-use crate::runbook::{Piece, Runbook};
+use crate::runbook::{Piece, Runbook, markdown_options};
 
 /// How many expressions without a value are marked before the rest of the prose is given up on.
 const MARKED: usize = 200;
 /// Bytes that the prose may come to: ten times the largest runbook.
 const MAX_PROSE: usize = 80 << 20;
+
+/// How prose is read: as a runbook is, but for front matter, of which none is left.
+pub fn options() -> Options {
+    markdown_options() - Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
+}
 
 /// What the templates may refer to; no text in it holds a token.
 pub struct Known {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use pulldown_cmark::{Event as Md, Parser};
 use serde_json::{Value, json};
 
+use super::prose::options;
 use super::*;
 use crate::diagnostic::Source;
 use crate::failure::Failure;
