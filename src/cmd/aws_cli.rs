@@ -1,7 +1,8 @@
 //! `opsml cloud aws`: what answers as the AWS CLI on the local cloud's instances. It knows `s3 cp` and `s3 sync`,
 //! with the CLI's own options, and says so of everything else.
 
-use super::{Stop, Verdict, session};
+use super::runtime;
+use super::stop::{Stop, Verdict};
 use crate::action::{Place, copy, copy_all, s3_client};
 use crate::exit;
 
@@ -27,7 +28,7 @@ pub fn run(arguments: &[String]) -> Verdict {
         ["s3", "sync", from, to] => (true, Place::read(from)?, Place::read(to)?),
         _ => return Err(unknown(&words.join(" "))),
     };
-    session::block_on(async {
+    runtime::block_on(async {
         let s3 = s3_client(region).await;
         match sync || recursive {
             true => copy_all(&s3, &from, &to, sync).await?,

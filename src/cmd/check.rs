@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{Verdict, session};
+use super::session;
+use super::stop::Verdict;
 use crate::cli::{File, Format};
 use crate::diagnostic::{printable, printable_line};
 use crate::exit;

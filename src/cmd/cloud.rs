@@ -8,7 +8,8 @@ use local_cloud::lifecycle::{self, Running};
 use opsml_contract::HANDLER;
 use serde_json::json;
 
-use super::{Stop, Verdict, aws_cli};
+use super::aws_cli;
+use super::stop::{Stop, Verdict};
 use crate::cli::{Cloud, Format};
 use crate::exit;
 

@@ -4,7 +4,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use super::{Verdict, cloud};
+use super::cloud;
+use super::stop::Verdict;
 use crate::cli::{Doctor, Format};
 use crate::exit;
 
@@ -70,7 +71,7 @@ fn local_cloud() -> Finding {
             Ok(()) => Ok(format!("state in {}", folder.display())),
             Err(error) => Err(format!("{}: {error}", folder.display())),
         },
-        Err(stop) => Err(stop.message),
+        Err(stop) => Err(stop.message().to_owned()),
     };
     Finding { what: "local cloud", found, way_out: "set OPSML_CLOUD_DIR to a folder that can be written" }
 }

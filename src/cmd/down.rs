@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Stop, Verdict, run, session};
+use super::stop::{Stop, Verdict};
+use super::{run, runtime, session};
 use crate::aws::Target;
 use crate::cli::{Down, Format};
 use crate::exit;
@@ -13,7 +14,7 @@ pub fn run(arguments: &Down) -> Verdict {
     let journaled = &arguments.journaled;
     // What was never run has made nothing.
     session::must_read(journaled)?;
-    session::block_on(async {
+    runtime::block_on(async {
         let interrupted = run::watch_interrupt();
         let aws = session::connect(&journaled.target).await?;
         let mut journal = session::open(&journaled.file, &journaled.target, &aws)?;

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{Stop, Verdict, session, show};
+use super::stop::{Stop, Verdict};
+use super::{runtime, session, show};
 use crate::action::{job_log, object_text};
 use crate::cli::{Format, Logs};
 use crate::diagnostic::printable;
@@ -22,7 +23,7 @@ pub fn run(arguments: &Logs) -> Verdict {
     }
     let log_uri = state.steps.get(id).and_then(|row| row.outputs.as_ref()?.get("log_uri")?.as_str());
     if let (true, Some(uri)) = (places.is_empty(), log_uri) {
-        return session::block_on(async {
+        return runtime::block_on(async {
             let aws = session::connect(&arguments.journaled.target).await?;
             let text = object_text(&aws, uri).await?;
             let lines: Vec<&str> = text.lines().collect();
@@ -40,7 +41,7 @@ pub fn run(arguments: &Logs) -> Verdict {
         return Err(Stop::usage(format!("the step `{id}` has nothing that writes a log"))
             .hint("training jobs and endpoints do"));
     }
-    session::block_on(async {
+    runtime::block_on(async {
         let aws = session::connect(&arguments.journaled.target).await?;
         for (group, prefix) in &places {
             for line in job_log(&aws, group, prefix, arguments.lines).await? {

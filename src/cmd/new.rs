@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
-use super::{Stop, Verdict};
+use super::stop::{Stop, Verdict};
 use crate::cli::New;
 use crate::exit;
 

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
+use super::prices;
 use super::session::{self, Checked};
-use super::{Stop, Verdict, prices};
+use super::stop::{Stop, Verdict};
 use crate::cli::{Format, Plan};
 use crate::decide::Decision;
 use crate::diagnostic::printable;
@@ -18,7 +19,7 @@ pub fn run(arguments: &Plan) -> Verdict {
     let checked = session::checked(&arguments.file.file, &arguments.file.params)?;
     let journal = session::read(&arguments.file.file, &arguments.target)?;
     if let Some(journal) = journal.as_ref().filter(|_| arguments.target.target == "aws") {
-        prices::prefer_kept(&arguments.file.file, &journal.state().region);
+        prices::prefer_cached(&arguments.file.file, &journal.state().region);
     }
     let empty = State::default();
     let state = journal.as_ref().map_or(&empty, |journal| journal.state());

@@ -1,4 +1,4 @@
-//! Prices that AWS tells, kept beside the journal for the day.
+//! The prices of AWS's price list, cached beside the journal for a day.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,54 +9,58 @@ use super::session::{self, Checked};
 use crate::action::price_list;
 use crate::aws::Aws;
 use crate::failure::Failure;
-use crate::price::{self, Told};
+use crate::price::{self, CurrentPrices};
 
-/// Names that look like an instance type's, `ml.m5.xlarge` or `t3.micro`.
+/// Matches the name of an instance type: `ml.m5.xlarge` or `t3.micro`.
 const TYPE: &str = r"\b(?:ml\.)?[a-z]{1,4}[0-9][a-z0-9-]*\.(?:nano|micro|small|medium|large|[0-9]*xlarge)\b";
-/// Types that are asked for at most: each is a call.
-const MOST: usize = 50;
+/// The most types to ask for: each costs a call.
+const MAX_TYPES: usize = 50;
 
-/// Asks AWS what the instance types of a runbook cost, once a day. Where it doesn't say, the table's prices hold.
+/// Asks AWS's price list for the instance types of a runbook, once a day. If it fails, the table's prices are used.
 pub async fn refresh(checked: &Checked, file: &Path, aws: &Aws) {
     let wanted = types(&format!("{} {:?}", checked.runbook.source.text, checked.params));
     let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
     let path = path(file, &aws.region);
-    let fresh = |told: &Told| told.date == today && wanted.iter().all(|name| told.hourly.contains_key(name));
-    if let Some(kept) = kept(&path).filter(fresh) {
-        return price::prefer(kept);
+    let fresh =
+        |list: &CurrentPrices| list.date == today && wanted.iter().all(|name| list.hourly.contains_key(name));
+    if let Some(cached) = cached(&path).filter(fresh) {
+        return price::prefer(cached);
     }
     let asked = price_list(aws, &wanted).await.and_then(|hourly| {
-        let told = Told { date: today, region: aws.region.clone(), hourly };
-        let text = serde_json::to_string(&told).map_err(Failure::journal)?;
+        let list = CurrentPrices { date: today, region: aws.region.clone(), hourly };
+        let text = serde_json::to_string(&list).map_err(Failure::bug)?;
         std::fs::write(&path, text).map_err(|error| Failure::file(&path, error))?;
-        Ok(told)
+        Ok(list)
     });
     match asked {
-        Ok(told) => price::prefer(told),
+        Ok(list) => price::prefer(list),
         Err(failure) => {
-            eprintln!("AWS doesn't tell its prices, so those of {} hold: {failure}", price::source())
+            eprintln!(
+                "AWS's price list is not available; the prices are those of {}: {failure}",
+                price::source()
+            )
         }
     }
 }
 
-/// Puts the prices that an earlier run was told before the table's. It calls nothing.
-pub fn prefer_kept(file: &Path, region: &str) {
-    kept(&path(file, region)).into_iter().for_each(price::prefer);
+/// Prefers the cached prices to the table's, without a call.
+pub fn prefer_cached(file: &Path, region: &str) {
+    cached(&path(file, region)).into_iter().for_each(price::prefer);
 }
 
 fn path(file: &Path, region: &str) -> PathBuf {
     session::state_folder(file).join(format!("prices-{region}.json"))
 }
 
-/// What can't be read is as good as not there: it is asked for again.
-fn kept(path: &Path) -> Option<Told> {
+/// Returns the cached prices, if the file exists and can be read.
+fn cached(path: &Path) -> Option<CurrentPrices> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
 fn types(text: &str) -> Vec<String> {
     let Ok(pattern) = Regex::new(TYPE) else { return Vec::new() };
     let found: BTreeSet<&str> = pattern.find_iter(text).map(|found| found.as_str()).collect();
-    found.into_iter().take(MOST).map(str::to_owned).collect()
+    found.into_iter().take(MAX_TYPES).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -64,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instance_types_are_found_wherever_they_stand() {
+    fn instance_types_are_found_anywhere() {
         let text = "a: ml.m5.xlarge, [\"t3.micro\", 'ml.g4dn.12xlarge'] see report.large and ml.m5.xlarge; v1.5.large";
         assert_eq!(types(text), ["ml.g4dn.12xlarge", "ml.m5.xlarge", "t3.micro"]);
     }

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Stop, Verdict, session};
+use super::session;
+use super::stop::{Stop, Verdict};
 use crate::cli::Report;
 use crate::exit;
 use crate::journal::State;

@@ -7,7 +7,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::session::{self, Checked};
-use super::{Stop, Verdict, prices, report};
+use super::stop::{Stop, Verdict};
+use super::{prices, report, runtime};
 use crate::aws::{Aws, Target};
 use crate::cli::{Format, Run};
 use crate::console;
@@ -31,7 +32,7 @@ pub fn run(arguments: &Run) -> Verdict {
             return Err(stop.suggest(step, &known));
         }
     }
-    session::block_on(run_checked(arguments, checked))
+    runtime::block_on(run_checked(arguments, checked))
 }
 
 async fn run_checked(arguments: &Run, checked: Checked) -> Verdict {
@@ -76,9 +77,10 @@ async fn run_checked(arguments: &Run, checked: Checked) -> Verdict {
             Ok(exit::DONE)
         }
         Ended::Failed { step, failure } => {
-            let mut stop = Stop::new(failure.kind.exit_code(), session::in_step(runbook, &step, &failure));
-            stop.hints = failure.hints;
-            Err(stop.hint(format!("when it is mended, go on with: {}", session::command_line())))
+            let stop = Stop::new(failure.kind.exit_code(), session::in_step(runbook, &step, &failure));
+            Err(stop
+                .hints(failure.hints)
+                .hint(format!("when it is mended, go on with: {}", session::command_line())))
         }
         Ended::Interrupted => {
             let live = journal.state().resources.live().count();

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Stop, Verdict};
+use super::stop::{Stop, Verdict};
 use crate::cli::Schema;
 use crate::exit;
 use crate::runbook::front_matter_schema;

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::{Stop, Verdict, cloud};
+use super::cloud;
+use super::stop::Stop;
 use crate::aws::{self, Aws};
 use crate::cli;
 use crate::diagnostic::{Diagnostic, Severity, Source};
@@ -263,20 +264,6 @@ pub fn command_line() -> String {
     };
     let words = std::env::args_os().skip(1).map(|typed| word(typed.to_string_lossy().into_owned()));
     std::iter::once("opsml".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
-}
-
-/// An async runtime for the verbs that call.
-pub fn block_on(verb: impl Future<Output = Verdict>) -> Verdict {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    match runtime {
-        Ok(runtime) => {
-            let verdict = runtime.block_on(verb);
-            // A blocking read under way must not hold up the exit.
-            runtime.shutdown_background();
-            verdict
-        }
-        Err(error) => Err(Stop::new(exit::BUG, format!("no async runtime: {error}"))),
-    }
 }
 
 /// A failure that names its step and its place in the runbook.

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{Stop, Verdict, session};
+use super::session;
+use super::stop::{Stop, Verdict};
 use crate::cli::{Format, Show};
 use crate::console::status_word;
 use crate::diagnostic::{printable, printable_line};

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{Verdict, session};
+use super::session;
+use super::stop::Verdict;
 use crate::cli::{Format, Journaled};
 use crate::console::{duration_words, status_word};
 use crate::diagnostic::printable_line;

@@ -1,0 +1,88 @@
+//! How a verb ends.
+
+use crate::diagnostic::{closest, printable};
+use crate::exit;
+use crate::failure::Failure;
+use crate::journal::JournalError;
+use crate::report::redacted;
+
+/// Why a verb ended early: its exit code, a message and hints.
+#[derive(Debug)]
+pub struct Stop {
+    code: u8,
+    message: String,
+    hints: Vec<String>,
+}
+
+impl Stop {
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(exit::USAGE, message)
+    }
+
+    pub fn new(code: u8, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hints: Vec::new() }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    pub fn hints(mut self, hints: Vec<String>) -> Self {
+        self.hints.extend(hints);
+        self
+    }
+
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Prints the message and the hints, and returns the exit code.
+    pub fn print(&self) -> u8 {
+        eprintln!("error: {}", printable(&redacted(&self.message)));
+        for hint in &self.hints {
+            eprintln!("  hint: {}", printable(&redacted(hint)));
+        }
+        self.code
+    }
+
+    /// Adds the known name that is closest to the one given, or else all known names.
+    pub fn suggest(self, given: &str, known: &[&str]) -> Self {
+        match closest(given, known.iter().copied()) {
+            Some(close) => self.hint(format!("did you mean `{close}`?")),
+            None => self.hint(format!("known are: {}", known.join(", "))),
+        }
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        let hints = failure.hints.clone();
+        Self { code: failure.kind.exit_code(), message: failure.to_string(), hints }
+    }
+}
+
+impl From<JournalError> for Stop {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Locked { .. } => {
+                Self::new(exit::LOCKED, error.to_string()).hint("wait for it, or stop it with Ctrl-C")
+            }
+            JournalError::Storage { .. } => Self::new(exit::STEP_FAILED, error.to_string())
+                .hint("the journal keeps what is done: make room or repair the disk, and run again"),
+            JournalError::Illegal(_) => Self::new(exit::BUG, error.to_string()),
+            JournalError::Newer { .. } | JournalError::Damaged { .. } | JournalError::Fenced => {
+                Self::new(exit::STEP_FAILED, error.to_string())
+            }
+        }
+    }
+}
+
+impl From<std::io::Error> for Stop {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(exit::STEP_FAILED, error.to_string())
+    }
+}
+
+/// The result of a verb: its exit code, or why it ended early.
+pub type Verdict = Result<u8, Stop>;
