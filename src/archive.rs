@@ -1,29 +1,29 @@
-//! Unpacks a zip that somebody else made: regular files and folders alone, nothing outside, nothing that blows up.
-//! Packs files of ours as `tar.gz` and zip.
+//! Packs files as `tar.gz` and zip, and unpacks zips that nobody vouches for: only regular files and folders, only
+//! below the target folder, and never much more than was packed.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::{Compression, GzBuilder};
-
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
 use crate::failure::{Failure, Outcome};
 use crate::files::{self, files_below};
 
-/// Entries that an archive may have. ImageNet has 1.3 million images and comes as no zip.
+/// The most entries that an archive may have. ImageNet has 1.3 million images, but is not distributed as a zip.
 const MAX_ENTRIES: usize = 500_000;
-/// Bytes that an archive may come to.
+/// The most bytes that an archive may unpack to.
 const MAX_BYTES: u64 = 64 << 30;
-/// How many bytes a byte may become, once an entry is larger than a page of text: images don't compress.
+/// The most bytes that a packed byte may unpack to. Images hardly compress at all.
 const MAX_RATIO: u64 = 200;
+/// The unpacked bytes of an entry that are accepted at any ratio.
 const SMALL: u64 = 1 << 20;
-/// The same for the archive as a whole, in which every entry may be small.
+/// The unpacked bytes of a whole archive that are accepted at any ratio.
 const SMALL_ARCHIVE: u64 = 64 << 20;
 
-/// Packs the files below `folder` as the `tar.gz` file `into`: the same content gives the same bytes.
+/// Packs the files below `folder` into the `tar.gz` file `into`. The same content gives the same bytes.
 pub fn pack(folder: &Path, into: &Path) -> Outcome<()> {
     let parent = into.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).map_err(|error| Failure::file(parent, error))?;
@@ -37,7 +37,7 @@ pub fn pack(folder: &Path, into: &Path) -> Outcome<()> {
         header.set_mode(0o644);
         header.set_cksum();
         let content = files::open(&file.path).map_err(|error| Failure::file(&file.path, error))?;
-        // A file that grows meanwhile must not break the archive.
+        // A file that grows meanwhile must not exceed the size in its header.
         archive.append_data(&mut header, &file.key, content.take(file.bytes)).map_err(failed)?;
     }
     archive.into_inner().and_then(flate2::write::GzEncoder::finish).map_err(failed)?;
@@ -45,14 +45,14 @@ pub fn pack(folder: &Path, into: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// A file of a zip.
+/// A file to put into a zip.
 pub struct Member {
-    /// Its name in the zip.
+    /// The name in the zip.
     pub name: String,
     pub path: PathBuf,
 }
 
-/// Makes a zip of programs and modules: each may be executed. The same files give the same bytes.
+/// Returns a zip of programs and modules, all of them executable. The same files give the same bytes.
 pub fn zip(members: &[Member]) -> Outcome<Vec<u8>> {
     let mut zip = ZipWriter::new(io::Cursor::new(Vec::new()));
     let failed = |error: &dyn std::fmt::Display| Failure::new("BadArchive", format!("the zip: {error}"));
@@ -68,7 +68,7 @@ pub fn zip(members: &[Member]) -> Outcome<Vec<u8>> {
     zip.finish().map(io::Cursor::into_inner).map_err(|error| failed(&error))
 }
 
-/// Unpacks `archive` into the new folder `into`, which appears whole or not at all.
+/// Unpacks `archive` into the new folder `into`, completely or not at all.
 pub fn unpack(archive: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -> Outcome<()> {
     let refuse =
         |error: &dyn std::fmt::Display| Failure::new("BadArchive", format!("{}: {error}", archive.display()));
@@ -98,7 +98,7 @@ pub fn unpack(archive: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -
         let Some(path) = entry.enclosed_name().filter(|_| is_plain(&raw)) else {
             return Err(refuse(&format!("the entry `{name}` leads out of the archive")));
         };
-        // 0o170000 is the mask of a file's type in a Unix mode: a link, device or socket is neither of ours.
+        // The mask of a file's type in a Unix mode, with the types of regular files and folders; 0 is no type.
         let kind = entry.unix_mode().map_or(0, |mode| mode & 0o170_000);
         if entry.is_symlink() || !matches!(kind, 0 | 0o100_000 | 0o040_000) {
             return Err(refuse(&format!("the entry `{name}` is neither a file nor a folder")));
@@ -111,7 +111,7 @@ pub fn unpack(archive: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -
         if let Some(folder) = target.parent() {
             std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, error))?;
         }
-        // The sizes in the archive's directory are claims: what is counted is what comes out.
+        // The unpacked size in the archive's directory may be a lie: the limit is on the bytes that are written.
         let allowed = (entry.compressed_size().saturating_mul(MAX_RATIO).max(SMALL)).min(most - bytes);
         let mut out = File::create_new(&target).map_err(|error| Failure::file(&target, error))?;
         let written = io::copy(&mut entry.by_ref().take(allowed + 1), &mut out).map_err(|error| {
@@ -119,7 +119,7 @@ pub fn unpack(archive: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -
         })?;
         if written > allowed {
             return Err(refuse(&format!(
-                "the entry `{name}` unpacks to far more than it should: an archive bomb"
+                "the entry `{name}` unpacks to more than {allowed} bytes: an archive bomb"
             )));
         }
         bytes += written;
@@ -127,13 +127,13 @@ pub fn unpack(archive: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -
     }
     let staged = staging.keep();
     std::fs::rename(&staged, into).map_err(|error| {
-        // Whatever is left of the staging folder is of no use to anyone.
+        // The failure to rename is the one to report.
         let _ = std::fs::remove_dir_all(&staged);
         Failure::file(into, error)
     })
 }
 
-/// No `..`, no root, no drive, no backslash: such names come from an attack or a broken tool.
+/// Whether a name has no `..`, root, drive or backslash. Names with one come from an attack or a broken tool.
 fn is_plain(name: &str) -> bool {
     !name.starts_with('/') && !name.contains(['\\', '\0', ':']) && name.split('/').all(|part| part != "..")
 }

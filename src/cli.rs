@@ -1,4 +1,4 @@
-//! The command line: clap structs, and nothing that acts.
+//! The command line, as clap's structs.
 
 use std::path::PathBuf;
 
@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "opsml", version, propagate_version = true, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 done; 1 a step failed; 2 usage or runbook error; 3 interrupted, run again to go \
-    on; 4 an expectation did not hold; 5 teardown left something; 6 over budget or declined; 7 another run holds the \
+    after_help = "Exit codes: 0 done; 1 a step failed; 2 usage or runbook error; 3 interrupted or without valid \
+    credentials, run again to continue; 4 an expectation did not hold; 5 teardown left something; 6 over budget or declined; 7 another run holds the \
     runbook; 70 a bug in opsml; 130 a second Ctrl-C."
 )]
 pub struct Cli {
@@ -25,7 +25,7 @@ pub enum Verb {
     Plan(Plan),
     /// Run a runbook; run it again to resume.
     Run(Run),
-    /// Show what has run, what lives, and what still bills.
+    /// Show which steps have run, and which live resources bill.
     Status(Journaled),
     /// Show a step: its inputs, outputs and resources.
     Show(Show),
@@ -43,7 +43,7 @@ pub enum Verb {
     Completions(Completions),
     /// Say what is missing on this machine.
     Doctor(Doctor),
-    /// The local cloud on its own, for boto3, the AWS CLI or anything else.
+    /// Start, stop and inspect the local cloud, for boto3, the AWS CLI or other programs.
     #[command(subcommand)]
     Cloud(Cloud),
 }
@@ -52,7 +52,7 @@ pub enum Verb {
 pub enum Format {
     #[default]
     Text,
-    /// For machines: one JSON value, or one a line for `run` and `down`.
+    /// JSON: one value, or for `run` and `down` one on each line.
     Json,
 }
 
@@ -82,19 +82,19 @@ fn target(text: &str) -> Result<String, &'static str> {
     if url || ["local", "aws"].contains(&text) {
         Ok(text.to_owned())
     } else {
-        Err("it is local, aws, or a URL")
+        Err("a target is local, aws, or a URL")
     }
 }
 
 #[derive(Debug, Args)]
 pub struct Target {
-    /// Where to: `local`, `aws`, or the URL of a server that speaks AWS's protocols.
+    /// The target: `local`, `aws`, or the URL of a server that speaks AWS's protocols.
     #[arg(long, default_value = "local", value_name = "local|aws|URL", value_parser = target)]
     pub target: String,
     /// A profile of the AWS configuration.
     #[arg(long, env = "AWS_PROFILE")]
     pub profile: Option<String>,
-    /// The region; us-east-1 on the local cloud, and what is configured on AWS.
+    /// The region. The default is us-east-1 on the local cloud, and the configured region on AWS.
     #[arg(long)]
     pub region: Option<String>,
 }
@@ -116,13 +116,14 @@ pub struct Run {
     /// Stop after this step.
     #[arg(long, value_name = "STEP")]
     pub until: Option<String>,
-    /// Redo this step though nothing has changed.
+    /// Redo this step even if nothing has changed.
     #[arg(long, value_name = "STEP")]
     pub force: Vec<String>,
-    /// Don't ask: not for the price on AWS, nor before deleting what is no longer in the file.
+    /// Agree to the price on AWS, and to deleting the resources of steps that are no longer in the runbook.
     #[arg(long)]
     pub yes: bool,
-    /// Folder of the write-up; else reports/NAME in the runbook's folder, or beside it where that is `runbooks`.
+    /// The folder of the write-up. The default is reports/NAME in the runbook's folder, or beside that folder if its
+    /// name is `runbooks`.
     #[arg(long, value_name = "FOLDER")]
     pub report: Option<PathBuf>,
 }
@@ -151,7 +152,7 @@ pub struct Logs {
     pub journaled: Journaled,
     /// The step's id.
     pub step: String,
-    /// Lines of each log stream at most.
+    /// The most lines of each log stream.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(i32).range(1..=10000))]
     pub lines: i32,
 }
@@ -160,7 +161,8 @@ pub struct Logs {
 pub struct Report {
     #[command(flatten)]
     pub journaled: Journaled,
-    /// Folder of the write-up; else reports/NAME in the runbook's folder, or beside it where that is `runbooks`.
+    /// The folder of the write-up. The default is reports/NAME in the runbook's folder, or beside that folder if its
+    /// name is `runbooks`.
     #[arg(long, value_name = "FOLDER")]
     pub report: Option<PathBuf>,
 }
@@ -169,7 +171,7 @@ pub struct Report {
 pub struct Down {
     #[command(flatten)]
     pub journaled: Journaled,
-    /// Don't ask on AWS.
+    /// Agree to deleting the resources on AWS.
     #[arg(long)]
     pub yes: bool,
 }
@@ -182,7 +184,7 @@ pub struct New {
 
 #[derive(Debug, Args)]
 pub struct Schema {
-    /// One kind; all of them where it is left out.
+    /// A kind of step. The default is all of them.
     pub kind: Option<String>,
 }
 
@@ -200,27 +202,27 @@ pub struct Doctor {
 
 #[derive(Debug, Subcommand)]
 pub enum Cloud {
-    /// Start it, if it doesn't run yet.
+    /// Start the local cloud, if it does not run yet.
     Start,
-    /// Stop it; its state stays.
+    /// Stop the local cloud and keep its state.
     Stop,
-    /// Whether it runs, where, and what lives in it.
+    /// Show whether the local cloud runs, and where its state is.
     Status {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Print the environment that points boto3 and the AWS CLI at it.
+    /// Print the environment variables that point boto3 and the AWS CLI at the local cloud.
     Env,
-    /// Be the server.
+    /// Run the server of the local cloud.
     #[command(hide = true)]
     Serve {
         #[arg(long)]
         dir: PathBuf,
-        /// How many times faster than life control loops run: alarms' periods and scaling's cooldowns.
+        /// How many times faster than on AWS alarm periods and scaling cooldowns pass.
         #[arg(long, env = "OPSML_CLOUD_SPEEDUP", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=600))]
         speedup: u32,
     },
-    /// Be the AWS CLI of an instance.
+    /// Act as the AWS CLI on an instance of the local cloud.
     #[command(hide = true)]
     Aws {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -1,4 +1,4 @@
-//! Local files and folders, and digests of them: what a step read, so that a change is seen and a touch is not.
+//! Local files and folders, and the digests of their content by which a changed file makes a step stale.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -12,13 +12,13 @@ use crate::failure::{Failure, Outcome};
 /// A regular file below a folder.
 #[derive(Clone, Debug)]
 pub struct LocalFile {
-    /// Relative to the folder, with `/`.
+    /// The path relative to the folder, with `/` between its parts.
     pub key: String,
     pub path: PathBuf,
     pub bytes: u64,
 }
 
-/// Opens a regular file to read it. A pipe or device, which could keep a reader waiting for ever, is refused.
+/// Opens a regular file to read it. Refuses pipes and devices: reading one might never end.
 pub fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     match file.metadata()?.is_file() {
@@ -27,8 +27,8 @@ pub fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Every regular file below a folder, by key. Links are refused: they could lead out of it; so are pipes and devices,
-/// which have no end, and names with control characters.
+/// Returns every regular file below a folder, sorted by key. Refuses links, which could lead out of the folder, pipes,
+/// devices, and names with control characters.
 pub fn files_below(folder: &Path) -> Outcome<Vec<LocalFile>> {
     let mut files = Vec::new();
     let mut folders = vec![(folder.to_owned(), String::new())];
@@ -63,7 +63,7 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// SHA-256 (hex) of a file, or of a folder: of the names and contents of all files below it.
+/// Returns the SHA-256 of a file's content, or of the names and contents of all files below a folder, in hex.
 pub fn digest(path: &Path) -> Outcome<String> {
     if !path.is_dir() {
         return file(path).map(|hash| hex(&hash));

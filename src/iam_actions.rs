@@ -1,19 +1,19 @@
-//! How much a policy allows: the actions of all services that its patterns cover.
+//! The actions of all services, and how many of them a policy allows.
 
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use serde_json::Value;
 
-/// Every action of every service, a line a service; `scripts/iam-actions.py` writes it anew.
+/// One line for each service, with its actions. `scripts/iam-actions.py` writes the file.
 const TABLE: &str = include_str!("iam_actions.txt");
 
-/// Where the table is from.
+/// Returns the name of the package that the table is from.
 pub fn source() -> &'static str {
     TABLE.lines().next().unwrap_or_default().trim_start_matches("# From ").trim_end_matches('.')
 }
 
-/// Every action in lower case, as `s3:getobject`: IAM doesn't tell cases apart in actions.
+/// Returns every action, as `s3:getobject`: in lower case, since IAM ignores the case of actions.
 fn actions() -> &'static [String] {
     static ACTIONS: OnceLock<Vec<String>> = OnceLock::new();
     ACTIONS.get_or_init(|| {
@@ -26,8 +26,8 @@ fn actions() -> &'static [String] {
     })
 }
 
-/// How many actions some policies together allow on any resource at all: the union of what their statements allow, less
-/// what they deny on every resource without a condition.
+/// Returns how many actions some policies together allow on at least one resource: those that a statement allows, less
+/// those that a statement without a condition denies on every resource.
 pub fn allowed(documents: &[Value]) -> usize {
     let mut statements: Vec<&Value> = Vec::new();
     for document in documents {
@@ -54,7 +54,7 @@ pub fn allowed(documents: &[Value]) -> usize {
     allowed.len()
 }
 
-/// The actions of a statement, by `Action` or by `NotAction`.
+/// Returns the actions of a statement, given by `Action` or by `NotAction`.
 fn covered(statement: &Value) -> impl Iterator<Item = &'static str> {
     let (named, not) = match &statement["Action"] {
         Value::Null => (&statement["NotAction"], true),
@@ -72,7 +72,7 @@ fn texts(value: &Value) -> impl Iterator<Item = &str> {
     many.chain(Some(value).filter(|value| value.is_string())).filter_map(Value::as_str)
 }
 
-/// IAM's wildcards: `*` for any number of characters, `?` for one.
+/// Whether a text matches a pattern in which `*` stands for any number of characters and `?` for one.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t, mut star) = (0, 0, None);
     while t < text.len() {

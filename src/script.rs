@@ -1,21 +1,20 @@
-//! Shell scripts from templates: every value is quoted for the shell, and none is taken for a part of the script.
+//! Shell scripts from templates, whose values are quoted so that the shell executes none of them.
 
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, Value};
 
 use crate::failure::{Failure, Outcome};
 
-/// Renders a template whose values are given as one object. `quote` makes one word of a value.
+/// Renders a template with the members of an object. The filter `quote` turns a value into one word of the shell.
 pub fn render(template: &str, values: &serde_json::Value) -> Outcome<String> {
-    let failed =
-        |error: minijinja::Error| Failure::new("Template", format!("a script of opsml's own: {error:#}"));
+    let failed = |error: minijinja::Error| Failure::bug(format!("the template of a script: {error:#}"));
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_filter("quote", |value: String| quote(&value));
     environment.render_str(template, Value::from(Serde(values))).map_err(failed)
 }
 
-/// One word of a POSIX shell: within single quotes nothing has a meaning, and a single quote ends them.
+/// Returns one word of a POSIX shell, in single quotes: within them, only a single quote is special.
 fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
