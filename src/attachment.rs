@@ -1,11 +1,11 @@
 //! Attachments: what a later step sets on a resource of an earlier step.
 //!
 //! A policy on a role, concurrency on a function and scaling on an endpoint are resources of the step that makes them.
-//! Each is attached to its **target**, a resource that another step made. Its deletion detaches it. An attachment may have
-//! an **inverse**: the resource that, while it lives, explains why the attachment is gone.
+//! Each is attached to its **target**, a resource that another step made. Deleting it detaches it. An attachment may have
+//! an **inverse**: the resource that explains why the attachment is gone, as long as the inverse is live.
 //!
 //! ```text
-//! step      makes                              attached to
+//! step      creates                            attached to
 //! runner    role r
 //! hook      function f, which uses the role
 //! denied    calls f, and must fail
@@ -13,18 +13,18 @@
 //! allowed   calls f
 //! ```
 //!
-//! - *What is stale.* A step rests on the steps that it uses, on those that they use, and so on. `allowed` rests on `runner`,
-//!   and so p is among what it reads: another p makes it stale. `denied` comes before `allow`, and does not read p.
-//! - *What is detached.* Before `denied` is redone, p is detached, for `denied` must fail as it failed before p was there.
-//!   Then `allow` finds p gone and makes it again. Before `runner` is redone, p is detached too: it is attached to what
-//!   `runner` makes. Before `allowed` is redone nothing is detached, since only a step that must fail needs the past.
+//! - *What is stale.* A step depends on the steps that it uses, on those that they use, and so on. `allowed` depends on
+//!   `runner`, so it reads p: when p changes, `allowed` is stale. `denied` comes before `allow` and does not read p.
+//! - *What is detached.* Before `denied` is redone, p is detached, because `denied` must fail as it did before p existed.
+//!   Then `allow` finds p gone and creates it again. Before `runner` is redone, p is detached too, because it is attached to
+//!   a resource of `runner`. Before `allowed` is redone nothing is detached: only a step that must fail needs this.
 //! - *In which order.* The newest is detached first.
-//! - *What is described again.* p shows in the description of r, so r is described again once p is attached or detached.
-//!   Otherwise the next run would take p for a change from outside.
-//! - *What an inverse explains.* A step that detaches a managed policy makes the resource `r without m`. While that lives, it
-//!   is no wonder that `r with m` is gone.
+//! - *What is refreshed.* Describe returns p with r, so r is described again after p is attached or detached. Otherwise the
+//!   next run would take p for a change from outside.
+//! - *What an inverse explains.* A step that detaches a managed policy creates the resource `r without m`. As long as this is
+//!   live, `r with m` is expected to be gone.
 //!
-//! This module is pure: `resource::ensure` and the runner make the calls.
+//! This module does no I/O: `resource::ensure` and the runner make the calls.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -32,21 +32,21 @@ use serde_json::{Map, Value};
 
 use crate::journal::{Ledger, ResourceId, ResourceRow, ResourceStatus};
 
-/// Which steps rest on which targets.
+/// Which steps depend on which targets.
 #[derive(Debug)]
 pub struct Attachments {
     ids: Vec<String>,
     positions: HashMap<String, usize>,
     /// By a step's position, the later steps that use it.
     users: Vec<Vec<usize>>,
-    /// By a step's position, the steps with targets that it rests on; itself may be among them.
+    /// By a step's position, the steps with targets that it depends on, itself included.
     targets: Vec<Vec<usize>>,
     /// How many of the ledger's targets are among `targets`.
     known: usize,
 }
 
 impl Attachments {
-    /// From the steps in document order, each with those that it uses.
+    /// Takes the steps in document order, each with the steps that it uses.
     pub fn new<'a>(steps: impl IntoIterator<Item = (&'a str, &'a BTreeSet<String>)>) -> Self {
         let (mut ids, mut positions) = (Vec::new(), HashMap::<String, usize>::new());
         let mut users: Vec<Vec<usize>> = Vec::new();
@@ -59,8 +59,8 @@ impl Attachments {
         Self { targets: vec![Vec::new(); ids.len()], ids, positions, users, known: 0 }
     }
 
-    /// What a step reads of attachments: those of earlier steps on what it rests on. The key is the slot and not the
-    /// name, since a name may tell the time.
+    /// Returns the attachments that a step reads: those of earlier steps to the steps that it depends on. The key has the
+    /// slot, because a name may contain a timestamp.
     pub fn read_by(&mut self, step: usize, ledger: &Ledger) -> Map<String, Value> {
         self.learn(ledger);
         let attached = self.on(self.targets[step].iter().copied(), ledger);
@@ -70,8 +70,9 @@ impl Attachments {
         read.map(|(_, row)| (format!("{} of {}", row.slot, row.step), row.spec.clone())).collect()
     }
 
-    /// What is detached before a step is redone, newest first: attachments of later steps. Where the step must fail, these
-    /// are all that it rests on; elsewhere those on its own resources, and on the targets of its own attachments.
+    /// Returns the attachments of later steps that are detached before a step is redone, newest first. If the step must fail,
+    /// these are all on the steps that it depends on, and otherwise those on its own resources and on the targets of its own
+    /// attachments.
     pub fn to_detach(&mut self, step: usize, must_fail: bool, ledger: &Ledger) -> Vec<ResourceId> {
         self.learn(ledger);
         let attached = if must_fail {
@@ -91,7 +92,7 @@ impl Attachments {
         attached.into_iter().rev().filter(|(_, row)| later(row)).map(|(id, _)| id.clone()).collect()
     }
 
-    /// The live attachments on the resources of some steps, oldest first.
+    /// Returns the live attachments on the resources of some steps, oldest first.
     fn on<'a>(
         &self,
         steps: impl Iterator<Item = usize>,
@@ -102,8 +103,8 @@ impl Attachments {
         attached
     }
 
-    /// Takes in the targets that the ledger has had since. The walk goes from a target to those who rest on it, and so
-    /// costs no more than there is to find.
+    /// Adds the targets that are new in the ledger. The walk goes from a target to the steps that depend on it, so it visits
+    /// no other step.
     fn learn(&mut self, ledger: &Ledger) {
         for id in ledger.targets(self.known) {
             self.known += 1;
@@ -118,7 +119,7 @@ impl Attachments {
     }
 }
 
-/// The target that must be described again, once the attachment is made or deleted.
+/// Returns the target that must be described again after an attachment is created or deleted.
 pub fn target_to_refresh<'a>(
     id: &ResourceId,
     ledger: &'a Ledger,
@@ -128,12 +129,13 @@ pub fn target_to_refresh<'a>(
     (row.status == ResourceStatus::Ready).then_some((id, row))
 }
 
-/// Whether a resource that Describe no longer finds is gone because its inverse lives.
+/// Whether a resource that Describe no longer finds is gone because its inverse is live.
 pub fn is_explained(inverse: Option<&ResourceId>, ledger: &Ledger) -> bool {
     inverse.and_then(|inverse| ledger.get(inverse)).is_some_and(ResourceRow::is_live)
 }
 
-/// Of what was detached, each with its step, what is not attached again: its step was not reached, or failed.
+/// Returns the detached attachments, each with its step, that are not attached again because the step was not reached or
+/// failed.
 pub fn still_detached<'a>(
     detached: &'a [(String, ResourceId)],
     ledger: &Ledger,
@@ -256,7 +258,7 @@ mod tests {
         for (step, must_fail, detached) in [
             ("runner", false, &["policy"][..]),
             ("hook", false, &["concurrency"]),
-            // It only calls: those who rely on the attachments keep them.
+            // It only calls the function, so the attachments stay for the steps that need them.
             ("denied", false, &[]),
             ("denied", true, &["concurrency", "policy"]),
             ("allow", false, &[]),

@@ -142,10 +142,10 @@ impl Aws {
 
     /// Returns how long to wait between the nth Describe call and the next. AWS takes minutes for what the local cloud
     /// does in seconds, and throttles frequent calls.
-    pub fn poll_interval(&self, asked: u32) -> Duration {
+    pub fn poll_interval(&self, attempt: u32) -> Duration {
         match self.target {
-            Target::Local { .. } => Duration::from_millis(20u64 << asked.min(3)),
-            Target::Aws | Target::Url(_) => Duration::from_secs(1u64 << asked.min(4)),
+            Target::Local { .. } => Duration::from_millis(20u64 << attempt.min(3)),
+            Target::Aws | Target::Url(_) => Duration::from_secs(1u64 << attempt.min(4)),
         }
     }
 }

@@ -1,5 +1,4 @@
-//! What a run shows: from the journal's events, as progress on a terminal, as plain lines without one, or as JSON
-//! lines for machines.
+//! Prints a run's events and progress: with a spinner on a terminal, as plain lines elsewhere, or as JSON lines.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -11,10 +10,10 @@ use crate::diagnostic::{printable, printable_line};
 use crate::journal::{Event, Observer, Progress, Record, State, StepStatus};
 use crate::report::{redacted, redacted_value};
 
-/// How often a plain log tells how far a count is.
+/// How often plain lines report the progress of a count.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// The console for text: a spinner where a person looks on, lines where none does.
+/// Prints text: a spinner on a terminal, plain lines elsewhere.
 pub struct Text {
     bar: Option<ProgressBar>,
     last: Instant,
@@ -31,7 +30,7 @@ impl Text {
     fn line(&mut self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
-            // A reader that has gone away is no reason to end a run.
+            // If the output is closed, the run continues.
             None => drop(writeln!(std::io::stdout(), "{line}")),
         }
     }
@@ -41,7 +40,6 @@ impl Text {
         self.message.clear();
         if std::io::stderr().is_terminal() {
             let bar = ProgressBar::new_spinner().with_prefix(step.to_owned());
-            // The template is a constant that indicatif accepts.
             if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {wide_msg} {elapsed}") {
                 bar.set_style(style);
             }
@@ -120,17 +118,17 @@ impl Observer for Text {
     }
 }
 
-/// Text from anywhere as a part of a line.
+/// Returns untrusted text as a part of a line.
 fn line(text: &str) -> String {
     printable_line(&redacted(text))
 }
 
-/// The console for machines: each event a line.
+/// Prints each event as a line of JSON.
 pub struct Json;
 
 impl Json {
     fn line(value: &serde_json::Value) {
-        // A reader that is gone stops the output, not the run.
+        // If the output is closed, the run continues.
         let _ = writeln!(std::io::stdout(), "{}", redacted_value(value));
     }
 }
@@ -149,7 +147,7 @@ impl Observer for Json {
     }
 }
 
-/// Milliseconds in words: `0.4 s`, `12 s`, `3 min 5 s`.
+/// Returns milliseconds in words: `0.4 s`, `12 s`, `3 min 5 s`.
 pub fn duration_words(milliseconds: i64) -> String {
     match milliseconds.max(0) {
         ms @ 0..10_000 => format!("{:.1} s", ms as f64 / 1000.0),

@@ -1,4 +1,4 @@
-//! The one decision about a step, for `plan` and for a run: run it, keep it or skip it, and why. Pure.
+//! The decision about a step, for `plan` and for a run: run it, keep it or skip it, and why. No I/O.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -10,16 +10,16 @@ use crate::attachment;
 use crate::journal::{Lifetime, ResourceId, ResourceStatus, State, StepRow, StepStatus};
 use crate::runbook::Declared;
 
-/// What happens to a step.
+/// What a run does with a step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
     Run(String),
     /// It is done, and nothing that it depends on has changed. Its resources may have drifted.
     Keep(Vec<Drift>),
     Skip(String),
-    /// It may run: that depends on what an earlier step will put out.
+    /// It may run: this depends on the outputs of an earlier step that will run.
     Open(String),
-    /// It is no longer in the file; with `--yes`, what it left is deleted.
+    /// It is no longer in the runbook. With `--yes`, its resources are deleted.
     Delete(String),
 }
 
@@ -59,23 +59,23 @@ impl Serialize for Decision {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Drift {
     pub id: ResourceId,
-    /// What differs, as `memory 512 → 1024`.
+    /// The differences, as `memory 512 → 1024`.
     pub changes: Vec<String>,
 }
 
-/// What the journal does not know of a step.
+/// What a decision needs to know of a step, besides the journal.
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
     pub inputs: Inputs<'a>,
     /// The digests of the local files that it reads.
     pub files: Files,
-    /// Why what it left on this machine is gone.
+    /// Which local file that it left is missing.
     pub missing: Option<String>,
-    /// It is redone though nothing has changed.
+    /// Whether to redo it even if nothing has changed.
     pub forced: bool,
 }
 
-/// Digests of local files by path, or why one can't be had.
+/// The digests of local files by path, or why a file cannot be read.
 pub type Files = BTreeMap<String, Result<String, String>>;
 
 impl<'a> Facts<'a> {
@@ -84,21 +84,21 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// What a step's templates come to.
+/// A step's inputs, as far as its templates can be resolved.
 #[derive(Clone, Debug)]
 pub enum Inputs<'a> {
     Resolved(&'a Value),
     /// `when` does not hold, or it uses a step that was skipped.
     Skipped(String),
-    /// They refer to the run, and there has been none.
+    /// They refer to the run, and there was none yet.
     BeforeFirstRun,
     /// They depend on these earlier steps, which will run or may run.
     Upstream(Vec<&'a str>),
-    /// What it has attached is detached while this earlier step is redone.
+    /// Its attachments are detached while this earlier step is redone.
     Detached(&'a str),
 }
 
-/// What Describe said of the resources when the run began. A resource of which nothing is known is not in it.
+/// What Describe returned of the resources when the run began, without those that it failed for.
 pub type Live = HashMap<ResourceId, Seen>;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -109,12 +109,12 @@ pub enum Seen {
         failed: Option<String>,
     },
     Gone {
-        /// The resource that explains it while it lives; see [`attachment`].
+        /// The resource that explains this while it is live; see [`attachment`].
         inverse: Option<ResourceId>,
     },
 }
 
-/// What a run does to a step. `live` is `None` for `plan`, which makes no call.
+/// Returns what a run does with a step. `live` is `None` for `plan`, which makes no call.
 pub fn decide(step: &Declared, state: &State, facts: &Facts<'_>, live: Option<&Live>) -> Decision {
     let row = state.steps.get(&step.id);
     let inputs = match &facts.inputs {
@@ -122,7 +122,7 @@ pub fn decide(step: &Declared, state: &State, facts: &Facts<'_>, live: Option<&L
         Inputs::Skipped(reason) => return Decision::Skip(reason.clone()),
         Inputs::BeforeFirstRun => return Decision::Run("new".into()),
         Inputs::Detached(redone) => {
-            return Decision::Run(format!("its attachments go while `{redone}` is redone"));
+            return Decision::Run(format!("its attachments are detached while `{redone}` is redone"));
         }
         Inputs::Upstream(upstream) => {
             let waits = format!("upstream {}", upstream.join(", "));
@@ -176,13 +176,13 @@ fn changed(step: &Declared, row: &StepRow, inputs: &Value, files: &Files) -> Opt
     (!changes.is_empty()).then(|| format!("changed: {}", changes.join(", ")))
 }
 
-/// By the ledger alone.
+/// Returns why a resource is not ready, by the ledger.
 fn unready(step: &Declared, state: &State) -> Option<String> {
     let of_step = state.resources.of_step(&step.id).into_iter();
     of_step.filter(|(_, row)| row.lifetime == Lifetime::Stack).find_map(|(id, row)| match row.status {
         ResourceStatus::Deleted => Some(format!("gone: {id}")),
         ResourceStatus::Ready => None,
-        // A resource that is expected to fail never is.
+        // If the step must fail, its resource never becomes ready.
         _ => step.common.expect_error.is_none().then(|| format!("{id} was never ready")),
     })
 }
@@ -212,7 +212,7 @@ fn drift(live: &Live, step: &Declared, state: &State) -> Vec<Drift> {
     drifted.collect()
 }
 
-/// What differs, as `instance_count 1 → 4`; the first three of it.
+/// Returns the first three differences, as `instance_count 1 → 4`.
 fn changes(old: &Value, new: &Value) -> Vec<String> {
     let mut found = Vec::new();
     collect_changes("", old, new, &mut found);
@@ -232,7 +232,7 @@ fn collect_changes(path: &str, old: &Value, new: &Value, found: &mut Vec<String>
         (Value::Object(old), Value::Object(new)) => {
             let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
             for name in names {
-                // The kind's own key says nothing that the step's name doesn't.
+                // The kind's key is left out of the path: every field is below it.
                 let below = if path.is_empty() { "".to_owned() } else { format!("{path}.") };
                 let path = if path.is_empty() && old.get(name).or(new.get(name)).is_some_and(Value::is_object)
                 {
@@ -255,7 +255,7 @@ fn collect_changes(path: &str, old: &Value, new: &Value, found: &mut Vec<String>
                 return;
             }
             let (old, new) = (plain(old), plain(new));
-            // Of two long texts that begin alike, what differs is what matters.
+            // Two long texts may begin alike: show the part where they differ.
             let same = old.char_indices().zip(new.chars()).take_while(|((_, a), b)| a == b).last();
             let from = same.map_or(0, |((at, _), _)| at).saturating_sub(12);
             let from = (0..=from).rev().find(|at| old.is_char_boundary(*at)).unwrap_or(0);
@@ -272,7 +272,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// At most 60 characters, from a place on.
+/// Returns at most 60 characters, from a place on.
 fn shown(text: &str, from: usize) -> String {
     if text.chars().count() <= 60 {
         return text.to_owned();
@@ -434,7 +434,7 @@ mod tests {
                 "detached",
                 is_done(),
                 Facts::of(Inputs::Detached("b")),
-                run("its attachments go while `b` is redone"),
+                run("its attachments are detached while `b` is redone"),
             ),
         ] {
             assert_eq!(decide(&step(""), &state, &facts, None), decision, "{name}");

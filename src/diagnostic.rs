@@ -1,4 +1,4 @@
-//! What is wrong with a runbook, and where: severity, message, span, hints; as text with carets or as JSON.
+//! Problems of a runbook: severity, message, span and hints, printed as text with carets or as JSON.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-/// Characters that are shown of a line.
+/// The most characters to print of a line.
 const SHOWN: usize = 200;
 
-/// Bytes of the document.
+/// A range of bytes of the document.
 pub type Span = Range<usize>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,20 +40,20 @@ impl Diagnostic {
         self
     }
 
-    /// Adds "did you mean …" where one of `known` is close to `given`, and the whole list where it is short.
+    /// Adds "did you mean …" if one of the known names is close to the given one, or else all known names if they are few.
     pub fn suggest<'a>(self, given: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let known: Vec<&str> = known.into_iter().collect();
         match closest(given, known.iter().copied()) {
             Some(name) => self.hint(format!("did you mean `{name}`?")),
             None if !known.is_empty() && known.len() <= 24 => {
-                self.hint(format!("there is: {}", known.join(", ")))
+                self.hint(format!("known names: {}", known.join(", ")))
             }
             None => self,
         }
     }
 }
 
-/// The known name that a misspelt one most likely stands for.
+/// Returns the known name that a misspelt one most likely means.
 pub fn closest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
@@ -71,7 +71,7 @@ pub struct Source {
     line_starts: Vec<usize>,
 }
 
-/// A place in a document as people count: both from 1, columns in characters.
+/// A place in a document. Lines and columns count from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     pub line: usize,
@@ -102,8 +102,8 @@ impl Source {
         self.text[self.line_starts[line - 1]..end].trim_end_matches(['\n', '\r'])
     }
 
-    /// `error: message`, the place, the runbook's own line with carets below it, and the hints. Of a long line, what
-    /// is around the span.
+    /// Returns `error: message`, the place, the line of the document with carets below it, and the hints. Of a long line,
+    /// only the part around the span is printed.
     pub fn render(&self, diagnostic: &Diagnostic) -> String {
         let start = self.position(diagnostic.span.start);
         let end = self.position(diagnostic.span.end.max(diagnostic.span.start));
@@ -122,7 +122,7 @@ impl Source {
         let (mut shown, mut pad) = (String::new(), String::new());
         for (index, c) in line.chars().enumerate().skip(skipped).take(SHOWN) {
             let safe = printable_line(c.encode_utf8(&mut [0; 4]));
-            // Tabs stay tabs, so that the carets stand below what they mean on any terminal.
+            // Tabs stay tabs, so that the carets are below the span on any terminal.
             let safe = if c == '\t' { "\t".to_owned() } else { safe };
             if index < start.column - 1 {
                 pad.extend(safe.chars().map(|c| if c == '\t' { '\t' } else { ' ' }));
@@ -148,7 +148,7 @@ impl Source {
         text
     }
 
-    /// The same as an object: `severity`, `message`, `line`, `column`, `end_line`, `end_column`, `hints`.
+    /// Returns the same as an object: `severity`, `message`, `line`, `column`, `end_line`, `end_column`, `hints`.
     pub fn to_json(&self, diagnostic: &Diagnostic) -> Value {
         let start = self.position(diagnostic.span.start);
         let end = self.position(diagnostic.span.end);
@@ -162,15 +162,20 @@ impl Source {
     }
 }
 
-/// Text from anywhere, safe to print: control characters, which could drive a terminal, and those that are not seen
-/// or turn the order of what is, are shown escaped. Line breaks and tabs stay.
+/// Returns text that is safe to print. Escapes control characters, which could control the terminal, and characters that
+/// are invisible or change the direction of text. Line breaks and tabs stay.
 pub fn printable(text: &str) -> String {
     escaped(text, |c| c == '\n' || c == '\t')
 }
 
-/// As [`printable`], where the text is to stay on its line.
+/// As [`printable`], but escapes line breaks and tabs too.
 pub fn printable_line(text: &str) -> String {
     escaped(text, |_| false)
+}
+
+/// Returns a number with its noun: `1 step`, `2 steps`.
+pub fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 fn escaped(text: &str, stays: fn(char) -> bool) -> String {

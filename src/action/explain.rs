@@ -1,4 +1,4 @@
-//! Why a call was denied, and what would allow it: asked of IAM's own simulator.
+//! Explains why a call was denied and what would allow it, by IAM's policy simulator.
 
 use aws_sdk_iam::types::{EvaluationResult, PolicyEvaluationDecisionType as Decided};
 
@@ -11,29 +11,29 @@ use crate::resource::role_arn;
 pub struct Denial {
     pub principal: String,
     pub action: String,
-    /// `*` where the message names none.
+    /// `*` if the message names none.
     pub resource: String,
 }
 
-/// Finds the denial that a message quotes, should it quote one.
+/// Returns the denial that a message quotes, if there is one.
 pub fn denial(message: &str) -> Option<Denial> {
-    let (_, told) = message.split_once("User: ")?;
-    let (principal, told) = told.split_once(" is not authorized to perform: ")?;
+    let (_, denial) = message.split_once("User: ")?;
+    let (principal, denial) = denial.split_once(" is not authorized to perform: ")?;
     let word = |text: &str| {
         let end = text.find(|c: char| c.is_whitespace() || c == '"').unwrap_or(text.len());
         text[..end].trim_end_matches(['.', ',']).to_owned()
     };
     let resource =
-        told.split_once(" on resource: ").map(|(_, resource)| word(resource.trim_start_matches('"')));
+        denial.split_once(" on resource: ").map(|(_, resource)| word(resource.trim_start_matches('"')));
     Some(Denial {
         principal: word(principal),
-        action: word(told),
+        action: word(denial),
         resource: resource.filter(|arn| !arn.is_empty()).unwrap_or_else(|| "*".into()),
     })
 }
 
-/// Adds to a failure that is a denial who may not do what to which resource, the statement that decided, or the smallest
-/// one that is missing. It stays as it was where IAM will not tell.
+/// Adds hints to a denial: the principal, the action and the resource, and the statement that decided, or the smallest
+/// statement that is missing. If the simulator fails, the failure stays as it was.
 pub async fn explain(aws: &Aws, failure: Failure) -> Failure {
     let Some(denial) = denial(&failure.message) else { return failure };
     match why(aws, &denial).await {
@@ -69,7 +69,7 @@ async fn why(aws: &Aws, denial: &Denial) -> Outcome<String> {
     })
 }
 
-/// What the simulator decides.
+/// Returns the simulator's decision.
 pub async fn simulate(aws: &Aws, source: &str, action: &str, resource: &str) -> Outcome<EvaluationResult> {
     let simulated = aws.iam.simulate_principal_policy().policy_source_arn(source).action_names(action);
     let simulated = simulated.resource_arns(resource).send().await;
@@ -80,7 +80,7 @@ pub async fn simulate(aws: &Aws, source: &str, action: &str, resource: &str) -> 
         .ok_or_else(|| Failure::new("BadAnswer", "SimulatePrincipalPolicy: no result"))
 }
 
-/// The user or role that has the policies: of a session, its role.
+/// Returns the user or role that has the policies: for a session, its role.
 async fn source_arn(aws: &Aws, principal: &str) -> Outcome<String> {
     let Some((_, session)) = principal.split_once(":assumed-role/") else { return Ok(principal.to_owned()) };
     let role = session.split('/').next().unwrap_or_default();

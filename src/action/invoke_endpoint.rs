@@ -14,7 +14,7 @@ pub struct Invocation {
     pub seconds: f64,
 }
 
-/// Sends `body` and returns the answer as the model gave it.
+/// Sends `body` to an endpoint, and returns the model's response.
 pub async fn invoke_endpoint(
     aws: &Aws,
     endpoint: &str,
@@ -32,7 +32,7 @@ pub async fn invoke_endpoint(
         .send()
         .await
         .map_err(|error| {
-            // What the model itself said stands behind the service's own message.
+            // The model's own message follows the service's.
             let said = error.as_service_error().and_then(|error| match error {
                 aws_sdk_sagemakerruntime::operation::invoke_endpoint::InvokeEndpointError::ModelError(
                     model,

@@ -12,11 +12,11 @@ use crate::failure::Outcome;
 
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// 200 also where the function has failed.
+    /// 200 even if the function failed.
     pub status_code: i32,
-    /// What the function returned, or what is to be said of its error.
+    /// What the function returned, or a description of its error.
     pub payload: Vec<u8>,
-    /// `Handled` or `Unhandled` where the function has failed.
+    /// `Handled` or `Unhandled` if the function failed.
     pub function_error: Option<String>,
     /// The last 4 KB of the request's log.
     pub log: String,

@@ -1,4 +1,4 @@
-//! The requests of a load. Each is sent once: what the service refuses is to be seen, not tried again.
+//! The requests of a load test. None is retried, so that refusals are counted.
 
 use aws_config::retry::RetryConfig;
 use aws_sdk_lambda::primitives::Blob;
@@ -7,13 +7,13 @@ use serde_json::Value;
 use crate::aws::{Aws, failure};
 use crate::failure::{Failure, Outcome};
 
-/// Codes by which AWS says that there is too much: Lambda's, SageMaker's, and the older services'.
+/// The codes of throttling: Lambda's, SageMaker's, and those of older services.
 const THROTTLES: &[&str] =
     &["TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"];
-/// Characters of a function's own error type that are kept.
+/// The most characters to keep of a function's error type.
 const MAX_TYPE: usize = 80;
 
-/// What the requests go to, and what is in them.
+/// The target of the requests, and their body.
 #[derive(Clone, Debug)]
 pub enum Shot {
     Endpoint { client: aws_sdk_sagemakerruntime::Client, name: String, content_type: String, body: Blob },
@@ -41,7 +41,7 @@ impl Shot {
         }
     }
 
-    /// Sends one request and reads the answer to its end.
+    /// Sends one request and reads the whole response.
     pub async fn send(&self) -> Outcome<()> {
         match self {
             Self::Endpoint { client, name, content_type, body } => {
@@ -62,13 +62,13 @@ impl Shot {
     }
 }
 
-/// Whether the service refused a request because there were too many.
+/// Whether the service throttled a request.
 pub fn is_throttle(failure: &Failure) -> bool {
     THROTTLES.contains(&failure.code.as_str())
         || (failure.code == "Http" && failure.message.ends_with("status 429"))
 }
 
-/// What a function that failed says of it: `{"errorType": …, "errorMessage": …}`.
+/// The error that a function returns: `{"errorType": …, "errorMessage": …}`.
 fn function_error(kind: &str, payload: Option<&Blob>) -> Failure {
     let said: Value = payload.and_then(|said| serde_json::from_slice(said.as_ref()).ok()).unwrap_or_default();
     let text = |name: &str| said.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());

@@ -15,14 +15,14 @@ pub struct LogLine {
     pub message: String,
 }
 
-/// What lies at an S3 URI, as text.
+/// Returns the object at an S3 URI as text.
 pub async fn object_text(aws: &Aws, uri: &str) -> Outcome<String> {
     let (bucket, key) = split_uri(uri)?;
     let missing = || Failure::new("NotFound", format!("there is no {uri}"));
     read_text(aws, &bucket, &key).await?.ok_or_else(missing)
 }
 
-/// The last `limit` lines of each stream of `group` whose name begins with `prefix`, oldest first.
+/// Returns the last `limit` lines of each stream of `group` whose name begins with `prefix`, oldest first.
 pub async fn job_log(aws: &Aws, group: &str, prefix: &str, limit: i32) -> Outcome<Vec<LogLine>> {
     let mut request = aws.logs.describe_log_streams().log_group_name(group);
     if !prefix.is_empty() {

@@ -1,4 +1,4 @@
-//! The document of a managed policy, as it is in force.
+//! The document of a managed policy's default version.
 
 use serde_json::Value;
 
@@ -16,8 +16,8 @@ pub async fn managed_policy(aws: &Aws, arn: &str) -> Outcome<Value> {
     let version = aws.iam.get_policy_version().policy_arn(arn).version_id(version).send().await;
     let version = version.map_err(|error| failure("GetPolicyVersion", error))?;
     let document = version.policy_version().and_then(|version| version.document()).unwrap_or_default();
-    // IAM answers documents URL-encoded.
+    // IAM returns policy documents URL-encoded.
     let text = percent_encoding::percent_decode_str(document).decode_utf8_lossy();
-    // An unread policy would count as one that allows nothing.
+    // A document that cannot be read must not count as one that allows nothing.
     serde_json::from_str(&text).map_err(|_| unread("GetPolicyVersion"))
 }

@@ -1,4 +1,4 @@
-//! Calls that make nothing. Together with `resource`, the only place that calls AWS.
+//! Calls that create no resource. Only this folder, `resource` and `aws.rs` call AWS.
 
 pub mod audit;
 mod decisions;

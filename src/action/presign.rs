@@ -1,4 +1,4 @@
-//! URLs by which whoever has them may read one object, for a while.
+//! Presigned URLs, with which anybody can read an object for some time.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use crate::aws::{Aws, failure};
 use crate::failure::{Failure, Outcome};
 use crate::resource::split_uri;
 
-/// How long such a URL is good for: as long as a test event may take to get to the endpoint.
+/// How long a URL is valid: longer than a test event takes to reach the endpoint.
 const GOOD_FOR: Duration = Duration::from_secs(300);
 
-/// A presigned URL of the object at an S3 URI; another URL as it is.
+/// Returns a presigned URL for an S3 URI, and any other URL unchanged.
 pub async fn presigned(aws: &Aws, url: &str) -> Outcome<String> {
     if !url.starts_with("s3://") {
         return Ok(url.to_owned());
@@ -23,7 +23,7 @@ pub async fn presigned(aws: &Aws, url: &str) -> Outcome<String> {
     Ok(request.map_err(|error| failure("GetObject", error))?.uri().to_owned())
 }
 
-/// The origin of the presigned URLs of a bucket's objects, where `s3://BUCKET` is given; another origin as it is.
+/// Returns the origin of the presigned URLs of a bucket's objects for `s3://BUCKET`, and any other origin unchanged.
 pub async fn origin(aws: &Aws, origin: &str) -> Outcome<String> {
     let url = match origin.strip_prefix("s3://") {
         Some(bucket) => presigned(aws, &format!("s3://{}/any", bucket.trim_end_matches('/'))).await?,

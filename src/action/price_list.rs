@@ -1,4 +1,4 @@
-//! What instances cost, by AWS's own price list.
+//! The prices of instances in AWS's price list.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use serde_json::Value;
 use crate::aws::{Aws, failure};
 use crate::failure::{Failure, Outcome};
 
-/// The uses of a SageMaker instance that opsml makes of one. They cost the same but for a few old types.
+/// What opsml uses SageMaker instances for. The price is the same for all, except for a few old types.
 const COMPONENTS: [&str; 3] = ["Hosting", "Notebook", "Training"];
 
-/// US dollars an hour on demand (for EC2, of Linux on shared hardware) in the clients' region; a type that isn't sold
-/// there is left out. Where the uses of a SageMaker instance differ in price, it is the highest.
+/// Returns the on-demand prices in US dollars an hour in the clients' region; for EC2, those of Linux on shared hardware.
+/// Leaves out types that are not sold there. If the uses of a SageMaker instance differ in price, returns the highest.
 pub async fn price_list(aws: &Aws, types: &[String]) -> Outcome<BTreeMap<String, f64>> {
     let mut prices = BTreeMap::new();
     for name in types {
@@ -46,7 +46,7 @@ pub async fn price_list(aws: &Aws, types: &[String]) -> Outcome<BTreeMap<String,
     Ok(prices)
 }
 
-/// The price in one entry of the list, if it is one of an hour of use.
+/// Returns the price in an entry of the list, if it is the price of an hour.
 fn hourly(product: &str) -> Option<f64> {
     let product: Value = serde_json::from_str(product).ok()?;
     let component = product.pointer("/product/attributes/component").and_then(Value::as_str);
@@ -57,6 +57,6 @@ fn hourly(product: &str) -> Option<f64> {
     let mut dimensions =
         terms.filter_map(|term| term["priceDimensions"].as_object()).flat_map(|all| all.values());
     let hour = dimensions.find(|one| one["unit"].as_str().is_some_and(|unit| unit.starts_with("Hr")))?;
-    // A price of nothing is that of what is part of something else.
+    // The price is 0 if something else includes it.
     hour["pricePerUnit"]["USD"].as_str()?.parse().ok().filter(|price: &f64| price.is_finite() && *price > 0.0)
 }

@@ -1,5 +1,4 @@
-//! Copies between files and S3, as `aws s3 cp` and `aws s3 sync` do: for the local cloud's instances, which are
-//! machines with an AWS CLI.
+//! Copies between files and S3, as `aws s3 cp` and `aws s3 sync` do, for the AWS CLI of the local cloud's instances.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -16,10 +15,10 @@ use crate::failure::{Failure, Outcome};
 use crate::files::files_below;
 use crate::resource::split_uri;
 
-/// Files that are under way at once, as the AWS CLI's `max_concurrent_requests`.
+/// How many files are copied at the same time. This is the AWS CLI's default for `max_concurrent_requests`.
 const PARALLEL: usize = 10;
 
-/// A client by the environment alone: `AWS_*` variables, or the instance's metadata.
+/// Returns a client that is configured by the environment: by `AWS_*` variables, or by the instance's metadata.
 pub async fn s3_client(region: Option<String>) -> aws_sdk_s3::Client {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
@@ -34,7 +33,7 @@ pub async fn s3_client(region: Option<String>) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(config)
 }
 
-/// One end of a copy.
+/// The source or the destination of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// `s3://bucket/key`.
@@ -72,8 +71,8 @@ pub async fn copy(s3: &aws_sdk_s3::Client, from: &Place, to: &Place) -> Outcome<
     }
 }
 
-/// Copies every object below a prefix, or every file below a folder. With `missing_only`, as `sync` does: those of
-/// another size, or that aren't there.
+/// Copies every object below a prefix, or every file below a folder. With `missing_only`, copies those that are missing or
+/// have another size, as `sync` does.
 pub async fn copy_all(s3: &aws_sdk_s3::Client, from: &Place, to: &Place, missing_only: bool) -> Outcome<()> {
     match (from, to) {
         (Place::Object { bucket, key }, Place::File(folder)) => {
@@ -81,7 +80,7 @@ pub async fn copy_all(s3: &aws_sdk_s3::Client, from: &Place, to: &Place, missing
             let mut wanted = Vec::new();
             for (key, size) in list(s3, bucket, &prefix).await? {
                 let name = &key[prefix.len()..];
-                // A key that ends so is the console's idea of a folder.
+                // S3's console creates such an object for a folder.
                 if name.is_empty() || name.ends_with('/') {
                     continue;
                 }
@@ -123,7 +122,7 @@ fn as_folder(key: &str) -> String {
     if key.is_empty() || key.ends_with('/') { key.to_owned() } else { format!("{key}/") }
 }
 
-/// Keys are anybody's: none may lead out of the folder.
+/// Returns the path for a key, and refuses a key that leads out of the folder.
 fn below(folder: &Path, name: &str) -> Outcome<PathBuf> {
     let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
     match Path::new(name).components().all(plain) {
@@ -134,7 +133,7 @@ fn below(folder: &Path, name: &str) -> Outcome<PathBuf> {
     }
 }
 
-/// Key and size in bytes of every object below a prefix.
+/// Returns the key and the size in bytes of every object below a prefix.
 async fn list(s3: &aws_sdk_s3::Client, bucket: &str, prefix: &str) -> Outcome<BTreeMap<String, u64>> {
     let mut found = BTreeMap::new();
     let mut pages = s3.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();

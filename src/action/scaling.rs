@@ -1,4 +1,4 @@
-//! How many instances an endpoint has, and what Application Auto Scaling did about it.
+//! How many instances an endpoint has, and its scaling activities.
 
 use aws_sdk_applicationautoscaling::types::{ScalableDimension, ServiceNamespace};
 
@@ -8,13 +8,13 @@ use crate::resource::scalable_id;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Instances {
-    /// Those that serve.
+    /// How many serve.
     pub current: i32,
-    /// Those that there are to be.
+    /// How many are wanted.
     pub desired: i32,
 }
 
-/// How many instances serve a variant of an endpoint now.
+/// Returns how many instances a variant of an endpoint has.
 pub async fn instances(aws: &Aws, endpoint: &str, variant: &str) -> Outcome<Instances> {
     let described = aws.sagemaker.describe_endpoint().endpoint_name(endpoint).send().await;
     let described = described.map_err(|error| failure("DescribeEndpoint", error))?;
@@ -35,11 +35,11 @@ pub struct ScalingActivity {
     pub description: String,
     pub cause: String,
     pub status: String,
-    /// What the service has to say beside.
+    /// The service's description of the result.
     pub details: Option<String>,
 }
 
-/// What was done to a variant's count of instances after a time (seconds since 1970), oldest first.
+/// Returns a variant's scaling activities after a time (seconds since 1970), oldest first.
 pub async fn scaling_activities(
     aws: &Aws,
     endpoint: &str,
@@ -55,7 +55,7 @@ pub async fn scaling_activities(
         .scalable_dimension(ScalableDimension::SageMakerVariantDesiredInstanceCount)
         .into_paginator()
         .send();
-    // The newest come first.
+    // The service returns the newest first.
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| failure("DescribeScalingActivities", error))?;
         let before = found.len();

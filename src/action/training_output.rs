@@ -1,4 +1,4 @@
-//! What a training job of ours leaves in `output.tar.gz`: its metrics, epoch by epoch.
+//! What the worker leaves in a training job's `output.tar.gz`: the metrics of each epoch.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -11,7 +11,7 @@ use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 use crate::resource::split_uri;
 
-/// The archive holds text; what is larger than this is not ours.
+/// The most bytes of the archive. The worker writes only text.
 const MAX_BYTES: u64 = 64 << 20;
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,14 +24,14 @@ pub struct TrainingOutput {
 }
 
 impl TrainingOutput {
-    /// Seconds of training an epoch, the mean.
+    /// The mean seconds of training in an epoch.
     pub fn epoch_seconds(&self) -> Option<f64> {
         let all: f64 = self.epochs.iter().map(|epoch| epoch.seconds).sum();
         (!self.epochs.is_empty()).then(|| all / self.epochs.len() as f64)
     }
 }
 
-/// Reads `OUTPUT_PATH/JOB/output/output.tar.gz`; empty where the job left none or none of ours.
+/// Reads `OUTPUT_PATH/JOB/output/output.tar.gz`. Returns an empty output if the job left none, or did not run the worker.
 pub async fn training_output(aws: &Aws, output_path: &str, job: &str) -> Outcome<TrainingOutput> {
     let (bucket, prefix) = split_uri(output_path)?;
     let prefix = prefix.trim_end_matches('/');

@@ -1,4 +1,4 @@
-//! The trials of a tuning job, with what they were given and what they came to.
+//! The trials of a tuning job, with their hyperparameters and results.
 
 use serde_json::{Map, Value};
 
@@ -11,15 +11,15 @@ pub struct Trial {
     pub job_name: String,
     /// `Completed`, `Failed`, `Stopped`.
     pub status: String,
-    /// The objective; `None` where the trial came to none.
+    /// The value of the objective metric, if the trial has one.
     pub value: Option<f64>,
-    /// What the tuner chose, each decoded as JSON where it is JSON.
+    /// The hyperparameters that the tuner chose, decoded if they are JSON.
     pub tuned: Map<String, Value>,
-    /// From the start of the training to its end.
+    /// The seconds from the start of the training to its end.
     pub seconds: Option<i64>,
 }
 
-/// In the order in which they were made.
+/// Returns the trials in the order of their creation.
 pub async fn tuning_trials(aws: &Aws, job: &str) -> Outcome<Vec<Trial>> {
     let found = trials(aws, job).await?;
     Ok(found
@@ -30,7 +30,7 @@ pub async fn tuning_trials(aws: &Aws, job: &str) -> Outcome<Vec<Trial>> {
             value: trial
                 .final_hyper_parameter_tuning_job_objective_metric()
                 .and_then(|metric| metric.value())
-                // By its decimal digits: 0.1 is 0.1, and not the nearest float's 0.10000000149.
+                // Converts by decimal digits: as f64, the f32 0.1 would be 0.10000000149.
                 .and_then(|value| value.to_string().parse().ok()),
             tuned: trial
                 .tuned_hyper_parameters()

@@ -1,12 +1,12 @@
-//! `opsml cloud aws`: what answers as the AWS CLI on the local cloud's instances. It knows `s3 cp` and `s3 sync`,
-//! with the CLI's own options, and says so of everything else.
+//! `opsml cloud aws`: the AWS CLI of the local cloud's instances. It has `s3 cp` and `s3 sync`, and refuses every other
+//! command.
 
 use super::runtime;
 use super::stop::{Stop, Verdict};
 use crate::action::{Place, copy, copy_all, s3_client};
 use crate::exit;
 
-/// Options that change what is printed, and here there is nothing printed.
+/// Options that change the output. This CLI prints nothing.
 const QUIET: [&str; 3] = ["--only-show-errors", "--quiet", "--no-progress"];
 
 pub fn run(arguments: &[String]) -> Verdict {

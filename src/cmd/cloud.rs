@@ -21,7 +21,7 @@ pub fn run(arguments: &Cloud) -> Verdict {
         }
         Cloud::Stop => match lifecycle::stop(&folder()?).map_err(stopped)? {
             true => println!("stopped; its state stays in {}", folder()?.display()),
-            false => println!("it was not running"),
+            false => println!("the local cloud was not running"),
         },
         Cloud::Status { format } => status(*format)?,
         Cloud::Env => {
@@ -44,7 +44,7 @@ pub fn run(arguments: &Cloud) -> Verdict {
     Ok(exit::DONE)
 }
 
-/// The local cloud, started where it doesn't run.
+/// Returns the running local cloud, and starts it first if necessary.
 pub fn start() -> Result<Running, Stop> {
     let folder = folder()?;
     let program = std::env::current_exe()?;
@@ -70,34 +70,34 @@ fn status(format: Format) -> Result<(), Stop> {
     Ok(())
 }
 
-/// `OPSML_CLOUD_DIR`, or a folder in the user's state directory.
+/// Returns the state folder: `OPSML_CLOUD_DIR`, or a folder in the user's state directory.
 pub fn folder() -> Result<PathBuf, Stop> {
     if let Some(folder) = std::env::var_os("OPSML_CLOUD_DIR").filter(|folder| !folder.is_empty()) {
-        // The server works in a folder of its own.
+        // The server changes its working directory.
         return Ok(std::path::absolute(folder)?);
     }
     let state = std::env::var_os("XDG_STATE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
     state.or_else(home).map(|state| state.join("opsml/cloud")).ok_or_else(|| {
-        Stop::usage("there is no HOME to keep the local cloud's state in")
+        Stop::usage("HOME is not set, so there is no folder for the local cloud's state")
             .hint("set OPSML_CLOUD_DIR to a folder")
     })
 }
 
-/// Names the worker where it is not beside this program.
+/// The environment variable with the worker's path.
 const WORKER_ENV: &str = "OPSML_WORKER";
 
-/// The worker: `OPSML_WORKER`, or the one beside this program.
+/// Returns the worker: `OPSML_WORKER`, or the one beside this program.
 pub fn worker() -> Option<PathBuf> {
     program(WORKER_ENV, "opsml-worker")
 }
 
-/// The Lambda handler: `OPSML_HANDLER`, or the one beside this program.
+/// Returns the Lambda handler: `OPSML_HANDLER`, or the one beside this program.
 pub fn handler() -> Option<PathBuf> {
     program("OPSML_HANDLER", HANDLER)
 }
 
-/// A program of ours that an environment variable may name, and that lies beside this one otherwise.
+/// Returns the program that an environment variable names, or else the one beside this program.
 fn program(variable: &str, name: &str) -> Option<PathBuf> {
     if let Some(path) = std::env::var_os(variable) {
         return Some(PathBuf::from(path));

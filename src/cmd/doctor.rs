@@ -11,7 +11,7 @@ use crate::exit;
 
 struct Finding {
     what: &'static str,
-    /// What was found, or what is wrong.
+    /// What was found, or the problem.
     found: Result<String, String>,
     way_out: &'static str,
 }
@@ -44,7 +44,7 @@ pub fn run(arguments: &Doctor) -> Verdict {
     Ok(if healthy { exit::DONE } else { exit::USAGE })
 }
 
-/// The worker starts, and so its libtorch is there.
+/// Starts the worker, which fails without its libtorch.
 fn worker() -> Finding {
     let found = match cloud::worker() {
         None => Err("opsml-worker is not beside opsml".to_owned()),

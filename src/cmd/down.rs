@@ -1,4 +1,4 @@
-//! `opsml down`: deletes everything that a runbook made, newest first, and says what is left.
+//! `opsml down`: deletes all resources of a runbook, newest first, and reports those that it could not delete.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,14 @@ use super::stop::{Stop, Verdict};
 use super::{run, runtime, session};
 use crate::aws::Target;
 use crate::cli::{Down, Format};
+use crate::diagnostic::counted;
 use crate::exit;
 use crate::journal::ResourceId;
 use crate::resource::ensure::StepSession;
 
 pub fn run(arguments: &Down) -> Verdict {
     let journaled = &arguments.journaled;
-    // What was never run has made nothing.
+    // A runbook without a journal has no resources.
     session::must_read(journaled)?;
     runtime::block_on(async {
         let interrupted = run::watch_interrupt();
@@ -43,19 +44,20 @@ pub fn run(arguments: &Down) -> Verdict {
                 Err(failure) if failure.kind.pauses() => {
                     return Err(Stop::from(failure).hint("run `opsml down` again to continue"));
                 }
-                // What depends on it may still go: all is tried, and what is left is told.
+                // The other resources are deleted all the same.
                 Err(failure) => left.push(format!("{id}: {failure}")),
             }
         }
         if !left.is_empty() {
             return Err(Stop::new(
                 exit::LEFT_OVER,
-                format!("{} resources are left:\n{}", left.len(), left.join("\n")),
+                format!("could not delete {}:\n{}", counted(left.len(), "resource"), left.join("\n")),
             )
-            .hint("run `opsml down` again when the cause is mended"));
+            .hint("run `opsml down` again when the cause is repaired"));
         }
         if journaled.format == Format::Text {
-            println!("deleted {} resources; nothing of {} is left", live.len(), journaled.file.display());
+            let (deleted, file) = (counted(live.len(), "resource"), journaled.file.display());
+            println!("deleted {deleted}; nothing of {file} is left");
         }
         Ok(exit::DONE)
     })

@@ -39,7 +39,7 @@ pub fn run(arguments: &Logs) -> Verdict {
     }
     if places.is_empty() {
         return Err(Stop::usage(format!("the step `{id}` has nothing that writes a log"))
-            .hint("training jobs and endpoints do"));
+            .hint("training jobs and endpoints write logs"));
     }
     runtime::block_on(async {
         let aws = session::connect(&arguments.journaled.target).await?;

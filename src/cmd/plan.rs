@@ -1,4 +1,4 @@
-//! `opsml plan`: what a run would do to each step, why, and what it costs. Calls nothing.
+//! `opsml plan`: what a run would do to each step, why, and what it costs. It makes no call.
 
 use serde_json::json;
 
@@ -55,7 +55,7 @@ pub fn run(arguments: &Plan) -> Verdict {
     Ok(exit::DONE)
 }
 
-/// The plan, by what lies on this machine.
+/// Returns the plan, from the journal and the local files.
 pub fn planned(checked: &Checked, state: &State, force: &[String]) -> Result<Vec<Planned>, Stop> {
     let runbook = &checked.runbook;
     let paths = session::paths(runbook, &checked.given);
@@ -69,11 +69,11 @@ pub fn planned(checked: &Checked, state: &State, force: &[String]) -> Result<Vec
     let machine = plan::Machine { digest: &digest, missing: &missing, force };
     plan::plan(runbook, &checked.params, state, &machine).map_err(|problems| {
         let shown: Vec<String> = problems.iter().map(|problem| runbook.source.render(problem)).collect();
-        Stop::usage(format!("the plan cannot be made\n{}", shown.join("\n")))
+        Stop::usage(format!("the runbook cannot be planned\n{}", shown.join("\n")))
     })
 }
 
-/// US dollars at worst, and the steps of which no price is known.
+/// Returns the highest price in US dollars, and the steps whose price is unknown.
 pub fn worst(planned: &[Planned]) -> (f64, Vec<&str>) {
     let prices = || planned.iter().filter_map(|step| Some((step, step.price.as_ref()?)));
     let worst = prices().filter_map(|(_, price)| price.usd).fold(0.0, |all, one| all + one);

@@ -26,13 +26,13 @@ pub async fn refresh(checked: &Checked, file: &Path, aws: &Aws) {
     if let Some(cached) = cached(&path).filter(fresh) {
         return price::prefer(cached);
     }
-    let asked = price_list(aws, &wanted).await.and_then(|hourly| {
+    let listed = price_list(aws, &wanted).await.and_then(|hourly| {
         let list = CurrentPrices { date: today, region: aws.region.clone(), hourly };
         let text = serde_json::to_string(&list).map_err(Failure::bug)?;
         std::fs::write(&path, text).map_err(|error| Failure::file(&path, error))?;
         Ok(list)
     });
-    match asked {
+    match listed {
         Ok(list) => price::prefer(list),
         Err(failure) => {
             eprintln!(

@@ -26,14 +26,14 @@ pub fn write(runbook: &Runbook, state: &State, folder: Option<&Path>) -> Result<
     })
 }
 
-/// `runbooks/project.md` is written up in `reports/project`, wherever it is called from; a runbook elsewhere, in
-/// `reports/NAME` beside it.
+/// Returns `reports/project` for `runbooks/project.md`, whatever the working directory. For a runbook in any other folder,
+/// returns `reports/NAME` beside it.
 fn default_folder(runbook: &Runbook) -> PathBuf {
     let beside = runbook.source.path.parent().unwrap_or(Path::new(""));
     let house = match beside.join(".").canonicalize().ok().as_deref().and_then(Path::file_name) {
         Some(name) if name == "runbooks" => match beside.file_name() {
             Some(_) => beside.parent().unwrap_or(Path::new("")).to_owned(),
-            // Named without its folder, as in `cd runbooks; opsml run project.md`.
+            // The path has no folder, as in `cd runbooks; opsml run project.md`.
             None => beside.join(".."),
         },
         _ => beside.to_owned(),

@@ -1,4 +1,4 @@
-//! `opsml run`: runs a runbook, or goes on with it, and renders the write-up.
+//! `opsml run`: runs a runbook, or continues it, and renders the write-up.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -12,11 +12,12 @@ use super::{prices, report, runtime};
 use crate::aws::{Aws, Target};
 use crate::cli::{Format, Run};
 use crate::console;
+use crate::diagnostic::counted;
 use crate::exit;
 use crate::journal::{Journal, Observer};
 use crate::runner::{self, Ended, Options};
 
-/// Prints a line; a reader that has gone away is no reason to end a run.
+/// Prints a line. If the output is closed, the run continues.
 macro_rules! say {
     ($($words:tt)*) => {{
         let _ = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($words)*)));
@@ -55,7 +56,7 @@ async fn run_checked(arguments: &Run, checked: Checked) -> Verdict {
         interrupted,
     };
     let ended = runner::run(runbook, &mut journal, &aws, &options).await;
-    // A run that failed has a write-up too. One that lost its journal has nothing to write it from.
+    // The write-up is made from the journal, of a failed run too.
     let ended = ended?;
     let written = report::write(runbook, journal.state(), arguments.report.as_deref())?;
     let text = arguments.file.format == Format::Text;
@@ -66,13 +67,13 @@ async fn run_checked(arguments: &Run, checked: Checked) -> Verdict {
     match ended {
         Ended::Done { ran: 0, cached } => {
             if text {
-                say!("nothing to do: {cached} steps are done, and no call changed anything");
+                say!("nothing to do: {} kept, and no call changed anything", counted(cached, "step"));
             }
             Ok(exit::DONE)
         }
         Ended::Done { ran, cached } => {
             if text {
-                say!("done: {ran} steps ran, {cached} were done before");
+                say!("done: {} ran, {cached} kept", counted(ran, "step"));
             }
             Ok(exit::DONE)
         }
@@ -80,14 +81,15 @@ async fn run_checked(arguments: &Run, checked: Checked) -> Verdict {
             let stop = Stop::new(failure.kind.exit_code(), session::in_step(runbook, &step, &failure));
             Err(stop
                 .hints(failure.hints)
-                .hint(format!("when it is mended, go on with: {}", session::command_line())))
+                .hint(format!("when the cause is repaired, continue with: {}", session::command_line())))
         }
         Ended::Interrupted => {
             let live = journal.state().resources.live().count();
             let shown = file.display();
-            Err(Stop::new(exit::INTERRUPTED, format!("interrupted; {live} resources live, and bill on AWS"))
-                .hint(format!("go on with: {}", session::command_line()))
-                .hint(format!("or delete them: opsml down {shown}")))
+            let live = counted(live, "live resource");
+            Err(Stop::new(exit::INTERRUPTED, format!("interrupted; on AWS, {live} may bill"))
+                .hint(format!("continue with: {}", session::command_line()))
+                .hint(format!("or delete the resources: opsml down {shown}")))
         }
     }
 }
@@ -99,30 +101,30 @@ pub fn observer(format: Format) -> Box<dyn Observer> {
     }
 }
 
-/// The first Ctrl-C or SIGTERM asks to stop; a second one stops at once.
+/// Returns a flag that the first Ctrl-C or SIGTERM sets. The second one ends the process at once.
 pub fn watch_interrupt() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return receiver };
     tokio::spawn(async move {
-        let mut asked = async || {
+        let mut signal = async || {
             tokio::select! {
-                asked = tokio::signal::ctrl_c() => asked.is_ok(),
-                asked = terminate.recv() => asked.is_some(),
+                result = tokio::signal::ctrl_c() => result.is_ok(),
+                received = terminate.recv() => received.is_some(),
             }
         };
-        if !asked().await {
+        if !signal().await {
             return;
         }
-        eprintln!("stopping after the call under way; Ctrl-C again stops at once");
+        eprintln!("stopping after the current call; Ctrl-C again stops at once");
         sender.send_replace(true);
-        if asked().await {
+        if signal().await {
             std::process::exit(i32::from(exit::KILLED));
         }
     });
     receiver
 }
 
-/// Before the first paid call on AWS: who pays, how much at worst, and whether that is wanted.
+/// Prints, before the first call on AWS that costs money, the account and the highest price, and asks the user to agree.
 fn ask(arguments: &Run, checked: &Checked, journal: &Journal, aws: &Aws) -> Result<(), Stop> {
     let planned = super::plan::planned(checked, journal.state(), &arguments.force)?;
     let (worst, unknown) = super::plan::worst(&planned);
@@ -138,9 +140,9 @@ fn ask(arguments: &Run, checked: &Checked, journal: &Journal, aws: &Aws) -> Resu
         }
         if !unknown.is_empty() {
             let message =
-                format!("the runbook has a budget, and the price of {} is not known", unknown.join(", "));
+                format!("the runbook has a budget, and the price of {} is unknown", unknown.join(", "));
             return Err(Stop::new(exit::DECLINED, message)
-                .hint("choose an instance type that `opsml plan` has a price for, or take `budget` out"));
+                .hint("choose an instance type that `opsml plan` has a price for, or remove `budget`"));
         }
     }
     if arguments.yes {
@@ -149,12 +151,12 @@ fn ask(arguments: &Run, checked: &Checked, journal: &Journal, aws: &Aws) -> Resu
     if !std::io::stdin().is_terminal() {
         return Err(Stop::new(exit::DECLINED, "nobody is there to agree to the price").hint("--yes agrees"));
     }
-    eprint!("go on? [y/N] ");
+    eprint!("continue? [y/N] ");
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     match answer.trim() {
         "y" | "Y" | "yes" => Ok(()),
-        _ => Err(Stop::new(exit::DECLINED, "declined; nothing was made")),
+        _ => Err(Stop::new(exit::DECLINED, "declined; nothing was created")),
     }
 }

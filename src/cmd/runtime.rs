@@ -9,7 +9,7 @@ pub fn block_on(verb: impl Future<Output = Verdict>) -> Verdict {
     match runtime {
         Ok(runtime) => {
             let verdict = runtime.block_on(verb);
-            // A blocking read under way must not hold up the exit.
+            // Does not wait for a blocking read.
             runtime.shutdown_background();
             verdict
         }

@@ -9,7 +9,7 @@ use crate::runbook::front_matter_schema;
 use crate::step::{self, KindInfo};
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
-/// The name of what stands for text with a template in it, which fits wherever its value might.
+/// The name of the schema of text with a template, which is accepted in place of any value.
 const TEMPLATE: &str = "template";
 
 pub fn run(arguments: &Schema) -> Verdict {
@@ -46,14 +46,14 @@ pub fn run(arguments: &Schema) -> Verdict {
     Ok(exit::DONE)
 }
 
-/// The body of a block of this kind.
+/// Returns the schema of a block of this kind.
 fn body(kind: &KindInfo, defs: &mut Map<String, Value>) -> Value {
     let mut fields = Map::new();
     let mut schema = hoisted((kind.fields)().clone(), kind.name, &mut fields);
     templates(&mut schema);
     fields.values_mut().for_each(templates);
     defs.extend(fields);
-    // `bucket:` with nothing below it takes every default.
+    // `bucket:` without fields has every default.
     if schema.get("required").is_none() {
         schema["type"] = json!(["object", "null"]);
     }
@@ -70,8 +70,7 @@ fn outputs(kind: &KindInfo, defs: &mut Map<String, Value>) -> Value {
     hoisted((kind.outputs)().clone(), &format!("{}.outputs", kind.name), defs)
 }
 
-/// `schema` as a part of a larger one: its definitions go to the root, where references look, under names that begin
-/// with `owner`.
+/// Returns `schema` as a part of a larger one: its definitions move to the root, under names that begin with `owner`.
 fn hoisted(mut schema: Value, owner: &str, defs: &mut Map<String, Value>) -> Value {
     let own = schema.as_object_mut().and_then(|schema| {
         schema.remove("$schema");
@@ -102,7 +101,7 @@ fn refer(schema: &mut Value, owner: &str) {
     }
 }
 
-/// Lets each value below a schema be text with a template.
+/// Makes a schema accept text with a template in place of each value.
 fn templates(schema: &mut Value) {
     let wrap = |schema: &mut Value| {
         templates(schema);

@@ -1,4 +1,4 @@
-//! What several verbs open first: the runbook, its parameters, the target and the journal.
+//! Opens what several verbs need: the runbook, its parameters, the target and the journal.
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, OpenOptions, Permissions};
@@ -12,7 +12,7 @@ use super::cloud;
 use super::stop::Stop;
 use crate::aws::{self, Aws};
 use crate::cli;
-use crate::diagnostic::{Diagnostic, Severity, Source};
+use crate::diagnostic::{Diagnostic, Severity, Source, counted};
 use crate::exit;
 use crate::failure::Failure;
 use crate::files;
@@ -21,10 +21,10 @@ use crate::runbook::yaml::NodeKind;
 use crate::runbook::{self, Runbook};
 use crate::step::Paths;
 
-/// The largest runbook that is read: a hundred times the longest write-up known.
+/// The most bytes of a runbook: a hundred times the longest one known.
 const MAX_RUNBOOK: u64 = 8 << 20;
 
-/// Problems that are shown of one runbook.
+/// The most problems to print of a runbook.
 pub const MAX_SHOWN: usize = 100;
 
 pub fn read_source(file: &Path) -> Result<Source, Stop> {
@@ -40,19 +40,19 @@ pub fn read_source(file: &Path) -> Result<Source, Stop> {
             let valid =
                 String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).into_owned();
             let line = valid.matches('\n').count() + 1;
-            Err(Stop::usage(format!("{}:{line}: a runbook is UTF-8 text, and this is not", file.display())))
+            Err(Stop::usage(format!("{}:{line}: a runbook must be UTF-8 text", file.display())))
         }
     }
 }
 
-/// A runbook with everything that `check` says of it, and the parameters as far as they are known.
+/// A runbook with its problems, and the parameters as far as they are known.
 pub struct Checked {
     pub runbook: Runbook,
     pub params: Map<String, Value>,
     pub diagnostics: Vec<Diagnostic>,
     /// Mistakes in parameters.
     pub wrong_params: Vec<String>,
-    /// Parameter values of the command line: paths among them may lie anywhere.
+    /// The parameters of the command line. A path among them may be anywhere.
     pub given: BTreeMap<String, Value>,
 }
 
@@ -67,7 +67,7 @@ pub fn check(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
     let given = given(params)?;
     let (params, wrong_params) = match runbook.params(&given) {
         Ok(params) => (params, Vec::new()),
-        // What has no value yet is only missed by a run; the rest is checked without it.
+        // Only a run needs every parameter: the others are checked.
         Err(wrong) => {
             let known = runbook.front.params.iter();
             let known = known.filter_map(|(name, param)| {
@@ -81,14 +81,14 @@ pub fn check(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
     Ok(Checked { runbook, params, diagnostics, wrong_params, given })
 }
 
-/// As [`check`], but errors end the verb, told with their places.
+/// As [`check`], but prints the problems, and returns an error if there are errors among them.
 pub fn checked(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
     let checked = check(file, params)?;
-    // A wrong value makes wrong fields of it: it is the cause.
+    // A wrong parameter makes the fields wrong that use it, so only the parameter is reported.
     if !checked.wrong_params.is_empty() {
         return Err(Stop::usage(checked.wrong_params.join("; ")));
     }
-    // A mistake comes before a warning, should not all of them be shown.
+    // If not all problems are printed, the errors are.
     let mut shown: Vec<&Diagnostic> = checked.diagnostics.iter().collect();
     if shown.len() > MAX_SHOWN {
         shown.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
@@ -101,12 +101,16 @@ pub fn checked(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
     }
     if checked.has_errors() {
         let errors = checked.diagnostics.iter().filter(|p| p.severity == Severity::Error).count();
-        return Err(Stop::usage(format!("{} has {errors} problem(s); nothing was run", file.display())));
+        return Err(Stop::usage(format!(
+            "{} has {}; nothing was run",
+            file.display(),
+            counted(errors, "error")
+        )));
     }
     Ok(checked)
 }
 
-/// Values of `-f`, overlaid by those of `-p`.
+/// Returns the values of `-f`, overridden by those of `-p`.
 fn given(params: &cli::Params) -> Result<BTreeMap<String, Value>, Stop> {
     let mut given = BTreeMap::new();
     if let Some(file) = &params.params_file {
@@ -134,7 +138,7 @@ fn given(params: &cli::Params) -> Result<BTreeMap<String, Value>, Stop> {
     Ok(given)
 }
 
-/// The folders of a run of this runbook.
+/// Returns the folders and programs of a run.
 pub fn paths(runbook: &Runbook, given: &BTreeMap<String, Value>) -> Paths {
     let base = base(runbook);
     let allowed =
@@ -155,7 +159,7 @@ fn base(runbook: &Runbook) -> PathBuf {
     }
 }
 
-/// `.opsml/k` for `k.md`, and `.opsml/k.markdown` for what else has that name.
+/// Returns `.opsml/k` for `k.md`, and `.opsml/k.markdown` for `k.markdown`.
 pub fn state_folder(file: &Path) -> PathBuf {
     let stem = match file.extension() {
         Some(ending) if ending != "md" => file.file_name().unwrap_or_default(),
@@ -165,12 +169,12 @@ pub fn state_folder(file: &Path) -> PathBuf {
     folder.join(".opsml").join(stem)
 }
 
-/// The target's name in the journal's file name: letters, digits and hyphens.
+/// Returns the target's name in the journal's file name: letters, digits and hyphens.
 fn target_name(target: &str) -> String {
     target.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
 }
 
-/// Connects to the target; starts the local cloud where it doesn't run.
+/// Connects to the target, and starts the local cloud if necessary.
 pub async fn connect(target: &cli::Target) -> Result<Aws, Stop> {
     let aws = match target.target.as_str() {
         "aws" => Aws::connect(aws::Target::Aws, target.profile.as_deref(), target.region.as_deref()).await?,
@@ -191,18 +195,18 @@ pub async fn connect(target: &cli::Target) -> Result<Aws, Stop> {
             )
             .await?
         }
-        // The command line takes no other.
+        // clap refuses every other target.
         other => return Err(Stop::usage(format!("there is no target `{other}`"))),
     };
     Ok(aws)
 }
 
-/// Makes the journal's file and folders for their owner alone: outputs and parameters may be secrets.
+/// Creates the journal's file and folders so that only their owner can read them: outputs and parameters may be secrets.
 fn private(journal: &Path) -> std::io::Result<()> {
     if let Some(folder) = journal.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        for ours in folder.parent().into_iter().chain([folder]) {
-            std::fs::set_permissions(ours, Permissions::from_mode(0o700))?;
+        for private in folder.parent().into_iter().chain([folder]) {
+            std::fs::set_permissions(private, Permissions::from_mode(0o700))?;
         }
     }
     let mut open = OpenOptions::new();
@@ -210,7 +214,7 @@ fn private(journal: &Path) -> std::io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o600))
 }
 
-/// Opens the journal of a runbook on a target to write it, and its stack where there is none yet.
+/// Opens the journal of a runbook on a target to write it. A new journal gets a new stack.
 pub fn open(file: &Path, target: &cli::Target, aws: &Aws) -> Result<Journal, Stop> {
     let name = format!("{}-{}-{}.db", target_name(&target.target), aws.account, aws.region);
     let path = state_folder(file).join(name);
@@ -227,8 +231,8 @@ pub fn open(file: &Path, target: &cli::Target, aws: &Aws) -> Result<Journal, Sto
     Ok(journal)
 }
 
-/// The journal of a runbook on a target, to read it without a call: of several accounts or regions, the one that
-/// was written last.
+/// Opens the journal of a runbook on a target to read it, without a call. If there are several, of other accounts or
+/// regions, opens the one that was written last.
 pub fn read(file: &Path, target: &cli::Target) -> Result<Option<Journal>, Stop> {
     let folder = state_folder(file);
     let prefix = format!("{}-", target_name(&target.target));
@@ -247,7 +251,7 @@ pub fn read(file: &Path, target: &cli::Target) -> Result<Option<Journal>, Stop> 
     }
 }
 
-/// As [`read`], where there must be one.
+/// As [`read`], but returns an error if there is no journal.
 pub fn must_read(journaled: &cli::Journaled) -> Result<Journal, Stop> {
     read(&journaled.file, &journaled.target)?.ok_or_else(|| {
         let (file, target) = (journaled.file.display(), &journaled.target.target);
@@ -255,7 +259,7 @@ pub fn must_read(journaled: &cli::Journaled) -> Result<Journal, Stop> {
     })
 }
 
-/// What was typed, to be typed again.
+/// Returns the command line, quoted for a shell.
 pub fn command_line() -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
     let word = |word: String| match !word.is_empty() && word.chars().all(plain) {
@@ -266,7 +270,7 @@ pub fn command_line() -> String {
     std::iter::once("opsml".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
-/// A failure that names its step and its place in the runbook.
+/// Returns a failure with its step and the step's place in the runbook.
 pub fn in_step(runbook: &Runbook, step: &str, failure: &Failure) -> String {
     match runbook.step(step) {
         Some(declared) => {

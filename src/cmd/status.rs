@@ -1,4 +1,4 @@
-//! `opsml status`: what has run, what lives, and what still bills.
+//! `opsml status`: the steps that have run, and the live resources with their prices.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::session;
 use super::stop::Verdict;
 use crate::cli::{Format, Journaled};
 use crate::console::{duration_words, status_word};
-use crate::diagnostic::printable_line;
+use crate::diagnostic::{counted, printable_line};
 use crate::exit;
 use crate::price;
 use crate::report::redacted;
@@ -39,7 +39,7 @@ pub fn run(arguments: &Journaled) -> Verdict {
         );
     }
     let live: Vec<_> = state.resources.live().collect();
-    println!("{} live resource{}", live.len(), if live.len() == 1 { "" } else { "s" });
+    println!("{}", counted(live.len(), "live resource"));
     for (id, row) in live {
         let resource = AnyResource::read(&id.kind, &row.spec)?;
         let bills = resource.bills().map(|instance| match price::hourly(instance) {

@@ -50,7 +50,7 @@ impl Stop {
     pub fn suggest(self, given: &str, known: &[&str]) -> Self {
         match closest(given, known.iter().copied()) {
             Some(close) => self.hint(format!("did you mean `{close}`?")),
-            None => self.hint(format!("known are: {}", known.join(", "))),
+            None => self.hint(format!("known names: {}", known.join(", "))),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! S3 bucket: public access blocked, encrypted, versioned. Deleting it deletes every version of every object.
+//! S3 bucket: public access is blocked, objects are encrypted and versioned. Deleting it deletes every version of every
+//! object.
 
 use aws_sdk_s3::types::{
     BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Delete, EncodingType,
@@ -14,7 +15,7 @@ use crate::failure::{Failure, Outcome};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bucket {
-    /// `None` makes a name of the runbook's and the stack's.
+    /// The default is generated from the runbook's name and the stack.
     pub name: Option<String>,
     pub base: String,
     pub versioning: bool,
@@ -60,7 +61,7 @@ impl Resource for Bucket {
                 Ok(tags.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
             }
             Err(none) if none.code == "NoSuchTagSet" => Ok(Tags::new()),
-            // Another account's bucket: its name is taken, and that is all we may know.
+            // The name is taken by a bucket of another account, which this one may not read.
             Err(denied) if denied.code == "AccessDenied" => Ok(Tags::new()),
             Err(failure) => Err(failure),
         }
@@ -68,7 +69,7 @@ impl Resource for Bucket {
 
     async fn create(&self, aws: &Aws, name: &str, tags: &Tags, progress: Report<'_>) -> Outcome<()> {
         let mut request = aws.s3.create_bucket().bucket(name);
-        // us-east-1 is the one region that may not be named.
+        // S3 refuses us-east-1 as a location constraint.
         if aws.region != "us-east-1" {
             let constraint = BucketLocationConstraint::from(aws.region.as_str());
             let configuration = CreateBucketConfiguration::builder().location_constraint(constraint).build();
@@ -76,7 +77,7 @@ impl Resource for Bucket {
         }
         match request.send().await.map_err(|error| failure("CreateBucket", error)) {
             Ok(_) => {}
-            Err(ours) if ours.code == "BucketAlreadyOwnedByYou" => {}
+            Err(taken) if taken.code == "BucketAlreadyOwnedByYou" => {}
             Err(failure) => return Err(failure),
         }
         self.update(aws, name, tags, progress).await
@@ -147,7 +148,7 @@ fn sdk_tags(tags: &Tags) -> Outcome<Vec<Tag>> {
 /// Deletes every version of every object whose key begins with `prefix`.
 pub(super) async fn empty(aws: &Aws, bucket: &str, prefix: &str) -> Outcome<()> {
     loop {
-        // Keys may hold what XML can't: they come percent-encoded.
+        // Keys may contain characters that XML cannot, so they are requested percent-encoded.
         let page = aws.s3.list_object_versions().bucket(bucket).prefix(prefix);
         let page = page.encoding_type(EncodingType::Url).send().await;
         let Some(page) = present(page.map_err(|error| failure("ListObjectVersions", error)))? else {
@@ -179,12 +180,12 @@ pub(super) async fn empty(aws: &Aws, bucket: &str, prefix: &str) -> Outcome<()> 
     }
 }
 
-/// A key of a listing with `encoding-type=url`: percent-encoded, with `+` for a space.
+/// Decodes a key of a listing with `encoding-type=url`: percent-encoded, with `+` for a space.
 pub(super) fn decoded(key: &str) -> String {
     percent_encoding::percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
-/// The SDK's builders refuse a request that lacks a member.
+/// The failure for a request that the SDK's builder refuses because a member is missing.
 pub(super) fn invalid(error: aws_smithy_types::error::operation::BuildError) -> Failure {
     Failure::new("InvalidRequest", error.to_string())
 }

@@ -1,5 +1,4 @@
-//! What is set on a function's concurrency: how many of its requests may run at once, and how many environments wait
-//! for them warm.
+//! A function's reserved and provisioned concurrency.
 
 use aws_sdk_lambda::types::ProvisionedConcurrencyStatusEnum as Provisioning;
 use serde::{Deserialize, Serialize};
@@ -12,7 +11,7 @@ use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 use crate::journal::ResourceId;
 
-/// Environments that are kept for the function, and that it may not exceed.
+/// Executions that are reserved for a function, and that it cannot exceed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReservedConcurrency {
     pub function: String,
@@ -71,11 +70,11 @@ impl Resource for ReservedConcurrency {
     }
 }
 
-/// Environments that are started before anybody asks.
+/// Environments that are started before any request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProvisionedConcurrency {
     pub function: String,
-    /// A version's number or an alias.
+    /// The number of a version, or an alias.
     pub qualifier: String,
     pub executions: i32,
 }

@@ -1,4 +1,4 @@
-//! SageMaker endpoint. Another config is an update in place: the endpoint keeps its name and goes on serving.
+//! SageMaker endpoint. Another endpoint config is an update in place: the endpoint keeps its name and continues to serve.
 
 use aws_sdk_sagemaker::types::EndpointStatus;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! SageMaker endpoint config: which model runs on how many instances of which type.
+//! SageMaker endpoint config: a model, an instance type and the number of instances.
 
 use aws_sdk_sagemaker::types::{ProductionVariant, ProductionVariantInstanceType};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 
-/// The one production variant, as SageMaker's Python SDK names it.
+/// The name of the production variant, as in SageMaker's Python SDK.
 pub const VARIANT: &str = "AllTraffic";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,7 +70,7 @@ impl Resource for EndpointConfig {
         created.map(|_| ()).map_err(|error| failure("CreateEndpointConfig", error))
     }
 
-    /// The endpoint bills; what it runs on is known here.
+    /// Returns the instance type of the endpoint, which is what bills.
     fn bills(&self) -> Option<&str> {
         Some(&self.instance_type)
     }

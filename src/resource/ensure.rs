@@ -1,8 +1,8 @@
-//! The one way to make a resource: describe, intent, create or adopt, wait, outcome. Each is committed before the
-//! next begins, so a crash at any point loses nothing and makes nothing twice.
+//! Creates resources: describe, intent, create or adopt, wait, outcome. Each is committed before the next begins, so a
+//! crash at any point loses no resource and creates none twice.
 //!
-//! An intent is committed only for a name that was free, so what is found under the name of a journaled intent is
-//! what an interrupted attempt made: it is adopted. Found without an intent, it is ours only if its tags say so.
+//! An intent is committed only for a name that was free. So a resource under the name of an intent was created by an
+//! interrupted attempt, and is adopted. A resource without an intent is this stack's only if its tags say so.
 
 use rand::RngExt;
 use serde_json::{Map, Value};
@@ -16,20 +16,20 @@ use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
 use crate::journal::{Event, Journal, Lifetime, ResourceId, ResourceStatus};
 
-/// What a step works with: the cloud, the journal, and who it is.
+/// What a step needs to create resources: the clients, the journal, and its name and options.
 pub struct StepSession<'a> {
     pub aws: &'a Aws,
     pub journal: &'a mut Journal,
     pub step: String,
-    /// The runbook's stem and the step's id: what generated names begin with.
+    /// The prefix of generated names: the runbook's stem and the step's id.
     pub base: String,
     /// The user's own tags.
     pub tags: Tags,
-    /// Make what can only be made anew once more, and set what can be set, though nothing has changed.
+    /// Update or replace the resources even if nothing has changed.
     pub force: bool,
-    /// Turns true when the user wants to stop: no wait goes on then.
+    /// Becomes true when the user wants to stop. Every wait then ends.
     pub interrupted: watch::Receiver<bool>,
-    /// What this attempt has ensured. What else the step owns is left from an earlier form of it.
+    /// The resources that this attempt has ensured. The step's other resources are left from an earlier form of it.
     pub ensured: Vec<ResourceId>,
 }
 
@@ -41,14 +41,14 @@ pub struct ReadyResource {
 }
 
 impl ReadyResource {
-    /// A fact as text; empty where there is none.
+    /// Returns a fact as text, or an empty text if it is missing.
     pub fn text(&self, fact: &str) -> String {
         self.facts.get(fact).and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 }
 
 impl StepSession<'_> {
-    /// The tags that say whose a resource is, with the user's own.
+    /// Returns the tags that name the resource's owner, and the user's own.
     fn all_tags(&self) -> Tags {
         let mut tags = self.tags.clone();
         tags.insert("opsml:stack".into(), self.journal.state().stack.clone());
@@ -60,7 +60,7 @@ impl StepSession<'_> {
         Ok(self.journal.append(events)?)
     }
 
-    /// Makes sure that the step's slot holds a resource as `wanted`, and waits until it is ready.
+    /// Creates, updates or replaces the resource in the step's slot so that it is as `wanted`, and waits until it is ready.
     pub async fn ensure<R: Resource>(
         &mut self,
         slot: &str,
@@ -90,7 +90,7 @@ impl StepSession<'_> {
         Ok(ReadyResource { name: id.name, facts: live.facts })
     }
 
-    /// Describes an attachment's target again: what is attached shows in its description, and is no change from outside.
+    /// Describes an attachment's target again, because the attachment changes what Describe returns of it.
     async fn refresh_target(&mut self, attachment: &ResourceId) -> Outcome<()> {
         let ledger = &self.journal.state().resources;
         let Some((id, row)) = attachment::target_to_refresh(attachment, ledger) else { return Ok(()) };
@@ -102,7 +102,7 @@ impl StepSession<'_> {
         }
     }
 
-    /// Looks at what an earlier attempt left in the slot.
+    /// Decides what to do with the resource that an earlier attempt left in the slot.
     async fn settle<R: Resource>(&mut self, slot: &str, wanted: &R) -> Outcome<Settled> {
         let Some((id, row)) = self.journal.state().resources.in_slot(&self.step, slot) else {
             return Ok(Settled::Need);
@@ -137,7 +137,7 @@ impl StepSession<'_> {
                 if matches!(live.status, Status::Failed(_) | Status::Ended(_))
                     || ((old != *wanted || self.force) && wanted.replaces(&old)) =>
             {
-                // Its logs and reason stay readable until the step has succeeded.
+                // A resource under another name stays until the step has succeeded, so that its logs can be read.
                 let fixed = matches!(wanted.naming(), Naming::Fixed(name) if name == id.name);
                 match fixed {
                     true => self.delete_and_wait(&id).await?,
@@ -175,8 +175,8 @@ impl StepSession<'_> {
         let Err(failure) = wanted.create(aws, &id.name, &tags, &mut progress).await else {
             return self.commit([Event::Created { id: id.clone(), adopted: false }]);
         };
-        // A reply that got lost makes the SDK's own retry find the resource there; and of several calls, the
-        // first ones may have got through: then finishing it tells what the matter is.
+        // If a response was lost, the SDK's retry fails because the resource exists. If one of several calls failed,
+        // the update repeats it and returns its error.
         match wanted.describe(self.aws, &id.name).await {
             Ok(Some(_)) => {
                 self.require_ownership(wanted, &id.name, R::STAGED).await?;
@@ -190,7 +190,7 @@ impl StepSession<'_> {
         }
     }
 
-    /// Takes an existing resource for ours, and finishes it where it may be half-made.
+    /// Adopts an existing resource, and completes it if creating it takes several calls.
     async fn adopt<R: Resource>(&mut self, id: &ResourceId, wanted: &R) -> Outcome<()> {
         if R::STAGED {
             let tags = self.all_tags();
@@ -201,8 +201,8 @@ impl StepSession<'_> {
         self.commit([Event::Created { id: id.clone(), adopted: true }])
     }
 
-    /// Whether a resource of a fixed name is there and ours by its tags. There and another's is an error. A
-    /// generated name is free.
+    /// Whether a resource with a fixed name exists and is this stack's. Returns an error if it has another owner. A
+    /// generated name is always free.
     async fn is_there<R: Resource>(&self, wanted: &R) -> Outcome<bool> {
         let Naming::Fixed(name) = wanted.naming() else { return Ok(false) };
         if wanted.describe(self.aws, &name).await?.is_none() {
@@ -212,7 +212,7 @@ impl StepSession<'_> {
         Ok(true)
     }
 
-    /// Refuses to make a part of what isn't ours, or to set something on it.
+    /// Refuses to create a part of, or an attachment to, a resource that is not this stack's.
     async fn require_target_ownership<R: Resource>(&self, part: &R) -> Outcome<()> {
         let name = match part.naming() {
             Naming::Fixed(name) => name,
@@ -223,15 +223,16 @@ impl StepSession<'_> {
             Some(of) if *of == self.journal.state().stack => Ok(()),
             _ => {
                 let kind = R::TYPE.replace('-', " ");
-                let message = format!("{kind} {name} would change what this runbook did not make");
+                let message =
+                    format!("{kind} {name} would change a resource that this runbook did not create");
                 Err(Failure::new("NotOurs", message)
-                    .hint("what is `existing` is used as it is; a step that makes it may change it"))
+                    .hint("an `existing` resource is never changed: let a step create it"))
             }
         }
     }
 
-    /// Refuses what carries another's tags, or none. Of one that takes several calls to make, the first ones may have
-    /// got through before its tags did.
+    /// Refuses a resource that has another owner's tags, or none. With `half_made` it may have none: a crash may have come
+    /// before the call that sets them.
     async fn require_ownership<R: Resource>(&self, one: &R, name: &str, half_made: bool) -> Outcome<()> {
         match ownership::of(one, self.aws, name, &self.journal.state().stack).await? {
             Ownership::Ours => Ok(()),
@@ -246,7 +247,7 @@ impl StepSession<'_> {
     }
 
     async fn wait<R: Resource>(&mut self, id: &ResourceId, wanted: &R) -> Outcome<Live> {
-        let mut asked = 0;
+        let mut attempt = 0;
         loop {
             let live = wanted.describe(self.aws, &id.name).await?.ok_or_else(|| {
                 Failure::new("Gone", format!("{id} was deleted while it was being waited for"))
@@ -259,15 +260,15 @@ impl StepSession<'_> {
                     self.journal.progress(&step, format!("{id}: {status}"), None);
                 }
             }
-            self.pause(asked).await?;
-            asked += 1;
+            self.pause(attempt).await?;
+            attempt += 1;
         }
     }
 
-    /// Waits a little before asking again, unless the user wants to stop.
-    async fn pause(&mut self, asked: u32) -> Outcome<()> {
-        let interval = self.aws.poll_interval(asked);
-        // A sender that is gone will never interrupt.
+    /// Waits before the next Describe, unless the user wants to stop.
+    async fn pause(&mut self, attempt: u32) -> Outcome<()> {
+        let interval = self.aws.poll_interval(attempt);
+        // Without a sender, nothing interrupts.
         let stop = async {
             if self.interrupted.wait_for(|stop| *stop).await.is_err() {
                 std::future::pending::<()>().await;
@@ -275,11 +276,11 @@ impl StepSession<'_> {
         };
         tokio::select! {
             () = tokio::time::sleep(interval) => Ok(()),
-            () = stop => Err(Failure::interrupted("stopped by Ctrl-C; what runs on AWS's side goes on")),
+            () = stop => Err(Failure::interrupted("stopped by Ctrl-C; jobs and resources on AWS keep running")),
         }
     }
 
-    /// Deletes a resource and waits until Describe finds it no more.
+    /// Deletes a resource and waits until Describe no longer finds it.
     pub async fn delete_and_wait(&mut self, id: &ResourceId) -> Outcome<()> {
         let Some(row) = self.journal.state().resources.get(id).filter(|row| row.is_live()) else {
             return Ok(());
@@ -290,25 +291,27 @@ impl StepSession<'_> {
         }
         let step = self.step.clone();
         self.journal.progress(&step, format!("deleting {id}"), None);
-        let mut asked = 0;
+        let mut attempt = 0;
         while let Some(live) = resource.describe(self.aws, &id.name).await?
-            && (asked == 0 || !matches!(live.status, Status::Ended(_)))
+            && (attempt == 0 || !matches!(live.status, Status::Ended(_)))
         {
-            if asked == 0 {
+            if attempt == 0 {
                 let stack = self.journal.state().stack.clone();
-                // What was ready had our tags.
+                // A resource that was ready had this stack's tags.
                 let tagged = matches!(status, ResourceStatus::Ready | ResourceStatus::Updating);
                 let ownership = resource.ownership(self.aws, &id.name, &stack).await?;
                 if ownership == Ownership::SomebodyElses || (ownership == Ownership::Unowned && tagged) {
-                    self.journal
-                        .note(&step, &format!("{id} is not ours any more by its tags, and is left alone"));
+                    self.journal.note(
+                        &step,
+                        &format!("{id} no longer has the tags of this stack, and is not deleted"),
+                    );
                     break;
                 }
                 resource.delete(self.aws, &id.name).await?;
             } else {
-                self.pause(asked).await?;
+                self.pause(attempt).await?;
             }
-            asked += 1;
+            attempt += 1;
         }
         self.commit([Event::Deleted { id: id.clone() }])?;
         self.refresh_target(id).await
@@ -320,7 +323,7 @@ enum Settled {
     Need,
 }
 
-/// A resource that came to nothing, with the service's code where the reason begins with one.
+/// Returns the failure of a resource, with the service's code if the reason begins with one.
 fn failed(id: &ResourceId, reason: &str) -> Failure {
     // SageMaker's FailureReason: "ClientError: …", "AlgorithmError: …", "AccessDeniedException: …".
     let (code, message) = match reason.split_once(':') {
@@ -332,15 +335,15 @@ fn failed(id: &ResourceId, reason: &str) -> Failure {
     Failure::new(code, format!("{id}: {message}"))
 }
 
-/// The name that goes into the intent.
+/// Returns the name for the intent.
 fn generate(naming: &Naming, stack: &str) -> String {
     let join = |base: &str, tail: &str, max: usize| {
         let base: String = base
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
             .collect();
-        let room = max.saturating_sub(tail.len() + 1);
-        let base = base[..base.len().min(room)].trim_matches('-').to_owned();
+        let longest = max.saturating_sub(tail.len() + 1);
+        let base = base[..base.len().min(longest)].trim_matches('-').to_owned();
         if base.is_empty() { format!("opsml-{tail}") } else { format!("{base}-{tail}") }
     };
     match naming {
@@ -357,11 +360,11 @@ fn generate(naming: &Naming, stack: &str) -> String {
     }
 }
 
-/// A new stack id: 8 letters and digits that any AWS name may hold.
+/// Returns a new stack id: 8 letters and digits, which are allowed in every AWS name.
 pub fn new_stack_id() -> String {
     const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     let mut random = rand::rng();
-    // A name may not begin with a digit everywhere, so the id never does.
+    // Some AWS names must not begin with a digit.
     std::iter::once(LETTERS[random.random_range(0..26)] as char)
         .chain((1..8).map(|_| LETTERS[random.random_range(0..LETTERS.len())] as char))
         .collect()

@@ -1,27 +1,27 @@
-//! Calls that hand a role to a service which may not know it yet.
+//! Retries calls with a role that a service cannot assume yet.
 //!
-//! IAM is eventually consistent: a new role can't be assumed for some seconds.
+//! IAM is eventually consistent: a new role cannot be assumed for some seconds.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>
 
 use super::traits::Report;
 use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
 
-/// How often it is tried: on AWS for about two minutes.
+/// How many times a call is made: on AWS for about two minutes.
 const ATTEMPTS: u32 = 12;
 
-/// Makes the call again until the service can assume the role.
+/// Repeats the call until the service can assume the role.
 pub async fn until_role_is_known<T>(
     aws: &Aws,
     role: &str,
     progress: Report<'_>,
     mut call: impl AsyncFnMut() -> Outcome<T>,
 ) -> Outcome<T> {
-    for asked in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
         match call().await {
             Err(failure) if is_fresh(&failure) => {
                 progress(format!("waiting until {role} can be assumed"), None);
-                tokio::time::sleep(aws.poll_interval(asked)).await;
+                tokio::time::sleep(aws.poll_interval(attempt)).await;
             }
             other => return other,
         }
@@ -29,7 +29,7 @@ pub async fn until_role_is_known<T>(
     call().await
 }
 
-/// SageMaker's and Lambda's words for a role, and EC2's for an instance profile.
+/// Whether it is the error for a new role, by SageMaker's and Lambda's messages, or for a new instance profile, by EC2's.
 fn is_fresh(failure: &Failure) -> bool {
     match failure.code.as_str() {
         "ValidationException" => failure.message.contains("ould not assume role"),

@@ -24,9 +24,9 @@ pub struct Function {
     pub runtime: String,
     pub handler: String,
     pub role_arn: String,
-    /// The zip on this machine.
+    /// The local zip.
     pub code: PathBuf,
-    /// SHA-256 of the zip in base64, as Lambda tells it.
+    /// SHA-256 of the zip in base64, as Lambda returns it.
     pub code_sha256: String,
     pub environment: BTreeMap<String, String>,
     /// MB.
@@ -36,7 +36,7 @@ pub struct Function {
     pub vpc: Option<Vpc>,
 }
 
-/// Where in a VPC a function has its network interfaces.
+/// The subnets and security groups of a function's network interfaces.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Vpc {
     pub subnet_ids: Vec<String>,
@@ -52,7 +52,7 @@ impl Function {
         Environment::builder().set_variables(Some(self.environment.clone().into_iter().collect())).build()
     }
 
-    /// Without one, the empty lists, which take a function out of its VPC.
+    /// Returns the VPC configuration. Empty lists remove the function from its VPC.
     fn vpc(&self) -> VpcConfig {
         let (subnets, groups) = match &self.vpc {
             Some(vpc) => (vpc.subnet_ids.clone(), vpc.security_group_ids.clone()),
@@ -72,7 +72,7 @@ fn environment(found: &GetFunctionConfigurationOutput) -> BTreeMap<&String, &Str
     variables.into_iter().flatten().collect()
 }
 
-/// A digest of what another version of it would be published for.
+/// Returns a digest of the code and configuration. When it changes, another version is needed.
 fn revision(found: &GetFunctionConfigurationOutput) -> String {
     let (runtime, limits) = (found.runtime().map(Runtime::as_str), [found.memory_size(), found.timeout()]);
     let all =
@@ -80,7 +80,7 @@ fn revision(found: &GetFunctionConfigurationOutput) -> String {
     hex(&Sha256::digest(all.to_string()))[..16].to_owned()
 }
 
-/// What a version of the function would be published from now.
+/// Returns the revision that a new version would have.
 pub async fn function_revision(aws: &Aws, name: &str) -> Outcome<String> {
     let found = configuration(aws, name).await?;
     found
@@ -89,23 +89,23 @@ pub async fn function_revision(aws: &Aws, name: &str) -> Outcome<String> {
         .ok_or_else(|| Failure::new("NotFound", format!("there is no function {name}")))
 }
 
-/// The tags of a function: whose it is, and all that is set on it.
+/// Returns the tags of a function, which are also those of its attachments.
 pub async fn function_tags(aws: &Aws, name: &str) -> Outcome<Tags> {
     let found = aws.lambda.get_function().function_name(name).send().await;
     let found = found.map_err(|error| failure("GetFunction", error))?;
     Ok(found.tags().into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 
-/// One update must end before the next may begin.
+/// Waits for the end of an update: Lambda refuses the next one before.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html>
 async fn until_updated(aws: &Aws, name: &str) -> Outcome<()> {
-    let mut asked = 0;
+    let mut attempt = 0;
     while let Some(found) = configuration(aws, name).await?
         && (found.last_update_status() == Some(&LastUpdateStatus::InProgress)
             || found.state() == Some(&State::Pending))
     {
-        tokio::time::sleep(aws.poll_interval(asked)).await;
-        asked += 1;
+        tokio::time::sleep(aws.poll_interval(attempt)).await;
+        attempt += 1;
     }
     Ok(())
 }

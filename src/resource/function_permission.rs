@@ -12,11 +12,11 @@ use crate::journal::ResourceId;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FunctionPermission {
     pub function: String,
-    /// What tells it from others in the policy.
+    /// Its `Sid`, which is unique in the policy.
     pub statement_id: String,
     /// An account, the ARN of a user or role, or a service.
     pub principal: String,
-    /// The ARN on whose behalf a service may.
+    /// The ARN of the resource for which a service may invoke it.
     pub source_arn: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Version of a function: its code and configuration as they were when it was published, for ever.
+//! Version of a function: an immutable copy of its code and configuration.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -8,16 +8,16 @@ use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, is_absent, present};
 use crate::failure::{Failure, Outcome};
 
-/// Lambda numbers versions itself, so ours is known by its description, which is our name for it.
+/// Lambda chooses the number of a version. The version is found by its description, which is the generated name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FunctionVersion {
     pub function: String,
-    /// The function's: what has changed in it asks for another version.
+    /// The function's revision. When it changes, another version is needed.
     pub revision: String,
 }
 
 impl FunctionVersion {
-    /// The number of the version that has this description.
+    /// Returns the number of the version with this description.
     async fn number(&self, aws: &Aws, name: &str) -> Outcome<Option<(String, Live)>> {
         let mut pages = aws
             .lambda
@@ -80,7 +80,7 @@ impl Resource for FunctionVersion {
         let published = published.map_err(|error| failure("PublishVersion", error))?;
         match published.description() == Some(name) {
             true => Ok(()),
-            // Lambda publishes nothing where nothing has changed since the last version.
+            // Lambda publishes no version if nothing has changed since the last one.
             false => {
                 let last = published.version().unwrap_or_default();
                 let message = format!(

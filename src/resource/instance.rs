@@ -1,4 +1,4 @@
-//! EC2 instance that does one job by its user data, leaves a result in S3, and ends itself.
+//! EC2 instance that runs one job by its user data, writes the result to S3, and terminates itself.
 
 use aws_sdk_ec2::types::{
     Filter, HttpTokensState, IamInstanceProfileSpecification, Instance as Described,
@@ -16,7 +16,7 @@ use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 
-/// How often an instance that was just made is looked for before it counts as lost.
+/// How many times a new instance is looked for before it counts as lost.
 const ATTEMPTS: u32 = 20;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,18 +28,18 @@ pub struct Instance {
     pub security_group_id: String,
     pub subnet_id: Option<String>,
     pub instance_profile: String,
-    /// A script in which [`NAME`] stands for the instance's own name.
+    /// A script in which [`NAME`] is replaced by the instance's name.
     pub user_data: String,
-    /// The S3 prefix below which the job leaves `NAME/result.json`; ends in `/`.
+    /// The S3 prefix, which ends in `/`, below which the job writes `NAME/result.json`.
     pub results: String,
-    /// On spare capacity, at this price an hour in US dollars at most where one is given.
+    /// Whether it is a spot instance, and the highest price of an hour in US dollars if there is a limit.
     pub spot: Option<Spot>,
 }
 
-/// The tag by which an instance is found again: it is set in the call that makes the instance.
+/// The tag by which the instance is found. RunInstances sets it when it creates the instance.
 const NAME_TAG: &str = "opsml:name";
 
-/// What the user data writes for the instance's name, which is chosen only in the intent.
+/// The placeholder in the user data for the instance's name, which is generated for the intent.
 pub const NAME: &str = "@NAME@";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,16 +47,16 @@ pub struct Spot {
     pub max_price: Option<f64>,
 }
 
-/// An AMI, by its id, or as what was newest when the instance was made.
+/// An AMI, by its id, or the newest one when the instance is created.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Image {
     /// `ami-…`, or `resolve:ssm:PARAMETER`, which EC2 resolves.
     Id(String),
-    /// The newest of an owner's AMIs whose name fits a pattern with `*`.
+    /// The newest of an owner's AMIs whose name matches a pattern with `*`.
     Newest { owner: String, name: String },
 }
 
-/// What the job says of itself when it ends: `result.json`.
+/// The result that the job writes when it ends: `result.json`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 struct JobResult {
     exit_code: i32,
@@ -67,7 +67,7 @@ struct JobResult {
 impl Resource for Instance {
     const TYPE: &'static str = "instance";
 
-    /// The name is the ClientToken too: 64 ASCII characters at most.
+    /// The name is also the ClientToken, which has at most 64 ASCII characters.
     /// <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html>
     fn naming(&self) -> Naming {
         Naming::Timestamp { base: self.base.clone(), max: 63 }
@@ -78,7 +78,7 @@ impl Resource for Instance {
     }
 
     async fn describe(&self, aws: &Aws, name: &str) -> Outcome<Option<Live>> {
-        // The instance first: a job that ends between the two calls has left its result by the second.
+        // The instance is described first: if the job ends between the two calls, the second one finds its result.
         let instance = find(aws, name).await?;
         let result = self.result(aws, name).await?;
         let state = instance.as_ref().and_then(state);
@@ -90,7 +90,7 @@ impl Resource for Instance {
             (None, Some(InstanceStateName::Pending | InstanceStateName::Running)) => {
                 Status::Pending(state.as_ref().map_or("", |state| state.as_str()).to_owned())
             }
-            // What was terminated is shown for an hour more.
+            // EC2 returns a terminated instance for about an hour.
             (None, Some(ended)) => {
                 let reason = instance.as_ref().and_then(|one| one.state_reason());
                 let code = reason.and_then(|reason| reason.code()).unwrap_or("the service gives no reason");
@@ -154,12 +154,12 @@ impl Resource for Instance {
             run.map(|_| ()).map_err(|error| failure("RunInstances", error))
         })
         .await?;
-        // Describe is eventually consistent: what it doesn't find yet must not be taken for gone.
-        for asked in 0..ATTEMPTS {
+        // Describe is eventually consistent: an instance that it does not find yet must not count as gone.
+        for attempt in 0..ATTEMPTS {
             if find(aws, name).await?.is_some() {
                 return Ok(());
             }
-            tokio::time::sleep(aws.poll_interval(asked)).await;
+            tokio::time::sleep(aws.poll_interval(attempt)).await;
         }
         Err(Failure::new("Gone", format!("EC2 made instance {name}, and doesn't find it")))
     }
@@ -178,7 +178,7 @@ impl Resource for Instance {
             present(ended.map_err(|error| failure("TerminateInstances", error)))?;
             self.until_terminated(aws, name).await?;
         }
-        // The mark alone: model, metrics and log are what it was for.
+        // Only `result.json`: the model, the metrics and the log stay.
         let (bucket, key) = self.mark(name)?;
         let deleted = aws.s3.delete_object().bucket(bucket).key(key).send().await;
         present(deleted.map_err(|error| failure("DeleteObject", error))).map(|_| ())
@@ -187,12 +187,12 @@ impl Resource for Instance {
 
 impl Instance {
     async fn until_terminated(&self, aws: &Aws, name: &str) -> Outcome<()> {
-        let mut asked = 0;
+        let mut attempt = 0;
         while let Some(instance) = find(aws, name).await?
             && state(&instance) != Some(InstanceStateName::Terminated)
         {
-            tokio::time::sleep(aws.poll_interval(asked)).await;
-            asked += 1;
+            tokio::time::sleep(aws.poll_interval(attempt)).await;
+            attempt += 1;
         }
         Ok(())
     }
@@ -209,7 +209,7 @@ impl Instance {
             .map_err(|error| Failure::new("InvalidOutput", format!("s3://{bucket}/{key}: {error}")))
     }
 
-    /// Why the job failed: what it left as the reason, or the last lines of its log.
+    /// Returns why the job failed: the reason that it wrote, or the last lines of its log.
     async fn why(&self, aws: &Aws, name: &str) -> Outcome<String> {
         let (bucket, prefix) = split_uri(&format!("{}{name}/", self.results))?;
         if let Some(reason) = read_text(aws, &bucket, &format!("{prefix}failure")).await?
@@ -270,7 +270,7 @@ impl Spot {
     }
 }
 
-/// The instance of this name.
+/// Returns the instance with this name.
 async fn find(aws: &Aws, name: &str) -> Outcome<Option<Described>> {
     let by_name = Filter::builder().name(format!("tag:{NAME_TAG}")).values(name).build();
     let found = aws.ec2.describe_instances().filters(by_name).send().await;
@@ -282,7 +282,7 @@ fn state(instance: &Described) -> Option<InstanceStateName> {
     instance.state()?.name().cloned()
 }
 
-/// An object as text; `None` where there is none.
+/// Returns an object as text, if it exists.
 pub async fn read_text(aws: &Aws, bucket: &str, key: &str) -> Outcome<Option<String>> {
     let object = aws.s3.get_object().bucket(bucket).key(key).send().await;
     let Some(object) = present(object.map_err(|error| failure("GetObject", error)))? else { return Ok(None) };
@@ -291,7 +291,7 @@ pub async fn read_text(aws: &Aws, bucket: &str, key: &str) -> Outcome<Option<Str
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// The tags of what a call of EC2 makes.
+/// Returns the tags of a resource that a call to EC2 creates.
 pub(super) fn tag_specification(kind: ResourceType, tags: &Tags) -> TagSpecification {
     let tags = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
     TagSpecification::builder().resource_type(kind).set_tags(Some(tags.collect())).build()

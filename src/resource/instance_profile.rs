@@ -1,4 +1,4 @@
-//! IAM instance profile: what hands a role to an EC2 instance.
+//! IAM instance profile: passes a role to an EC2 instance.
 
 use aws_sdk_iam::types::Tag;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::failure::{Failure, Outcome};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InstanceProfile {
-    /// The role that it hands out, and its own name.
+    /// The role's name, which is also the profile's.
     pub role: String,
 }
 

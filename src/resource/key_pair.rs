@@ -1,5 +1,5 @@
-//! EC2 key pair. The key is made here and only its public half leaves: CreateKeyPair would send the private one
-//! once, and a crash would lose it.
+//! EC2 key pair. The key is generated on this machine, and only the public key is sent. CreateKeyPair would return the
+//! private key only once, and a crash would lose it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -22,7 +22,7 @@ use crate::failure::{Failure, Outcome};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KeyPair {
     pub base: String,
-    /// The folder for the private key; the file has the key pair's name.
+    /// The folder for the private key, whose file has the key pair's name.
     pub folder: PathBuf,
 }
 
@@ -87,9 +87,8 @@ impl KeyPair {
     }
 }
 
-/// Writes a new Ed25519 key to `file`, readable by its owner alone and on disk before the public half is known
-/// anywhere; gives the public half in OpenSSH's form. The key of an attempt that was killed is replaced: nobody
-/// has it.
+/// Writes a new private Ed25519 key to `file`, which only its owner can read, and returns the public key in OpenSSH's
+/// form. Replaces the key of an interrupted attempt, whose public key was not used.
 fn generate(file: &Path) -> Outcome<String> {
     let seed: [u8; 32] = rand::rng().random();
     let key = PrivateKey::from(Ed25519Keypair::from_seed(&seed));

@@ -1,4 +1,4 @@
-//! SageMaker model: an image, the artifact that it serves, and the role that it does so with.
+//! SageMaker model: an image, a model artifact, and a role.
 
 use std::collections::BTreeMap;
 

@@ -33,7 +33,7 @@ impl Resource for NotebookInstance {
         }
     }
 
-    /// What UpdateNotebookInstance can't change; a volume only grows.
+    /// UpdateNotebookInstance cannot change these, and a volume can only grow.
     fn replaces(&self, old: &Self) -> bool {
         let place = |one: &Self| {
             let network = (one.subnet_id.clone(), one.security_group_ids.clone(), one.direct_internet_access);
@@ -53,7 +53,7 @@ impl Resource for NotebookInstance {
             Some(NotebookInstanceStatus::Failed) => {
                 Status::Failed(notebook.failure_reason().unwrap_or("the service gives no reason").to_owned())
             }
-            // Somebody stopped it: it is there, and costs next to nothing.
+            // Somebody stopped it. It exists and costs almost nothing.
             Some(NotebookInstanceStatus::Stopped) => Status::Ready,
             _ => Status::Pending(text.to_owned()),
         };
@@ -106,7 +106,7 @@ impl Resource for NotebookInstance {
         .await
     }
 
-    /// It can be changed only while it is stopped.
+    /// AWS updates a notebook instance only while it is stopped.
     async fn update(&self, aws: &Aws, name: &str, _tags: &Tags, progress: Report<'_>) -> Outcome<()> {
         self.stop(aws, name).await?;
         progress(format!("updating notebook instance {name}"), None);
@@ -154,20 +154,20 @@ impl NotebookInstance {
         Ok(())
     }
 
-    /// Waits until it is on its way to no other status; gives the status.
+    /// Waits until its status no longer changes, and returns the status.
     async fn settled(&self, aws: &Aws, name: &str) -> Outcome<String> {
-        let mut asked = 0;
+        let mut attempt = 0;
         loop {
             match self.describe(aws, name).await? {
                 None => return Err(Failure::new("Gone", format!("notebook instance {name} was deleted"))),
                 Some(Live { status: Status::Pending(_), .. }) => {
-                    tokio::time::sleep(aws.poll_interval(asked)).await;
+                    tokio::time::sleep(aws.poll_interval(attempt)).await;
                 }
                 Some(live) => {
                     return Ok(live.facts.get("status").and_then(|s| s.as_str()).unwrap_or_default().into());
                 }
             }
-            asked += 1;
+            attempt += 1;
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Objects below a prefix of a bucket, synced from files of this machine: in parallel, checksummed, only what
-//! differs. The prefix is the step's own: it must be empty at first, and goes as a whole.
+//! Objects below a prefix of a bucket, synced from local files: only those that differ, in parallel, with checksums. The
+//! prefix belongs to the step: it must be empty at first, and all objects below it are deleted with it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 use crate::files::{LocalFile, files_below, hex};
 
-/// Files that are under way at once: S3 is bound by latency, not by bytes, for the small ones.
+/// How many files are uploaded at the same time. For small files, latency limits the speed.
 const PARALLEL: usize = 16;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,9 +26,9 @@ pub struct Objects {
     pub bucket: String,
     /// Ends in `/`.
     pub prefix: String,
-    /// The folder that is synced.
+    /// The local folder.
     pub folder: PathBuf,
-    /// Digest of the folder's content: another content is another spec.
+    /// The digest of the folder's content, so that other content is another request.
     pub digest: String,
     pub files: u64,
     pub bytes: u64,
@@ -65,7 +65,7 @@ impl Resource for Objects {
         }))
     }
 
-    /// Whose objects they are stands in their metadata.
+    /// Returns the tags, which are in the objects' metadata.
     async fn tags(&self, aws: &Aws, _name: &str) -> Outcome<Tags> {
         let page = aws.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix);
         let page = page.encoding_type(EncodingType::Url).max_keys(1).send().await;
@@ -113,7 +113,7 @@ impl Resource for Objects {
 }
 
 impl Objects {
-    /// Key and ETag of what is there.
+    /// Returns the key and the ETag of each object.
     async fn list(&self, aws: &Aws) -> Outcome<BTreeMap<String, String>> {
         let mut found = BTreeMap::new();
         let pages = aws.s3.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix);
@@ -127,7 +127,7 @@ impl Objects {
         Ok(found)
     }
 
-    /// Uploads a file unless the object is the same: for an object of one part, its ETag is its MD5.
+    /// Uploads a file unless the object has the same content. The ETag of an object of one part is its MD5.
     async fn put(&self, aws: &Aws, file: LocalFile, tag: Option<String>, stack: &str) -> Outcome<()> {
         let body = tokio::fs::read(&file.path).await.map_err(|error| Failure::file(&file.path, error))?;
         if tag.is_some_and(|tag| tag == hex(&Md5::digest(&body))) {
@@ -159,7 +159,7 @@ impl Objects {
     }
 }
 
-/// Bucket and key of `s3://bucket/key`.
+/// Returns the bucket and the key of `s3://bucket/key`.
 pub fn split_uri(uri: &str) -> Outcome<(String, String)> {
     let invalid = || Failure::new("InvalidUri", format!("`{uri}` is not an S3 URI: s3://BUCKET/KEY"));
     let (bucket, key) =

@@ -1,4 +1,4 @@
-//! IAM role: trust policy, managed and inline policies.
+//! IAM role, with its trust policy, managed policies and inline policies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,19 +24,19 @@ pub struct Role {
     pub inline: BTreeMap<String, Value>,
 }
 
-/// What a role may do, as a statement of a policy.
+/// A statement of a policy that allows actions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
     /// `s3:GetObject`, …
     #[schemars(length(min = 1))]
     pub actions: Vec<String>,
-    /// ARNs; `*` only where the action knows no resources.
+    /// ARNs. `*` only for actions that have no resources.
     #[schemars(length(min = 1))]
     pub resources: Vec<String>,
 }
 
-/// The policy document of some statements.
+/// Returns the policy document of some statements.
 pub fn policy_document(statements: &[Statement]) -> Value {
     let statements: Vec<Value> = statements
         .iter()
@@ -45,7 +45,7 @@ pub fn policy_document(statements: &[Statement]) -> Value {
     json!({"Version": "2012-10-17", "Statement": statements})
 }
 
-/// The ARN of an AWS managed policy that is given by its name.
+/// Returns the ARN of an AWS managed policy that is given by its name.
 pub fn managed_policy_arn(name: &str) -> String {
     match name.starts_with("arn:") {
         true => name.to_owned(),
@@ -176,21 +176,21 @@ impl Resource for Role {
     }
 }
 
-/// The ARN of a role: with its path, which no name tells.
+/// Returns the ARN of a role from IAM, since it has the role's path.
 pub async fn role_arn(aws: &Aws, name: &str) -> Outcome<String> {
     let found = aws.iam.get_role().role_name(name).send().await;
     let found = found.map_err(|error| failure("GetRole", error))?;
     Ok(found.role().map(|role| role.arn().to_owned()).unwrap_or_default())
 }
 
-/// The tags of a role: whose it is, and all that is set on it.
+/// Returns the tags of a role, which are also those of its attachments.
 pub async fn role_tags(aws: &Aws, name: &str) -> Outcome<Tags> {
     let tags = aws.iam.list_role_tags().role_name(name).send().await;
     let tags = tags.map_err(|error| failure("ListRoleTags", error))?;
     Ok(tags.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
 }
 
-/// IAM answers policy documents URL-encoded (RFC 3986).
+/// Decodes a policy document, which IAM returns URL-encoded (RFC 3986).
 pub fn decode(document: &str) -> Value {
     let text = percent_encoding::percent_decode_str(document).decode_utf8_lossy();
     serde_json::from_str(&text).unwrap_or_default()

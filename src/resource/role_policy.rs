@@ -1,4 +1,5 @@
-//! What is set on a role beside what its own step gave it: an inline policy, a managed policy more, or one less.
+//! A change of a role's policies by a later step: an inline policy, a managed policy that is attached, or one that is
+//! detached.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -16,20 +17,20 @@ pub struct RolePolicy {
     pub change: Change,
 }
 
-/// What is changed. Deleting the resource undoes it.
+/// The change. Deleting the resource reverts it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// An inline policy of this name.
     Inline { name: String, document: Value },
-    /// The managed policy of this ARN is attached.
+    /// The managed policy with this ARN is attached.
     Attached(String),
-    /// The managed policy of this ARN, which the role had, is not attached.
+    /// The managed policy with this ARN, which the role had, is detached.
     Detached(String),
 }
 
 impl RolePolicy {
-    /// Whether the managed policy is attached; nothing where the role is gone.
+    /// Whether the managed policy is attached. Returns `None` if there is no such role.
     pub async fn attached(&self, aws: &Aws, arn: &str) -> Outcome<Option<bool>> {
         let mut pages =
             aws.iam.list_attached_role_policies().role_name(&self.role).into_paginator().items().send();
@@ -91,7 +92,7 @@ impl Resource for RolePolicy {
         Ok(Some(Live { status: Status::Ready, facts }))
     }
 
-    /// A role that isn't ours is not for us to change.
+    /// Returns the role's tags: only a role of this stack may be changed.
     async fn tags(&self, aws: &Aws, _name: &str) -> Outcome<Tags> {
         role_tags(aws, &self.role).await
     }

@@ -1,4 +1,4 @@
-//! Application Auto Scaling's scalable target: between how many instances an endpoint's variant is scaled.
+//! Application Auto Scaling's scalable target: the fewest and the most instances of an endpoint's variant.
 
 use aws_sdk_applicationautoscaling::types::{
     ScalableDimension, ScalableTarget as Described, ServiceNamespace,
@@ -12,10 +12,10 @@ use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 use crate::journal::ResourceId;
 
-/// What of an endpoint's variant is scaled.
+/// The dimension of a variant that is scaled.
 pub(super) const DIMENSION: ScalableDimension = ScalableDimension::SageMakerVariantDesiredInstanceCount;
 
-/// What Application Auto Scaling calls an endpoint's variant.
+/// Returns Application Auto Scaling's resource id of an endpoint's variant.
 pub fn scalable_id(endpoint: &str, variant: &str) -> String {
     format!("endpoint/{endpoint}/variant/{variant}")
 }
@@ -61,7 +61,7 @@ impl Resource for ScalableTarget {
         self.register(aws, name, Some(tags)).await
     }
 
-    /// Tags are given when the target is made, and are refused afterwards.
+    /// RegisterScalableTarget accepts tags only for a new target.
     async fn update(&self, aws: &Aws, name: &str, _tags: &Tags, _progress: Report<'_>) -> Outcome<()> {
         self.register(aws, name, None).await
     }
@@ -70,7 +70,7 @@ impl Resource for ScalableTarget {
         Some(ResourceId { kind: Endpoint::TYPE.into(), name: self.endpoint_name.clone() })
     }
 
-    /// Its policies, and their alarms, go with it.
+    /// AWS deletes its policies and their alarms with it.
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
         let deleted = aws
             .autoscaling
@@ -115,7 +115,7 @@ async fn find(aws: &Aws, name: &str) -> Outcome<Option<Described>> {
     Ok(targets.scalable_targets().first().cloned())
 }
 
-/// The tags of the scalable target of this name; none where there is no such target.
+/// Returns the tags of a scalable target. There are none if the target does not exist.
 async fn tags_of(aws: &Aws, name: &str) -> Outcome<Tags> {
     let target = find(aws, name).await?;
     let Some(arn) = target.as_ref().and_then(|target| target.scalable_target_arn()) else {

@@ -1,4 +1,4 @@
-//! Application Auto Scaling's target tracking policy: how many invocations a minute an instance is to have.
+//! Application Auto Scaling's target tracking policy: the target of invocations a minute for each instance.
 
 use aws_sdk_applicationautoscaling::types::{
     MetricType, PolicyType, PredefinedMetricSpecification, ServiceNamespace,
@@ -20,14 +20,14 @@ pub struct ScalingPolicy {
     pub base: String,
     pub endpoint_name: String,
     pub variant: String,
-    /// Invocations a minute an instance.
+    /// Invocations a minute for each instance.
     pub target_value: f64,
     /// Seconds.
     pub scale_in_cooldown: i32,
     pub scale_out_cooldown: i32,
 }
 
-/// It cannot be tagged; a name with a time in it says whose it is.
+/// It cannot be tagged. Its name has a timestamp, so no other stack has it.
 impl Resource for ScalingPolicy {
     const TYPE: &'static str = "scaling-policy";
 
@@ -68,7 +68,7 @@ impl Resource for ScalingPolicy {
         }))
     }
 
-    /// PutScalingPolicy is an upsert.
+    /// PutScalingPolicy creates or updates.
     async fn create(&self, aws: &Aws, name: &str, _tags: &Tags, _progress: Report<'_>) -> Outcome<()> {
         let metric = PredefinedMetricSpecification::builder()
             .predefined_metric_type(MetricType::SageMakerVariantInvocationsPerInstance)
@@ -99,7 +99,7 @@ impl Resource for ScalingPolicy {
         Some(ResourceId { kind: Endpoint::TYPE.into(), name: self.endpoint_name.clone() })
     }
 
-    /// Its alarms go with it.
+    /// AWS deletes its alarms with it.
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
         let deleted = aws
             .autoscaling

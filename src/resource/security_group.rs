@@ -1,4 +1,4 @@
-//! EC2 security group that admits SSH from given addresses, and nothing else.
+//! EC2 security group that allows only SSH from given addresses.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 
 const SSH: i32 = 22;
-/// How often a group is tried to be deleted that EC2 still holds for an instance which has just ended.
+/// How many times to try to delete a group while EC2 still uses it for a terminated instance.
 const ATTEMPTS: u32 = 30;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct SecurityGroup {
     pub base: String,
     /// The addresses that may connect, as CIDR.
     pub ssh_from: BTreeSet<String>,
-    /// None: the default VPC.
+    /// The default is the default VPC.
     pub vpc_id: Option<String>,
 }
 
@@ -92,15 +92,15 @@ impl Resource for SecurityGroup {
 
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
         let Some(group) = self.find(aws, name).await? else { return Ok(()) };
-        let mut asked = 0;
+        let mut attempt = 0;
         loop {
             let deleted = aws.ec2.delete_security_group().set_group_id(group.group_id().map(str::to_owned));
             let deleted = deleted.send().await.map_err(|error| failure("DeleteSecurityGroup", error));
             match deleted {
-                // The network interface of an instance that has ended goes a little after it.
-                Err(failure) if failure.code == "DependencyViolation" && asked < ATTEMPTS => {
-                    tokio::time::sleep(aws.poll_interval(asked)).await;
-                    asked += 1;
+                // The network interface of a terminated instance is deleted a little later.
+                Err(failure) if failure.code == "DependencyViolation" && attempt < ATTEMPTS => {
+                    tokio::time::sleep(aws.poll_interval(attempt)).await;
+                    attempt += 1;
                 }
                 other => return present(other).map(|_| ()),
             }

@@ -144,34 +144,34 @@ impl Resource for TrainingJob {
     }
 }
 
-/// Stops a job that runs, and deletes it with its log.
+/// Stops a running job, and deletes it with its log.
 pub(super) async fn delete_training_job(aws: &Aws, name: &str) -> Outcome<()> {
-    let mut asked = 0;
+    let mut attempt = 0;
     loop {
         let job = aws.sagemaker.describe_training_job().training_job_name(name).send().await;
         let job = present(job.map_err(|error| failure("DescribeTrainingJob", error)))?;
         match job.as_ref().and_then(|job| job.training_job_status()) {
-            Some(TrainingJobStatus::InProgress) if asked == 0 => {
+            Some(TrainingJobStatus::InProgress) if attempt == 0 => {
                 let stopped = aws.sagemaker.stop_training_job().training_job_name(name).send().await;
-                // A job that ended meanwhile can't be stopped, and needn't be.
+                // A job that has ended in the meantime cannot be stopped.
                 match stopped.map_err(|error| failure("StopTrainingJob", error)) {
                     Err(failure) if failure.code != "ValidationException" => return Err(failure),
                     _ => {}
                 }
             }
             Some(TrainingJobStatus::InProgress | TrainingJobStatus::Stopping) => {
-                tokio::time::sleep(aws.poll_interval(asked)).await;
+                tokio::time::sleep(aws.poll_interval(attempt)).await;
             }
             _ => break,
         }
-        asked += 1;
+        attempt += 1;
     }
     let deleted = aws.sagemaker.delete_training_job().training_job_name(name).send().await;
     present(deleted.map_err(|error| failure("DeleteTrainingJob", error)))?;
     delete_log_streams(aws, LOG_GROUP, name).await
 }
 
-/// The parts of the request that a tuning job's trials have in common with a job of its own.
+/// Returns the parts of the request that a training job and the trials of a tuning job have in common.
 impl TrainingJob {
     pub(super) fn channels(&self) -> Option<Vec<Channel>> {
         let channels = self.inputs.iter().map(|(channel, uri)| {
@@ -233,7 +233,7 @@ pub(super) async fn sagemaker_tags(aws: &Aws, kind: &str, name: &str) -> Outcome
         .collect())
 }
 
-/// Deletes what a job or endpoint has logged: streams of a shared group whose names begin with its name.
+/// Deletes the log of a job or endpoint: the streams of a shared group whose names begin with its name.
 pub(super) async fn delete_log_streams(aws: &Aws, group: &str, prefix: &str) -> Outcome<()> {
     let streams =
         aws.logs.describe_log_streams().log_group_name(group).log_stream_name_prefix(format!("{prefix}/"));
@@ -243,7 +243,7 @@ pub(super) async fn delete_log_streams(aws: &Aws, group: &str, prefix: &str) -> 
         let deleted = aws.logs.delete_log_stream().log_group_name(group).log_stream_name(name).send().await;
         present(deleted.map_err(|error| failure("DeleteLogStream", error)))?;
     }
-    // The group is everybody's: it goes only once nobody's streams are in it, and nobody has set it up.
+    // The group is shared. It is deleted only if it has no streams and no settings.
     let left = aws.logs.describe_log_streams().log_group_name(group).limit(1).send().await;
     let left = present(left.map_err(|error| failure("DescribeLogStreams", error)))?;
     if left.is_none_or(|page| !page.log_streams().is_empty()) {

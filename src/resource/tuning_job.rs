@@ -1,4 +1,4 @@
-//! SageMaker hyperparameter tuning job. Its trials are training jobs of its own, and go with it.
+//! SageMaker hyperparameter tuning job. Its trials are training jobs, which are deleted with it.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ use crate::failure::Outcome;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TuningJob {
     pub base: String,
-    /// What every trial is made as; its hyperparameters are the static ones.
+    /// The training job of each trial. Its hyperparameters are the static ones.
     pub trial: TrainingJob,
     pub strategy: Strategy,
     pub objective: Objective,
@@ -34,10 +34,10 @@ pub struct TuningJob {
     pub random_seed: Option<i32>,
 }
 
-/// How the next trials are chosen.
+/// The search strategy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Strategy {
-    /// By a model of what the trials before came to.
+    /// By a model of the results of earlier trials.
     #[default]
     Bayesian,
     Random,
@@ -52,7 +52,7 @@ pub enum Objective {
     Minimize,
 }
 
-/// The values that a hyperparameter may have; both ends are included.
+/// The values that a hyperparameter may have. Both ends are included.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Range {
     Categorical(Vec<String>),
@@ -150,31 +150,31 @@ impl Resource for TuningJob {
         .await
     }
 
-    /// That of its trials, whose names begin with its own.
+    /// Returns the log of its trials, whose names begin with its name.
     fn log(&self, name: &str) -> Option<(String, String)> {
         Some((LOG_GROUP.to_owned(), format!("{name}-")))
     }
 
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
-        let mut asked = 0;
+        let mut attempt = 0;
         loop {
             match self.describe(aws, name).await? {
                 None => return Ok(()),
-                Some(Live { status: Status::Pending(_), .. }) if asked == 0 => {
+                Some(Live { status: Status::Pending(_), .. }) if attempt == 0 => {
                     let stopped = aws.sagemaker.stop_hyper_parameter_tuning_job();
                     let stopped = stopped.hyper_parameter_tuning_job_name(name).send().await;
-                    // A job that ended meanwhile can't be stopped, and needn't be.
+                    // A job that has ended in the meantime cannot be stopped.
                     match stopped.map_err(|error| failure("StopHyperParameterTuningJob", error)) {
                         Err(failure) if failure.code != "ValidationException" => return Err(failure),
                         _ => {}
                     }
                 }
                 Some(Live { status: Status::Pending(_), .. }) => {
-                    tokio::time::sleep(aws.poll_interval(asked)).await;
+                    tokio::time::sleep(aws.poll_interval(attempt)).await;
                 }
                 Some(_) => break,
             }
-            asked += 1;
+            attempt += 1;
         }
         for trial in trials(aws, name).await? {
             delete_training_job(aws, trial.training_job_name().unwrap_or_default()).await?;
@@ -185,7 +185,7 @@ impl Resource for TuningJob {
     }
 }
 
-/// The trials of a tuning job, in the order in which they were made.
+/// Returns the trials of a tuning job, in the order of their creation.
 pub async fn trials(
     aws: &Aws,
     name: &str,

@@ -1,4 +1,4 @@
-//! Everything that can be known about a runbook before a call is made.
+//! Checks a runbook without making a call.
 
 use std::cell::Cell;
 use std::sync::LazyLock;
@@ -14,11 +14,10 @@ use super::yaml::NodeKind;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::step::{duration, kind};
 
-/// Names that are compared with misspelt ones in all: with n mistakes and n steps, it would be n² of them.
+/// The most names to compare with misspelt ones. Without a limit, n mistakes and n steps would take n² comparisons.
 const MAX_COMPARED: usize = 500_000;
 
-/// Reports every problem of the runbook's content. `params` are the values it would run with; a parameter that is
-/// not in them is not known yet.
+/// Returns every problem of the runbook's content. `params` are the known values of the parameters.
 pub fn check(runbook: &Runbook, params: &Map<String, Value>) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     let params = Params::new(params);
@@ -39,12 +38,12 @@ pub fn check(runbook: &Runbook, params: &Map<String, Value>) -> Vec<Diagnostic> 
     problems
 }
 
-/// What a template at some place may refer to.
+/// What a template at a place in the document may refer to.
 struct Scope<'a> {
     runbook: &'a Runbook,
-    /// Steps before this index; all of them in prose.
+    /// The steps before this index. In prose, all steps.
     earlier: Option<usize>,
-    /// A step whose outputs stand at the top, as in its `expect`.
+    /// The step whose outputs have no prefix, as in its `expect`.
     own: Option<&'a Declared>,
     /// How many names have been compared with misspelt ones.
     compared: &'a Cell<usize>,
@@ -65,7 +64,7 @@ impl Scope<'_> {
 fn step_templates(step: &Declared, scope: &Scope<'_>, problems: &mut Vec<Diagnostic>) {
     step.fields.each_text(&mut |node, text| {
         if template::has_template(text) {
-            // In quoted text, the value's first byte is the quote; what escapes shift is no more than a column.
+            // In quoted text, the value's first byte is the quote. Escapes may shift the column a little.
             let literal = scope.runbook.source.text[node.span.clone()].find(text).unwrap_or(0);
             let start = node.span.start + literal;
             refer(text, Form::Template, &|at| (start + at).min(node.span.end), scope, problems);
@@ -179,7 +178,7 @@ fn is_called(scope: &Scope<'_>, span: &Span) -> bool {
     scope.runbook.source.text.get(span.end..).is_some_and(|rest| rest.trim_start().starts_with('('))
 }
 
-/// What a template may begin with beside the ids of steps.
+/// Returns what a reference may begin with, besides the ids of steps.
 fn beside(scope: &Scope<'_>) -> Vec<&'static str> {
     let outputs = scope.own.map(outputs_of);
     let outputs = outputs.and_then(|outputs| shape::members(outputs, outputs)).unwrap_or_default();
@@ -190,7 +189,7 @@ fn unknown_root(root: &str, span: Span, scope: &Scope<'_>, beside: &[&str]) -> O
     let steps = &scope.runbook.steps;
     let visible = scope.earlier.unwrap_or(steps.len());
     match scope.runbook.position(root) {
-        // Its block has mistakes, which are reported there.
+        // The step's block has mistakes, which are reported there.
         None if scope.runbook.unread.contains(root) => None,
         Some(index) if index < visible => None,
         Some(index) if Some(index) == scope.earlier => {
@@ -218,7 +217,7 @@ fn unknown_root(root: &str, span: Span, scope: &Scope<'_>, beside: &[&str]) -> O
     }
 }
 
-/// JSON Schema of what a step puts out: its kind's outputs, or the error that it expects.
+/// Returns the JSON Schema of a step's outputs: those of its kind, or the error that it must fail with.
 fn outputs_of(step: &Declared) -> &'static Value {
     static ERROR: LazyLock<Value> = LazyLock::new(|| {
         json!({"type": "object", "additionalProperties": false, "properties": {

@@ -21,8 +21,7 @@ pub fn options() -> Options {
 }
 
 impl Runbook {
-    /// Reads a runbook. The diagnostics are about its form alone; [`check`](super::check()) adds what its content gets
-    /// wrong.
+    /// Reads a runbook. The diagnostics are about its form; [`check`](super::check()) returns those about its content.
     pub fn parse(source: Source) -> (Self, Vec<Diagnostic>) {
         parse(source)
     }
@@ -88,7 +87,7 @@ struct Fence {
 
 enum FenceKind {
     FrontMatter,
-    /// What stands behind the opening fence.
+    /// The text after the opening fence.
     Opsml {
         info: Span,
     },
@@ -99,7 +98,7 @@ enum FenceKind {
     Other,
 }
 
-/// The top-level fences of the document in order. An `opsml` fence anywhere else is an error.
+/// Returns the top-level fences of the document in order. An `opsml` fence anywhere else is an error.
 fn fences(text: &str, problems: &mut Vec<Diagnostic>) -> Vec<Fence> {
     let mut found = Vec::new();
     let mut depth = 0usize;
@@ -124,7 +123,7 @@ fn fences(text: &str, problems: &mut Vec<Diagnostic>) -> Vec<Fence> {
                         Diagnostic::error(at.clone(), "this `opsml` block is never closed")
                             .hint("close it with the same fence on a line of its own"),
                     );
-                    // Everything to the end of the file is in it: what it holds would only confuse.
+                    // It contains the rest of the file, so errors in it would only confuse.
                     found.push(Fence { span, body: 0..0, kind: FenceKind::Unclosed { info: at } });
                 } else if opsml {
                     let body = inner_lines(text, &span);
@@ -149,7 +148,7 @@ fn fences(text: &str, problems: &mut Vec<Diagnostic>) -> Vec<Fence> {
     found
 }
 
-/// What stands behind the fence characters on the opening line.
+/// Returns the text after the fence characters on the opening line.
 fn info_span(text: &str, span: &Span) -> Span {
     let line = text[span.clone()].lines().next().unwrap_or_default();
     let info = line.trim_start().trim_start_matches(['`', '~']).trim();
@@ -169,7 +168,7 @@ fn is_closed(text: &str, span: &Span) -> bool {
     open == close && close_count >= open_count && close_count == length
 }
 
-/// The lines between the first and the last of `span`.
+/// Returns the lines between the first and the last of `span`.
 fn inner_lines(text: &str, span: &Span) -> Span {
     let block = text[span.clone()].trim_end_matches(['\n', '\r']);
     let start = block.find('\n').map_or(block.len(), |at| at + 1);
@@ -177,7 +176,7 @@ fn inner_lines(text: &str, span: &Span) -> Span {
     span.start + start..span.start + end
 }
 
-/// `span` from the start of its first line through the line break after its last.
+/// Returns `span` from the start of its first line to the line break after its last.
 fn whole_lines(text: &str, span: Span) -> Span {
     let start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
     let end = match text[..span.end].ends_with('\n') {
@@ -237,7 +236,7 @@ fn declared(
     Some(Declared { id, id_span, span: fence.span.clone(), kind, fields, common, body, uses })
 }
 
-/// The one key that names the step's kind, and its value.
+/// Returns the key that names the step's kind, and its value.
 fn kind_of(body: &Node, id_span: &Span, problems: &mut Vec<Diagnostic>) -> Option<(Key, Node)> {
     if !matches!(body.kind, NodeKind::Map(_)) {
         problems.push(
@@ -263,7 +262,7 @@ fn kind_of(body: &Node, id_span: &Span, problems: &mut Vec<Diagnostic>) -> Optio
                 };
                 problems.push(problem);
             }
-            // `bucket:` with nothing below it takes every default.
+            // `bucket:` without fields has every default.
             let fields = match &fields.kind {
                 NodeKind::Plain(serde_json::Value::Null) => {
                     Node { span: kind.span.clone(), kind: NodeKind::Map(Vec::new()) }

@@ -8,15 +8,15 @@ use serde_json::Value;
 use super::{shape, template, yaml::Node};
 use crate::diagnostic::Diagnostic;
 
-/// What stands between the `---` lines that open a runbook.
+/// The text between the `---` lines at the start of a runbook.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FrontMatter {
     pub title: Option<String>,
     pub author: Option<String>,
-    /// The write-up's date, as it shall be printed.
+    /// The write-up's date, as it is printed.
     pub date: Option<String>,
-    /// Values that `-p name=value` changes, by name.
+    /// The parameters by name. `-p name=value` sets one.
     pub params: IndexMap<String, Param>,
     /// The most that a run on AWS may cost, in US dollars: `5 USD`.
     #[schemars(regex(pattern = r"^\d+(\.\d+)? USD$"), extend("x-rule" = "an amount in US dollars, as `5 USD`"))]
@@ -27,11 +27,11 @@ pub struct FrontMatter {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Param {
-    /// Its value where none is given; without a default it must be given.
+    /// The value if none is given. A parameter without a default must be given.
     pub default: Option<Value>,
     /// One line for `opsml check` and for messages.
     pub help: Option<String>,
-    /// The default's type where it is left out.
+    /// The type. It is that of the default, if it is left out.
     #[serde(rename = "type")]
     pub kind: Option<ParamType>,
 }
@@ -58,7 +58,7 @@ impl Param {
         })
     }
 
-    /// The value as this parameter takes it. Text from the command line is read as the parameter's type.
+    /// Returns a value in the parameter's type. Text from the command line is read as that type.
     pub fn accept(&self, value: &Value) -> Result<Value, String> {
         let Some(expected) = self.expected() else { return Ok(value.clone()) };
         let read = match value {

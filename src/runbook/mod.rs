@@ -1,6 +1,6 @@
 //! A Markdown file as a runbook: front matter, prose, and `opsml` blocks that each declare one step.
 //!
-//! Parsing never fails and does no I/O: it returns what it understood, and diagnostics for the rest.
+//! Parsing never fails and does no I/O: it returns the runbook as far as it could be read, and diagnostics.
 
 mod check;
 mod document;

@@ -18,14 +18,14 @@ pub struct Runbook {
     pub steps: Vec<Declared>,
     /// The document in order.
     pub pieces: Vec<Piece>,
-    /// The front matter has mistakes: what it declares is not known.
+    /// Whether the front matter has mistakes, so that its declarations are unknown.
     pub front_unread: bool,
     /// Ids of blocks that have mistakes, and so are not among `steps`.
     pub unread: HashSet<String>,
     positions: HashMap<String, usize>,
 }
 
-/// One step as it is written, before its templates are resolved.
+/// A step as written, before its templates are resolved.
 #[derive(Clone, Debug)]
 pub struct Declared {
     pub id: String,
@@ -42,11 +42,11 @@ pub struct Declared {
     pub uses: Uses,
 }
 
-/// What a step depends on by its fields, `when` and `needs`.
+/// What a step depends on, by its fields, `when` and `needs`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Uses {
     pub steps: BTreeSet<String>,
-    /// It refers to the run itself.
+    /// Whether it refers to the run itself.
     pub run: bool,
 }
 
@@ -72,12 +72,12 @@ impl Uses {
     }
 }
 
-/// A stretch of the document.
+/// A part of the document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
     /// Markdown in which templates are resolved.
     Prose(Span),
-    /// Fenced code of another language: the report shows it as it stands.
+    /// Fenced code of another language. The report shows it unchanged.
     Literal(Span),
     /// The block of the step with this index.
     Step(usize, Span),
@@ -98,25 +98,25 @@ impl Runbook {
         self.positions.get(id).copied()
     }
 
-    /// Returns the ids of steps in the order in which the steps stand.
+    /// Returns the ids in the order of the document.
     pub fn in_order<'s>(&self, ids: impl Iterator<Item = &'s String>) -> Vec<&'s str> {
         let mut ids: Vec<&str> = ids.map(String::as_str).collect();
         ids.sort_by_key(|id| self.position(id));
         ids
     }
 
-    /// The file's name without its ending: it names the state folder, the report folder and the resources.
+    /// Returns the file's name without its ending, which names the state folder, the report folder and the resources.
     pub fn stem(&self) -> &str {
         self.source.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("runbook")
     }
 
-    /// The title, or the file's name where there is none.
+    /// Returns the title, or the file's name if there is none.
     pub fn title(&self) -> &str {
         self.front.title.as_deref().unwrap_or(self.stem())
     }
 
-    /// The parameters' values: `given` over the defaults. An unknown name, a value of another type or a missing
-    /// one is a message that names it.
+    /// Returns the parameters' values: those of `given`, or else the defaults. Returns a message for each unknown name, value
+    /// of another type and missing value.
     pub fn params(&self, given: &BTreeMap<String, Value>) -> Result<Map<String, Value>, Vec<String>> {
         let mut problems = Vec::new();
         for name in given.keys().filter(|name| !self.front.params.contains_key(*name)) {
@@ -143,8 +143,8 @@ impl Runbook {
         if problems.is_empty() || self.front_unread { Ok(values) } else { Err(problems) }
     }
 
-    /// The document with everything that is not prose blanked, byte for byte, so that a template's error range
-    /// is a place in the document.
+    /// Returns the document with spaces in place of everything that is not prose, so that a place in the result is the same
+    /// place in the document.
     pub fn prose_template(&self) -> String {
         let mut text = String::with_capacity(self.source.text.len());
         for piece in &self.pieces {

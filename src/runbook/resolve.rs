@@ -17,7 +17,7 @@ pub struct Resolved {
     pub value: Value,
 }
 
-/// The parameters, as values and as what templates see.
+/// The parameters, as values and as the context of templates.
 #[derive(Debug)]
 pub struct Params<'a> {
     values: &'a Map<String, Value>,
@@ -51,7 +51,7 @@ pub fn resolve(step: &Declared, context: &Context) -> Result<Resolved, Vec<Diagn
     if problems.is_empty() { Ok(Resolved { value: node.to_value(), node }) } else { Err(problems) }
 }
 
-/// A step's fields with the parameters filled in: what is known of them before anything has run.
+/// Returns a step's fields with the values of the parameters, as far as they are known before a run.
 pub fn foreseen(step: &Declared, params: &Params<'_>) -> Value {
     match partly_resolved(&step.fields, params) {
         Ok(node) => node.to_value(),
@@ -59,11 +59,11 @@ pub fn foreseen(step: &Declared, params: &Params<'_>) -> Value {
     }
 }
 
-/// What is wrong with resolved fields.
+/// Returns the problems of resolved fields.
 pub fn misfits(step: &Declared, node: &Node) -> Vec<Diagnostic> {
     let Some(kind) = kind(&step.kind.name) else { return Vec::new() };
     let mut problems = shape::check(node, (kind.fields)(), &format!("`{}`", kind.name));
-    // What is wrong with the fields as a whole, such as a missing one, is shown at the kind's key.
+    // A problem of the fields as a whole, such as a missing field, is reported at the kind's key.
     for problem in problems.iter_mut() {
         let is_template = |node: &Node, text: &str| node.span == problem.span && template::has_template(text);
         if problem.span == node.span {
@@ -79,7 +79,7 @@ pub fn misfits(step: &Declared, node: &Node) -> Vec<Diagnostic> {
     let open = is_open(node);
     for problem in (kind.problems)(node.to_value()) {
         let found = problem.field.as_deref().map(|path| at_path(node, path));
-        // An open template may come to anything, so nothing is wrong with it yet.
+        // The value of an unresolved template is unknown, so it has no problem yet.
         if open && found.as_ref().is_none_or(|(_, _, node)| is_open(node)) {
             continue;
         }
@@ -91,8 +91,8 @@ pub fn misfits(step: &Declared, node: &Node) -> Vec<Diagnostic> {
     problems
 }
 
-/// The places of the key and the value of `a.b.0` in a tree, or of the nearest thing around it that is there, and
-/// the value.
+/// Returns the places of the key and the value of `a.b.0` in a tree, and the value. If it is missing, returns those of its
+/// nearest parent that exists.
 fn at_path<'a>(node: &'a Node, path: &str) -> (Option<Span>, Option<Span>, &'a Node) {
     let (mut key, mut span, mut here) = (None, None, node);
     for name in path.split('.') {
@@ -109,8 +109,8 @@ fn at_path<'a>(node: &'a Node, path: &str) -> (Option<Span>, Option<Span>, &'a N
     (key, span, here)
 }
 
-/// Resolves the texts that refer to parameters alone, as far as the parameters are known and the text is modest: the
-/// document may be anybody's. A run resolves the rest.
+/// Resolves the texts that refer only to parameters, if the parameters are known and the text is cheap to resolve: the
+/// document is not trusted. A run resolves the others.
 pub fn partly_resolved(node: &Node, params: &Params<'_>) -> Result<Node, Diagnostic> {
     let mut failed = None;
     let node = node.map_texts(&mut |node, text| {

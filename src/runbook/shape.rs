@@ -2,7 +2,7 @@
 //!
 //! The schemas are those that schemars derives from the kinds' structs, so this reads the part of JSON Schema
 //! that schemars writes, and the same source feeds `opsml schema`, `opsml check` and the structs themselves.
-//! One keyword is ours: `x-rule` says in words what `pattern` demands.
+//! One keyword is opsml's own: `x-rule` describes a `pattern` in words.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -15,8 +15,8 @@ use super::template;
 use super::yaml::{Node, NodeKind};
 use crate::diagnostic::{Diagnostic, Span};
 
-/// Checks `node` against `schema`. Text with a template in it is checked once it is resolved; until then it fits
-/// wherever its value might.
+/// Checks `node` against `schema`. Text with a template is accepted in place of any value, and checked when it is
+/// resolved.
 pub fn check(node: &Node, schema: &Value, what: &str) -> Vec<Diagnostic> {
     let mut checker = Checker { root: schema, problems: Vec::new() };
     checker.node(node, schema, what);
@@ -36,7 +36,7 @@ pub fn resolve<'a>(root: &'a Value, mut schema: &'a Value) -> &'a Value {
     schema
 }
 
-/// The alternatives of `anyOf` or `oneOf`, null left out; a schema without them is its own only alternative.
+/// Returns the alternatives of `anyOf` or `oneOf` except null, or else the schema itself.
 fn alternatives<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
     let schema = resolve(root, schema);
     match schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array) {
@@ -51,7 +51,7 @@ fn is_null(schema: &Value) -> bool {
     schema.get("type").is_some_and(|name| name == "null")
 }
 
-/// The members that a path may go on with: the properties of every alternative. `None` where anything goes.
+/// Returns the members that a path may continue with: the properties of every alternative. `None` if any is allowed.
 pub fn members<'a>(root: &'a Value, schema: &'a Value) -> Option<IndexMap<&'a str, &'a Value>> {
     let mut found = IndexMap::new();
     for one in alternatives(root, schema) {
@@ -159,7 +159,7 @@ impl Checker<'_> {
             }
             [one] => self.one(node, one, what),
             several => {
-                // The first alternative that fits wins; where none does, the first one's misfits are told.
+                // If no alternative fits, the misfits of the first one are reported.
                 let attempts: Vec<Vec<Diagnostic>> = several
                     .iter()
                     .map(|one| {
@@ -224,7 +224,7 @@ impl Checker<'_> {
                 (None, Some(each)) => self.node(value, each, &format!("`{}`", key.name)),
                 (None, None) => {}
             }
-            // A mapping begins at its first key, which is not what is wrong with it.
+            // A mapping begins at its first key, which would be the wrong place for the message.
             let whole = self.problems[before..].iter_mut().filter(|problem| problem.span == value.span);
             if matches!(value.kind, NodeKind::Map(_)) {
                 whole.for_each(|problem| problem.span = key.span.clone());
@@ -272,7 +272,7 @@ impl Checker<'_> {
     }
 }
 
-/// A pattern comes from a type's schema, so there are few; the test over all kinds compiles each.
+/// Patterns come from the schemas, so there are few. The test over all kinds compiles each.
 fn compiled(pattern: &str) -> Option<Regex> {
     static COMPILED: LazyLock<Mutex<HashMap<String, Option<Regex>>>> = LazyLock::new(Mutex::default);
     let mut known = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);

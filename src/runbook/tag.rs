@@ -1,11 +1,11 @@
-//! What stands in a template's tags, as words: enough to find names in the document, and to refuse, before it is
-//! parsed, what would nest without end.
+//! The tags of a template as words: enough to find names in the document, and to refuse, before it is parsed, what nests
+//! too deep.
 
 use std::collections::HashMap;
 
 use crate::diagnostic::{Diagnostic, Span, closest};
 
-/// What a template or bare expression is.
+/// The form of a text: a template or a bare expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     Template,
@@ -13,14 +13,13 @@ pub enum Form {
     Expression,
 }
 
-/// Bytes of one tag. Each operator of a tag may nest one level deeper, in the parser as in what it makes, and the
-/// longest expression of a write-up has 200; a test parses the worst on a thread's stack of 2 MB.
+/// The most bytes of a tag. Each operator may nest one level deeper, in the parser and in its result. The longest known
+/// expression has 200 bytes. A test parses the worst on a thread's stack of 2 MB.
 pub const MAX_TAG: usize = 2048;
-/// `elif`s and `set`s of one template: each of them nests within the one before.
+/// The most `elif`s and `set`s of a template: each nests within the one before.
 const MAX_CHAIN: usize = 256;
 
-/// Every filter that a template has. Those of minijinja that make much of little (`indent`, `batch`, `slice`) are
-/// left out.
+/// Every filter of templates: minijinja's, except those that return much more than they get (`indent`, `batch`, `slice`).
 pub const FILTERS: &[&str] = &[
     "abs",
     "attr",
@@ -114,7 +113,7 @@ pub const FUNCTIONS: &[&str] = &["dict", "range", "table", "figure"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Piece<'a> {
     Word(&'a str),
-    /// A literal text, without its quotes.
+    /// A quoted text, without the quotes.
     Text(&'a str),
     Mark(u8),
 }
@@ -158,7 +157,7 @@ impl<'a> Tags<'a> {
             let (tokens, after) = tokens(text, start + 2, Some(end));
             let raw = tokens.iter().find(|token| matches!(token.piece, Piece::Word(_)));
             at = match raw {
-                // What is raw is text up to its end.
+                // A raw block is text up to its end.
                 Some(Token { piece: Piece::Word("raw"), .. }) if end == b'%' => {
                     text[after..].find("endraw").map_or(text.len(), |found| after + found)
                 }
@@ -169,7 +168,7 @@ impl<'a> Tags<'a> {
         Self { text, tags }
     }
 
-    /// Refuses what no template needs and no stack holds.
+    /// Refuses a template that would overflow the stack.
     pub fn bounded(&self) -> Result<(), (Span, String)> {
         if let Some((span, _)) = self.tags.iter().find(|(span, _)| span.len() > MAX_TAG) {
             let opening = span.start..(span.start + 2).min(self.text.len());
@@ -186,8 +185,8 @@ impl<'a> Tags<'a> {
         Ok(())
     }
 
-    /// Whether evaluating it cannot make much of little: without statements, with few concatenations, and with products
-    /// of numbers alone (`numbers`: what it refers to are numbers). In others a text could double again and again.
+    /// Whether its result cannot be much longer than its values: it has no statements, few concatenations, and products only
+    /// of numbers (`numbers`: it refers only to numbers). In others a text could double repeatedly.
     pub fn is_modest(&self, numbers: bool) -> bool {
         let tokens = || self.tags.iter().flat_map(|(_, tokens)| tokens);
         let any = |test: fn(&Piece<'_>) -> bool| tokens().any(|token| test(&token.piece));
@@ -203,7 +202,7 @@ impl<'a> Tags<'a> {
             && (!any(|piece| *piece == Piece::Mark(b'*')) || (numbers && !any(sequence)))
     }
 
-    /// Where each dotted name, and each beginning of one, stands: `a.b.c` is there as `a`, `a.b` and `a.b.c`.
+    /// Returns the place of each dotted name and of its prefixes: for `a.b.c`, those of `a`, `a.b` and `a.b.c`.
     pub fn names(&self) -> HashMap<&'a str, Vec<Span>> {
         let mut names: HashMap<&str, Vec<Span>> = HashMap::new();
         for (_, tokens) in &self.tags {
@@ -230,7 +229,7 @@ impl<'a> Tags<'a> {
         names
     }
 
-    /// Filters and tests that there aren't, which the template's parser lets through.
+    /// Returns the unknown filters and tests, which the template's parser accepts.
     pub fn unknown(&self, at: &dyn Fn(usize) -> usize) -> Vec<Diagnostic> {
         let mut problems = Vec::new();
         for (_, tokens) in &self.tags {
@@ -258,7 +257,7 @@ impl<'a> Tags<'a> {
         problems
     }
 
-    /// The steps that `figure("…")` names.
+    /// Returns the steps that `figure("…")` names.
     pub fn figures(&self) -> Vec<(&'a str, Span)> {
         let calls = self.tags.iter().flat_map(|(_, tokens)| tokens.windows(3));
         calls
@@ -283,8 +282,8 @@ fn behind(tokens: &[Token<'_>], index: usize, mark: u8) -> bool {
     index > 0 && tokens[index - 1].piece == Piece::Mark(mark)
 }
 
-/// The tokens from `at` to the end of a tag that ends with `end` and `}`, and where it has ended. As for minijinja,
-/// what ends a tag does so outside of quotes and brackets alone.
+/// Returns the tokens from `at` to the end of a tag that ends with `end` and `}`, and the place of its end. As in
+/// minijinja, a tag does not end within quotes or brackets.
 fn tokens(text: &str, mut at: usize, end: Option<u8>) -> (Vec<Token<'_>>, usize) {
     let bytes = text.as_bytes();
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80;
@@ -302,7 +301,7 @@ fn tokens(text: &str, mut at: usize, end: Option<u8>) -> (Vec<Token<'_>>, usize)
                     at += if bytes[at] == b'\\' { 2 } else { 1 };
                 }
                 at = (at + 1).min(bytes.len());
-                // Without a closing quote, the text ends anywhere.
+                // A text without a closing quote.
                 match text.get(start + 1..at - 1) {
                     Some(inner) => Piece::Text(inner),
                     None => continue,

@@ -1,5 +1,5 @@
-//! Expressions in a runbook: what they refer to, and what they come to. minijinja, strict, with fuel, and
-//! without anything that reads files, clocks or randomness.
+//! Templates and expressions in a runbook: their references and their values. They are minijinja's, strict and with fuel.
+//! None can read files, clocks or random numbers.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -14,13 +14,13 @@ pub use super::tag::Form;
 use super::tag::Tags;
 use crate::diagnostic::{Diagnostic, Span};
 
-/// Bytes of a text that a filter makes, or a field's template.
+/// The most bytes that a filter or a field's template may return.
 const MAX_TEXT: usize = 1 << 20;
 
-/// Instructions that one template may take; a loop over a thousand rows takes about 20,000.
+/// The most instructions of a template. A loop over a thousand rows takes about 20,000.
 const FUEL: u64 = 1_000_000;
 
-/// Words that mean something in a template, and so cannot be a step's id or a parameter's name.
+/// Words that have a meaning in templates, and so cannot be a step's id or a parameter's name.
 pub const RESERVED: &[&str] = &[
     "params",
     "run",
@@ -75,18 +75,18 @@ pub const RESERVED: &[&str] = &[
     "figure",
 ];
 
-/// The environment of steps.
+/// minijinja's environment for the fields of steps.
 static STEPS: LazyLock<Environment<'static>> = LazyLock::new(environment);
 
-/// What templates see: values by name. minijinja looks a name up when a template uses it, so a template costs what it
-/// uses, and not what there is.
+/// The values that templates see, by name. minijinja looks up a name when a template uses it, so a template costs only what
+/// it uses.
 #[derive(Clone, Debug, Default)]
 pub struct Context(Arc<Names>);
 
 #[derive(Debug, Default)]
 struct Names {
     values: RwLock<HashMap<String, minijinja::Value>>,
-    /// Where a name is looked up that is not among the values.
+    /// The fallback for names that are not among the values.
     outer: Option<Context>,
 }
 
@@ -96,7 +96,7 @@ impl Context {
         values.insert(name.to_owned(), minijinja::Value::from(Serde(value)));
     }
 
-    /// The members of `inner`, and behind them these names.
+    /// Returns a context with the members of `inner`, which hide these names.
     pub fn with(&self, inner: &Value) -> Self {
         let within = Self(Arc::new(Names { values: RwLock::default(), outer: Some(self.clone()) }));
         for (name, value) in inner.as_object().into_iter().flatten() {
@@ -127,22 +127,22 @@ impl Object for Names {
     }
 }
 
-/// A name for a step or a parameter: a letter or `_`, then letters, digits, `_`; at most 32 of them, since it becomes
-/// part of names that AWS limits.
+/// Whether a text can name a step or a parameter: a letter or `_`, then letters, digits and `_`. It has at most 32
+/// characters, because it becomes part of AWS names, whose length is limited.
 pub fn is_identifier(text: &str) -> bool {
     text.len() <= 32
         && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// A new environment as that of steps. A value that isn't there is an error.
+/// Returns a new environment like that of steps. A missing value is an error.
 pub fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(64);
     environment.set_debug(true);
-    // A namespace outlives its loop: what it holds could grow with every turn.
+    // A namespace outlives its loop, so its values could grow with every turn.
     ["debug", "namespace"].iter().for_each(|name| environment.remove_global(name));
     ["batch", "indent", "pprint", "slice"].iter().for_each(|name| environment.remove_filter(name));
     environment.add_filter("join", join);
@@ -182,7 +182,7 @@ fn replace(text: &str, from: &str, to: &str) -> Result<String, Error> {
     if grown.saturating_add(text.len()) > MAX_TEXT { Err(too_large()) } else { Ok(text.replace(from, to)) }
 }
 
-/// minijinja's own, without widths that no table has.
+/// minijinja's `format`, without widths that are too large.
 fn format(
     state: &mut State<'_, '_>,
     text: &minijinja::Value,
@@ -196,7 +196,7 @@ fn format(
     minijinja::filters::format(state, text, values)
 }
 
-/// Output that ends where a limit is reached.
+/// An output with a limit.
 struct Capped {
     bytes: Vec<u8>,
     limit: usize,
@@ -236,7 +236,7 @@ pub fn has_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }
 
-/// Whether `text` is one expression and nothing else, and so keeps its value's type.
+/// Whether `text` is a single expression, and so keeps the type of its value.
 pub fn is_whole_expression(text: &str) -> bool {
     whole_expression(text).is_some()
 }
@@ -248,7 +248,7 @@ fn whole_expression(text: &str) -> Option<&str> {
     (!inner.contains("{{") && !inner.contains("}}") && !inner.contains("{%")).then(|| inner.trim())
 }
 
-/// `deploy.endpoint_name` in a template: which step (or `params`, `run`), which output, and where it stands.
+/// A reference in a template, as `deploy.endpoint_name`: the step (or `params`, `run`), the output, and the place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     pub root: String,
@@ -256,7 +256,7 @@ pub struct Reference {
     pub span: Span,
 }
 
-/// What `text` refers to. `at` says where a byte of `text` stands in the document.
+/// Returns the references in `text`. `at` returns the place in the document of a byte of `text`.
 pub fn references(text: &str, form: Form, at: &dyn Fn(usize) -> usize) -> Result<Vec<Reference>, Diagnostic> {
     let tags = Tags::new(text, form);
     tags.bounded().map_err(|(span, message)| Diagnostic::error(at(span.start)..at(span.end), message))?;
@@ -271,7 +271,7 @@ pub fn references(text: &str, form: Form, at: &dyn Fn(usize) -> usize) -> Result
         let mut parts = dotted.split('.').map(str::to_owned);
         let root = parts.next().unwrap_or_default();
         let path: Vec<String> = parts.collect();
-        // What is not there word for word, as in `x["y"]`, is shown where it begins.
+        // A reference that is not written with dots, as `x["y"]`, has the place of its beginning.
         let spans = names.get(dotted.as_str()).or_else(|| names.get(root.as_str()));
         let everywhere = std::iter::once(0..text.len()).collect();
         references.extend(spans.unwrap_or(&everywhere).iter().map(|span| Reference {
@@ -285,13 +285,13 @@ pub fn references(text: &str, form: Form, at: &dyn Fn(usize) -> usize) -> Result
     Ok(references)
 }
 
-/// A template's error at its place.
+/// Returns a template's error as a diagnostic.
 pub fn diagnostic(text: &str, error: &Error, at: &dyn Fn(usize) -> usize) -> Diagnostic {
     let range = error.range().filter(|r| r.end <= text.len()).unwrap_or(0..text.len());
     Diagnostic::error(at(range.start)..at(range.end), message(error))
 }
 
-/// What went wrong, without the template's name and line: the diagnostic says where.
+/// Returns the message of an error without the template's name and line, which the diagnostic has.
 pub fn message(error: &Error) -> String {
     match (error.kind(), error.detail()) {
         (ErrorKind::OutOfFuel, _) => format!("the template takes more than {FUEL} instructions"),
@@ -312,7 +312,7 @@ pub fn evaluate(expression: &str, context: &Context) -> Result<Value, Error> {
     to_json(value)
 }
 
-/// Resolves text: one whole expression keeps its value's type, anything else becomes text.
+/// Resolves a text. A single expression keeps the type of its value; anything else becomes text.
 pub fn resolve(text: &str, context: &Context) -> Result<Value, Error> {
     match whole_expression(text) {
         Some(expression) => evaluate(expression, context),

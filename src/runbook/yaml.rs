@@ -1,7 +1,7 @@
-//! YAML as a tree of our own, in which every key and value knows its bytes in the document.
+//! YAML as a tree in which every key and value has its place in the document.
 //!
-//! The tree is JSON's data model and no more: anchors, aliases and tags are refused, so a small text cannot
-//! become a large tree, and no value means two things.
+//! The tree has JSON's data model. Anchors, aliases and tags are refused, so that a small text cannot become a large tree
+//! and every value has one meaning.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::diagnostic::{Diagnostic, Span};
 
-/// Deeper nesting is refused; the deepest field of any step needs four levels.
+/// The deepest nesting that is accepted. The deepest field of any step has four levels.
 const MAX_DEPTH: usize = 32;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +53,7 @@ impl Node {
         }
     }
 
-    /// The value without its places.
+    /// Returns the value without its places.
     pub fn to_value(&self) -> Value {
         match &self.kind {
             NodeKind::Plain(value) => value.clone(),
@@ -67,7 +67,7 @@ impl Node {
         }
     }
 
-    /// What the value is, in words.
+    /// Returns the value's type in words.
     pub fn describe(&self) -> &'static str {
         match &self.kind {
             NodeKind::Plain(value) => type_name(value),
@@ -77,7 +77,7 @@ impl Node {
         }
     }
 
-    /// Visits every text in the tree; no key is one.
+    /// Visits every text in the tree, except the keys.
     pub fn each_text(&self, visit: &mut dyn FnMut(&Self, &str)) {
         match &self.kind {
             NodeKind::Text(text) => visit(self, text),
@@ -87,7 +87,7 @@ impl Node {
         }
     }
 
-    /// The tree with every text replaced.
+    /// Returns the tree with every text replaced.
     pub fn map_texts(&self, change: &mut dyn FnMut(&Self, &str) -> Self) -> Self {
         let kind = match &self.kind {
             NodeKind::Text(text) => return change(self, text),
@@ -112,7 +112,7 @@ impl Node {
         }
     }
 
-    /// A tree for a value that stands at one place as a whole.
+    /// Returns a value as a tree whose parts all have the same place.
     pub fn at(span: &Span, value: Value) -> Self {
         let kind = match value {
             Value::String(text) => NodeKind::Text(text),
@@ -130,7 +130,7 @@ impl Node {
     }
 }
 
-/// `nothing`, `text`, `an integer`, …: a value's type in words.
+/// Returns a value's type in words: `nothing`, `text`, `an integer`, …
 fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing",
@@ -143,7 +143,7 @@ fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// Reads one YAML document that stands at `span` of `document`. An empty one is an empty mapping.
+/// Reads the YAML document at `span` of `document`. An empty one is an empty mapping.
 pub fn parse(document: &str, span: Span, problems: &mut Vec<Diagnostic>) -> Option<Node> {
     let text = &document[span.clone()];
     let before = problems.len();
@@ -213,7 +213,7 @@ impl<'a> Reader<'a> {
 
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, ScanError> {
         if depth > MAX_DEPTH {
-            // Reported as an error of the scanner, since going on would go deeper still.
+            // It is returned as an error of the scanner, which stops there.
             let info = format!("nested deeper than {MAX_DEPTH} levels");
             return Err(ScanError::new(self.offsets.marker(span.start), info));
         }
@@ -294,7 +294,7 @@ impl<'a> Reader<'a> {
         Ok(Node { span, kind: NodeKind::Map(entries) })
     }
 
-    /// A block collection ends, for the parser, where the next thing starts; for a reader, with its last line.
+    /// Returns the end of a block collection: its last line. The parser says where the next thing starts.
     fn trim(&self, start: usize, end: usize) -> usize {
         start + self.document[start..end.max(start)].trim_end().len()
     }
@@ -310,7 +310,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A plain scalar by YAML 1.2's core schema; `None` is text.
+/// Reads a plain scalar by YAML 1.2's core schema. Returns `None` for text.
 fn plain_value(text: &str, style: ScalarStyle) -> Option<Value> {
     if style != ScalarStyle::Plain {
         return None;
@@ -327,7 +327,7 @@ fn plain_value(text: &str, style: ScalarStyle) -> Option<Value> {
     }
     let unsigned = text.strip_prefix('+').unwrap_or(text);
     if digits.bytes().all(|b| b.is_ascii_digit()) {
-        // An account id with a leading zero is text, not a smaller number.
+        // An account id with a leading zero is text, not a number.
         if digits.len() > 1 && digits.starts_with('0') {
             return None;
         }
@@ -346,7 +346,7 @@ fn plain_value(text: &str, style: ScalarStyle) -> Option<Value> {
 /// The parser counts characters from the start of the text; spans count bytes of the document.
 struct Offsets {
     base: usize,
-    /// Byte offset of each character, and of the end; empty where characters are bytes.
+    /// The byte offset of each character and of the end. Empty if every character is one byte.
     bytes: Vec<usize>,
     length: usize,
 }

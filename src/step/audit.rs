@@ -1,4 +1,4 @@
-//! `audit`: what is insecure in the account, each with its severity, its resource and its fix.
+//! `audit`: finds what is insecure in the account. Each finding has a severity, a resource and a fix.
 
 use std::collections::BTreeMap;
 
@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use super::context::{Context, Done};
 use super::kind::{Kind, Problem};
-use crate::action::audit::{Asked, CHECKS, Finding, Severity, audit, glob};
+use crate::action::audit::{CHECKS, Finding, Options, Severity, audit, glob};
 use crate::failure::Outcome;
 use crate::journal::Figure;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Audit {
-    /// What is looked at: `account`, all of it in this region; or `stack`, the roles, buckets, security groups and
-    /// functions that this runbook has made.
+    /// What to audit: `account`, all of it in this region; or `stack`, the roles, buckets, security groups and functions of
+    /// this runbook.
     #[serde(default)]
     pub scope: Scope,
-    /// Days without use after which a role or an access key counts as unused. A younger one is no finding.
+    /// Days without use after which a role or an access key counts as unused.
     #[serde(default = "ninety")]
     #[schemars(range(min = 0, max = 3650))]
     pub unused_days: i64,
@@ -42,9 +42,9 @@ pub enum Scope {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ignore {
-    /// The check, such as `full-access`; every check where nothing is said.
+    /// The check, such as `full-access`. The default is every check.
     pub check: Option<String>,
-    /// The resource's ARN, with `*` and `?`; every resource where nothing is said.
+    /// A pattern for the resource's ARN, with `*` and `?`. The default is every resource.
     pub resource: Option<String>,
     /// Why it is accepted.
     #[schemars(length(min = 1))]
@@ -58,7 +58,7 @@ fn ninety() -> i64 {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Outputs {
-    /// What is wrong, the worst first. What could not be looked at is among it, with `checked: false`.
+    /// The findings, the worst first. What the caller may not read is a finding with `checked: false`.
     pub findings: Vec<Finding>,
     /// How many findings there are of each severity.
     pub counts: Counts,
@@ -66,11 +66,11 @@ pub struct Outputs {
     pub worst: String,
     /// 4 for critical, 3 for high, 2 for medium, 1 for low, 0 for none.
     pub worst_rank: u8,
-    /// How many of the findings are something that could not be looked at.
+    /// How many findings have `checked: false`.
     pub not_checked: usize,
     /// Findings that are accepted.
     pub ignored: Vec<Ignored>,
-    /// How many resources of each kind were looked at.
+    /// How many resources of each kind were audited.
     pub looked_at: BTreeMap<String, usize>,
 }
 
@@ -94,7 +94,7 @@ pub struct Ignored {
 impl Kind for Audit {
     const NAME: &'static str = "audit";
     const ABOUT: &'static str =
-        "looks for what is insecure in the account: root, policies, roles, keys, ports, buckets";
+        "finds what is insecure in the account: root user, policies, roles, keys, ports, buckets";
     const OWNS: bool = false;
     type Outputs = Outputs;
 
@@ -112,7 +112,7 @@ impl Kind for Audit {
             if ignore.check.is_none() && ignore.resource.is_none() {
                 problems.push(Problem::at(
                     field("reason"),
-                    "that would accept everything: name a `check` or a `resource`",
+                    "this would accept every finding: name a `check` or a `resource`",
                 ));
             }
             if ignore.reason.trim().is_empty() {
@@ -124,14 +124,14 @@ impl Kind for Audit {
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
         let ledger = &context.session.journal.state().resources;
-        let ours = || ledger.live().map(|(id, _)| (id.kind.clone(), id.name.clone())).collect();
-        let asked = Asked {
-            only: (self.scope == Scope::Stack).then(ours),
+        let stack = || ledger.live().map(|(id, _)| (id.kind.clone(), id.name.clone())).collect();
+        let options = Options {
+            only: (self.scope == Scope::Stack).then(stack),
             unused_days: self.unused_days,
             key_days: self.key_days,
             now: jiff::Timestamp::now().as_second(),
         };
-        let audited = audit(context.aws(), &asked).await?;
+        let audited = audit(context.aws(), &options).await?;
         let (mut findings, mut ignored) = (Vec::new(), Vec::new());
         for finding in audited.findings {
             match self.ignore.iter().find(|ignore| ignore.covers(&finding)) {
@@ -147,17 +147,17 @@ impl Kind for Audit {
             low: count(Severity::Low),
         };
         let worst = findings.iter().map(|finding| finding.severity).max();
-        let mut told: Vec<String> = Severity::ALL
+        let mut summary: Vec<String> = Severity::ALL
             .into_iter()
             .map(|severity| (severity.name(), count(severity)))
             .filter(|(_, count)| *count > 0)
             .map(|(name, count)| format!("{count} {name}"))
             .collect();
-        if told.is_empty() {
-            told.push("no findings".to_owned());
+        if summary.is_empty() {
+            summary.push("no findings".to_owned());
         }
         if !ignored.is_empty() {
-            told.push(format!("{} accepted", ignored.len()));
+            summary.push(format!("{} accepted", ignored.len()));
         }
         let figures = vec![table(&findings, &ignored)];
         let outputs = Outputs {
@@ -169,7 +169,7 @@ impl Kind for Audit {
             ignored,
             looked_at: audited.looked_at.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect(),
         };
-        Ok(Done::new(outputs, told.join(", ")).figures(figures))
+        Ok(Done::new(outputs, summary.join(", ")).figures(figures))
     }
 }
 

@@ -1,4 +1,4 @@
-//! `autoscale`: between how many instances an endpoint is scaled, and by what load.
+//! `autoscale`: scales an endpoint between two numbers of instances, by its load.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use super::kind::{Kind, Price, Problem};
 use crate::failure::Outcome;
 use crate::resource::{ScalableTarget, ScalingPolicy, VARIANT};
 
-/// Hours at the maximum that are planned where the runbook doesn't say.
+/// The default of `hours`.
 const PLANNED_HOURS: f64 = 1.0;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -18,30 +18,29 @@ const PLANNED_HOURS: f64 = 1.0;
 pub struct Autoscale {
     /// The endpoint's name, such as the `endpoint_name` of a `deploy` step.
     pub endpoint_name: SageMakerName,
-    /// The production variant; `deploy` makes one, `AllTraffic`.
+    /// The production variant. `deploy` creates one, `AllTraffic`.
     #[serde(default = "all_traffic")]
     pub variant: SageMakerName,
-    /// The fewest instances. An endpoint that answers at once has always one.
+    /// The fewest instances. A real-time endpoint has at least one.
     #[schemars(range(min = 1, max = 100))]
     pub min_capacity: i32,
     /// The most instances.
     #[schemars(range(min = 1, max = 100))]
     pub max_capacity: i32,
-    /// How many invocations a minute an instance is to have, on average.
+    /// The target: invocations a minute for each instance.
     #[schemars(extend("exclusiveMinimum" = 0), range(max = 1_000_000_000.0))]
     pub target_value: f64,
-    /// Seconds after instances have gone before more may go.
+    /// Seconds after a scale-in before the next one.
     #[serde(default = "cooldown")]
     #[schemars(range(min = 0, max = 86400))]
     pub scale_in_cooldown: i32,
-    /// Seconds after instances have come before those that come next are counted without them.
+    /// Seconds after a scale-out before its instances no longer count towards the next one.
     #[serde(default = "cooldown")]
     #[schemars(range(min = 0, max = 86400))]
     pub scale_out_cooldown: i32,
-    /// What the endpoint serves on, such as the `instance_type` of a `deploy` step: for the estimate of what growing
-    /// costs.
+    /// For the estimate of the price: the endpoint's instance type, such as the `instance_type` of a `deploy` step.
     pub instance_type: Option<EndpointInstance>,
-    /// Hours that it is planned to be at its maximum, for the estimate; 1 where nothing is said.
+    /// For the estimate of the price: how many hours the endpoint is planned to have the most instances. The default is 1.
     #[schemars(range(min = 0.0))]
     pub hours: Option<f64>,
 }
@@ -50,7 +49,7 @@ fn all_traffic() -> SageMakerName {
     SageMakerName(VARIANT.to_owned())
 }
 
-/// Application Auto Scaling's own default for variants of SageMaker.
+/// Application Auto Scaling's default for SageMaker.
 fn cooldown() -> i32 {
     300
 }
@@ -62,7 +61,7 @@ pub struct Outputs {
     pub endpoint_name: String,
     /// The production variant.
     pub variant: String,
-    /// `endpoint/ENDPOINT/variant/VARIANT`, as Application Auto Scaling calls it.
+    /// Application Auto Scaling's resource id: `endpoint/ENDPOINT/variant/VARIANT`.
     pub resource_id: String,
     /// The scalable target's ARN.
     pub arn: String,
@@ -70,7 +69,7 @@ pub struct Outputs {
     pub min_capacity: i32,
     /// The most instances.
     pub max_capacity: i32,
-    /// Invocations a minute an instance that the policy aims at.
+    /// The policy's target: invocations a minute for each instance.
     pub target_value: f64,
     /// Seconds.
     pub scale_in_cooldown: i32,
@@ -80,7 +79,7 @@ pub struct Outputs {
     pub policy_name: String,
     /// The scaling policy's ARN.
     pub policy_arn: String,
-    /// The CloudWatch alarms that the policy has made.
+    /// The CloudWatch alarms of the policy.
     pub alarms: Vec<String>,
 }
 

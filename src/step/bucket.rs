@@ -12,12 +12,12 @@ use crate::resource;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bucket {
-    /// The bucket's name; without one, it is named after the runbook and its stack.
+    /// The bucket's name. By default it is generated from the runbook's name and the stack.
     pub name: Option<BucketName>,
     /// Keep earlier versions of objects.
     #[serde(default)]
     pub versioning: bool,
-    /// The name of a bucket that is there already: it is used, and never changed or deleted.
+    /// The name of an existing bucket. It is used, and never changed or deleted.
     pub existing: Option<BucketName>,
 }
 

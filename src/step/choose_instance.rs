@@ -1,4 +1,4 @@
-//! `choose_instance`: the cheapest instance type that meets a need, with the table that it was chosen from.
+//! `choose_instance`: chooses the cheapest instance type that is large enough, and shows the candidates.
 
 use std::cmp::Ordering;
 
@@ -14,20 +14,20 @@ use crate::price::{self, Instance};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChooseInstance {
-    /// The instance types to choose from: `ml.…` of SageMaker, or those of EC2.
+    /// The instance types to choose from: SageMaker's, `ml.…`, or EC2's.
     #[schemars(length(min = 1, max = 100))]
     pub candidates: Vec<String>,
-    /// vCPUs that it needs.
+    /// The fewest vCPUs.
     #[serde(default)]
     pub vcpus: u32,
-    /// GiB of memory that it needs.
+    /// The least memory, in GiB.
     #[serde(default)]
     #[schemars(range(min = 0.0))]
     pub memory_gib: f64,
-    /// GPUs that it needs.
+    /// The fewest GPUs.
     #[serde(default)]
     pub gpus: u32,
-    /// The most that an hour may cost, in US dollars.
+    /// The highest price of an hour, in US dollars.
     #[schemars(range(min = 0.0))]
     pub max_hourly: Option<f64>,
 }
@@ -54,7 +54,7 @@ pub struct Candidate {
     pub gpus: u32,
     /// US dollars an hour.
     pub hourly: f64,
-    /// When that price held.
+    /// The date of the price.
     pub price_of: String,
     /// `chosen`, `fits`, or what it lacks.
     pub verdict: String,
@@ -84,7 +84,7 @@ impl Kind for ChooseInstance {
     async fn run(&self, _context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
         let mut known: Vec<Instance> =
             self.candidates.iter().filter_map(|name| price::instance(name)).collect();
-        // Of two at one price, the one with more memory; then by name, so that the choice is always the same.
+        // At the same price, prefer more memory. The name makes the choice repeatable.
         known.sort_by(|a, b| {
             let price = a.hourly.partial_cmp(&b.hourly).unwrap_or(Ordering::Equal);
             let memory = b.memory_gib.partial_cmp(&a.memory_gib).unwrap_or(Ordering::Equal);
@@ -165,7 +165,7 @@ impl Kind for ChooseInstance {
 }
 
 impl ChooseInstance {
-    /// What the instance has too little of, in words.
+    /// Returns what the instance has too little of.
     fn lacks(&self, one: &Instance) -> Vec<String> {
         let mut lacks = Vec::new();
         if one.vcpus < self.vcpus {

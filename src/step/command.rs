@@ -1,4 +1,4 @@
-//! `command`: a local command, the way out where no kind serves. `run` is as trusted as `make`.
+//! `command`: a local command, for what no other kind does. It is as trusted as a Makefile.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -14,24 +14,24 @@ use super::context::{Context, Done};
 use super::kind::{Kind, Problem};
 use crate::failure::{Failure, Outcome};
 
-/// Bytes of output that are kept of each stream, and those that are shown of a line.
+/// The most bytes to keep of each stream, and to show of a line.
 const MAX_OUTPUT: usize = 1 << 20;
 const MAX_LINE: usize = 4096;
-/// How long output is read for once the command has ended.
+/// How long output is still read after the command has ended.
 const LINGER: Duration = Duration::from_secs(1);
-/// How long a command that is told to end may take to.
+/// How long a command may take to end after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
-    /// The program and its arguments; no shell stands between.
+    /// The program and its arguments. They do not pass through a shell.
     #[schemars(length(min = 1))]
     pub run: Vec<String>,
-    /// Environment variables beside opsml's own.
+    /// Environment variables, in addition to those of opsml.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// Files whose content the command reads: a change makes it run again.
+    /// Files that the command reads. When their content changes, the command runs again.
     #[serde(default)]
     pub reads: Vec<String>,
 }
@@ -43,7 +43,7 @@ pub struct Outputs {
     pub stdout: String,
     /// What it wrote to standard error, without the last line break.
     pub stderr: String,
-    /// 0: any other fails the step.
+    /// The exit code: 0, because any other fails the step.
     pub exit_code: i32,
 }
 
@@ -70,9 +70,9 @@ impl Kind for Command {
         let mut command = tokio::process::Command::new(program);
         command.args(arguments).envs(&self.env).current_dir(&context.paths.base);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        // A group of its own, so that what it starts can be ended with it.
+        // The command gets its own process group, so that its child processes can be ended too.
         command.process_group(0);
-        // Safe: prctl(2) is one call into the kernel, which is all that may happen between fork and exec.
+        // Safety: prctl(2) is a system call, which is allowed between fork and exec.
         #[cfg(target_os = "linux")]
         unsafe {
             command.pre_exec(|| match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) {
@@ -100,26 +100,26 @@ impl Kind for Command {
                     Err(error) => return Err(failed(error)),
                 },
                 status = child.wait() => {
-                    // What it has left in the background may hold its output open for as long as that runs.
+                    // A background process may keep the output open.
                     let _ = tokio::time::timeout(LINGER, &mut reading).await;
                     End::Exited(status.map_err(failed)?)
                 }
-                Ok(_) = interrupted.wait_for(|asked| *asked) => End::Interrupted,
+                Ok(_) = interrupted.wait_for(|stop| *stop) => End::Interrupted,
             }
         };
         let status = match ended {
             End::Exited(status) => Some(status),
-            // Its output is closed, and it may go on without.
+            // Its output is closed, but it may still run.
             End::Read => tokio::select! {
                 status = child.wait() => Some(status.map_err(failed)?),
-                Ok(_) = interrupted.wait_for(|asked| *asked) => None,
+                Ok(_) = interrupted.wait_for(|stop| *stop) => None,
             },
             End::Interrupted => None,
         };
         let broken_off = || Failure::interrupted(format!("`{program}` was stopped by Ctrl-C"));
         let Some(status) = status else {
             group.signal(Signal::TERM);
-            // One that doesn't end by itself is killed with its group.
+            // If it does not end, it is killed with its group.
             let _ = tokio::time::timeout(PATIENCE, child.wait()).await;
             return Err(broken_off());
         };
@@ -131,27 +131,27 @@ impl Kind for Command {
             let last = last.map_or("it wrote nothing", String::as_str);
             return Err(Failure::new("Command", format!("`{program}` ended with {status}: {last}")));
         }
-        // What it means to leave behind stays.
+        // Its background processes continue to run.
         group.leave();
         let exit_code = status.code().unwrap_or(-1);
         Ok(Done::new(Outputs { stdout: out.text(), stderr: err.text(), exit_code }, out.last))
     }
 }
 
-/// Why there is nothing more to wait for.
+/// Why reading the output ended.
 enum End {
     Read,
     Exited(ExitStatus),
     Interrupted,
 }
 
-/// The processes of a command; those that are left are killed when this is dropped, as by the step's time-out.
+/// The process group of a command. Dropping it, as the step's timeout does, kills its processes.
 struct Group(Option<Pid>);
 
 impl Group {
     fn signal(&self, signal: Signal) {
         if let Some(group) = self.0 {
-            // A group that is gone needs no signal.
+            // It fails if the group has ended.
             let _ = rustix::process::kill_process_group(group, signal);
         }
     }
@@ -167,16 +167,16 @@ impl Drop for Group {
     }
 }
 
-/// What is kept of a stream.
+/// The part of a stream that is kept.
 #[derive(Default)]
 struct Output {
     bytes: Vec<u8>,
-    /// The last line that was not empty.
+    /// The last line that is not empty.
     last: String,
 }
 
 impl Output {
-    /// Reads a stream to its end; what is beyond the limit is read and dropped, so that the command doesn't block.
+    /// Reads a stream to its end. What exceeds the limit is read and dropped, so that the command does not block.
     async fn read(
         &mut self,
         stream: Option<impl AsyncRead + Unpin>,
@@ -188,7 +188,7 @@ impl Output {
             let read = stream.read(&mut buffer).await?;
             let chunk = &buffer[..read];
             self.bytes.extend_from_slice(&chunk[..read.min(MAX_OUTPUT - self.bytes.len())]);
-            // The end of the stream ends its last line.
+            // The last line may have no line break.
             let lines = if read == 0 { &b"\n"[..] } else { chunk };
             for part in lines.split_inclusive(|byte| *byte == b'\n') {
                 let text = part.strip_suffix(b"\n").unwrap_or(part);

@@ -1,4 +1,4 @@
-//! `compare`: training jobs side by side, by what they took and would cost.
+//! `compare`: compares training jobs by their times and prices.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +15,9 @@ use crate::price;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Compare {
-    /// What a row is called, and the step that it is of: `"{{ train }}"`.
+    /// The rows by name, each with the outputs of a training step: `"{{ train }}"`.
     pub runs: BTreeMap<String, Measured>,
-    /// Other instance types, to say what the same seconds would cost there.
+    /// Other instance types, to estimate the price of the same seconds on them.
     #[serde(default)]
     pub elsewhere: Vec<String>,
 }
@@ -25,13 +25,13 @@ pub struct Compare {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Outputs {
-    /// What is compared, a row each.
+    /// The rows of the comparison.
     pub rows: Vec<Row>,
-    /// The row that would cost least in all; nothing where no price is known.
+    /// The row with the lowest price, or nothing if no price is known.
     pub cheapest: Option<String>,
-    /// The row whose epochs were shortest; nothing where none was measured.
+    /// The row with the shortest epochs, or nothing if none was measured.
     pub fastest: Option<String>,
-    /// Which figures are estimates, as a sentence.
+    /// A sentence that says which numbers are estimates.
     pub note: String,
 }
 
@@ -47,9 +47,9 @@ pub struct Row {
     pub epoch_seconds: Option<f64>,
     pub test_seconds: Option<f64>,
     pub setup_seconds: Option<f64>,
-    /// US dollars of training time an epoch, all instances.
+    /// US dollars for the training time of an epoch, on all instances.
     pub cost_per_epoch: Option<f64>,
-    /// US dollars for the billable seconds, all instances.
+    /// US dollars for the billable seconds, on all instances.
     pub total_cost: Option<f64>,
     /// Whether the seconds were measured on this instance type.
     pub measured: bool,

@@ -1,4 +1,4 @@
-//! `concurrency`: how many requests of a function may run at once, and how many environments wait for them warm.
+//! `concurrency`: a function's reserved and provisioned concurrency.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,19 +14,18 @@ use crate::resource::{ProvisionedConcurrency, ReservedConcurrency};
 pub struct Concurrency {
     /// The function's name, such as the `name` of a `function` step.
     pub function_name: FunctionName,
-    /// Executions that are kept for the function, and that it may not exceed: what is above is throttled. 0 stops it.
+    /// Reserved concurrency: executions that are reserved for the function, which is throttled above them. 0 stops it.
     #[schemars(range(min = 0))]
     pub reserved: Option<i32>,
-    /// Environments that are started before anybody asks.
+    /// Provisioned concurrency: environments that are started before any request.
     #[schemars(range(min = 1))]
     pub provisioned: Option<i32>,
-    /// The version or alias whose environments they are, such as the `qualifier` of a `version` step.
+    /// The version or alias with provisioned concurrency, such as the `qualifier` of a `version` step.
     pub qualifier: Option<Qualifier>,
-    /// MB of the function's memory, such as the `memory_size` of a `function` step: for the estimate of what provisioned
-    /// environments cost.
+    /// For the estimate of the price: the function's memory in MB, such as the `memory_size` of a `function` step.
     #[schemars(range(min = 128, max = 10240))]
     pub memory_size: Option<i32>,
-    /// Hours that they are planned to be there, for the estimate; 1 where nothing is said.
+    /// For the estimate of the price: how many hours the concurrency is planned to exist. The default is 1.
     #[schemars(range(min = 0.0))]
     pub hours: Option<f64>,
 }
@@ -39,13 +38,13 @@ const GB_SECOND: f64 = 0.000_004_166_7;
 pub struct Outputs {
     /// The function's name.
     pub function_name: String,
-    /// Executions that are kept for it.
+    /// Reserved concurrency.
     pub reserved: Option<i32>,
-    /// Environments that wait warm.
+    /// Provisioned concurrency.
     pub provisioned: Option<i32>,
-    /// The version or alias whose they are.
+    /// The version or alias with provisioned concurrency.
     pub qualifier: Option<String>,
-    /// `READY`, where environments are provisioned.
+    /// The status of the provisioned concurrency: `READY`.
     pub status: Option<String>,
 }
 
@@ -99,7 +98,7 @@ impl Kind for Concurrency {
                     words: format!("{words}, {memory} MB each"),
                 }
             }
-            None => Price { usd: None, words: format!("{words}; `memory_size` would tell what they cost") },
+            None => Price { usd: None, words: format!("{words}; give `memory_size` to estimate the price") },
         })
     }
 
@@ -116,11 +115,11 @@ impl Kind for Concurrency {
             let wanted = ProvisionedConcurrency { function: function.clone(), qualifier, executions };
             status = Some(context.ensure("provisioned", wanted).await?.text("status"));
         }
-        let told: Vec<String> = [("reserved", self.reserved), ("provisioned", self.provisioned)]
+        let counts: Vec<String> = [("reserved", self.reserved), ("provisioned", self.provisioned)]
             .iter()
             .filter_map(|(what, count)| count.map(|count| format!("{count} {what}")))
             .collect();
-        let summary = format!("{function}: {}", told.join(", "));
+        let summary = format!("{function}: {}", counts.join(", "));
         let (reserved, provisioned) = (self.reserved, self.provisioned);
         Ok(Done::new(Outputs { function_name: function, reserved, provisioned, qualifier, status }, summary))
     }

@@ -30,12 +30,12 @@ impl Context<'_> {
         self.session.ensure(slot, wanted, Lifetime::Stack).await
     }
 
-    /// As [`ensure`](Self::ensure), for what goes when the step ends, however it ends.
+    /// As [`ensure`](Self::ensure), for a resource that is deleted at the end of the step, however it ends.
     pub async fn ensure_ephemeral<R: Resource>(&mut self, slot: &str, wanted: R) -> Outcome<ReadyResource> {
         self.session.ensure(slot, wanted, Lifetime::Step).await
     }
 
-    /// Describes what the user says is there: it is used, and never changed, tagged or deleted.
+    /// Describes an existing resource that the user names. It is used, and never changed, tagged or deleted.
     pub async fn existing<R: Resource>(&mut self, kind: &R, name: &str) -> Outcome<ReadyResource> {
         match kind.describe(self.session.aws, name).await? {
             Some(live) => Ok(ReadyResource { name: name.to_owned(), facts: live.facts }),
@@ -45,8 +45,8 @@ impl Context<'_> {
         }
     }
 
-    /// Refuses a place in S3 below which another step syncs: a sync deletes what it doesn't know. With `syncs`, also
-    /// one above it.
+    /// Refuses an S3 URI below a prefix that another step syncs: the sync would delete its objects. With `syncs`, refuses a
+    /// prefix above one too.
     pub fn apart(&self, place: &str, syncs: bool) -> Outcome<()> {
         let place = format!("{}/", place.trim_end_matches('/'));
         let ledger = &self.session.journal.state().resources;
@@ -58,9 +58,9 @@ impl Context<'_> {
             None => Ok(()),
             Some((id, row)) => Err(Failure::new(
                 "OverlappingPrefix",
-                format!("{place} and {}, which the step `{}` syncs, lie in one another", id.name, row.step),
+                format!("{place} and {}, which the step `{}` syncs, overlap", id.name, row.step),
             )
-            .hint("a sync deletes what is not in its folder: give each its own prefix")),
+            .hint("a sync deletes every object that is not in its folder: use another prefix")),
         }
     }
 
@@ -70,7 +70,7 @@ impl Context<'_> {
     }
 }
 
-/// What a step that succeeded hands back.
+/// What a step returns when it succeeds.
 #[derive(Debug)]
 pub struct Done<T> {
     pub outputs: T,

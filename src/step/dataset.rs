@@ -1,4 +1,4 @@
-//! `dataset`: images in ImageFolder layout from a folder, a zip or a URL, every one of them verified.
+//! `dataset`: images in ImageFolder layout, from a folder, a zip or a URL. Every image is verified.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -19,9 +19,9 @@ use crate::archive;
 use crate::failure::{Failure, Outcome};
 use crate::files::{digest, hex};
 
-/// Bytes that are fetched from a URL at most.
+/// The most bytes to download.
 const MAX_DOWNLOAD: u64 = 16 << 30;
-/// How long a connection may take to be made, and how long nothing may come over it.
+/// The longest time to connect, and to wait for data.
 const CONNECT: Duration = Duration::from_secs(20);
 const STALLED: Duration = Duration::from_secs(60);
 
@@ -30,7 +30,7 @@ const STALLED: Duration = Duration::from_secs(60);
 pub struct Dataset {
     /// A folder, a zip, or the URL of a zip, with train/, valid/ and test/ in it.
     pub source: String,
-    /// SHA-256 (hex) that the file at a URL must have.
+    /// The SHA-256 (hex) of the file at the URL.
     #[schemars(regex(pattern = r"^[0-9a-fA-F]{64}$"), extend("x-rule" = "64 hexadecimal digits"))]
     pub sha256: Option<String>,
 }
@@ -38,7 +38,7 @@ pub struct Dataset {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Outputs {
-    /// The folder that holds train/, valid/ and test/.
+    /// The folder with train/, valid/ and test/.
     pub path: String,
     /// Class names in the order of the logits.
     pub classes: Vec<String>,
@@ -48,9 +48,9 @@ pub struct Outputs {
     pub valid: u64,
     /// Images in the test split.
     pub test: u64,
-    /// Of all images together.
+    /// The bytes of all images.
     pub bytes: u64,
-    /// Files that are no images by their names.
+    /// Files whose names are not those of images.
     pub ignored: u64,
     /// Digest of the content.
     pub digest: String,
@@ -126,7 +126,7 @@ impl Dataset {
             context.progress("verifying images", Some((done, total)));
         });
         if found.is_err() && !source.is_dir() {
-            // What an archive came to is of no use, and could fill the disk; it can be unpacked again.
+            // The unpacked files would only fill the disk.
             let _ = std::fs::remove_dir_all(&folder);
         }
         let found = found?;
@@ -162,8 +162,8 @@ impl Dataset {
         Ok(Done::new(outputs, summary))
     }
 
-    /// Downloads into the cache, under the name of its content. Ends with a time-out of the step, with Ctrl-C, and
-    /// where nothing comes any more.
+    /// Downloads into the cache. The file's name is the digest of its content. Ends early with the step's timeout, with
+    /// Ctrl-C, and if no data arrives.
     async fn fetch(&self, url: &str, context: &mut Context<'_>) -> Outcome<PathBuf> {
         let failed = |error: &dyn std::fmt::Display| {
             Failure::new("Download", format!("{url}: {error}"))
@@ -181,8 +181,8 @@ impl Dataset {
                 chunk = tokio::time::timeout(STALLED, chunks.recv()) => {
                     chunk.map_err(|_| failed(&format!("nothing came for {} s", STALLED.as_secs())))?
                 }
-                // A sender that is gone has nobody left to ask.
-                Ok(_) = interrupted.wait_for(|asked| *asked) => {
+                // Without a sender, nothing interrupts.
+                Ok(_) = interrupted.wait_for(|stop| *stop) => {
                     return Err(Failure::interrupted("the download was stopped by Ctrl-C"));
                 }
             };
@@ -213,14 +213,14 @@ impl Dataset {
     }
 }
 
-/// What a download brings.
+/// A part of a download.
 enum Part {
-    /// Bytes that will come, as the server says.
+    /// The size that the server declares, in bytes.
     Length(u64),
     Bytes(Vec<u8>),
 }
 
-/// Downloads on a thread of its own, which blocks; it ends once nobody takes what it brings.
+/// Downloads on another thread, since reading blocks. The thread ends when the receiver is dropped.
 fn download(url: String) -> mpsc::Receiver<Result<Part, String>> {
     let (sender, receiver) = mpsc::channel(16);
     std::thread::spawn(move || {

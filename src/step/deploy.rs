@@ -13,7 +13,7 @@ use crate::action::origin;
 use crate::failure::Outcome;
 use crate::resource::{Endpoint, EndpointConfig, Model};
 
-/// Hours that an endpoint is planned to live where the runbook doesn't say.
+/// The default of `hours`.
 const PLANNED_HOURS: f64 = 1.0;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -24,15 +24,15 @@ pub struct Deploy {
     pub image: String,
     /// S3 URI of `model.tar.gz`, such as a training job's `model_uri`.
     pub model_data: S3Uri,
-    /// ARN of the role that the endpoint reads its model with.
+    /// ARN of the role with which the endpoint reads its model.
     pub role: RoleArn,
     /// What it serves on.
     pub instance_type: EndpointInstance,
-    /// How many instances serve at first.
+    /// The initial number of instances.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 100))]
     pub initial_instance_count: i32,
-    /// The endpoint's name; without one, it is named after the runbook and the time.
+    /// The endpoint's name. By default it is generated from the runbook's name and the time.
     pub endpoint_name: Option<SageMakerName>,
     /// Environment variables of the container.
     #[serde(default)]
@@ -44,7 +44,7 @@ pub struct Deploy {
     #[serde(default)]
     #[schemars(length(max = 20))]
     pub image_origins: Vec<Origin>,
-    /// Hours that it is planned to live, for the estimate of its price.
+    /// For the estimate of the price: how many hours the endpoint is planned to exist.
     #[schemars(range(min = 0.0))]
     pub hours: Option<f64>,
 }
@@ -72,7 +72,7 @@ pub struct Outputs {
     pub endpoint_config_name: String,
     /// What it serves on.
     pub instance_type: String,
-    /// How many instances it serves on.
+    /// How many instances it has.
     pub initial_instance_count: i32,
 }
 

@@ -1,6 +1,7 @@
-//! `ec2_train`: the worker on an EC2 instance of its own, which ends itself when it is done.
+//! `ec2_train`: trains on an EC2 instance that terminates itself at the end.
 //!
-//! Key pair, security group, bundle and instance live while the step does. Model, metrics and log stay.
+//! The key pair, the security group, the bundle and the instance are deleted at the end of the step. The model, the metrics
+//! and the log stay.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -31,37 +32,37 @@ const MAX_USER_DATA: usize = 16 << 10;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ec2Train {
-    /// What it trains on, such as `m5.xlarge`.
+    /// The instance type, such as `m5.xlarge`.
     #[schemars(regex(pattern = r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$"), extend("x-rule" = "an EC2 instance type is such as m5.xlarge, without ml."))]
     pub instance_type: String,
-    /// An AMI's id, or `resolve:ssm:PARAMETER` for the one that a public parameter names.
+    /// The id of an AMI, or `resolve:ssm:PARAMETER` for the AMI that a public parameter names.
     #[schemars(regex(pattern = r"^(ami-[0-9a-f]{8,17}|resolve:ssm:/?[A-Za-z0-9_./:-]+)$"), extend("x-rule" = "an image is ami-… or resolve:ssm:PARAMETER"))]
     pub image_id: Option<String>,
-    /// The newest AMI of an owner by a pattern of its name; in place of `image_id`.
+    /// In place of `image_id`, a pattern: the newest AMI of an owner whose name matches is used.
     pub image_search: Option<ImageSearch>,
-    /// The instance profile that the instance acts by: `instance_profile` of a `role` step for ec2.amazonaws.com.
+    /// The instance profile with the instance's role: `instance_profile` of a `role` step for ec2.amazonaws.com.
     #[schemars(regex(pattern = r"^[\w+=,.@-]{1,128}$"), extend("x-rule" = "an instance profile's name is 1 to 128 letters, digits and the signs + = , . @ - _"))]
     pub instance_profile: String,
-    /// S3 prefixes by channel; `training` holds train/, valid/ and test/.
+    /// S3 prefixes by channel. `training` contains train/, valid/ and test/.
     pub inputs: BTreeMap<String, S3Uri>,
-    /// Where model, metrics and log go: the S3 prefix above `INSTANCE/output/model.tar.gz`.
+    /// The S3 prefix for model, metrics and log. The model is `INSTANCE/output/model.tar.gz` below it.
     pub output_path: S3Uri,
     /// Hyperparameters by name.
     #[serde(default)]
     pub hyperparameters: Map<String, Value>,
-    /// Spare capacity, for less: `true`, or `{max_price: USD an hour}`.
+    /// A spot instance: `true`, or `{max_price: USD an hour}`.
     #[serde(default)]
     pub spot: SpotField,
-    /// The one IPv4 address that may connect by SSH; without one, that of this machine.
+    /// The IPv4 address that may connect by SSH. The default is that of this machine.
     #[schemars(with = "Option<String>", regex(pattern = r"^\d{1,3}(\.\d{1,3}){3}$"), extend("x-rule" = "an address is such as 203.0.113.7"))]
     pub ssh_from: Option<Ipv4Addr>,
-    /// The subnet that it lies in; the default VPC's where it is not given.
+    /// The instance's subnet. The default is one of the default VPC.
     #[schemars(regex(pattern = r"^subnet-[0-9a-f]{8,17}$"), extend("x-rule" = "a subnet's id is such as subnet-0123456789abcdef0"))]
     pub subnet_id: Option<String>,
     /// The VPC of that subnet.
     #[schemars(regex(pattern = r"^vpc-[0-9a-f]{8,17}$"), extend("x-rule" = "a VPC's id is such as vpc-0123456789abcdef0"))]
     pub vpc_id: Option<String>,
-    /// Seconds after which the instance ends itself, done or not.
+    /// Seconds after which the instance terminates itself, even if it is not done.
     #[serde(default = "an_hour")]
     #[schemars(range(min = 60, max = 604800))]
     pub max_run: u32,
@@ -73,7 +74,7 @@ pub struct ImageSearch {
     /// `amazon`, `self` or an account.
     #[serde(default = "amazon")]
     pub owner: String,
-    /// The AMI's name, in which `*` stands for anything.
+    /// A pattern for the AMI's name, in which `*` matches any text.
     pub name: String,
 }
 
@@ -87,7 +88,7 @@ pub enum SpotField {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SpotPrice {
-    /// The most that an hour may cost, in US dollars.
+    /// The highest price of an hour, in US dollars.
     #[schemars(range(min = 0.0))]
     pub max_price: f64,
 }
@@ -109,21 +110,21 @@ fn an_hour() -> u32 {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Outputs {
-    /// The instance's name, and the last part of the S3 prefix of what it left.
+    /// The instance's name, which is also the last part of the S3 prefix of its results.
     pub job_name: String,
-    /// The instance's id; it is terminated by then.
+    /// The id of the instance, which is terminated.
     pub instance_id: String,
     /// `on demand` or `spot`.
     pub market: String,
     /// The AMI that it started from.
     pub image_id: String,
-    /// US dollars an hour on demand; nothing where the price table doesn't know the type.
+    /// US dollars an hour on demand, or nothing if the price is unknown.
     pub hourly: Option<f64>,
     #[serde(flatten)]
     pub trained: Trained,
-    /// S3 URI of what it logged.
+    /// S3 URI of its log.
     pub log_uri: String,
-    /// The one address that could connect.
+    /// The address that could connect by SSH.
     pub ssh_from: String,
 }
 
@@ -244,7 +245,7 @@ impl Ec2Train {
         }
     }
 
-    /// Uploads the worker and the libraries that it needs; gives their S3 URI.
+    /// Uploads the worker and its libraries, and returns their S3 URI.
     async fn bundle(&self, context: &mut Context<'_>, folder: &Path) -> Outcome<String> {
         let worker = context.paths.worker.clone().ok_or_else(|| {
             Failure::new("NoWorker", "there is no opsml-worker to send to the instance")
@@ -298,29 +299,29 @@ impl Ec2Train {
             true => Ok(script),
             false => Err(Failure::new(
                 "InvalidStep",
-                format!("the user data comes to {} bytes, and EC2 takes {MAX_USER_DATA}", script.len()),
+                format!("the user data has {} bytes, and EC2 accepts {MAX_USER_DATA}", script.len()),
             )),
         }
     }
 }
 
-/// The folder of a bundle, half a gigabyte that goes with the step, be it done, failed or timed out.
+/// The folder of a bundle, which has half a gigabyte. Dropping it deletes the folder, however the step ends.
 struct Gathered(PathBuf);
 
 impl Drop for Gathered {
     fn drop(&mut self) {
-        // What can't be removed now is replaced by the next one.
+        // If it fails, the next bundle replaces the files.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
-/// Gathers the worker and its libraries in `folder`, anew; gives the digest of it all.
+/// Copies the worker and its libraries into `folder`, which is emptied first, and returns the digest of all files.
 fn gather(worker: &Path, folder: &Path) -> Outcome<String> {
     let listed = std::process::Command::new(worker).arg("files").output();
     let listed = listed.map_err(|error| Failure::file(worker, error))?;
     if !listed.status.success() {
         let said = String::from_utf8_lossy(&listed.stderr).trim().to_owned();
-        return Err(Failure::file(worker, format!("can't tell its libraries: {said}")));
+        return Err(Failure::file(worker, format!("it cannot list its libraries: {said}")));
     }
     match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(Failure::file(folder, error)),
@@ -334,7 +335,7 @@ fn gather(worker: &Path, folder: &Path) -> Outcome<String> {
         let real = file.canonicalize().map_err(|error| Failure::file(file, error))?;
         let own = worker.canonicalize().is_ok_and(|worker| worker == real);
         let to = if own { folder.join("opsml-worker") } else { lib.join(name) };
-        // Half a gigabyte is linked where it can be, and copied only to another disk.
+        // Hard links save half a gigabyte of copies. They fail if the folder is on another disk.
         if std::fs::hard_link(&real, &to).is_err() {
             std::fs::copy(&real, &to).map_err(|error| Failure::file(file, error))?;
         }

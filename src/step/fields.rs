@@ -1,5 +1,5 @@
-//! Types of fields that several kinds share: AWS's names, with AWS's rules as patterns, so that `check` refuses
-//! what AWS would.
+//! Types of fields that several kinds share: AWS's names, with AWS's rules as patterns, so that `check` refuses what AWS
+//! would refuse.
 
 use std::borrow::Cow;
 
@@ -54,14 +54,14 @@ text!(
     "a name in SageMaker is 1 to 63 letters, digits and hyphens, and begins and ends with a letter or digit"
 );
 text!(
-    /// What a worker may fetch images from.
+    /// An origin from which a worker may fetch images.
     Origin,
     r"^(https?://(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?)(:[0-9]{1,5})?|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])$",
     "an origin is http or https, a host and perhaps a port, as https://images.example.com, and no path; or s3://BUCKET"
 );
 
 impl Statement {
-    /// Mistakes in the statements of a field.
+    /// Returns the mistakes in the statements of a field.
     pub fn problems(field: &str, statements: &[Statement]) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (index, statement) in statements.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! `function`: a Lambda function, from the handler that comes with opsml or from code of the user's own.
+//! `function`: a Lambda function, with opsml's handler or with the user's code.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,20 +18,20 @@ use crate::failure::{Failure, Outcome};
 use crate::files::{self, files_below};
 use crate::resource::{self, FunctionPermission, Vpc};
 
-/// Bytes that a zip may have that goes with the request itself.
+/// The most bytes of a zip that is sent with the request.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const MAX_ZIP: usize = 50 << 20;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Function {
-    /// The function's name; without one, it is named after the runbook and its stack.
+    /// The function's name. By default it is generated from the runbook's name and the stack.
     pub name: Option<FunctionName>,
     /// `opsml-handler`, which sends an image to the endpoint that `ENDPOINT_NAME` names; or a file, a folder or a zip of
     /// code, relative to the runbook.
     #[serde(default = "handler")]
     pub code: String,
-    /// What runs the code: `provided.al2023` runs the program `bootstrap` in it, `python3.12` a Python module.
+    /// The runtime. `provided.al2023` runs the program `bootstrap` of the code, `python3.12` a Python module.
     #[serde(default = "provided")]
     #[schemars(regex(pattern = r"^[a-z][a-z0-9.]{1,40}$"), extend("x-rule" = "a runtime is such as provided.al2023 or python3.12"))]
     pub runtime: String,
@@ -43,7 +43,7 @@ pub struct Function {
     /// Environment variables, such as `ENDPOINT_NAME`.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// MB of memory, and with them its share of processors.
+    /// Memory in MB. The share of CPU is proportional to it.
     #[serde(default = "memory")]
     #[schemars(range(min = 128, max = 10240))]
     pub memory_size: i32,
@@ -51,16 +51,16 @@ pub struct Function {
     #[serde(default = "seconds")]
     #[schemars(range(min = 1, max = 900))]
     pub timeout: i32,
-    /// Subnets of a VPC that it runs in.
+    /// The subnets of its VPC.
     #[serde(default)]
     pub subnet_ids: Vec<String>,
-    /// Security groups of its network interfaces there.
+    /// The security groups of its network interfaces in the VPC.
     #[serde(default)]
     pub security_group_ids: Vec<String>,
-    /// Who may invoke it beside those whom their own policies allow: the function's resource policy.
+    /// Its resource policy: who may invoke it, besides the principals whose own policies allow that.
     #[serde(default)]
     pub invokers: Vec<Invoker>,
-    /// The name of a function that is there already: it is used, and never changed or deleted.
+    /// The name of an existing function. It is used, and never changed or deleted.
     pub existing: Option<FunctionName>,
 }
 
@@ -70,7 +70,7 @@ pub struct Invoker {
     /// An account, the ARN of a user or role, or a service such as `s3.amazonaws.com`.
     #[schemars(regex(pattern = r"^[^\s*]+$"), extend("x-rule" = "a principal is an account, an ARN or a service; * would be everybody"))]
     pub principal: String,
-    /// The ARN on whose behalf a service may invoke it.
+    /// The ARN of the resource for which a service may invoke it.
     pub source_arn: Option<String>,
 }
 
@@ -223,7 +223,7 @@ impl Kind for Function {
 }
 
 impl Function {
-    /// The zip of the code, and its SHA-256 in base64. The same code gives the same zip.
+    /// Returns the zip of the code, and its SHA-256 in base64. The same code gives the same zip.
     fn package(&self, context: &Context<'_>) -> Outcome<(PathBuf, String)> {
         let zip = if self.code == HANDLER {
             let program = context.paths.handler.clone().ok_or_else(|| {

@@ -13,28 +13,28 @@ use crate::files::{LocalFile, files_below};
 
 pub const SPLITS: [&str; 3] = ["train", "valid", "test"];
 
-/// Pixels along a side, above which an image is an attack or a mistake.
+/// The most pixels along a side. A larger image is an attack or a mistake.
 const MAX_SIDE: u32 = 16_384;
-/// Bytes that one image may take in memory: 80 megapixels. Those who decode at once take 2 GB at most.
+/// The most bytes of a decoded image: 80 megapixels. All threads together take at most 2 GB.
 const MAX_DECODED: u64 = 256 << 20;
 const MAX_THREADS: usize = 8;
 
-/// A dataset that was looked through.
+/// A verified dataset.
 #[derive(Debug)]
 pub struct ImageFolder {
-    /// The folder that holds the splits.
+    /// The folder of the splits.
     pub root: PathBuf,
-    /// Sorted: the order of the logits.
+    /// Sorted, as the logits are.
     pub classes: Vec<String>,
     pub images: BTreeMap<&'static str, u64>,
     pub bytes: u64,
-    /// Files that are no images by their names.
+    /// Files whose names are not those of images.
     pub ignored: u64,
     /// The first test image of each class, relative to `root`.
     pub samples: BTreeMap<String, String>,
 }
 
-/// Looks for the folder that holds the splits: `folder` itself, or the only folder in it.
+/// Returns the folder of the splits: `folder` itself, or the only folder in it.
 pub fn root(folder: &Path) -> Outcome<PathBuf> {
     let has_splits = |folder: &Path| SPLITS.iter().any(|split| folder.join(split).is_dir());
     if has_splits(folder) {
@@ -52,7 +52,7 @@ pub fn root(folder: &Path) -> Outcome<PathBuf> {
     }
 }
 
-/// Verifies splits, classes and every image. All that is wrong is told at once, ten files at most by name.
+/// Verifies the splits, the classes and every image. The error has all problems, with the names of at most ten files.
 pub fn inspect(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Outcome<ImageFolder> {
     let root = root(folder)?;
     let mut found = ImageFolder {
@@ -115,13 +115,13 @@ pub fn inspect(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Outcome<Ima
             shown.push_str(&format!("; and {more} more"));
         }
         return Err(Failure::new("BadDataset", format!("{}: {shown}", root.display()))
-            .hint("mend or remove what is named, and run again"));
+            .hint("repair or remove the files, and run again"));
     }
     found.classes = train.into_iter().collect();
     Ok(found)
 }
 
-/// The class folders of a split, empty ones included.
+/// Returns the class folders of a split, empty ones included.
 fn class_folders(split: &Path) -> Outcome<BTreeMap<String, u64>> {
     let mut classes = BTreeMap::new();
     for entry in std::fs::read_dir(split).map_err(|error| Failure::file(split, error))? {
@@ -146,7 +146,7 @@ fn is_image(key: &str) -> bool {
     !name.starts_with('.') && matches!(ending.as_deref(), Some("jpg" | "jpeg" | "png"))
 }
 
-/// Decodes every image on all cores and names those that cannot be.
+/// Decodes every image on all cores, and returns those that cannot be decoded.
 fn broken(images: &[LocalFile], progress: &mut dyn FnMut(u64, u64)) -> Vec<String> {
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
@@ -165,7 +165,7 @@ fn broken(images: &[LocalFile], progress: &mut dyn FnMut(u64, u64)) -> Vec<Strin
                             file.path.display()
                         ));
                     }
-                    // The receiver outlives the scope.
+                    // It cannot fail: the receiver outlives the scope.
                     let _ = done.send(());
                 }
             });
@@ -180,7 +180,7 @@ fn broken(images: &[LocalFile], progress: &mut dyn FnMut(u64, u64)) -> Vec<Strin
     wrong
 }
 
-/// Reads an image whole, by its content and not its name.
+/// Decodes an image. Its content decides the format, not its name.
 pub fn decode(path: &Path) -> Result<(), String> {
     let mut reader = crate::files::open(path)
         .and_then(|file| ImageReader::new(BufReader::new(file)).with_guessed_format())

@@ -1,4 +1,4 @@
-//! `invoke`: a test event to a function, what it answers, and what its log says.
+//! `invoke`: sends a test event to a function, and returns its response and log.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -23,14 +23,14 @@ const MAX_PAYLOAD: usize = 6 << 20;
 pub struct Invoke {
     /// The function's name, such as the `name` of a `function` step.
     pub function_name: FunctionName,
-    /// A version's number or an alias; without one, `$LATEST`.
+    /// The number of a version, or an alias. The default is `$LATEST`.
     pub qualifier: Option<Qualifier>,
     /// The event.
     pub payload: Option<Value>,
     /// In place of an event, a JPEG or PNG file: the event is `{"image": BASE64}`.
     pub image: Option<String>,
-    /// In place of an event, where a picture lies: the event is `{"url": URL}`, and the endpoint fetches it if its
-    /// `image_origins` let it. Of an object's S3 URI, a URL is made by which it may be read for five minutes.
+    /// In place of an event, the URL of an image: the event is `{"url": URL}`, and the endpoint fetches it if its
+    /// `image_origins` allow that. For an S3 URI, the event has a presigned URL that is valid for five minutes.
     #[schemars(regex(pattern = r"^(https?|s3)://[^\s]+$"), extend("x-rule" = "a URL is such as https://HOST/PATH or s3://BUCKET/KEY"))]
     pub url: Option<String>,
 }
@@ -42,21 +42,21 @@ pub struct Outputs {
     pub status_code: i32,
     /// What the function returned.
     pub payload: Value,
-    /// The `body` of what it returned, read where it is JSON in a string.
+    /// The `body` of the response, decoded if it is JSON in a string.
     pub body: Value,
     /// The last 4 KB of the request's log.
     pub log: String,
-    /// Milliseconds that it ran; nothing where the log doesn't say.
+    /// Milliseconds that it ran, or nothing if the log does not report them.
     pub duration_ms: Option<f64>,
-    /// Milliseconds that are billed.
+    /// Billed milliseconds.
     pub billed_duration_ms: Option<f64>,
-    /// MB of memory that it had at most.
+    /// The most memory that it used, in MB.
     pub max_memory_mb: Option<f64>,
-    /// Milliseconds that its environment took to start; nothing where it was warm.
+    /// Milliseconds of a cold start, or nothing if the environment was warm.
     pub init_duration_ms: Option<f64>,
     /// `$LATEST`, or the version that answered.
     pub executed_version: Option<String>,
-    /// Seconds from the request's start to the answer's end.
+    /// Seconds from the start of the request to the end of the response.
     pub seconds: f64,
 }
 
@@ -131,13 +131,13 @@ impl Kind for Invoke {
     }
 }
 
-/// The event that an image file makes.
+/// Returns the event for an image file.
 pub(super) async fn image_event(paths: &Paths, image: &str) -> Outcome<Value> {
     let (_, bytes) = read_image(paths, image).await?;
     Ok(json!({"image": STANDARD.encode(bytes)}))
 }
 
-/// A function's error, by its own type and words; the log and the stack as ways to its cause.
+/// Returns a function's error, with its type and message. The hints have the log and the stack trace.
 fn function_failure(answer: &Answer) -> Failure {
     let said: Value = serde_json::from_slice(&answer.payload).unwrap_or_default();
     let text = |name: &str| said.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -158,7 +158,7 @@ fn function_failure(answer: &Answer) -> Failure {
             && !["START ", "END ", "REPORT ", "INIT_"].iter().any(|start| line.starts_with(start))
     });
     match line {
-        // A handler that logs its error says nothing more by it.
+        // The handler logs the error itself, which would repeat it.
         Some(line) if !line.contains(&failure.message) => {
             failure.hint(format!("its log ends: {}", short(line.trim())))
         }
@@ -173,7 +173,7 @@ fn short(text: &str) -> String {
     }
 }
 
-/// A figure of the log's line `REPORT RequestId: … Duration: 12.34 ms …`.
+/// Returns a number of the log's line `REPORT RequestId: … Duration: 12.34 ms …`.
 fn reported(log: &str, name: &str) -> Option<f64> {
     let report = log.lines().rev().find(|line| line.starts_with("REPORT "))?;
     let field = report.split('\t').find_map(|field| field.trim().strip_prefix(name)?.strip_prefix(": "))?;

@@ -1,5 +1,5 @@
-//! The smallest policy for a function, from evidence of what it asked for: on exact ARNs, and nothing that nobody
-//! asked for.
+//! The smallest policy for a function, from evidence of what it needs: only the actions that it has requested, on exact
+//! ARNs.
 
 use std::collections::BTreeMap;
 
@@ -11,36 +11,36 @@ use crate::action::Denial;
 use crate::failure::{Failure, Outcome};
 use crate::resource::Statement;
 
-/// What Lambda itself does as the function's role, to write its log.
+/// The actions of Lambda, with the function's role, to write the function's log.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html>
 const LOG_ACTIONS: [&str; 3] = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"];
 
-/// Where the need for it is seen.
+/// The source of this evidence.
 const LOG: &str = "Lambda writes a function's log as its role";
 
-/// What Lambda does as the role of a function in a VPC; EC2 knows no resources for the describing ones.
+/// The actions of Lambda, with the role of a function in a VPC. EC2's Describe actions have no resources.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html>
 const VPC_ACTIONS: [&str; 3] =
     ["ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface"];
 
-/// What a part of the policy is written for.
+/// The reason for a part of the policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Evidence {
     pub action: String,
     pub resource: String,
-    /// Where it is seen.
+    /// Its source.
     pub source: String,
 }
 
 impl Evidence {
-    /// Refuses what a policy would read as a pattern: a function that asks for the object `*` asks for one object.
+    /// Refuses a name that would be a pattern in a policy: a function that requests the object `*` needs only that object.
     ///
     /// # Errors
     /// `BadEvidence`.
     pub fn must_be_exact(&self) -> Outcome<()> {
         let pattern = |text: &str| text.contains(['*', '?']) || text.contains("${");
-        // What EC2 knows no resources for, and the streams of the function's own log.
+        // EC2's actions without resources, and the streams of the function's log, need a pattern.
         let known = self.is_for_the_log() || VPC_ACTIONS.contains(&self.action.as_str());
         match !known && (pattern(&self.action) || pattern(&self.resource)) {
             true => {
@@ -55,13 +55,13 @@ impl Evidence {
         }
     }
 
-    /// Whether it is what Lambda does to write the function's log.
+    /// Whether Lambda needs it to write the function's log.
     pub fn is_for_the_log(&self) -> bool {
         self.source == LOG
     }
 }
 
-/// A function, and where it runs.
+/// A function, with its account and region.
 pub struct Subject<'a> {
     pub function: &'a str,
     pub region: &'a str,
@@ -70,7 +70,7 @@ pub struct Subject<'a> {
     pub in_vpc: bool,
 }
 
-/// What a function needs, by what IAM decided for it, what denials were told of it, and what it declares.
+/// Returns what a function needs, by IAM's decisions, by denials, and by its declared endpoint.
 pub fn evidence(subject: &Subject<'_>, decisions: &[Decision], denials: &[Denial]) -> Vec<Evidence> {
     let Subject { function, region, account, .. } = subject;
     let mut found: Vec<Evidence> = Vec::new();
@@ -85,7 +85,7 @@ pub fn evidence(subject: &Subject<'_>, decisions: &[Decision], denials: &[Denial
         }
     };
     if let Some(endpoint) = subject.environment.get(ENDPOINT_NAME_ENV) {
-        // SageMaker's ARNs are in lower case.
+        // The names in SageMaker's ARNs are in lower case.
         let arn = format!("arn:aws:sagemaker:{region}:{account}:endpoint/{}", endpoint.to_lowercase());
         see("sagemaker:InvokeEndpoint", &arn, &format!("the function's environment: {ENDPOINT_NAME_ENV}"));
     }
@@ -107,7 +107,7 @@ pub fn evidence(subject: &Subject<'_>, decisions: &[Decision], denials: &[Denial
     found
 }
 
-/// A statement for each set of resources, in the order of the evidence.
+/// Returns a statement for each set of resources, in the order of the evidence.
 pub fn statements(evidence: &[Evidence]) -> Vec<Statement> {
     let mut statements: Vec<Statement> = Vec::new();
     for one in evidence {
@@ -156,13 +156,13 @@ mod tests {
             "the function's environment: ENDPOINT_NAME; IAM's decision: implicitDeny"
         );
         let statements = statements(&found);
-        let told: Vec<(String, String)> =
+        let found: Vec<(String, String)> =
             statements.iter().map(|one| (one.actions.join(" "), one.resources.join(" "))).collect();
         let expected = [
             ("sagemaker:InvokeEndpoint", endpoint.to_owned()),
             ("logs:CreateLogGroup logs:CreateLogStream logs:PutLogEvents", format!("{log}*")),
         ];
-        assert_eq!(told, expected.map(|(actions, on)| (actions.to_owned(), on)));
+        assert_eq!(found, expected.map(|(actions, on)| (actions.to_owned(), on)));
     }
 
     #[test]

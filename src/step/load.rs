@@ -1,7 +1,8 @@
-//! `load`: requests on schedule to an endpoint or a function, what came back, and what scaling did meanwhile.
+//! `load`: a load test of an endpoint or a function: sends requests at a given rate, and returns their latencies and errors,
+//! and the scaling activities.
 
 mod drive;
-mod told;
+mod results;
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::drive::{Ends, Observed, Phase, drive};
-use self::told::{ErrorCount, Tally};
+use self::results::{ErrorCount, Tally};
 use super::common::duration;
 use super::context::{Context, Done};
 use super::fields::{FunctionName, Qualifier, SageMakerName};
@@ -23,7 +24,7 @@ use crate::failure::{Failure, Outcome};
 use crate::journal::Figure;
 use crate::resource::VARIANT;
 
-/// What is kept of each request would not fit into memory for ever.
+/// The most requests: each takes memory.
 const MAX_REQUESTS: f64 = 1_000_000.0;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -31,16 +32,16 @@ const MAX_REQUESTS: f64 = 1_000_000.0;
 pub struct Load {
     /// The endpoint that the requests go to.
     pub endpoint_name: Option<SageMakerName>,
-    /// The production variant whose instances are counted; `deploy` makes one, `AllTraffic`.
+    /// The production variant whose instances are counted. `deploy` creates one, `AllTraffic`.
     pub variant: Option<SageMakerName>,
-    /// The function that the requests go to, in place of an endpoint: its name.
+    /// In place of an endpoint, the name of the function that the requests go to.
     pub function_name: Option<FunctionName>,
     /// The function's version or alias.
     pub qualifier: Option<Qualifier>,
-    /// A JPEG or PNG file: each request to the endpoint has it as its body, and each to the function the event
+    /// A JPEG or PNG file. It is the body of each request to an endpoint; for a function, the event is
     /// `{"image": BASE64}`.
     pub image: Option<String>,
-    /// What each request has as its body, sent as JSON.
+    /// The body of each request, sent as JSON.
     pub payload: Option<Value>,
     /// Requests a second.
     #[schemars(extend("exclusiveMinimum" = 0), range(max = 10000.0))]
@@ -52,11 +53,11 @@ pub struct Load {
     #[serde(default)]
     #[schemars(length(max = 100))]
     pub stages: Vec<Stage>,
-    /// What ends the load before its time.
+    /// A condition that ends the load early.
     pub until: Option<Until>,
-    /// What is waited for after the load.
+    /// A condition to wait for after the load.
     pub settle: Option<Settle>,
-    /// How many requests may be unanswered at once: beyond, the step fails.
+    /// The most requests without a response at a time. If there are more, the step fails.
     #[serde(default = "hundred")]
     #[schemars(range(min = 1, max = 5000))]
     pub max_in_flight: usize,
@@ -76,7 +77,7 @@ pub struct Stage {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Until {
-    /// The endpoint has grown to so many instances.
+    /// The endpoint has so many instances or more.
     #[schemars(range(min = 1, max = 100))]
     pub instances: i32,
 }
@@ -87,10 +88,10 @@ pub struct Settle {
     /// The endpoint has so many instances, and no other count is wanted.
     #[schemars(range(min = 1, max = 100))]
     pub instances: i32,
-    /// How long is waited for it, as `90s`, `20m` or `2h`; 30m where nothing is said. Then the step fails.
+    /// How long to wait, as `90s`, `20m` or `2h`, before the step fails. The default is 30m.
     #[serde(default = "half_an_hour")]
     pub timeout: String,
-    /// Requests a second meanwhile, none where nothing is said.
+    /// Requests a second while waiting. The default is none.
     #[serde(default)]
     #[schemars(range(min = 0.0, max = 10000.0))]
     pub rate: f64,
@@ -107,37 +108,37 @@ fn half_an_hour() -> String {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Outputs {
-    /// How many requests left.
+    /// How many requests were sent.
     pub requests: usize,
     /// How many succeeded.
     pub ok: usize,
-    /// How many were refused because there were too many: TooManyRequestsException, ThrottlingException, 429.
+    /// How many were throttled: TooManyRequestsException, ThrottlingException, 429.
     pub throttled: usize,
-    /// The rest by code, the most frequent first.
+    /// The other errors by code, the most frequent first.
     pub errors: Vec<ErrorCount>,
-    /// Seconds in which requests left.
+    /// Seconds in which requests were sent.
     pub seconds: f64,
-    /// Requests a second that left.
+    /// Requests sent a second.
     pub rate_offered: f64,
-    /// Requests a second that succeeded, over the same seconds.
+    /// Requests that succeeded a second, in the same time.
     pub rate_achieved: f64,
-    /// Milliseconds from when a request was due to its answer, of those that succeeded; the median.
+    /// The median latency of the requests that succeeded, in milliseconds from when a request was due to its response.
     pub p50_ms: Option<f64>,
-    /// The same, not exceeded by 90 of 100.
+    /// The 90th percentile of the latency.
     pub p90_ms: Option<f64>,
-    /// The same, not exceeded by 99 of 100.
+    /// The 99th percentile of the latency.
     pub p99_ms: Option<f64>,
-    /// The same, of the slowest.
+    /// The highest latency.
     pub max_ms: Option<f64>,
-    /// The most requests that were unanswered at once.
+    /// The most requests without a response at a time.
     pub peak_concurrency: usize,
-    /// The fewest instances that were seen; nothing for a function.
+    /// The fewest instances, or nothing for a function.
     pub instances_min: Option<i32>,
-    /// The most instances that were seen; nothing for a function.
+    /// The most instances, or nothing for a function.
     pub instances_max: Option<i32>,
-    /// The instances at the end; nothing for a function.
+    /// The instances at the end, or nothing for a function.
     pub instances_final: Option<i32>,
-    /// What Application Auto Scaling did meanwhile, oldest first.
+    /// The scaling activities during the load, oldest first.
     pub activities: Vec<Activity>,
 }
 
@@ -153,7 +154,7 @@ pub struct Activity {
     pub details: Option<String>,
 }
 
-/// The first failure of a load of which nothing was answered, and nothing throttled: there is nothing that was loaded.
+/// Returns the first failure, if every request failed and none was throttled.
 fn nothing_but_failures(seen: &Observed) -> Option<Failure> {
     let failures = || seen.requests.iter().filter_map(|request| request.failure.as_ref());
     let all = failures().count() == seen.requests.len() && !failures().any(is_throttle);
@@ -233,27 +234,27 @@ impl Kind for Load {
             let seen = drive(&phases, self.max_in_flight, send, watched, interrupted, &mut report).await?;
             return match nothing_but_failures(&seen) {
                 Some(failure) => Err(failure),
-                None => Ok(self.told(&seen, Vec::new())),
+                None => Ok(self.done(&seen, Vec::new())),
             };
         };
         let variant = self.variant.as_ref().map_or(VARIANT, |variant| variant.0.as_str());
-        // Asked beforehand, so that who may not ask learns it before the load and not behind it.
+        // These calls come before the load, so that a denial ends the step at once.
         let before = scaling_activities(aws, &endpoint.0, variant, 0.0).await?;
         let before = before.last().map_or(0.0, |last| last.started);
         let first = instances(aws, &endpoint.0, variant).await?;
-        let watched = Box::pin(stream::unfold(0, |asked| async move {
-            tokio::time::sleep(aws.poll_interval(asked)).await;
-            Some((instances(aws, &endpoint.0, variant).await, asked + 1))
+        let watched = Box::pin(stream::unfold(0, |attempt| async move {
+            tokio::time::sleep(aws.poll_interval(attempt)).await;
+            Some((instances(aws, &endpoint.0, variant).await, attempt + 1))
         }));
         let watched = stream::iter([Ok(first)]).chain(watched);
         let seen = drive(&phases, self.max_in_flight, send, watched, interrupted, &mut report).await?;
         let activities = scaling_activities(aws, &endpoint.0, variant, before).await?;
-        Ok(self.told(&seen, activities))
+        Ok(self.done(&seen, activities))
     }
 }
 
 impl Load {
-    /// The stages, however they are given; none where something lacks.
+    /// Returns the stages, given by `stages` or by `rate` and `seconds`. Returns none if one of these is missing.
     fn stages(&self) -> Vec<Stage> {
         match (self.rate, self.seconds) {
             (Some(rate), Some(seconds)) => vec![Stage { rate, seconds }],
@@ -304,7 +305,7 @@ impl Load {
         })
     }
 
-    fn told(&self, seen: &Observed, activities: Vec<ScalingActivity>) -> Done<Outputs> {
+    fn done(&self, seen: &Observed, activities: Vec<ScalingActivity>) -> Done<Outputs> {
         let tally = Tally::new(&seen.requests);
         let requests = seen.requests.len();
         let a_second = |count: usize| ((count as f64 / seen.sending.max(0.001)) * 100.0).round() / 100.0;
@@ -359,16 +360,17 @@ impl Load {
             .map(|name| &name.0)
             .or(self.function_name.as_ref().map(|name| &name.0));
         let name = name.map_or("", String::as_str);
-        // The local cloud says how much faster than AWS's its scaling is: without that a time means nothing.
+        // Times in the figure depend on how much faster the local cloud scales.
         let mut details: Vec<&str> =
             outputs.activities.iter().filter_map(|one| one.details.as_deref()).collect();
         details.sort_unstable();
         details.dedup();
         let details: String =
             details.iter().map(|said| format!(". {}", said.trim_end_matches('.'))).collect();
-        let mut figures = vec![told::requests(seen, format!("Requests to {name}"))];
+        let mut figures = vec![results::requests(seen, format!("Requests to {name}"))];
         if !seen.instances.is_empty() {
-            figures.push(told::instances(seen, format!("Instances of {name} over the same time{details}")));
+            figures
+                .push(results::instances(seen, format!("Instances of {name} over the same time{details}")));
         }
         let shown = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
         let columns = ["requests", "ok", "throttled", "failed", "p50 ms", "p90 ms", "p99 ms", "max ms"];

@@ -13,33 +13,33 @@ use crate::resource::NotebookInstance;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Notebook {
-    /// Its name; without one, it is named after the runbook and its stack.
+    /// The notebook instance's name. By default it is generated from the runbook's name and the stack.
     pub name: Option<SageMakerName>,
-    /// What it runs on; a new one needs it.
+    /// The instance type. A new notebook instance needs one.
     pub instance_type: Option<NotebookType>,
-    /// ARN of the role that its code acts as; a new one needs it.
+    /// ARN of the role of its code. A new notebook instance needs one.
     pub role: Option<RoleArn>,
     /// Size of its disk in GB.
     #[serde(default = "five")]
     #[schemars(range(min = 5, max = 16384))]
     pub volume_size: i32,
-    /// Whether its users are root.
+    /// Whether its users have root access.
     #[serde(default)]
     pub root_access: bool,
-    /// Whether it reaches the internet by itself, beside what its subnet allows.
+    /// Whether it has direct internet access.
     #[serde(default = "yes")]
     pub direct_internet_access: bool,
-    /// The subnet that it lies in.
+    /// The subnet.
     #[schemars(regex(pattern = r"^subnet-[0-9a-f]{8,17}$"), extend("x-rule" = "a subnet's id is such as subnet-0123456789abcdef0"))]
     pub subnet_id: Option<String>,
-    /// Its security groups; they go with `subnet_id`.
+    /// The security groups. They need `subnet_id`.
     #[serde(default)]
     #[schemars(length(max = 5))]
     pub security_group_ids: Vec<String>,
-    /// Hours that it is planned to live, for the estimate of its price.
+    /// For the estimate of the price: how many hours the notebook instance is planned to exist.
     #[schemars(range(min = 0.0))]
     pub hours: Option<f64>,
-    /// The name of a notebook instance that is there already: it is used, and never changed or deleted.
+    /// The name of an existing notebook instance. It is used, and never changed or deleted.
     pub existing: Option<SageMakerName>,
 }
 
@@ -51,7 +51,7 @@ fn yes() -> bool {
     true
 }
 
-/// Hours that a notebook is planned to live where the runbook doesn't say: a working day.
+/// The default of `hours`: a working day.
 const PLANNED_HOURS: f64 = 8.0;
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -63,11 +63,11 @@ pub struct Outputs {
     pub arn: String,
     /// `InService`.
     pub status: String,
-    /// Where it is opened in a browser; not before somebody asks AWS for a signed address.
+    /// The address of its Jupyter server. A browser needs a presigned URL from AWS.
     pub url: String,
     /// What it runs on.
     pub instance_type: String,
-    /// US dollars an hour; nothing where the price table doesn't know the type.
+    /// US dollars an hour, or nothing if the price is unknown.
     pub hourly: Option<f64>,
 }
 
@@ -102,7 +102,7 @@ impl Kind for Notebook {
         problems
     }
 
-    /// What is there already costs nothing more.
+    /// An existing notebook instance has no additional price.
     fn price(&self) -> Option<Price> {
         let hours = self.hours.unwrap_or(PLANNED_HOURS);
         let how_long = format!("until `down` or stopped; {hours} h planned");
@@ -141,7 +141,7 @@ impl Kind for Notebook {
 }
 
 impl Notebook {
-    /// Whether nothing but `existing` is given.
+    /// Whether only `existing` is given.
     fn is_plain(&self) -> bool {
         let named = self.name.is_some() || self.instance_type.is_some() || self.role.is_some();
         let placed = self.subnet_id.is_some() || !self.security_group_ids.is_empty();

@@ -1,5 +1,5 @@
-//! `policy`: what a role may do, changed: a managed policy attached or detached, an inline one written, or the smallest
-//! one that a function needs, from evidence.
+//! `policy`: changes a role's policies: attaches or detaches a managed policy, writes an inline policy, or writes the
+//! smallest policy for a function, from evidence.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,31 +18,31 @@ use crate::resource::{Change, RolePolicy, Statement, managed_policy_arn, policy_
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
-    /// The role's name, such as the `name` of a `role` step; with `least_privilege`, the function's own is meant.
+    /// The role's name, such as the `name` of a `role` step. With `least_privilege`, it is the function's role.
     pub role: Option<RoleName>,
-    /// Managed policies to attach, by name (AWS's own) or ARN.
+    /// Managed policies to attach, by name (AWS managed policies) or ARN.
     #[serde(default)]
     pub attach: Vec<String>,
-    /// Managed policies that the role has and is to lose, by name or ARN.
+    /// Managed policies to detach, by name or ARN. The role must have them.
     #[serde(default)]
     pub detach: Vec<String>,
     /// Statements of an inline policy.
     #[serde(default)]
     pub allow: Vec<Statement>,
-    /// A function: its role gets the smallest inline policy by which it works, written from evidence of what it asked for.
+    /// A function. Its role gets the smallest inline policy that it needs, written from evidence.
     pub least_privilege: Option<FunctionName>,
-    /// Messages of denials that are evidence too, such as `{{ denied.error.message }}`: all that there is on AWS beside what
-    /// the function declares.
+    /// Messages of denials that are evidence, such as `{{ denied.error.message }}`. On AWS, the only other evidence is the
+    /// function's declared endpoint.
     #[serde(default)]
     pub evidence: Vec<String>,
-    /// The actions that `least_privilege` may allow beside writing the log; should the function have asked for others, the
-    /// step fails and names them. Without any, it gets what it asked for.
+    /// The only actions that `least_privilege` may allow, besides writing the log. If the function has requested others, the
+    /// step fails and names them. By default, every requested action is allowed.
     #[serde(default)]
     pub only: Vec<String>,
-    /// What must stay denied once the policy is set: asked of IAM's simulator.
+    /// Actions that the policy must not allow, by IAM's policy simulator.
     #[serde(default)]
     pub denies: Vec<Statement>,
-    /// Managed policies that it is compared with, by how many actions each allows.
+    /// Managed policies to compare with, by the number of actions that each allows.
     #[serde(default)]
     pub compare_with: Vec<String>,
 }
@@ -52,20 +52,20 @@ pub struct Policy {
 pub struct Outputs {
     /// The role's name.
     pub role: String,
-    /// The inline policy's document; nothing where only managed policies changed.
+    /// The inline policy's document, or nothing if only managed policies changed.
     pub policy: Option<Value>,
     /// ARNs of the managed policies that were attached.
     pub attached: Vec<String>,
     /// ARNs of the managed policies that were detached.
     pub detached: Vec<String>,
-    /// What the policy was written for.
+    /// The evidence for the policy.
     pub evidence: Vec<Evidence>,
-    /// How many of AWS's actions it allows, on whatever resource.
+    /// How many of AWS's actions it allows, on any resource.
     pub actions: u64,
-    /// How many the policies allow that it is compared with.
+    /// How many actions the compared policies allow.
     pub compared: Vec<Compared>,
-    /// What was asked of the simulator, and stays denied.
-    pub denied: Vec<Asked>,
+    /// The actions of `denies` with the simulator's decisions.
+    pub denied: Vec<Denied>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -79,7 +79,7 @@ pub struct Compared {
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
-pub struct Asked {
+pub struct Denied {
     pub action: String,
     pub resource: String,
     /// `implicitDeny` or `explicitDeny`.
@@ -100,7 +100,7 @@ impl Kind for Policy {
         if self.role.is_none() && !named {
             problems.push(Problem {
                 field: None,
-                ..Problem::at("role", "whose policy is it? give `role`, or `least_privilege` with a function")
+                ..Problem::at("role", "a policy needs `role`, or `least_privilege` with a function")
             });
         }
         if self.attach.is_empty() && self.detach.is_empty() && self.allow.is_empty() && !named {
@@ -132,7 +132,7 @@ impl Kind for Policy {
             if self.least_privilege.is_some() { statements(&evidence) } else { self.allow.clone() };
         let document = (!statements.is_empty()).then(|| policy_document(&statements));
         let (mut attached, mut detached) = (Vec::new(), Vec::new());
-        // First what is given, then what is taken: nobody is without rights in between.
+        // Attaches before it detaches, so that the role always has the rights of one of the policies.
         if let Some(document) = &document {
             let change = Change::Inline {
                 name: format!("opsml-{}", context.session.step),
@@ -163,13 +163,13 @@ impl Kind for Policy {
         }
         let outputs =
             Outputs { role, policy: document, attached, detached, evidence, actions, compared, denied };
-        let (summary, figures) = (told(&outputs), figures(&outputs, &statements));
+        let (summary, figures) = (summary(&outputs), figures(&outputs, &statements));
         Ok(Done::new(outputs, summary).figures(figures))
     }
 }
 
 impl Policy {
-    /// A function's role, and what there is to know of what the function needs.
+    /// Returns a function's role, and the evidence of what the function needs.
     async fn gather(&self, context: &mut Context<'_>, function: &str) -> Outcome<(String, Vec<Evidence>)> {
         let caller = caller(context.aws(), function).await?;
         if let Some(role) = self.role.as_ref().filter(|role| role.0 != caller.role) {
@@ -182,7 +182,7 @@ impl Policy {
         let mut denials: Vec<Denial> = Vec::new();
         for message in &self.evidence {
             let said = denial(message).filter(|one| one.principal == principal);
-            // The message came through the function: where IAM itself can be asked what it decided, it must bear it out.
+            // The function could have made up the message, so IAM's decisions must confirm it if there is a log of them.
             let borne_out = said.filter(|said| {
                 decided.as_ref().is_none_or(|all| {
                     all.iter().any(|one| one.action == said.action && one.resource == said.resource)
@@ -214,14 +214,14 @@ impl Policy {
         match more.is_empty() {
             true => Ok((caller.role, evidence)),
             false => {
-                let message = format!("{function} has asked for more than `only` names: {}", more.join(", "));
+                let message = format!("{function} has requested more than `only` names: {}", more.join(", "));
                 Err(Failure::new("AskedForMore", message)
                     .hint("look at why it does; what it may have is for `only` to say"))
             }
         }
     }
 
-    /// Takes a managed policy from the role that it must have: taking what isn't there would be undone by giving it.
+    /// Detaches a managed policy. The role must have it: otherwise `down` would attach a policy that it did not have.
     async fn detach(&self, context: &mut Context<'_>, role: &str, arn: &str) -> Outcome<()> {
         let wanted = RolePolicy { role: role.to_owned(), change: Change::Detached(arn.to_owned()) };
         let slot = format!("detached {arn}");
@@ -233,8 +233,8 @@ impl Policy {
         context.ensure(&slot, wanted).await.map(|_| ())
     }
 
-    /// Holds what must stay denied against IAM's simulator.
-    async fn ask(&self, context: &mut Context<'_>, role: &str) -> Outcome<Vec<Asked>> {
+    /// Checks with IAM's policy simulator that `denies` is denied.
+    async fn ask(&self, context: &mut Context<'_>, role: &str) -> Outcome<Vec<Denied>> {
         let mut denied = Vec::new();
         if self.denies.is_empty() {
             return Ok(denied);
@@ -251,21 +251,21 @@ impl Policy {
                         format!("the role {role} must not be allowed {action} on {resource}, and is");
                     return Err(Failure::expectation(message));
                 }
-                denied.push(Asked { action: action.clone(), resource: resource.clone(), decision });
+                denied.push(Denied { action: action.clone(), resource: resource.clone(), decision });
             }
         }
         Ok(denied)
     }
 }
 
-fn told(outputs: &Outputs) -> String {
+fn summary(outputs: &Outputs) -> String {
     let plural = |count: u64| if count == 1 { "action" } else { "actions" };
-    let mut told = vec![format!("{} {} allowed", outputs.actions, plural(outputs.actions))];
-    told.extend(outputs.compared.iter().map(|one| format!("{} allows {}", one.policy, one.actions)));
+    let mut parts = vec![format!("{} {} allowed", outputs.actions, plural(outputs.actions))];
+    parts.extend(outputs.compared.iter().map(|one| format!("{} allows {}", one.policy, one.actions)));
     if !outputs.detached.is_empty() {
-        told.push(format!("{} detached", outputs.detached.join(", ")));
+        parts.push(format!("{} detached", outputs.detached.join(", ")));
     }
-    format!("{}: {}", outputs.role, told.join("; "))
+    format!("{}: {}", outputs.role, parts.join("; "))
 }
 
 fn figures(outputs: &Outputs, statements: &[Statement]) -> Vec<Figure> {
@@ -294,7 +294,7 @@ fn figures(outputs: &Outputs, statements: &[Statement]) -> Vec<Figure> {
         figures.push(table(&caption, &["policy", "actions"], rows));
     }
     if !outputs.denied.is_empty() {
-        let row = |one: &Asked| vec![one.action.clone(), one.resource.clone(), one.decision.clone()];
+        let row = |one: &Denied| vec![one.action.clone(), one.resource.clone(), one.decision.clone()];
         let rows = outputs.denied.iter().map(row).collect();
         figures.push(table(
             "What stays denied, by IAM's simulator",

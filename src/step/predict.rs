@@ -1,4 +1,4 @@
-//! `predict`: one image to an endpoint; the vector that comes back, and what it means.
+//! `predict`: sends an image to an endpoint, and returns the logits and the likeliest classes.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,13 +22,13 @@ pub struct Predict {
     pub endpoint: SageMakerName,
     /// A JPEG or PNG file.
     pub image: Option<String>,
-    /// The URL of a JPEG or PNG, in place of `image`: the endpoint fetches it, from the `image_origins` of its `deploy`
-    /// step alone. That another picture is behind it is no reason to ask again.
+    /// In place of `image`, the URL of a JPEG or PNG. The endpoint fetches it, only from the `image_origins` of its `deploy`
+    /// step. The step is not redone when the image behind the URL changes.
     pub url: Option<String>,
     /// Class names in the order of the logits, such as the `classes` of a `train` step.
     #[serde(default)]
     pub classes: Vec<String>,
-    /// How many of the likeliest classes to tell.
+    /// How many of the likeliest classes to return.
     #[serde(default = "five")]
     #[schemars(range(min = 1, max = 1000))]
     pub top_k: usize,
@@ -41,15 +41,15 @@ fn five() -> usize {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Outputs {
-    /// The likeliest class: its name, or its number where the names are not known.
+    /// The likeliest class: its name, or its number if the names are unknown.
     pub class: String,
     /// Its softmax probability, 0 to 1.
     pub probability: f64,
     /// The likeliest classes, likeliest first.
     pub top: Vec<Likely>,
-    /// The logits as the endpoint answered them.
+    /// The logits that the endpoint returned.
     pub vector: Vec<f64>,
-    /// Seconds that the request took.
+    /// Seconds of the request.
     pub seconds: f64,
 }
 
@@ -102,15 +102,15 @@ impl Kind for Predict {
         let columns = vec!["class".to_owned(), "probability".to_owned()];
         let figures =
             vec![Figure::Table { caption: format!("Prediction of {}", self.endpoint.0), columns, rows }];
-        let told: Vec<String> =
+        let summary: Vec<String> =
             top.iter().map(|one| format!("{} {:.1} %", one.class, one.probability * 100.0)).collect();
         let (class, probability) = (likeliest.class, likeliest.probability);
         let outputs = Outputs { class, probability, top, vector, seconds: answer.seconds };
-        Ok(Done::new(outputs, told.join(", ")).figures(figures))
+        Ok(Done::new(outputs, summary.join(", ")).figures(figures))
     }
 }
 
-/// An image file, and its content type.
+/// Returns the content type and the bytes of an image file.
 pub(super) async fn read_image(paths: &Paths, image: &str) -> Outcome<(&'static str, Vec<u8>)> {
     let path = paths.resolve(image)?;
     let size = std::fs::metadata(&path).map_err(|error| Failure::file(&path, error))?.len();
@@ -126,7 +126,7 @@ pub(super) async fn read_image(paths: &Paths, image: &str) -> Outcome<(&'static 
     }
 }
 
-/// `[[logit, …]]`, as the seeds' projects answer it.
+/// Reads `[[logit, …]]`, the response of the endpoint.
 fn read(body: &[u8]) -> Outcome<Vec<f64>> {
     let shown = || String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
     match serde_json::from_slice::<Vec<Vec<f64>>>(body) {
@@ -135,7 +135,7 @@ fn read(body: &[u8]) -> Outcome<Vec<f64>> {
     }
 }
 
-/// Softmax, then the `k` likeliest in order.
+/// Returns the `k` likeliest classes, by softmax, likeliest first.
 fn likeliest(logits: &[f64], classes: &[String], k: usize) -> Vec<Likely> {
     let highest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let powers: Vec<f64> = logits.iter().map(|logit| (logit - highest).exp()).collect();

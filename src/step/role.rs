@@ -1,4 +1,4 @@
-//! `role`: an IAM role that a service takes on, with the policies it needs and no more.
+//! `role`: an IAM role that a service assumes, with its policies.
 
 use std::collections::BTreeMap;
 
@@ -15,23 +15,23 @@ use crate::resource::{self, Statement, managed_policy_arn, policy_document};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Role {
-    /// The role's name; without one, it is named after the runbook and its stack.
+    /// The role's name. By default it is generated from the runbook's name and the stack.
     pub name: Option<RoleName>,
-    /// The service that may take the role on, such as `sagemaker.amazonaws.com`.
+    /// The service that may assume the role, such as `sagemaker.amazonaws.com`.
     #[serde(default = "sagemaker")]
     #[schemars(regex(pattern = r"^[a-z0-9.-]+\.amazonaws\.com$"), extend("x-rule" = "a service principal is such as sagemaker.amazonaws.com"))]
     pub service: String,
-    /// What it may do, as statements of its inline policy.
+    /// The statements of its inline policy.
     #[serde(default)]
     pub allow: Vec<Statement>,
-    /// Managed policies by name (AWS's own) or ARN.
+    /// Managed policies, by name (AWS managed policies) or ARN.
     #[serde(default)]
     pub managed_policies: Vec<String>,
-    /// The name of a role that is there already: it is used, and never changed or deleted.
+    /// The name of an existing role. It is used, and never changed or deleted.
     pub existing: Option<RoleName>,
 }
 
-/// The service whose roles are handed out by instance profiles.
+/// The service whose roles need an instance profile.
 const EC2: &str = "ec2.amazonaws.com";
 
 fn sagemaker() -> String {
@@ -45,9 +45,9 @@ pub struct Outputs {
     pub name: String,
     /// The role's ARN.
     pub arn: String,
-    /// The document of the inline policy; nothing where there is none.
+    /// The document of the inline policy, or nothing.
     pub policy: Option<Value>,
-    /// The instance profile that hands the role to EC2 instances; nothing for another service's role.
+    /// The instance profile that passes the role to EC2 instances. Nothing for a role of another service.
     pub instance_profile: Option<String>,
 }
 
@@ -88,7 +88,7 @@ impl Kind for Role {
         let arn = held.text("arn");
         let instance_profile = match (self.service == EC2, self.existing.is_some()) {
             (false, _) => None,
-            // The console gives a role of EC2 a profile of its name.
+            // The console creates an instance profile of the same name with a role of EC2.
             (true, true) => Some(held.name.clone()),
             (true, false) => {
                 let profile = resource::InstanceProfile { role: held.name.clone() };

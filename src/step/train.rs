@@ -22,11 +22,11 @@ use crate::resource::{MetricDefinition, Objects, TrainingJob, split_uri};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
-    /// `opsml-worker`, or the URI of another training image. With `entry_point`, AWS's own PyTorch image.
+    /// `opsml-worker`, or the URI of another training image. With `entry_point`, the default is AWS's PyTorch image.
     pub image: Option<String>,
     /// Script mode: the Python script to run, below `source_dir`.
     pub entry_point: Option<String>,
-    /// Script mode: the folder of the script and what it imports.
+    /// Script mode: the folder of the script and its modules.
     pub source_dir: Option<String>,
     /// Script mode: the version of PyTorch in AWS's image, such as `2.5`.
     #[schemars(regex(pattern = r"^\d+\.\d+(\.\d+)?$"), extend("x-rule" = "a version is such as 2.5 or 2.5.1, in quotes"))]
@@ -34,9 +34,9 @@ pub struct Train {
     /// Script mode: the Python in AWS's image, such as `py311`.
     #[schemars(regex(pattern = r"^py\d{2,3}$"), extend("x-rule" = "a Python version is such as py311"))]
     pub py_version: Option<String>,
-    /// ARN of the role that the job reads its data and writes its model with.
+    /// ARN of the role with which the job reads its data and writes its model.
     pub role: RoleArn,
-    /// What it trains on.
+    /// The instance type.
     pub instance_type: TrainingInstance,
     /// How many instances train together.
     #[serde(default = "one")]
@@ -50,16 +50,16 @@ pub struct Train {
     #[serde(default = "an_hour")]
     #[schemars(range(min = 1, max = 2419200))]
     pub max_run: i32,
-    /// S3 prefixes by channel; `training` holds train/, valid/ and test/.
+    /// S3 prefixes by channel. `training` contains train/, valid/ and test/.
     pub inputs: BTreeMap<String, S3Uri>,
-    /// Where the model goes: the S3 prefix above `JOB/output/model.tar.gz`.
+    /// The S3 prefix for the model, which is `JOB/output/model.tar.gz` below it.
     pub output_path: S3Uri,
-    /// Where checkpoints are kept, so that a job that was killed is gone on with.
+    /// The S3 prefix for checkpoints, so that an interrupted job can resume.
     pub checkpoint_s3_uri: Option<S3Uri>,
     /// Hyperparameters by name.
     #[serde(default)]
     pub hyperparameters: Map<String, Value>,
-    /// Metrics to find in the log; those of `opsml-worker` are known.
+    /// Metrics to find in the log. Those of `opsml-worker` need not be given.
     #[serde(default)]
     pub metric_definitions: Vec<MetricDefinition>,
     /// Environment variables of the container.
@@ -210,7 +210,7 @@ impl Train {
         problems
     }
 
-    /// The metrics that are looked for in the log.
+    /// Returns the metrics to find in the log.
     pub(super) fn metrics(&self) -> Vec<MetricDefinition> {
         if self.metric_definitions.is_empty() && self.is_worker() {
             return METRICS
@@ -220,7 +220,7 @@ impl Train {
         self.metric_definitions.clone()
     }
 
-    /// The job as a request; in script mode, the script is uploaded first.
+    /// Returns the request for the job. In script mode, uploads the script first.
     pub(super) async fn job(&self, context: &mut Context<'_>) -> Outcome<TrainingJob> {
         context.apart(&self.output_path.0, false)?;
         self.checkpoint_s3_uri.iter().try_for_each(|uri| context.apart(&uri.0, false))?;
@@ -235,7 +235,7 @@ impl Train {
             self.hyperparameters.iter().map(|(name, value)| (name.clone(), plain(value))).collect();
         if let (Some(script), Some(folder)) = (&self.entry_point, &self.source_dir) {
             let uri = self.upload_source(context, folder).await?;
-            // The toolkit in the image reads each value as JSON.
+            // The SageMaker toolkit in the image decodes each value as JSON.
             hyperparameters =
                 self.hyperparameters.iter().map(|(name, value)| (name.clone(), value.to_string())).collect();
             let toolkit = [
@@ -263,7 +263,7 @@ impl Train {
         })
     }
 
-    /// Packs the script's folder as `sourcedir.tar.gz`, uploads it below the output path, and gives its S3 URI.
+    /// Packs the script's folder as `sourcedir.tar.gz`, uploads it below the output path, and returns its S3 URI.
     async fn upload_source(&self, context: &mut Context<'_>, folder: &str) -> Outcome<String> {
         let source = context.paths.resolve(folder)?;
         let digest = files::digest(&source)?;
@@ -287,12 +287,12 @@ impl Train {
     }
 }
 
-/// A hyperparameter as SageMaker takes it: text as it is, everything else as JSON.
+/// Returns a hyperparameter as text, which SageMaker requires: any other value becomes JSON.
 pub(super) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// What the worker would say of its hyperparameters: of each by itself, and then of them together.
+/// Returns the problems that the worker would find in its hyperparameters: first of each, then of their combination.
 pub(super) fn hyperparameter_problems(values: &Map<String, Value>) -> Vec<Problem> {
     let known = schema_for!(Hyperparameters).to_value();
     let known = known.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
@@ -306,7 +306,7 @@ pub(super) fn hyperparameter_problems(values: &Map<String, Value>) -> Vec<Proble
             let all = known.keys().map(String::as_str);
             problem.hints.push(match closest(name, all.clone()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("there is: {}", all.collect::<Vec<_>>().join(", ")),
+                None => format!("known names: {}", all.collect::<Vec<_>>().join(", ")),
             });
         }
         Some(problem)
@@ -319,7 +319,7 @@ pub(super) fn hyperparameter_problems(values: &Map<String, Value>) -> Vec<Proble
     together.into_iter().map(|error| Problem::at("hyperparameters", error.to_string())).collect()
 }
 
-/// What a job of the worker shows: its loss and accuracy by epoch, and what it used of its machine.
+/// Returns the figures of a job of the worker: loss and accuracy by epoch, and the use of CPU and memory.
 pub(super) fn curves(output: &TrainingOutput) -> Vec<Figure> {
     let epochs = &output.epochs;
     let series = |name: &str, value: fn(&EpochMetrics) -> f64| {

@@ -1,4 +1,4 @@
-//! What every training puts out, on SageMaker or on EC2.
+//! The outputs of a training, on SageMaker or on EC2.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +8,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::TrainingOutput;
 
-/// What a training took; `compare` reads it.
+/// The time and the instances of a training. `compare` reads it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Measured {
-    /// What it trained on.
+    /// The instance type that it trained on.
     pub instance_type: String,
     /// How many instances trained.
     pub instance_count: i32,
-    /// Seconds that AWS would bill, on each instance: of EC2 those from its launch to its end, and 60 at least.
+    /// Billable seconds of each instance. On EC2, those from its launch to its end, and at least 60.
     pub billable_seconds: i64,
-    /// Seconds from the process's start to its first batch; nothing where the job doesn't tell.
+    /// Seconds from the start of the process to its first batch, or nothing if the job does not report them.
     pub setup_seconds: Option<f64>,
-    /// Seconds of training an epoch, the mean.
+    /// The mean seconds of training in an epoch.
     pub epoch_seconds: Option<f64>,
-    /// Seconds that the test images took.
+    /// Seconds for the test images.
     pub test_seconds: Option<f64>,
 }
 
-/// What a training took, and what came of it.
+/// The outputs of a training.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Trained {
     #[serde(flatten)]
@@ -41,7 +41,7 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// Of what a job left, and what the service says: how many instances of which type, the seconds that it bills, and
+    /// Returns the outputs, from the job's files and from what the service reports: the instances, the billable seconds, and
     /// the metrics that it found in the log.
     pub fn new(
         output: TrainingOutput,
@@ -50,7 +50,7 @@ impl Trained {
         mut metrics: BTreeMap<String, f64>,
         model_uri: String,
     ) -> Self {
-        // Describe rounds to 32 bits; the job's own line has all of it.
+        // Describe returns 32-bit floats. The job's own metrics have all digits.
         if let Some(test) = &output.test {
             metrics.insert("test_loss".into(), test.test_loss);
             metrics.insert("test_accuracy".into(), test.test_accuracy);

@@ -17,27 +17,27 @@ use crate::resource::{Objective, Range, Scaling, Strategy, TuningJob};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tune {
-    /// What every trial is: the fields of a `train` step, without the hyperparameters that are searched for.
+    /// The trials: the fields of a `train` step, without the hyperparameters that are searched.
     pub estimator: Train,
-    /// The metric that decides, by its name in the estimator's metric definitions.
+    /// The objective metric, by its name in the metric definitions of the trials.
     #[schemars(length(min = 1, max = 255))]
     pub objective_metric_name: String,
-    /// Whether the best trial has the largest value or the smallest.
+    /// Whether the best trial has the largest or the smallest value.
     #[serde(default)]
     pub objective_type: Objective,
-    /// How the next trials are chosen.
+    /// The search strategy.
     #[serde(default)]
     pub strategy: Strategy,
-    /// What is searched for, by hyperparameter.
+    /// The ranges to search, by hyperparameter.
     pub hyperparameter_ranges: BTreeMap<String, RangeField>,
-    /// How many trials there are.
+    /// The number of trials.
     #[schemars(range(min = 1, max = 750))]
     pub max_jobs: i32,
-    /// How many of them run at once.
+    /// How many trials run at the same time.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 100))]
     pub max_parallel_jobs: i32,
-    /// Makes the choice of trials repeatable.
+    /// A random seed, which makes the choice of trials repeatable.
     #[schemars(range(min = 0))]
     pub random_seed: Option<i32>,
 }
@@ -60,7 +60,7 @@ pub struct RangeField {
 
 impl RangeField {
     /// # Errors
-    /// What is wrong with it, in words.
+    /// A message that describes the mistake.
     fn read(&self) -> Result<Range, String> {
         let scaling = self.scaling;
         let upside_down = |min: f64, max: f64| format!("its range is upside down: {min} is above {max}");
@@ -104,13 +104,13 @@ pub struct Outputs {
     pub job_name: String,
     /// The tuning job's ARN.
     pub arn: String,
-    /// Hyperparameters of the best trial, the static ones included: what a `train` step takes.
+    /// The hyperparameters of the best trial, static ones included. A `train` step can use them.
     pub best: Map<String, Value>,
     /// The name of the best training job.
     pub best_job_name: String,
-    /// The objective of the best trial.
+    /// The value of the objective metric of the best trial.
     pub best_value: f64,
-    /// Of every trial: its job, status, objective and hyperparameters.
+    /// All trials, each with its job, status, objective and hyperparameters.
     pub trials: Vec<Map<String, Value>>,
 }
 
@@ -155,7 +155,7 @@ impl Kind for Tune {
                 Some(all) => {
                     format!("a grid tries every combination, and there are {all}: max_jobs must be {all}")
                 }
-                None => "a grid is of categorical hyperparameters alone".into(),
+                None => "a grid search needs categorical hyperparameters only".into(),
             };
             problems.push(Problem::at("strategy", message));
         }
@@ -226,7 +226,7 @@ impl Kind for Tune {
 }
 
 impl Tune {
-    /// Whether the worker can take what the range may give.
+    /// Checks that the worker accepts the values of the range.
     fn fits(&self, name: &str, range: &RangeField) -> Result<(), String> {
         if !self.estimator.is_worker() {
             return Ok(());
@@ -256,7 +256,7 @@ impl Tune {
         row
     }
 
-    /// The objective over the trials, and over each number that was searched for.
+    /// Returns the figures: the objective by trial, and by each numeric hyperparameter that was searched.
     fn figures(&self, trials: &[Trial]) -> Vec<Figure> {
         let metric = &self.objective_metric_name;
         let mut figures = vec![Figure::Table {
@@ -282,7 +282,7 @@ impl Tune {
                 .collect(),
         }];
         for (name, range) in &self.hyperparameter_ranges {
-            // A logarithmic range is drawn as it was searched.
+            // A logarithmic range has a logarithmic axis.
             let logarithmic = range.scaling == Scaling::Logarithmic;
             let across = |x: f64| if logarithmic { x.log10() } else { x };
             let points: Vec<(f64, f64)> = trials
@@ -302,13 +302,13 @@ impl Tune {
     }
 }
 
-/// `NNN-hash`, the end of a trial's name: what comes before is the tuning job's.
+/// Returns `NNN-hash`, the end of a trial's name. The rest is the tuning job's name.
 fn number(job_name: &str) -> &str {
     let second_last = job_name.rmatch_indices('-').nth(1);
     second_last.map_or(job_name, |(at, _)| &job_name[at + 1..])
 }
 
-/// A value for a column: a number that a tuner chose has more digits than anybody reads.
+/// Returns a value for a table, with fewer digits than the tuner's.
 fn short(value: &Value) -> String {
     match value.as_f64() {
         Some(number) if value.is_f64() => format!("{number:.6}"),

@@ -1,4 +1,4 @@
-//! `upload`: a local folder below a prefix of a bucket.
+//! `upload`: copies a local folder to a prefix of a bucket.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::resource::{Objects, split_uri};
 pub struct Upload {
     /// The folder to upload, such as a dataset's `path`.
     pub source: String,
-    /// Where to: `s3://BUCKET/PREFIX`. The prefix is this step's own.
+    /// The destination: `s3://BUCKET/PREFIX`. Only this step may use the prefix.
     pub to: S3Uri,
 }
 
@@ -26,7 +26,7 @@ pub struct Outputs {
     pub uri: String,
     /// How many files there are.
     pub files: u64,
-    /// Bytes of all files together.
+    /// The bytes of all files.
     pub bytes: u64,
 }
 
@@ -39,7 +39,7 @@ impl Kind for Upload {
     fn problems(&self) -> Vec<Problem> {
         match split_uri(&self.to.0) {
             Ok((_, key)) if key.trim_matches('/').is_empty() => {
-                vec![Problem::at("to", "`to` needs a prefix behind the bucket: s3://BUCKET/PREFIX")]
+                vec![Problem::at("to", "`to` needs a prefix after the bucket: s3://BUCKET/PREFIX")]
             }
             _ => Vec::new(),
         }

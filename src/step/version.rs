@@ -14,7 +14,7 @@ use crate::resource::{FunctionAlias, FunctionVersion, function_revision};
 pub struct Version {
     /// The function's name, such as the `name` of a `function` step.
     pub function_name: FunctionName,
-    /// An alias that is to point to the version, such as `live`.
+    /// An alias to point to the version, such as `live`.
     pub alias: Option<AliasName>,
 }
 
@@ -29,7 +29,7 @@ pub struct Outputs {
     pub arn: String,
     /// The alias that points to it.
     pub alias: Option<String>,
-    /// The alias, or the version where there is none: what `invoke` and `concurrency` take.
+    /// The alias, or else the version: the `qualifier` of `invoke` and `concurrency`.
     pub qualifier: String,
     /// SHA-256 of its code in base64.
     pub code_sha256: String,

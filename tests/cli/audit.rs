@@ -104,7 +104,7 @@ fn nothing_is_accepted_without_a_reason_or_a_name() {
     let env = Env::new();
     for (wrong, told) in [
         ("{check: root, reason: x}", "there is no check `root`"),
-        ("{reason: x}", "that would accept everything"),
+        ("{reason: x}", "this would accept every finding"),
         ("{check: root-mfa, reason: \" \"}", "say why it is accepted"),
         ("{check: root-mfa}", "lacks `reason`"),
     ] {

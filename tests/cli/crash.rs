@@ -103,7 +103,7 @@ fn ctrl_c_leaves_the_job_running_and_the_next_run_waits_for_it() {
     assert!(run.wait_for("created training job"), "{}", run.said());
     run.interrupt();
     assert_eq!(run.wait(), 3, "{}", run.said());
-    assert!(run.said().contains("go on with: opsml run small.md"), "{}", run.said());
+    assert!(run.said().contains("continue with: opsml run small.md"), "{}", run.said());
     let before = env.account();
     assert_eq!(before["live_jobs"].as_array().unwrap().len(), 1);
 

@@ -104,7 +104,7 @@ fn a_hostile_archive_is_refused_and_leaves_nothing() {
         ("the entry `train/a/link` is neither a file nor a folder", |zip, plain| {
             zip.add_symlink("train/a/link", "/etc/passwd", plain).unwrap();
         }),
-        ("the entry `train/a/bomb.png` unpacks to far more than it should", |zip, plain| {
+        ("the entry `train/a/bomb.png` unpacks to more than", |zip, plain| {
             zip.start_file("train/a/bomb.png", plain).unwrap();
             zip.write_all(&vec![0; 64 << 20]).unwrap();
         }),

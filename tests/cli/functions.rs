@@ -172,7 +172,7 @@ fn what_must_be_denied_can_be_done_again() {
     env.opsml(["run", "front.md"]).code(0).says("nothing to do");
 
     let again = env.opsml(["run", "front.md", "--force", "denied"]).code(0);
-    assert!(again.stdout.contains("undoing role policy"), "{}", again.stdout);
+    assert!(again.stdout.contains("detaching role policy"), "{}", again.stdout);
     // What allowed it comes back as it was, and so nothing that rests on it is done anew.
     assert_eq!(started(&again.stdout), ["denied", "least", "concurrency"]);
     assert_eq!(there(&env), set);

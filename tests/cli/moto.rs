@@ -129,5 +129,5 @@ fn the_engine_runs_on_moto_and_tears_down() {
     run("run").code(0).says("nothing to do");
     // DeleteTrainingJob is younger than moto 5.2.5, and all else it has.
     let down = run("down").code(5).complains("DeleteTrainingJob: the service answered with status 500");
-    assert!(down.stderr.contains("1 resources are left"), "{}", down.stderr);
+    assert!(down.stderr.contains("could not delete 1 resource"), "{}", down.stderr);
 }

@@ -58,7 +58,7 @@ impl Source {
             let (line, token) = &tokens[at];
             // `$crate` and `other::super` don't begin here.
             let begins = at == 0 || !["::", "$"].contains(&tokens[at - 1].1.as_str());
-            if !begins || !tokens.get(at + 1).is_some_and(|(_, next)| next == "::") {
+            if !begins || tokens.get(at + 1).is_none_or(|(_, next)| next != "::") {
                 continue;
             }
             let start = match token.as_str() {

@@ -131,10 +131,10 @@ fn usage_errors_say_what_was_meant() {
     env.opsml(["run", "small.md", "--until", "trian"]).code(2).complains("did you mean `train`?");
     env.opsml(["run", "small.md", "--force", "trian"]).code(2).complains("did you mean `train`?");
     env.opsml(["run", "none.md"]).code(2).complains("none.md: No such file");
-    env.opsml(["run", "small.md", "--target", "mars"]).code(2).complains("it is local, aws, or a URL");
+    env.opsml(["run", "small.md", "--target", "mars"]).code(2).complains("a target is local, aws, or a URL");
     env.opsml(["check"]).code(2);
     env.write("latin1.md", b"# caf\xe9\n");
-    env.opsml(["check", "latin1.md"]).code(2).complains("latin1.md:1: a runbook is UTF-8 text");
+    env.opsml(["check", "latin1.md"]).code(2).complains("latin1.md:1: a runbook must be UTF-8 text");
     assert!(!env.cloud().exists());
 }
 
@@ -172,7 +172,7 @@ fn each_runbook_has_a_journal_of_its_own_for_its_user_alone() {
     let env = Env::new();
     for (name, said) in [("k.md", "one"), ("k.markdown", "two")] {
         env.write(name, format!("```opsml a\ncommand:\n  run: [echo, {said}]\n```\n"));
-        env.opsml(["run", name]).code(0).says("1 steps ran");
+        env.opsml(["run", name]).code(0).says("1 step ran");
         env.opsml(["show", name, "a"]).code(0).says(said);
     }
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;

@@ -1,4 +1,4 @@
-//! Checkpoints: after each epoch, all that the rest of the job depends on, in one file that is whole or absent.
+//! Checkpoints: after each epoch, everything that the rest of the job depends on, in one file that is written atomically.
 
 use std::collections::HashMap;
 use std::fs;
@@ -15,10 +15,10 @@ use crate::optimizer::Optimizer;
 use crate::resnet::ResNet;
 use crate::state_dict::{self, StateDict};
 
-/// Checkpoints that are kept; the one before the newest is there in case the newest can't be read.
+/// How many checkpoints are kept. The second newest is for the case that the newest cannot be read.
 const KEPT: usize = 2;
 
-/// The key in a checkpoint's safetensors header that holds [`Header`] as JSON.
+/// The key in a checkpoint's safetensors header whose value is a [`Header`] as JSON.
 const HEADER: &str = "opsml";
 
 #[derive(Serialize, Deserialize)]
@@ -28,16 +28,16 @@ struct Header {
     metrics: Vec<MetricLine>,
 }
 
-/// What must be the same for a checkpoint to be of use, and on all instances of a job.
+/// What must be equal in a checkpoint and in the job that resumes from it, and on all instances of a job.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     hyperparameters: Hyperparameters,
     classes: Vec<String>,
     /// [`Dataset::digest`].
     dataset: String,
-    /// SHA-256 (hex) of the weights that it began with.
+    /// SHA-256 (hex) of the initial weights.
     weights: Option<String>,
-    /// How many share the images, which decides the steps of an epoch.
+    /// The number of instances that share the images, which determines the steps of an epoch.
     #[serde(default = "one")]
     instances: usize,
 }
@@ -48,7 +48,7 @@ pub struct Checkpoints {
     job: Job,
 }
 
-/// What checkpoints that don't say so were made by.
+/// The number of instances of checkpoints that do not have it.
 fn one() -> usize {
     1
 }
@@ -69,7 +69,7 @@ impl Job {
         }
     }
 
-    /// SHA-256 over all of it.
+    /// Returns the SHA-256 over all of it.
     pub fn digest(&self) -> Result<[u8; 32]> {
         let text = serde_json::to_vec(self).map_err(|error| Error::new(error.to_string()))?;
         Ok(Sha256::digest(text).into())
@@ -106,8 +106,8 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Takes over the newest checkpoint of this very job; gives its epoch and the metrics up to it, or 0 and none
-    /// where there is no such checkpoint. `say` is told why a checkpoint isn't used.
+    /// Loads the newest checkpoint of this job, and returns its epoch and the metrics up to it. Returns 0 and no metrics if
+    /// there is none. `say` logs why a checkpoint isn't used.
     pub fn resume(
         &self,
         model: &ResNet,
@@ -142,7 +142,7 @@ impl Checkpoints {
         Ok((0, Vec::new()))
     }
 
-    /// Oldest first.
+    /// Returns the checkpoint files, oldest first.
     fn files(&self) -> Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.folder).at("read", &self.folder)? {
@@ -160,7 +160,7 @@ impl Checkpoints {
 fn read(path: &Path) -> Result<(Header, StateDict)> {
     let bytes = state_dict::read_capped(path)?;
     let metadata = state_dict::safetensors_metadata(&bytes).map_err(Error::Failed)?;
-    let header = metadata.get(HEADER).ok_or_else(|| Error::new("it has no header of ours"))?;
+    let header = metadata.get(HEADER).ok_or_else(|| Error::new("it has no header of this worker"))?;
     let header = serde_json::from_str(header).map_err(|error| Error::new(error.to_string()))?;
     Ok((header, state_dict::from_safetensors(&bytes).map_err(Error::Failed)?))
 }

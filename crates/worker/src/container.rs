@@ -1,4 +1,4 @@
-//! The folder tree that SageMaker gives a container (`/opt/ml`), and how files are put into it whole.
+//! The folder tree that SageMaker gives a container (`/opt/ml`), and atomic writes into it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -10,13 +10,13 @@ use serde::Deserialize;
 
 use crate::error::{AtPath, Error, Result};
 
-/// The tree under `$SAGEMAKER_BASE_DIR`, `/opt/ml` where that is unset.
+/// The tree under `$SAGEMAKER_BASE_DIR`, by default `/opt/ml`.
 #[derive(Clone, Debug)]
 pub struct Container {
     base: PathBuf,
 }
 
-/// What SageMaker tells each instance of a training job about all of them (`resourceconfig.json`).
+/// The instances of a training job, as SageMaker lists them for each (`resourceconfig.json`).
 #[derive(Clone, Debug, Deserialize)]
 pub struct Resources {
     #[serde(default)]
@@ -36,7 +36,7 @@ impl Container {
         Self::new(std::env::var_os("SAGEMAKER_BASE_DIR").unwrap_or_else(|| "/opt/ml".into()))
     }
 
-    /// Where the model goes, and where an endpoint finds it.
+    /// Returns the folder of the model, which a training job writes and an endpoint reads.
     pub fn model(&self) -> PathBuf {
         self.base.join("model")
     }
@@ -54,7 +54,7 @@ impl Container {
         self.base.join("output/data").join(RESOURCES_FILE)
     }
 
-    /// Its text becomes the job's FailureReason.
+    /// Returns the file whose text becomes the job's FailureReason.
     pub fn failure(&self) -> PathBuf {
         self.base.join("output/failure")
     }
@@ -64,16 +64,16 @@ impl Container {
         Hyperparameters::from_strings(&map).map_err(|error| Error::new(error.to_string()))
     }
 
-    /// The folder of a channel that the job was given, or `None` where it wasn't.
+    /// Returns the folder of a channel, if the job has that channel.
     pub fn channel(&self, name: &str) -> Result<Option<PathBuf>> {
         let channels: Option<BTreeMap<String, serde_json::Value>> = self.config("inputdataconfig.json")?;
         let folder = self.base.join("input/data").join(name);
-        // Without the file, as when a person runs the worker by hand, what is there counts.
+        // There is no file if the worker does not run in SageMaker: then every existing folder is a channel.
         let given = channels.map_or_else(|| folder.is_dir(), |channels| channels.contains_key(name));
         Ok(given.then_some(folder))
     }
 
-    /// The job's instances; `None` where nobody says, as when a person runs the worker by hand.
+    /// Returns the job's instances, or `None` if the worker does not run in SageMaker.
     pub fn resources(&self) -> Result<Option<Resources>> {
         self.config("resourceconfig.json")
     }
@@ -92,7 +92,7 @@ pub fn create_folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path).at("create", path)
 }
 
-/// Writes a file so that, whenever the process dies, either all of it is there or nothing.
+/// Writes a file atomically: if the process dies, the file is complete or absent.
 pub fn write_whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
     let partial = path.with_extension("partial");
     let mut file = BufWriter::new(File::create(&partial).at("create", &partial)?);
@@ -100,7 +100,7 @@ pub fn write_whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Resu
     let file = file.into_inner().map_err(|error| error.into_error()).at("write", &partial)?;
     file.sync_all().at("write", &partial)?;
     fs::rename(&partial, path).at("write", path)?;
-    // The rename itself lasts only once the folder is on the disk.
+    // The rename is durable only when the folder is synced too.
     let folder = path.parent().unwrap_or(Path::new("."));
     File::open(folder).and_then(|folder| folder.sync_all()).at("write", path)
 }

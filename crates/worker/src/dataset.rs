@@ -17,7 +17,7 @@ pub struct Sample {
     pub label: usize,
 }
 
-/// The files of a dataset; nothing is decoded yet.
+/// The files of a dataset, which are not decoded yet.
 #[derive(Debug)]
 pub struct Dataset {
     /// Sorted by name, as torchvision numbers them.
@@ -30,10 +30,10 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Lists a dataset. Names that begin with a dot are passed over; every other file counts as an image,
-    /// since content, not the name, decides.
+    /// Lists a dataset. Ignores names that begin with a dot. Every other file counts as an image, whatever its name.
     ///
-    /// Errors: a missing split, splits whose classes differ, a class without an image.
+    /// # Errors
+    /// A split is missing, the splits have different classes, or a class has no image.
     pub fn open(root: &Path) -> Result<Self> {
         let classes = class_names(&root.join("train"))?;
         let mut digest = Sha256::new();
@@ -81,13 +81,13 @@ fn class_names(split: &Path) -> Result<Vec<String>> {
     }
 }
 
-/// Files under a class's folder, in torchvision's order, as paths relative to it, with their lengths in bytes.
+/// Returns the files under a class's folder in torchvision's order, as relative paths with their lengths in bytes.
 fn list_files(class: &Path, files: &mut Vec<(PathBuf, u64)>) -> Result<()> {
     let mut pending = vec![class.to_owned()];
     while let Some(folder) = pending.pop() {
         for (_, path) in visible_entries(&folder)? {
             let metadata = fs::symlink_metadata(&path).at("read", &path)?;
-            // A link could leave the channel or go round in circles, so links to folders aren't followed.
+            // A link could lead out of the channel or to one of its own parents, so links to folders aren't followed.
             if metadata.is_dir() {
                 pending.push(path);
             } else {
@@ -100,7 +100,7 @@ fn list_files(class: &Path, files: &mut Vec<(PathBuf, u64)>) -> Result<()> {
     Ok(())
 }
 
-/// Entries of a folder whose names don't begin with a dot, sorted by name.
+/// Returns the entries of a folder whose names don't begin with a dot, sorted by name.
 fn visible_entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).at("read", folder)? {

@@ -1,4 +1,4 @@
-//! What can go wrong in a job, in words that name the thing and the way out.
+//! Errors of a job. Each message names the cause and what to do.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -12,7 +12,7 @@ pub enum Error {
     /// libtorch refused an operation.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
-    /// SIGTERM arrived; what the last checkpoint holds is kept.
+    /// SIGTERM arrived. The last checkpoint stays.
     #[error("stopped by SIGTERM; the checkpoints are kept, and the same job resumes from the newest")]
     Stopped,
 }
@@ -25,7 +25,7 @@ impl Error {
     }
 }
 
-/// Says what was being done to which file when an operation failed.
+/// Adds the operation and the file to an error.
 pub trait AtPath<T> {
     /// `verb` completes "can't … `path`".
     fn at(self, verb: &str, path: &Path) -> Result<T>;

@@ -1,5 +1,5 @@
-//! The image URL that an endpoint is sent: fetched only from origins that its environment allows, and never from
-//! inside its own network, whatever a name resolves to and wherever a redirect leads.
+//! Fetches the image of a URL that an endpoint gets: only from origins that its environment allows, and never from its own
+//! network, whatever a name resolves to and wherever a redirect leads.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use url::{Host, Origin, Url};
 
 /// The largest body of a request or of a fetched image: InvokeEndpoint's limit.
 pub const MAX_BODY: usize = 6 << 20;
-/// How long an image may take, redirects included: a small part of the 60 s that an invocation has.
+/// How long an image may take, redirects included: a small part of the 60 s of an invocation.
 const TIME: Duration = Duration::from_secs(10);
-/// How often a URL may lead to another.
+/// The most redirects.
 const MAX_REDIRECTS: u32 = 3;
 
 /// Fetches images from some origins.
@@ -37,7 +37,7 @@ impl Fetcher {
     pub fn new(origins: &str) -> Result<Self, String> {
         let parts = origins.split(',').map(str::trim).filter(|part| !part.is_empty());
         let origins = parts.map(|part| {
-            // A path, a question or a user in it would look as if it narrowed what is allowed.
+            // A path, a query or a user would look like a restriction, but would not be one.
             let bare = |url: &Url| {
                 let rest = (url.path(), url.query(), url.fragment(), url.username(), url.password());
                 matches!(url.scheme(), "http" | "https") && rest == ("/", None, None, "", None)
@@ -51,13 +51,13 @@ impl Fetcher {
         Ok(Self { origins, time: TIME, resolver: Arc::new(DefaultResolver::default()) })
     }
 
-    /// Gives the bytes behind a URL, [`MAX_BODY`] at most. It blocks.
+    /// Returns the bytes at a URL, at most [`MAX_BODY`]. It blocks.
     ///
     /// # Errors
-    /// Why they can't be had; nothing of what a server answered is in it.
+    /// A message that contains nothing of a server's response.
     pub fn get(&self, url: &str) -> Result<Vec<u8>, String> {
         if self.origins.is_empty() {
-            return Err("URLs are off: an endpoint that fetches what it is told to can be turned against its own \
+            return Err("URLs are off: an endpoint that fetches any URL can be used to attack its own \
                         network. Send {\"image\": base64}, or deploy it with the `image_origins` that it may fetch from"
                 .to_owned());
         }
@@ -79,10 +79,10 @@ impl Fetcher {
         Err(format!("it is redirected more than {MAX_REDIRECTS} times"))
     }
 
-    /// Asks for one URL, and follows nothing.
+    /// Requests one URL, and follows no redirect.
     fn ask(&self, url: &Url, deadline: Instant) -> Result<Response<Body>, String> {
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("it holds credentials".to_owned());
+            return Err("it contains credentials".to_owned());
         }
         let origin = url.origin();
         if !self.origins.contains(&origin) {
@@ -102,7 +102,7 @@ impl Fetcher {
             .timeout_global(Some(deadline.saturating_duration_since(Instant::now())))
             .max_redirects(0)
             .http_status_as_error(false)
-            // A proxy would resolve the name once more, by itself.
+            // A proxy would resolve the name again.
             .proxy(None)
             .build();
         let guard = Guard { resolver: self.resolver.clone(), named };
@@ -110,25 +110,25 @@ impl Fetcher {
         agent.get(url.as_str()).call().map_err(|error| self.in_words(&error))
     }
 
-    /// An error in words that can hold nothing of what a server sent.
+    /// Returns an error's message, which contains nothing that a server sent.
     fn in_words(&self, error: &ureq::Error) -> String {
         match error {
             ureq::Error::Timeout(_) => format!("it takes longer than {:?}", self.time),
             ureq::Error::BodyExceedsLimit(_) => format!("it is over {MAX_BODY} bytes"),
-            ureq::Error::HostNotFound => "its host isn't known".to_owned(),
+            ureq::Error::HostNotFound => "its host is unknown".to_owned(),
             ureq::Error::Io(error) => format!("the connection failed: {}", error.kind()),
             ureq::Error::Other(guarded) => guarded.to_string(),
-            _ => "its server can't be understood".to_owned(),
+            _ => "its server's response can't be read".to_owned(),
         }
     }
 }
 
-/// Resolves a name and refuses it if it leads inside. The addresses that it gives are those that are connected to: the
-/// name isn't resolved again, so it can't mean something else by then.
+/// Resolves a name, and refuses it if it has an address that isn't public. The connection uses the returned addresses: the
+/// name isn't resolved again, so it can't have changed in between.
 #[derive(Debug)]
 struct Guard {
     resolver: Arc<dyn Resolver>,
-    /// The address that an allowed origin itself names.
+    /// The address in the URL, if its host is one: the origin is allowed explicitly.
     named: Option<SocketAddr>,
 }
 
@@ -148,10 +148,10 @@ impl Resolver for Guard {
     }
 }
 
-/// Whether an address is one that the internet routes to, by IANA's registries of special-purpose addresses:
+/// Whether the internet routes to an address, by IANA's registries of special-purpose addresses:
 /// <https://www.iana.org/assignments/iana-ipv4-special-registry>, <https://www.iana.org/assignments/iana-ipv6-special-registry>.
 fn is_public(address: IpAddr) -> bool {
-    // What wraps an IPv4 address is judged by it.
+    // An address that wraps an IPv4 address counts as that.
     match address.to_canonical() {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),
@@ -174,7 +174,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    // Global unicast is 2000::/3 alone: no loopback, unique-local, link-local, multicast or NAT64 is in it.
+    // Global unicast is only 2000::/3, without loopback, unique-local, link-local, multicast and NAT64.
     let segments = address.segments();
     let global = segments[0] & 0xe000 == 0x2000;
     let special = match segments {

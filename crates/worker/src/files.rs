@@ -1,4 +1,4 @@
-//! `opsml-worker files`: what must be copied for the worker to run on another machine.
+//! `opsml-worker files`: the files to copy to run the worker on another machine.
 
 use std::ffi::{CStr, OsStr, c_int, c_void};
 use std::os::unix::ffi::OsStrExt as _;
@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{AtPath, Result};
 
-/// What belongs to a machine: the parts of glibc, which go with its loader, and GCC's runtime, which goes with its
-/// glibc. Built on Debian 12, libtorch and this program ask for glibc 2.34 and the libstdc++ of GCC 9, while Debian's
-/// own libstdc++ asks for glibc 2.36, and so would not start on Amazon Linux 2023.
+/// Libraries that are not copied, because every machine has its own: the parts of glibc, which must fit its loader, and
+/// GCC's runtime, which must fit its glibc. Built on Debian 12, libtorch and this program ask for glibc 2.34 and the
+/// libstdc++ of GCC 9, while Debian's own libstdc++ asks for glibc 2.36, and so would not start on Amazon Linux 2023.
 const OF_THE_SYSTEM: [&str; 13] = [
     "ld-linux",
     "libanl.",
@@ -25,8 +25,8 @@ const OF_THE_SYSTEM: [&str; 13] = [
     "libutil.",
 ];
 
-/// This program, and the shared objects that it was started with, but for the system's. The program finds them in a
-/// folder `lib` beside it, under the file names that they have here.
+/// Returns this program and its shared objects, except those of the system. The program finds them in a folder `lib` beside
+/// it, under the same file names.
 pub fn files() -> Result<Vec<PathBuf>> {
     let mut files = vec![std::env::current_exe().at("find", Path::new("this program"))?];
     let mut loaded: Vec<PathBuf> = Vec::new();
@@ -40,7 +40,7 @@ pub fn files() -> Result<Vec<PathBuf>> {
 }
 
 unsafe extern "C" fn note(object: *mut libc::dl_phdr_info, _size: usize, loaded: *mut c_void) -> c_int {
-    // SAFETY: the loader gives an object whose name is a C string, or null; `loaded` is what `files` gave.
+    // SAFETY: the loader passes an object whose name is a C string or null; `loaded` is the pointer that `files` passed.
     let (name, loaded) = unsafe { ((*object).dlpi_name, &mut *loaded.cast::<Vec<PathBuf>>()) };
     if !name.is_null() {
         // SAFETY: see above.

@@ -1,8 +1,8 @@
-//! The instances of a training job: which of the images each one takes, and what they compute together.
+//! The instances of a training job: how they share the images, and what they compute together.
 //!
-//! What is done here is what PyTorch's DistributedSampler and DistributedDataParallel do, so that a job of N instances
-//! with `batch_size` B takes the steps of one with `batch_size` N × B (but for batch norm, whose statistics in
-//! training are those of the instance's own batch). On one instance nothing here does anything.
+//! As with PyTorch's DistributedSampler and DistributedDataParallel, a job of N instances with `batch_size` B takes the same
+//! steps as one instance with `batch_size` N × B, except for batch norm, which uses the statistics of the instance's own
+//! batch in training. On a single instance, these functions do nothing.
 
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,33 +16,33 @@ use crate::container::{Container, Resources};
 use crate::error::{Error, Result};
 use crate::process_group::{Membership, ProcessGroup};
 
-/// Where the first instance is found, as PyTorch's own launchers say it.
+/// The environment variable with the first instance's address, as in PyTorch's launchers.
 const HOST_ENV: &str = "MASTER_ADDR";
 const PORT_ENV: &str = "MASTER_PORT";
-/// The port that SageMaker's toolkits take; the instances of a job reach each other on every port.
+/// The port that SageMaker's toolkits use. The instances of a job can reach each other on every port.
 const DEFAULT_PORT: u16 = 7777;
 
-/// How long an instance waits for the others: for their download at the start, for their slowest batch later on. One
-/// that ends is noticed at once, since its connections close; this is for one that hangs or is cut off.
+/// How long an instance waits for the others: at the start for their download, later for their slowest batch. This is for an
+/// instance that hangs or is disconnected. If one ends, its connections close, which the others notice at once.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Tensors travel in buckets of about this size, which is DistributedDataParallel's.
+/// The size of the buckets in which tensors are sent: that of DistributedDataParallel.
 const BUCKET_BYTES: usize = 25 << 20;
 
 /// All instances of this job, as one of them sees them.
 pub struct Instances<'a> {
     /// This one's number, from 0.
     rank: usize,
-    /// Their names; this one's is at `rank`.
+    /// The names of all instances. This one's is at `rank`.
     hosts: Vec<String>,
-    /// `None` for a single one. It isn't dropped where a job fails: the others must not see the connections close, and
-    /// end, before this instance has told its reason and ended itself.
+    /// `None` for a single instance. It isn't dropped when the job fails: the others would see the connections close, and end
+    /// before this instance has written its reason.
     group: Option<ManuallyDrop<ProcessGroup>>,
     stop: &'a AtomicBool,
 }
 
 impl<'a> Instances<'a> {
-    /// Meets the job's other instances, where it has any. `stop` is set by SIGTERM.
+    /// Connects to the job's other instances, if there are any. SIGTERM sets `stop`.
     pub fn join(container: &Container, stop: &'a AtomicBool) -> Result<Self> {
         let resources = container.resources()?.filter(|resources| resources.hosts.len() > 1);
         let Some(Resources { current_host, hosts, network_interface_name }) = resources else {
@@ -75,7 +75,7 @@ impl<'a> Instances<'a> {
     fn join_group(&self, member: Membership) -> Result<ProcessGroup> {
         let place = format!("{}:{}", member.host, member.port);
         let (sender, receiver) = sync_channel(1);
-        // On a thread of its own, since SIGTERM must end the job while it waits for an instance that isn't there yet.
+        // On another thread, because SIGTERM must end the job while it waits for an instance that hasn't started.
         thread::spawn(move || sender.send(ProcessGroup::join(&member)));
         loop {
             match receiver.recv_timeout(Duration::from_millis(50)) {
@@ -93,7 +93,7 @@ impl<'a> Instances<'a> {
         }
     }
 
-    /// Whether this is the one that writes the model, the metrics and the checkpoints.
+    /// Whether this instance writes the model, the metrics and the checkpoints.
     pub fn is_first(&self) -> bool {
         self.rank == 0
     }
@@ -102,24 +102,24 @@ impl<'a> Instances<'a> {
         self.hosts.len()
     }
 
-    /// Whether SIGTERM has come here. The others learn it by [`Self::sum`].
+    /// Whether this instance got SIGTERM. [`Self::sum`] informs the others.
     pub fn stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// This instance's share of an epoch's order: every Nth image. All shares are of one length, so that no instance
-    /// waits for a batch that another doesn't have; where the order is too short for that, its first images come again.
+    /// Returns this instance's share of an epoch's order: every Nth image. All shares have the same length, so that all
+    /// instances have the same number of batches. If necessary, the first images are used twice.
     pub fn share(&self, order: &[usize]) -> Vec<usize> {
         let length = order.len().div_ceil(self.count());
         order.iter().cycle().skip(self.rank).step_by(self.count()).take(length).copied().collect()
     }
 
-    /// This instance's part of what must be looked at exactly once.
+    /// Returns this instance's share of images that are evaluated exactly once.
     pub fn part<T>(&self, all: Vec<T>) -> Vec<T> {
         all.into_iter().skip(self.rank).step_by(self.count()).collect()
     }
 
-    /// The sums over all instances; [`Error::Stopped`] on every one where SIGTERM has come to any.
+    /// Returns the sums over all instances, or on each [`Error::Stopped`] if any got SIGTERM.
     pub fn sum<const N: usize>(&self, values: [f64; N]) -> Result<[f64; N]> {
         let mut all = [0.0; N];
         let mut sums = values.to_vec();
@@ -154,7 +154,7 @@ impl<'a> Instances<'a> {
         in_buckets(tensors, |buckets| self.done(group.broadcast(buckets)))
     }
 
-    /// The first instance's numbers.
+    /// Returns the first instance's numbers.
     pub fn of_first<const N: usize>(&self, mut numbers: [i64; N]) -> Result<[i64; N]> {
         let tensor = Tensor::f_from_slice(&numbers)?;
         self.follow_first(std::slice::from_ref(&tensor))?;
@@ -162,7 +162,7 @@ impl<'a> Instances<'a> {
         Ok(numbers)
     }
 
-    /// Refuses instances that don't have the same job: the same SHA-256 over what it depends on.
+    /// Refuses instances whose jobs differ, by the SHA-256 over what a job depends on.
     pub fn check_same_job(&self, digest: &[u8; 32]) -> Result<()> {
         let tensor = Tensor::f_from_slice(digest)?;
         self.follow_first(std::slice::from_ref(&tensor))?;
@@ -178,7 +178,7 @@ impl<'a> Instances<'a> {
         }
     }
 
-    /// Ends the work in common, once every instance has come here.
+    /// Waits for all instances, and ends the work together.
     pub fn leave(mut self) -> Result<()> {
         let Some(group) = self.group.take() else { return Ok(()) };
         self.done(group.barrier())?;
@@ -188,7 +188,7 @@ impl<'a> Instances<'a> {
 
     fn done(&self, result: std::result::Result<(), String>) -> Result<()> {
         result.map_err(|why| match self.stopping() {
-            // The others got SIGTERM, too, and one of them was killed for not heeding it.
+            // The others got SIGTERM too, and one of them was killed because it did not end in time.
             true => Error::Stopped,
             false => Error::new(format!(
                 "{self} lost the other instances ({why}): the log of the one that ended first says why"
@@ -197,7 +197,7 @@ impl<'a> Instances<'a> {
     }
 }
 
-/// `rank 1 of 2 (algo-2)`
+/// Returns `rank 1 of 2 (algo-2)`.
 impl std::fmt::Display for Instances<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "rank {} of {} ({})", self.rank, self.count(), self.hosts[self.rank])
@@ -238,8 +238,8 @@ fn in_buckets(tensors: &[Tensor], act: impl Fn(&[Tensor]) -> Result<()>) -> Resu
     })
 }
 
-/// The same values in the order of their memory where that is channels last, so that flattening them copies nothing.
-/// All instances run the same program, so a tensor lies in memory the same way on each.
+/// Returns a view in the order of the memory if that is channels last, so that flattening copies nothing. All instances run
+/// the same program, so a tensor has the same layout on each.
 fn memory_order(tensor: &Tensor) -> Result<Tensor> {
     if tensor.dim() == 4 {
         let inside_out = tensor.f_permute([0, 2, 3, 1])?;

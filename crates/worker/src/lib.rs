@@ -1,11 +1,11 @@
-//! Trains and serves image classifiers with libtorch, as a container that SageMaker runs would.
+//! Trains and serves image classifiers with libtorch, with the interface of SageMaker's containers.
 //!
 //! `opsml-worker train` is one instance of a training job ([`train`]), `opsml-worker serve` one of an endpoint
-//! ([`serve`], which may [`fetch`] images); `opsml-worker files` lists what either needs on another machine ([`files`]).
+//! ([`serve`], which may [`fetch`] images); `opsml-worker files` lists the files that another machine needs ([`files`]).
 //! A job: [`container`] finds its configuration, [`dataset`] lists the images, [`loader`] makes batches of them on
-//! threads with [`picture`], [`resnet`] is the network, [`optimizer`] moves its weights, [`checkpoint`] keeps them,
+//! threads with [`picture`], [`resnet`] is the network, [`optimizer`] updates its weights, [`checkpoint`] saves them,
 //! [`weights`] reads and writes them in the formats of [`state_dict`] and [`pth`] (whose pickles [`pickle`] reads).
-//! [`instances`] shares a job among several, over a [`process_group`]; [`usage`] records what it takes.
+//! [`instances`] shares a job among several instances, over a [`process_group`]; [`usage`] records CPU and memory.
 
 pub mod checkpoint;
 pub mod container;

@@ -1,4 +1,4 @@
-//! Batches of images, made by threads beside the training step, in an order that doesn't depend on them.
+//! Batches of images. Threads prepare them during the training steps; their order doesn't depend on the threads.
 
 use std::fs;
 use std::num::NonZero;
@@ -14,20 +14,20 @@ use crate::dataset::Sample;
 use crate::error::{AtPath, Error, Result};
 use crate::picture::{self, Picture, random_for};
 
-/// Bytes of decoded images that a job keeps in memory, all splits together.
+/// The most bytes of decoded images that a job keeps in memory, for all splits together.
 pub const CACHE_BYTES: u64 = 512 << 20;
 
 /// The largest image file, in bytes.
 pub const MAX_IMAGE_FILE: u64 = 64 << 20;
 
-/// Batches that each thread makes ahead.
+/// How many batches each thread prepares ahead.
 const AHEAD: usize = 2;
 
-/// What `random_for` numbers are drawn for.
+/// The purposes of `random_for`'s numbers.
 const SHUFFLE: u64 = 1;
 const AUGMENT: u64 = 2;
 
-/// One split's images, decoded once where they fit in memory.
+/// A split's images. They are decoded only once if they fit into memory.
 pub struct Split {
     samples: Vec<Sample>,
     transform: Option<Transform>,
@@ -41,15 +41,15 @@ pub struct Batch {
     pub labels: Tensor,
 }
 
-/// What the threads send: tensors are made on the receiving side alone.
+/// A batch as a thread sends it. Only the receiver creates tensors.
 struct RawBatch {
     rgb: Vec<u8>,
     labels: Vec<i64>,
 }
 
 impl Split {
-    /// Checks every image's header, and decodes those of a split that fits in what is left of `cache_bytes`.
-    /// `transform` is `None` for a split that is only resized.
+    /// Checks every image's header. Decodes the images if they fit into the rest of `cache_bytes`. `transform` is `None` for
+    /// a split that is only resized.
     pub fn open(
         samples: Vec<Sample>,
         transform: Option<Transform>,
@@ -60,7 +60,7 @@ impl Split {
             let bytes = read_image(sample)?;
             picture::dimensions(&bytes).map_err(|error| broken(sample, &error))
         })?;
-        // A random crop needs the whole image each time; everything else begins with the resize.
+        // A random crop needs the whole image each time. Every other transform begins with the resize.
         let whole = transform == Some(Transform::RandomResizedCrop);
         let bytes: u64 = dimensions
             .iter()
@@ -85,7 +85,7 @@ impl Split {
         self.samples.is_empty()
     }
 
-    /// The order of the images in an epoch.
+    /// Returns the order of the images in an epoch.
     pub fn shuffled(&self, seed: u64, epoch: u32) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.len()).collect();
         order.shuffle(&mut random_for(seed, SHUFFLE, epoch, 0));
@@ -119,8 +119,8 @@ impl Split {
         }
     }
 
-    /// Starts threads that make the batches given by `batches` (indices of images), and returns them in that order.
-    /// The threads end when the batches are dropped.
+    /// Starts threads that prepare the batches, given as indices of images, and returns the batches in that order. The
+    /// threads end when the result is dropped.
     pub fn batches<'scope, 'env>(
         &'env self,
         scope: &'scope Scope<'scope, 'env>,
@@ -129,7 +129,7 @@ impl Split {
         epoch: u32,
     ) -> impl Iterator<Item = Result<Batch>> + use<'env> {
         let threads = threads().min(batches.len()).max(1);
-        // Thread k makes batches k, k + threads, …; asking the threads in turn gives them in order.
+        // Thread k prepares the batches k, k + threads, …: receiving from each thread in turn keeps the order.
         let receivers: Vec<Receiver<Result<RawBatch>>> = (0..threads)
             .map(|first| {
                 let (sender, receiver) = sync_channel(AHEAD);
@@ -184,8 +184,8 @@ fn threads() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// Maps samples on every core; the result is in their order, and an error is that of the first sample that has one
-/// among those tried.
+/// Maps samples on all cores. Returns the results in the order of the samples, or the error of the first sample that
+/// failed.
 fn in_parallel<T: Send>(samples: &[Sample], map: impl Fn(&Sample) -> Result<T> + Sync) -> Result<Vec<T>> {
     const CHUNK: usize = 16;
     let next = AtomicUsize::new(0);

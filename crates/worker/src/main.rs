@@ -14,7 +14,7 @@ use opsml_worker::error::{AtPath, Error, Result};
 use opsml_worker::usage::Recorder;
 use opsml_worker::{files, serve, train};
 
-/// What a shell reports of a process that SIGTERM ended: 128 + 15.
+/// The exit code that shells report of a process that SIGTERM ended: 128 + 15.
 const EXIT_STOPPED: i32 = 143;
 const EXIT_FAILED: i32 = 1;
 
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         ["train"] => run_training,
         ["serve"] => |container| serve::serve(&container.model()),
         ["files"] => print_files,
-        // That it answers at all says that libtorch was found.
+        // The program starts only if libtorch is found.
         ["--version"] => {
             println!("opsml-worker {}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // Parts of tch panic where libtorch throws; the job must still say why it failed.
+    // Some functions of tch panic when libtorch throws. The job must still report why it failed.
     panic::set_hook(Box::new(|_| {}));
     let result = panic::catch_unwind(AssertUnwindSafe(|| command(&container))).unwrap_or_else(|panic| {
         Err(Error::new(format!("a bug in opsml-worker, or libtorch failed: {}", panic_text(&*panic))))
@@ -60,17 +60,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// Ends without C++'s destructors of static objects: threads of libtorch's may still use them.
+/// Ends the process without C++'s destructors of static objects, which threads of libtorch may still use.
 fn end(code: i32) -> ! {
     let _ = std::io::stdout().flush();
-    // SAFETY: it takes a number, and doesn't return.
+    // SAFETY: `_exit` takes a number and does not return.
     unsafe { libc::_exit(code) }
 }
 
 fn run_training(container: &Container) -> Result<()> {
     let failure = container.failure();
     if failure.exists() {
-        // It is an earlier attempt's.
+        // The file is from an earlier attempt.
         fs::remove_file(&failure).at("remove", &failure)?;
     }
     let stop = Arc::new(AtomicBool::new(false));
@@ -80,7 +80,7 @@ fn run_training(container: &Container) -> Result<()> {
     train::train(container, &stop)
 }
 
-/// A path a line: the program, then the libraries that it needs in a folder `lib` beside it.
+/// Prints one path on each line: the program, then the libraries that it needs in a folder `lib` beside it.
 fn print_files(_: &Container) -> Result<()> {
     for file in files::files()? {
         println!("{}", file.display());

@@ -1,5 +1,5 @@
-//! Adam and SGD as `torch.optim` has them, with their state in our hands: tch's own can't be saved, and a job that
-//! resumes must go on exactly as if it had not stopped.
+//! Adam and SGD as in `torch.optim`. A job that resumes must continue exactly as if it had not stopped, so the state must be
+//! saved, which tch's optimizers do not support.
 
 use opsml_contract::{Hyperparameters, Optimizer as Kind, Schedule};
 use tch::{Tensor, no_grad};
@@ -17,11 +17,11 @@ pub struct Optimizer {
     kind: Kind,
     learning_rate: f64,
     schedule: Schedule,
-    /// Steps that the job has.
+    /// The steps of the whole job.
     planned: u64,
     momentum: f64,
     weight_decay: f64,
-    /// Steps made.
+    /// The steps taken so far.
     steps: i64,
     slots: Vec<Slot>,
 }
@@ -36,7 +36,7 @@ struct Slot {
 }
 
 impl Optimizer {
-    /// An optimizer of these weights, by name, for a job of `planned` steps.
+    /// Returns an optimizer for these weights by name, for a job of `planned` steps.
     pub fn new(
         hyperparameters: &Hyperparameters,
         planned: u64,
@@ -58,7 +58,7 @@ impl Optimizer {
         })
     }
 
-    /// Computes the gradients of `loss`; gives them by reference.
+    /// Computes the gradients of `loss`, and returns references to them.
     pub fn backward(&mut self, loss: &Tensor) -> Result<Vec<Tensor>> {
         for slot in &mut self.slots {
             slot.weight.zero_grad();
@@ -96,7 +96,7 @@ impl Optimizer {
                 Kind::Adam => {
                     let _ = slot.first.f_lerp_(&gradient, 1.0 - BETA1)?;
                     let _ = slot.second.f_lerp_(&gradient.f_square()?, 1.0 - BETA2)?;
-                    // lr/c1 · m / (√v/√c2 + ε), with the scalars moved to where they cost no pass of their own.
+                    // lr/c1 · m / (√v/√c2 + ε), arranged so that the scalars need no additional pass.
                     let scale = correction1 / learning_rate;
                     let mut denominator = slot.second.f_sqrt()?.f_mul_scalar_(scale / correction2.sqrt())?;
                     let _ = denominator.f_add_scalar_(scale * EPSILON)?;
@@ -107,7 +107,7 @@ impl Optimizer {
         Ok(())
     }
 
-    /// Everything that the next step depends on, but for the weights themselves.
+    /// Returns everything that the next step depends on, except the weights.
     pub fn state_dict(&self) -> Result<StateDict> {
         let mut state = vec![("steps".to_owned(), Array::from_tensor(&Tensor::from(self.steps))?)];
         for slot in &self.slots {
@@ -119,14 +119,14 @@ impl Optimizer {
         Ok(state)
     }
 
-    /// Takes over the state that the first instance has.
+    /// Replaces the state by the first instance's.
     pub fn follow_first(&mut self, instances: &Instances<'_>) -> Result<()> {
         [self.steps] = instances.of_first([self.steps])?;
         let moments = self.slots.iter().flat_map(|slot| [&slot.first, &slot.second]);
         instances.follow_first(&moments.map(Tensor::shallow_clone).collect::<Vec<_>>())
     }
 
-    /// Takes over what [`Self::state_dict`] gave.
+    /// Loads the result of [`Self::state_dict`].
     pub fn load(&mut self, state: &StateDict) -> Result<()> {
         let find = |name: &str| match state.iter().find(|(other, _)| other == name) {
             Some((_, array)) => array.to_tensor(),

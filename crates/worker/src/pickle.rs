@@ -1,28 +1,28 @@
-//! The part of Python's pickle format that a state dict needs, read without ever executing anything.
+//! Reads the part of Python's pickle format that a state dict needs, without executing anything.
 //!
-//! A pickle is a program. This reader knows the few instructions and the few names that `torch.save` writes for a
-//! dict of tensors, and refuses every other one; it can build nothing but the values below.
+//! A pickle is a program. This reader has only the instructions and names that `torch.save` writes for a dict of tensors, and
+//! refuses every other one. It can create only the values below.
 //! Instructions: CPython's `Lib/pickletools.py`. Names: PyTorch's `torch/_weights_only_unpickler.py`.
 
 use std::rc::Rc;
 
-/// Deeper nesting than any state dict has; it bounds the recursion when a value is dropped.
+/// The deepest nesting that is accepted: more than any state dict has. It limits the recursion when a value is dropped.
 const MAX_DEPTH: u8 = 16;
-/// More values than any state dict has, on the stack and in the memo.
+/// The most values on the stack and in the memo: more than any state dict has.
 const MAX_VALUES: usize = 4_000_000;
 
-/// Where a tensor's values lie in the file.
+/// The place of a tensor's values in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Storage {
     /// `FloatStorage`, `LongStorage`, …
     pub class: Rc<str>,
     /// The storage's name in the file.
     pub key: Rc<str>,
-    /// Elements that the pickle says it has.
+    /// The number of elements, as the pickle declares it.
     pub elements: u64,
 }
 
-/// A view of a storage; sizes, strides and the offset count elements.
+/// A view of a storage. Sizes, strides and the offset are numbers of elements.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorView {
     pub storage: Storage,
@@ -34,7 +34,7 @@ pub struct TensorView {
 #[derive(Clone, Debug)]
 enum Value {
     Mark,
-    /// `None`, booleans, floats: allowed, and never needed.
+    /// `None`, booleans and floats, which are accepted and not used.
     Other,
     Int(i64),
     Text(Rc<str>),
@@ -42,8 +42,8 @@ enum Value {
     Tuple(Rc<[Value]>, u8),
     Storage(Storage),
     Tensor(Rc<TensorView>),
-    /// A dict, and the first of its keys whose value isn't a tensor: fine in the metadata that `BUILD` drops, and
-    /// nowhere else.
+    /// A dict, and the first of its keys whose value isn't a tensor. Such a key is accepted only in the metadata that `BUILD`
+    /// drops.
     Dict(Views, Option<Rc<str>>),
     List,
 }
@@ -67,7 +67,7 @@ pub fn read_state_dict(bytes: &[u8]) -> Result<Views, String> {
         Value::Dict(_, Some(name)) => {
             Err(format!("its entry {name:?} isn't a tensor: save model.state_dict() alone"))
         }
-        _ => Err("it holds something else than a dict of tensors: save model.state_dict()".to_owned()),
+        _ => Err("it is not a dict of tensors: save model.state_dict()".to_owned()),
     }
 }
 
@@ -88,7 +88,7 @@ impl Machine<'_> {
                     [0..=5] => {}
                     [version] => return Err(format!("pickle protocol {version} isn't known")),
                 },
-                // FRAME: its length is of no use to a reader that has all the bytes.
+                // FRAME: the reader has all bytes, so it does not need the length.
                 0x95 => drop(self.take::<8>()?),
                 b'.' => return self.pop(),
                 b'(' => self.push(Value::Mark)?,
@@ -151,7 +151,7 @@ impl Machine<'_> {
                     let items = self.pop_to_mark()?;
                     self.set_items(items)?;
                 }
-                // BUILD: a state dict's `_metadata`, which nothing here needs.
+                // BUILD: a state dict's `_metadata`, which is not used.
                 b'b' => drop(self.pop()?),
                 b'Q' => {
                     let id = self.pop()?;
@@ -219,7 +219,7 @@ impl Machine<'_> {
         for slot in value.iter_mut().take(length.into()) {
             [*slot] = self.take()?;
         }
-        // Two's complement: the sign bit of the last byte goes on to the left.
+        // Two's complement: extends the sign bit of the last byte.
         let shift = 64 - 8 * u32::from(length);
         Ok(i64::from_le_bytes(value).checked_shl(shift).unwrap_or(0) >> shift.min(63))
     }
@@ -277,7 +277,7 @@ impl Machine<'_> {
     }
 
     fn remember(&mut self, index: usize) -> Result<(), String> {
-        // A dict that is still being filled would go stale in the memo; nothing that `torch.save` writes recalls one.
+        // The memo would have an incomplete copy of a dict that is still being filled. `torch.save` never recalls one.
         let value = match self.stack.last().ok_or("its pickle remembers nothing")? {
             Value::Dict(..) => Value::Other,
             value => value.clone(),

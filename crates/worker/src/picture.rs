@@ -9,7 +9,7 @@ use opsml_contract::Transform;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// The most pixels that an image may have; a small file can claim gigabytes.
+/// The most pixels of an image. A small file can declare gigabytes.
 pub const MAX_PIXELS: u64 = 64_000_000;
 
 /// An 8-bit RGB image, row by row.
@@ -21,7 +21,7 @@ pub struct Picture {
     pub rgb: Vec<u8>,
 }
 
-/// The width and height that an image's header states, in pixels.
+/// Returns the width and height in an image's header, in pixels.
 pub fn dimensions(bytes: &[u8]) -> Result<(u32, u32), String> {
     let reader = reader(bytes)?;
     let (width, height) = reader.into_dimensions().map_err(|error| error.to_string())?;
@@ -48,7 +48,7 @@ fn reader(bytes: &[u8]) -> Result<ImageReader<Cursor<&[u8]>>, String> {
 }
 
 impl Picture {
-    /// Decodes a JPEG or PNG of any colour type; transparency is dropped, as Pillow's `convert("RGB")` does.
+    /// Decodes a JPEG or PNG of any colour type. Drops transparency, as Pillow's `convert("RGB")` does.
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
         let (width, height) = dimensions(bytes)?;
         let rgb = reader(bytes)?.decode().map_err(|error| error.to_string())?.into_rgb8().into_raw();
@@ -83,7 +83,7 @@ impl Picture {
         }
     }
 
-    /// Brings a training image to `size` × `size`.
+    /// Returns a training image, augmented, with `size` × `size` pixels.
     pub fn augment(&self, transform: Transform, size: u32, random: &mut StdRng) -> Result<Self, String> {
         let mut picture = match transform {
             Transform::RandomResizedCrop => {
@@ -99,7 +99,8 @@ impl Picture {
     }
 }
 
-/// torchvision's `RandomResizedCrop.get_params` with scale (0.08, 1) and ratio (3/4, 4/3): left, top, width, height.
+/// Returns the left, top, width and height of a random crop, as torchvision's `RandomResizedCrop.get_params` with scale
+/// (0.08, 1) and ratio (3/4, 4/3).
 fn random_resized_crop(width: u32, height: u32, random: &mut StdRng) -> (u32, u32, u32, u32) {
     let (w, h) = (f64::from(width), f64::from(height));
     let (low, high) = (3.0_f64 / 4.0, 4.0_f64 / 3.0);
@@ -114,7 +115,7 @@ fn random_resized_crop(width: u32, height: u32, random: &mut StdRng) -> (u32, u3
             return (left, top, crop_w, crop_h);
         }
     }
-    // No luck with a very long image: the largest crop in the middle whose ratio is allowed.
+    // A very long image: the largest crop in the centre with an allowed ratio.
     let (crop_w, crop_h) = match w / h {
         ratio if ratio < low => (width, ((w / low).round() as u32).clamp(1, height)),
         ratio if ratio > high => (((h * high).round() as u32).clamp(1, width), height),
@@ -123,8 +124,8 @@ fn random_resized_crop(width: u32, height: u32, random: &mut StdRng) -> (u32, u3
     ((width - crop_w) / 2, (height - crop_h) / 2, crop_w, crop_h)
 }
 
-/// The random numbers that belong to one purpose, epoch and image of a run, whatever was drawn before: so a
-/// resumed run draws what an uninterrupted one does, and the number of threads doesn't matter.
+/// Returns the random numbers for a purpose, an epoch and an image. They don't depend on earlier ones, so a resumed job has
+/// the same as an uninterrupted one, with any number of threads.
 pub fn random_for(seed: u64, purpose: u64, epoch: u32, index: usize) -> StdRng {
     let mut key = [0; 32];
     for (part, value) in key.chunks_exact_mut(8).zip([seed, purpose, u64::from(epoch), index as u64]) {

@@ -1,5 +1,5 @@
-//! Processes that compute as one: libtorch's c10d over Gloo, which is what PyTorch's DistributedDataParallel runs on
-//! CPUs. The C++ side is `c10d/process_group.cpp`.
+//! A group of processes that compute together, by libtorch's c10d over Gloo, as PyTorch's DistributedDataParallel does on
+//! CPUs. The C++ part is `c10d/process_group.cpp`.
 
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -10,22 +10,22 @@ use std::time::Duration;
 use tch::Tensor;
 use torch_sys::C_tensor;
 
-/// What a process must know to join the others.
+/// What a process needs to join the group.
 #[derive(Clone, Debug)]
 pub struct Membership {
-    /// Where rank 0 is found: a name or an address.
+    /// The name or the address of rank 0.
     pub host: String,
     pub port: u16,
     /// From 0.
     pub rank: usize,
     pub size: usize,
-    /// The network interface that the others reach this process by; that of the machine's name where it is empty.
+    /// The network interface by which the others reach this process. If it is empty, the one of the machine's name.
     pub interface: String,
-    /// How long one waits for the others: at the start, and in each call.
+    /// How long to wait for the others, at the start and in each call.
     pub timeout: Duration,
 }
 
-/// A process's place among the others. All must make the same calls in the same order.
+/// A process's membership in the group. All processes must make the same calls in the same order.
 pub struct ProcessGroup(NonNull<Group>);
 
 // SAFETY: the C++ object is bound to no thread; calls at the same time are ruled out, as it isn't `Sync`.
@@ -47,33 +47,33 @@ unsafe extern "C" {
         interface: *const c_char,
         timeout_ms: i64,
         why: *mut c_char,
-        room: usize,
+        capacity: usize,
     ) -> *mut Group;
     fn opsml_group_sum(
         group: *mut Group,
         tensors: *const *const C_tensor,
         count: usize,
         why: *mut c_char,
-        room: usize,
+        capacity: usize,
     ) -> bool;
     fn opsml_group_broadcast(
         group: *mut Group,
         tensors: *const *const C_tensor,
         count: usize,
         why: *mut c_char,
-        room: usize,
+        capacity: usize,
     ) -> bool;
-    fn opsml_group_barrier(group: *mut Group, why: *mut c_char, room: usize) -> bool;
+    fn opsml_group_barrier(group: *mut Group, why: *mut c_char, capacity: usize) -> bool;
     fn opsml_group_leave(group: *mut Group);
 }
 
 impl ProcessGroup {
-    /// Meets the others; returns once all are connected with all.
+    /// Joins the group. Returns when all processes are connected.
     ///
     /// # Errors
-    /// In libtorch's words: some didn't come in time, the name or the interface is unknown, the port is taken.
+    /// libtorch's message: a process did not join in time, the name or the interface is unknown, or the port is in use.
     pub fn join(member: &Membership) -> Result<Self, String> {
-        let text = |text: &str| CString::new(text).map_err(|_| format!("{text:?} holds a zero byte"));
+        let text = |text: &str| CString::new(text).map_err(|_| format!("{text:?} contains a zero byte"));
         let (host, interface) = (text(&member.host)?, text(&member.interface)?);
         let small = |number: usize| c_int::try_from(number).map_err(|_| format!("{number} is too many"));
         let (rank, size) = (small(member.rank)?, small(member.size)?);
@@ -83,7 +83,7 @@ impl ProcessGroup {
             _ => -1,
         };
         let mut why = Why::new();
-        // SAFETY: the texts and the room for the error outlive the call; the listener is given away.
+        // SAFETY: the texts and the buffer for the error outlive the call, which takes ownership of the listener.
         let group = unsafe {
             opsml_group_join(
                 host.as_ptr(),
@@ -100,17 +100,17 @@ impl ProcessGroup {
         NonNull::new(group).map(Self).ok_or_else(|| why.text())
     }
 
-    /// Puts into each tensor its sum over all processes. They must be dense, and of the same shapes everywhere.
+    /// Replaces each tensor by its sum over all processes. The tensors must be dense and have the same shapes everywhere.
     pub fn sum(&self, tensors: &[Tensor]) -> Result<(), String> {
         self.collective(opsml_group_sum, tensors)
     }
 
-    /// Puts into each tensor what rank 0 has in it. They must be dense, and of the same shapes everywhere.
+    /// Replaces each tensor by that of rank 0. The tensors must be dense and have the same shapes everywhere.
     pub fn broadcast(&self, tensors: &[Tensor]) -> Result<(), String> {
         self.collective(opsml_group_broadcast, tensors)
     }
 
-    /// Returns once all have called it.
+    /// Returns when all processes have called it.
     pub fn barrier(&self) -> Result<(), String> {
         let mut why = Why::new();
         // SAFETY: the group is alive until `self` is dropped.
@@ -125,8 +125,8 @@ impl ProcessGroup {
     ) -> Result<(), String> {
         let pointers: Vec<*const C_tensor> = tensors.iter().map(Tensor::as_ptr).collect();
         let mut why = Why::new();
-        // SAFETY: the group is alive until `self` is dropped; the pointers are those of living tensors, whose values
-        // libtorch lets anybody change who has a handle to them.
+        // SAFETY: the group is alive until `self` is dropped, and the pointers are those of live tensors. libtorch lets every
+        // holder of a handle change a tensor.
         let done = unsafe {
             call(self.0.as_ptr(), pointers.as_ptr(), pointers.len(), why.0.as_mut_ptr(), why.0.len())
         };
@@ -141,8 +141,8 @@ impl Drop for ProcessGroup {
     }
 }
 
-/// The socket on which the others find rank 0. Where the host is given as an address, it is bound to that alone:
-/// what listens there does whatever it is asked to.
+/// Returns the socket on which rank 0 listens for the others. If the host is an address, it is bound only to that address:
+/// the listener accepts commands from everybody who can connect.
 fn listen(member: &Membership) -> Result<TcpListener, String> {
     let any = [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
     let addresses = member.host.parse().map_or(any.to_vec(), |address: IpAddr| vec![address]);
@@ -152,7 +152,7 @@ fn listen(member: &Membership) -> Result<TcpListener, String> {
         .map_err(|error| format!("can't listen on port {}: {error}", member.port))
 }
 
-/// Room for the text of a C++ exception.
+/// A buffer for the text of a C++ exception.
 struct Why([c_char; 1024]);
 
 impl Why {
@@ -160,9 +160,9 @@ impl Why {
         Self([0; 1024])
     }
 
-    /// Its first line, without what is of use to libtorch's developers alone: `[file:line]`, and advice on bug reports.
+    /// Returns the first line, without what only libtorch's developers need: `[file:line]` and the request to report a bug.
     fn text(&self) -> String {
-        // SAFETY: the array began as zeros, and C++ ends what it writes with one.
+        // SAFETY: the array is initialised with zeros, and C++ terminates the text with one.
         let text = unsafe { CStr::from_ptr(self.0.as_ptr()) }.to_string_lossy();
         let line = text.lines().next().unwrap_or("no reason was given");
         let line =

@@ -1,7 +1,7 @@
 //! PyTorch's own format for a state dict: a zip of one pickle and the raw bytes of each tensor.
 //!
-//! What [`write`] makes, `torch.load(weights_only=True)` reads. What [`read`] takes, `torch.save` wrote since
-//! PyTorch 1.6; it makes tensors and nothing else, and it trusts no number in the file.
+//! `torch.load(weights_only=True)` reads the result of [`write`]. [`read`] reads the files of `torch.save` since PyTorch 1.6.
+//! It creates only tensors, and checks every number in the file.
 
 use std::collections::HashMap;
 use std::io::{Cursor, Read, Seek, Write};
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::pickle::{self, TensorView};
 use crate::state_dict::{Array, StateDict};
 
-/// Bytes that the pickle may have; a ResNet-50's has 40,000.
+/// The most bytes of the pickle. That of a ResNet-50 has 40,000.
 const MAX_PICKLE: u64 = 16 << 20;
 
 const STORAGES: [(&str, Dtype); 6] = [
@@ -31,7 +31,7 @@ const STORAGES: [(&str, Dtype); 6] = [
 pub fn write(tensors: &StateDict, file: impl Write + Seek) -> Result<()> {
     let failed = |error: &dyn std::fmt::Display| Error::new(format!("can't write the state dict: {error}"));
     let mut zip = ZipWriter::new(file);
-    // PyTorch maps storages into memory, so they start at multiples of 64.
+    // PyTorch maps storages into memory, so each starts at a multiple of 64.
     let options =
         SimpleFileOptions::default().compression_method(CompressionMethod::Stored).with_alignment(64);
     let mut entry = |name: &str, bytes: &[u8]| {
@@ -142,7 +142,7 @@ fn entry(
     limit: u64,
 ) -> std::result::Result<Vec<u8>, String> {
     let file = zip.by_name(name).map_err(|error| format!("{name}: {error}"))?;
-    // PyTorch never compresses, so nothing can be larger than the file that holds it.
+    // PyTorch never compresses, so a member cannot be larger than the file.
     if file.compression() != CompressionMethod::Stored || file.size() > limit {
         return Err(format!("{name} is compressed or too large: PyTorch doesn't write such files"));
     }
@@ -151,8 +151,8 @@ fn entry(
     Ok(bytes)
 }
 
-/// Copies what a view shows of its storage. `budget` bounds what all of them may take, in bytes: views may share a
-/// storage, and a hostile file could show one a million times.
+/// Copies a view's values from its storage. `budget` limits the bytes of all views, because a hostile file could have a
+/// million views of one storage.
 fn gather(view: &TensorView, storage: &[u8], budget: &mut usize) -> std::result::Result<Array, String> {
     const OUTSIDE: &str = "it lies outside its storage";
     let (_, dtype) = STORAGES
@@ -189,7 +189,7 @@ fn gather(view: &TensorView, storage: &[u8], budget: &mut usize) -> std::result:
         for _ in 0..count {
             let at = offset + index.iter().zip(&strides).map(|(i, stride)| i * stride).sum::<usize>();
             bytes.extend_from_slice(&storage[at * width..(at + 1) * width]);
-            // The next index, as an odometer counts.
+            // Advances the index, last dimension first.
             for axis in (0..shape.len()).rev() {
                 index[axis] += 1;
                 if index[axis] < shape[axis] {

@@ -1,4 +1,4 @@
-//! ResNet-18, 34 and 50 in torchvision's layout: its names, its order of the state dict, its initial weights.
+//! ResNet-18, 34 and 50 as in torchvision: with the same names, order of the state dict, and initial weights.
 //!
 //! After He et al., "Deep Residual Learning for Image Recognition" (2015); the stride of a bottleneck is in its 3×3
 //! convolution, as in torchvision (`resnet50`, "v1.5").
@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor, no_grad};
 use crate::error::{Error, Result};
 use crate::state_dict::{Array, StateDict};
 
-/// A network with its weights, on the CPU, in float32.
+/// A network with its weights in float32, on the CPU.
 pub struct ResNet {
     manifest: ModelManifest,
     stem: ConvNorm,
@@ -22,11 +22,11 @@ pub struct ResNet {
 struct Entry {
     name: String,
     tensor: Tensor,
-    /// Learnt, as opposed to batch norm's statistics.
+    /// Whether it is learnt. Batch norm's statistics are not.
     learnt: bool,
 }
 
-/// Whether a pass learns.
+/// The mode of a forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Batch norm normalises by the batch and updates its statistics.
@@ -53,7 +53,7 @@ struct Linear {
     bias: Tensor,
 }
 
-/// Registers tensors in the order in which torchvision's modules are made.
+/// Registers tensors in the order in which torchvision creates its modules.
 struct Builder(Vec<Entry>);
 
 impl Builder {
@@ -101,7 +101,7 @@ impl Builder {
     }
 
     fn linear(&mut self, name: &str, inputs: i64, outputs: i64) -> Result<Linear> {
-        // torch.nn.Linear: kaiming_uniform_(a=√5), which is this bound for the weight, too.
+        // torch.nn.Linear: kaiming_uniform_(a=√5), which has the same bound for weight and bias.
         let bound = 1.0 / (inputs as f64).sqrt();
         let mut uniform = |name: String, shape: &[i64]| {
             let tensor = Tensor::f_empty(shape, (Kind::Float, Device::Cpu))?.f_uniform_(-bound, bound)?;
@@ -115,7 +115,7 @@ impl Builder {
 }
 
 impl ResNet {
-    /// A network with random weights, drawn from libtorch's generator (`tch::manual_seed`).
+    /// Returns a network with random weights from libtorch's generator (`tch::manual_seed`).
     pub fn new(manifest: &ModelManifest) -> Result<Self> {
         let (depths, bottleneck) = match manifest.arch {
             Arch::Resnet18 => ([2, 2, 2, 2], false),
@@ -167,7 +167,7 @@ impl ResNet {
         &self.manifest
     }
 
-    /// Logits (batch × classes, not softmaxed) for a batch of images (batch × 3 × height × width, 0…1).
+    /// Returns the logits (batch × classes) for a batch of images (batch × 3 × height × width, 0…1).
     pub fn forward(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
         match mode {
             Mode::Train => self.head(&self.features(images, true)?),
@@ -196,7 +196,7 @@ impl ResNet {
         Ok(x)
     }
 
-    /// The weights that are learnt, by name: all of them, or the head's.
+    /// Returns the weights that are learnt by name: all, or those of the head.
     pub fn parameters(&self, head_only: bool) -> Vec<(String, Tensor)> {
         self.entries
             .iter()
@@ -205,18 +205,18 @@ impl ResNet {
             .collect()
     }
 
-    /// Everything in the state dict, by reference.
+    /// Returns references to all tensors of the state dict.
     pub fn tensors(&self) -> Vec<Tensor> {
         self.entries.iter().map(|entry| entry.tensor.shallow_clone()).collect()
     }
 
-    /// What training changes without gradients: batch norm's statistics.
+    /// Returns batch norm's statistics, which training changes without gradients.
     pub fn buffers(&self) -> Vec<Tensor> {
         let buffers = self.entries.iter().filter(|entry| !entry.learnt);
         buffers.map(|entry| entry.tensor.shallow_clone()).collect()
     }
 
-    /// Stops the backbone from asking for gradients.
+    /// Turns off the gradients of the backbone.
     pub fn freeze_backbone(&self) {
         for entry in self.entries.iter().filter(|entry| !is_head(&entry.name)) {
             let _ = entry.tensor.set_requires_grad(false);
@@ -228,10 +228,12 @@ impl ResNet {
         entries.map(|entry| Ok((entry.name.clone(), Array::from_tensor(&entry.tensor)?))).collect()
     }
 
-    /// Takes over the weights of a state dict, whatever its order and float type.
+    /// Loads the weights of a state dict of any order and float type.
     ///
-    /// With `fresh_head`, a head that has other shapes than this one's stays as it is, and `false` comes back.
-    /// Errors name the tensors that are missing, unexpected or of another shape.
+    /// With `fresh_head`, a head of another shape is not loaded, and the result is `false`.
+    ///
+    /// # Errors
+    /// Names the tensors that are missing, unexpected or of another shape.
     pub fn load(&self, state: &StateDict, fresh_head: bool) -> Result<bool> {
         let shapes = |wanted_head: bool| -> Vec<(&str, Vec<usize>)> {
             let mut shapes: Vec<_> = state
@@ -280,7 +282,7 @@ impl ResNet {
     }
 }
 
-/// What `found` lacks, or has otherwise. `num_batches_tracked` may be missing: nothing is computed from it.
+/// Returns how `found` differs. `num_batches_tracked` may be missing: nothing is computed from it.
 fn differences(wanted: &[(&str, Vec<usize>)], found: &[(&str, Vec<usize>)]) -> Vec<String> {
     let mut problems = Vec::new();
     for (name, shape) in wanted {
@@ -302,7 +304,7 @@ fn is_head(name: &str) -> bool {
     name.starts_with("fc.")
 }
 
-/// The same values with the channels innermost in memory, which is how libtorch's CPU convolutions are fastest.
+/// Returns the same values in channels-last layout, with which libtorch's CPU convolutions are fastest.
 pub fn channels_last(images: &Tensor) -> Result<Tensor> {
     Ok(images.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])?)
 }

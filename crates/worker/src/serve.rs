@@ -1,7 +1,7 @@
 //! `opsml-worker serve`: the HTTP side of an endpoint's container, `/ping` and `/invocations`.
 //!
-//! One thread owns the model and computes, since libtorch itself uses every core; images are decoded on the
-//! runtime's blocking threads, a few at a time; the runtime's own threads only move bytes.
+//! One thread has the model and computes, because libtorch uses all cores. The runtime's blocking threads decode images, a
+//! few at a time. The runtime's other threads only transfer bytes.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -31,26 +31,26 @@ use crate::weights;
 
 /// How long a request may take: InvokeEndpoint's limit.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
-/// How long requests under way have after SIGTERM; SageMaker sends SIGKILL after 30 s.
+/// How long open requests may take after SIGTERM. SageMaker sends SIGKILL after 30 s.
 const DRAIN_TIME: Duration = Duration::from_secs(25);
-/// URLs that are fetched at a time.
+/// The most URLs that are fetched at the same time.
 const FETCHES: usize = 16;
-/// Images that wait for the model at a time; more wait as undecoded bodies.
+/// The most decoded images that wait for the model. More wait as undecoded bodies.
 const QUEUE: usize = 8;
 
-/// A picture of the model's size, and where its logits go.
-type Question = (Picture, oneshot::Sender<Result<Vec<f64>>>);
+/// A picture of the model's size, and the channel for its logits.
+type Job = (Picture, oneshot::Sender<Result<Vec<f64>>>);
 
 #[derive(Clone)]
 struct Endpoint {
-    model: mpsc::Sender<Question>,
+    model: mpsc::Sender<Job>,
     image_size: u32,
     decoders: Arc<Semaphore>,
     fetcher: Fetcher,
     fetches: Arc<Semaphore>,
 }
 
-/// An answer that isn't 200: `{"error": message}`.
+/// A response with another status than 200: `{"error": message}`.
 struct Refusal(StatusCode, String);
 
 impl IntoResponse for Refusal {
@@ -63,7 +63,7 @@ fn json(status: StatusCode, value: &serde_json::Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
 }
 
-/// Loads the model and answers until SIGTERM; then takes no new connection, finishes what is under way and returns.
+/// Loads the model and serves until SIGTERM. Then accepts no new connection, completes the open requests and returns.
 pub fn serve(model: &Path) -> Result<()> {
     let address = bind_address()?;
     let fetcher = Fetcher::new(&std::env::var(IMAGE_ORIGINS_ENV).unwrap_or_default()).map_err(Error::new)?;
@@ -73,12 +73,12 @@ pub fn serve(model: &Path) -> Result<()> {
         .build()
         .map_err(|error| Error::new(format!("can't start the server: {error}")))?;
     let served = runtime.block_on(answer(address, model, fetcher));
-    // A decoder that is still at work after the time to drain isn't waited for.
+    // Does not wait for a decoder that still runs after that time.
     runtime.shutdown_background();
     served
 }
 
-/// The address and port that the environment names.
+/// Returns the address and port that the environment names.
 fn bind_address() -> Result<SocketAddr> {
     let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let address = match read(BIND_ADDRESS_ENV) {
@@ -105,16 +105,16 @@ async fn answer(address: SocketAddr, model: ResNet, fetcher: Fetcher) -> Result<
     })?;
     let address = listener.local_addr().unwrap_or(address);
     let image_size = model.manifest().image_size;
-    let (questions, asked) = mpsc::channel(QUEUE);
-    let computing = thread::spawn(move || compute(&model, asked));
+    let (sender, jobs) = mpsc::channel(QUEUE);
+    let computing = thread::spawn(move || compute(&model, jobs));
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let (decoders, fetches) = (Arc::new(Semaphore::new(cores)), Arc::new(Semaphore::new(FETCHES)));
-    let endpoint = Endpoint { model: questions, image_size, decoders, fetcher, fetches };
+    let endpoint = Endpoint { model: sender, image_size, decoders, fetcher, fetches };
     let router = Router::new()
         .route(
             "/ping",
             get(|State(endpoint): State<Endpoint>| async move {
-                // The thread that computes is gone only if it panicked.
+                // The channel is closed only if the thread that computes has panicked.
                 if endpoint.model.is_closed() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
             }),
         )
@@ -140,10 +140,10 @@ async fn answer(address: SocketAddr, model: ResNet, fetcher: Fetcher) -> Result<
     Ok(())
 }
 
-/// Answers questions one after the other until nobody can ask any more.
-fn compute(model: &ResNet, mut questions: mpsc::Receiver<Question>) {
-    while let Some((picture, reply)) = questions.blocking_recv() {
-        // Somebody who has gone needs no answer.
+/// Computes logits, one picture after the other, until all senders are dropped.
+fn compute(model: &ResNet, mut jobs: mpsc::Receiver<Job>) {
+    while let Some((picture, reply)) = jobs.blocking_recv() {
+        // It fails if the client has disconnected.
         let _ = reply.send(logits(model, &picture));
     }
 }
@@ -189,8 +189,8 @@ async fn invoke(
     let image = match media_type.as_str() {
         "image/jpeg" | "image/png" | "application/x-image" => body,
         "application/json" => match image_in_json(&body)? {
-            Said::Image(image) => image,
-            Said::Url(url) => endpoint.fetch(url).await?,
+            ImageSource::Image(image) => image,
+            ImageSource::Url(url) => endpoint.fetch(url).await?,
         },
         _ => {
             return Err(Refusal(
@@ -201,7 +201,7 @@ async fn invoke(
             ));
         }
     };
-    // A decoded image is large, so only so many are in memory at a time.
+    // Decoded images are large, so the number of decoders is limited.
     let permit = endpoint.decoders.clone().acquire_owned().await.map_err(|_| internal("shutting down"))?;
     let size = endpoint.image_size;
     let decoded = tokio::task::spawn_blocking(move || {
@@ -220,7 +220,7 @@ async fn invoke(
         .map_err(|_| internal("the model has failed"))?
         .map_err(|error| internal(&error.to_string()))?;
     if logits.iter().any(|logit| !logit.is_finite()) {
-        return Err(internal("the model gave a number that JSON can't hold: its weights are broken"));
+        return Err(internal("the model gave a number that JSON can't represent: its weights are broken"));
     }
     Ok(json(StatusCode::OK, &serde_json::json!([logits])))
 }
@@ -245,14 +245,14 @@ impl Endpoint {
     }
 }
 
-/// What a JSON body names.
-enum Said {
+/// The image of a JSON body, or its URL.
+enum ImageSource {
     Image(Bytes),
     Url(String),
 }
 
 /// Reads `{"image": base64}` or `{"url": …}`.
-fn image_in_json(body: &[u8]) -> std::result::Result<Said, Refusal> {
+fn image_in_json(body: &[u8]) -> std::result::Result<ImageSource, Refusal> {
     let bad = |why: &str| Refusal(StatusCode::BAD_REQUEST, why.to_owned());
     let value: serde_json::Value =
         serde_json::from_slice(body).map_err(|error| bad(&format!("the body isn't JSON: {error}")))?;
@@ -260,9 +260,9 @@ fn image_in_json(body: &[u8]) -> std::result::Result<Said, Refusal> {
     match (text("image"), text("url")) {
         (Some(image), None) => BASE64
             .decode(image)
-            .map(|image| Said::Image(image.into()))
+            .map(|image| ImageSource::Image(image.into()))
             .map_err(|error| bad(&format!("\"image\" isn't base64: {error}"))),
-        (None, Some(url)) => Ok(Said::Url(url.to_owned())),
+        (None, Some(url)) => Ok(ImageSource::Url(url.to_owned())),
         _ => Err(bad("the body needs one of {\"image\": base64} and {\"url\": …}")),
     }
 }

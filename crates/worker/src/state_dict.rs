@@ -1,4 +1,4 @@
-//! A state dict outside libtorch: names, shapes and bytes, as files hold them.
+//! A state dict outside libtorch: names, shapes and bytes, as in files.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use tch::{Kind, Tensor};
 
 use crate::error::{AtPath, Error, Result};
 
-/// The largest file of weights that is read, in bytes.
+/// The most bytes of a file of weights.
 pub const MAX_FILE: u64 = 4 << 30;
 
 /// A tensor's values, row-major and little-endian.
@@ -43,7 +43,7 @@ impl Array {
         let tensor = tensor.f_detach()?.f_contiguous()?;
         let mut bytes = vec![0; tensor.numel() * dtype.bitsize() / 8];
         tensor.f_copy_data_u8(&mut bytes, tensor.numel())?;
-        // libtorch gives sizes that are never negative.
+        // libtorch's sizes are never negative.
         Ok(Self { dtype, shape: tensor.size().into_iter().map(|n| n as usize).collect(), bytes })
     }
 
@@ -74,13 +74,13 @@ impl View for &Array {
     }
 }
 
-/// A safetensors file's bytes, with `metadata` in its header.
+/// Returns the bytes of a safetensors file, with `metadata` in its header.
 pub fn to_safetensors(tensors: &StateDict, metadata: Option<HashMap<String, String>>) -> Result<Vec<u8>> {
     safetensors::serialize(tensors.iter().map(|(name, array)| (name, array)), metadata)
         .map_err(|error| Error::new(format!("can't write safetensors: {error}")))
 }
 
-/// Reads a safetensors file's bytes, whose order is by name.
+/// Reads the bytes of a safetensors file. The result is sorted by name.
 pub fn from_safetensors(bytes: &[u8]) -> std::result::Result<StateDict, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let mut state: StateDict = file
@@ -91,12 +91,12 @@ pub fn from_safetensors(bytes: &[u8]) -> std::result::Result<StateDict, String> 
             (name.to_owned(), array)
         })
         .collect();
-    // The crate gives them in no particular order.
+    // The crate returns them in no particular order.
     state.sort_by(|(one, _), (other, _)| one.cmp(other));
     Ok(state)
 }
 
-/// The metadata in a safetensors file's header.
+/// Returns the metadata in a safetensors file's header.
 pub fn safetensors_metadata(bytes: &[u8]) -> std::result::Result<HashMap<String, String>, String> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
     Ok(metadata.metadata().clone().unwrap_or_default())

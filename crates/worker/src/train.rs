@@ -1,4 +1,4 @@
-//! `opsml-worker train`: one instance of a SageMaker training job, be it the only one or one of several.
+//! `opsml-worker train`: an instance of a SageMaker training job with one or several instances.
 
 use std::io::Write;
 use std::sync::atomic::AtomicBool;
@@ -21,7 +21,7 @@ use crate::optimizer::Optimizer;
 use crate::resnet::{Mode, ResNet};
 use crate::weights;
 
-/// Sums over images: of the loss, and of those that were classified rightly.
+/// Sums over images: of the loss, and of the images that were classified correctly.
 #[derive(Default)]
 struct Score {
     loss: f64,
@@ -32,8 +32,8 @@ struct Score {
 /// Runs the job that `container` describes, up to its model folder. Resumes from the newest checkpoint of the same
 /// job. Ends with [`Error::Stopped`] at the next batch once `stop` is set.
 ///
-/// Of several instances, all learn the same weights, and the first one's checkpoints, metrics and model are the job's.
-/// One that fails ends the job on all.
+/// Several instances all learn the same weights, and only the first one writes checkpoints, metrics and the model. If one
+/// fails, the job ends on all.
 pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
     let started = Instant::now();
     let hyperparameters = container.hyperparameters()?;
@@ -50,7 +50,7 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
 
     let (size, mut cache) = (hyperparameters.image_size, CACHE_BYTES);
     let mut open = |samples, transform| Split::open(samples, transform, size, &mut cache);
-    // The smaller splits first: what fits is decoded here and now, so a broken image ends the job at once.
+    // The smaller splits are first. Images that fit into memory are decoded here, so a broken one ends the job at once.
     let test = open(instances.part(std::mem::take(&mut dataset.test)), None)?;
     let valid = open(instances.part(std::mem::take(&mut dataset.valid)), None)?;
     let train = open(std::mem::take(&mut dataset.train), Some(hyperparameters.transform))?;
@@ -136,11 +136,11 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
         weights::save_model(&container.model(), &model)?;
         say(&format!("model saved to {}", container.model().display()));
     }
-    // So that none succeeds where the model can't be saved.
+    // No instance may succeed before the model is saved.
     instances.leave()
 }
 
-/// What a job leaves but for its model: checkpoints, metrics and log lines. The first instance keeps it for all.
+/// The job's checkpoints, metrics and log lines. Only the first instance writes them.
 struct Record<'a> {
     container: &'a Container,
     checkpoints: Checkpoints,
@@ -156,7 +156,7 @@ impl<'a> Record<'a> {
         })
     }
 
-    /// Gives how many epochs a checkpoint spares.
+    /// Returns how many epochs the checkpoint has.
     fn resume(&mut self, model: &ResNet, optimizer: &mut Optimizer) -> Result<u32> {
         let (epochs, metrics) = self.checkpoints.resume(model, optimizer, say)?;
         self.metrics = metrics;
@@ -175,7 +175,7 @@ impl<'a> Record<'a> {
         let (epoch, line) = (metrics.epoch, MetricLine::Epoch(metrics));
         self.metrics.push(line.clone());
         self.checkpoints.save(epoch, model, optimizer, &self.metrics)?;
-        // Told once the epoch can't be lost any more.
+        // The epoch is reported after its checkpoint is saved.
         say(&line.to_string());
         self.write()
     }
@@ -200,7 +200,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// In training, batch norm needs two values a channel; at 32 pixels the last stage of a ResNet has one an image.
+/// In training, batch norm needs two values a channel. At 32 pixels the last stage of a ResNet has one for each image.
 fn check_batches(hyperparameters: &Hyperparameters, images: usize) -> Result<()> {
     if hyperparameters.fine_tune == FineTune::Full && (hyperparameters.batch_size < 2 || images < 2) {
         return Err(Error::new(
@@ -210,7 +210,7 @@ fn check_batches(hyperparameters: &Hyperparameters, images: usize) -> Result<()>
     Ok(())
 }
 
-/// Loads the `weights` channel where there is one; gives its SHA-256.
+/// Loads the `weights` channel if there is one, and returns its SHA-256.
 fn load_weights(
     container: &Container,
     hyperparameters: &Hyperparameters,
@@ -250,7 +250,7 @@ fn train_batches<'a>(order: &'a [usize], hyperparameters: &Hyperparameters) -> V
     if let [.., before, last] = &mut batches[..]
         && last.len() == 1
     {
-        // Batch norm can't learn from a single image: it joins the batch before it.
+        // Batch norm can't learn from a single image, so it becomes part of the previous batch.
         *before = &order[order.len() - 1 - before.len()..];
         batches.pop();
     }
@@ -328,7 +328,7 @@ fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
 }
 
 impl Score {
-    /// A batch's, of which `loss` is the mean.
+    /// Returns the sums of a batch, whose mean loss is `loss`.
     fn of(logits: &Tensor, labels: &Tensor, loss: &Tensor) -> Result<Self> {
         let right = logits.f_argmax(-1, false)?.f_eq_tensor(labels)?.f_sum(Kind::Int64)?;
         let images = labels.numel() as f64;
@@ -341,7 +341,7 @@ impl Score {
         self.images += other.images;
     }
 
-    /// The sum over all instances, or [`Error::Stopped`].
+    /// Returns the sums over all instances, or [`Error::Stopped`].
     fn over_all(&self, instances: &Instances<'_>) -> Result<Self> {
         let [loss, right, images] = instances.sum([self.loss, self.right, self.images])?;
         Ok(Self { loss, right, images })
@@ -356,7 +356,7 @@ impl Score {
     }
 }
 
-/// A line of the job's log. A log that nobody reads any more is no reason to stop training.
+/// Writes a line to the job's log. If the log is closed, the training continues.
 fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -14,7 +14,7 @@ use crate::error::{AtPath, Result};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Writes samples from its start until it is dropped.
+/// Writes samples until it is dropped.
 pub struct Recorder {
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -41,7 +41,7 @@ impl Recorder {
                         cpu_percent: tenths(100.0 * busy / (at - then).as_secs_f64()),
                         memory_bytes: usage.memory_bytes,
                     };
-                    // A sample lost on a full disk is no reason to fail a job.
+                    // If it fails, as on a full disk, the job continues.
                     let _ = serde_json::to_string(&sample)
                         .map(|line| file.write_all(format!("{line}\n").as_bytes()));
                 }
@@ -58,7 +58,7 @@ impl Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         self.end.take();
-        // What it panicked of, if it did, was told then.
+        // If the thread panicked, the panic was logged.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -69,7 +69,7 @@ fn tenths(value: f64) -> f64 {
 
 #[derive(Clone, Copy)]
 struct Usage {
-    /// Of all threads, those that ended included, in user and kernel mode.
+    /// The CPU time of all threads, ended ones included, in user and kernel mode.
     cpu: Duration,
     memory_bytes: u64,
 }
@@ -77,7 +77,7 @@ struct Usage {
 impl Usage {
     fn now() -> Option<Self> {
         let stat = fs::read_to_string("/proc/self/stat").ok()?;
-        // The program's name, in parentheses, may hold spaces. After it come state (3), …, utime (14), stime (15).
+        // The program's name, in parentheses, may contain spaces. After it come state (3), …, utime (14), stime (15).
         let (_, fields) = stat.rsplit_once(')')?;
         let mut times = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
         let ticks = times.next()?.ok()? + times.next()?.ok()?;

@@ -1,4 +1,4 @@
-//! Files of weights: the pretrained ones that a job begins with, and the model folder that it leaves.
+//! Files of weights: the pretrained weights of a job, and the model folder that it writes.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -14,7 +14,7 @@ use crate::pth;
 use crate::resnet::ResNet;
 use crate::state_dict::{self, MAX_FILE, StateDict};
 
-/// Pretrained weights and the SHA-256 (hex) of the file that they came from.
+/// Pretrained weights, and the SHA-256 (hex) of their file.
 pub struct Pretrained {
     pub path: PathBuf,
     pub sha256: String,
@@ -32,7 +32,7 @@ pub fn read_channel(folder: &Path, sha256: Option<&str>) -> Result<Pretrained> {
     }
     let [path] = <[PathBuf; 1]>::try_from(files).map_err(|files| {
         let count = files.len();
-        Error::new(format!("the weights channel {} holds {count} files: give it exactly one .safetensors, .pth or model.tar.gz", folder.display()))
+        Error::new(format!("the weights channel {} has {count} files: give it exactly one .safetensors, .pth or model.tar.gz", folder.display()))
     })?;
     let bytes = state_dict::read_capped(&path)?;
     let digest = hex::encode(Sha256::digest(&bytes));
@@ -57,7 +57,7 @@ pub fn read_channel(folder: &Path, sha256: Option<&str>) -> Result<Pretrained> {
     Ok(Pretrained { state: state.at("read", &path)?, path, sha256: digest })
 }
 
-/// The bytes of `model.safetensors` in a `model.tar.gz`; nothing is unpacked to disk.
+/// Returns the bytes of `model.safetensors` in a `model.tar.gz`, without unpacking it to disk.
 fn safetensors_in_archive(bytes: &[u8]) -> std::result::Result<Vec<u8>, String> {
     let mut archive = tar::Archive::new(GzDecoder::new(bytes).take(2 * MAX_FILE));
     for entry in archive.entries().map_err(|error| error.to_string())? {
@@ -85,7 +85,7 @@ pub fn save_model(folder: &Path, model: &ResNet) -> Result<()> {
     write_bytes(&path, &manifest)
 }
 
-/// Reads what [`save_model`] wrote.
+/// Reads the files of [`save_model`].
 pub fn load_model(folder: &Path) -> Result<ResNet> {
     let path = folder.join(MODEL_MANIFEST);
     let file = File::open(&path).at("open", &path)?;

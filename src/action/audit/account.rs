@@ -3,7 +3,7 @@
 use aws_sdk_iam::types::{AccessKeyMetadata, StatusType};
 
 use super::check::{OLD_ACCESS_KEY, ROOT_ACCESS_KEY, ROOT_MFA, UNUSED_ACCESS_KEY};
-use super::finding::{Asked, Audited};
+use super::finding::{Audited, Options};
 use crate::aws::{Aws, failure};
 use crate::failure::Outcome;
 
@@ -29,7 +29,7 @@ fn judge_root(arn: &str, summary: &[(&str, i32)], audited: &mut Audited) {
     }
 }
 
-pub(super) async fn keys(aws: &Aws, asked: &Asked, audited: &mut Audited) -> Outcome<()> {
+pub(super) async fn keys(aws: &Aws, options: &Options, audited: &mut Audited) -> Outcome<()> {
     let checks = [&OLD_ACCESS_KEY, &UNUSED_ACCESS_KEY];
     let all = format!("arn:aws:iam::{}:user/*", aws.account);
     let mut pages = aws.iam.list_users().into_paginator().send();
@@ -48,39 +48,40 @@ pub(super) async fn keys(aws: &Aws, asked: &Asked, audited: &mut Audited) -> Out
                 let used = used.map(|used| {
                     used.access_key_last_used().and_then(|last| last.last_used_date()).map(|date| date.secs())
                 });
-                judge_key(user.arn(), key, used, asked, audited);
+                judge_key(user.arn(), key, used, options, audited);
             }
         }
     }
     Ok(())
 }
 
-/// `used` is when it was used last, in seconds since 1970; `None` outside where that is not known.
+/// `used` is the time of its last use in seconds since 1970: `Some(None)` if it was never used, `None` if unknown.
 fn judge_key(
     user: &str,
     key: &AccessKeyMetadata,
     used: Option<Option<i64>>,
-    asked: &Asked,
+    options: &Options,
     audited: &mut Audited,
 ) {
     audited.count("access_keys");
     if key.status() != Some(&StatusType::Active) {
         return;
     }
-    // The end of an id tells a user's two keys apart, and is no key id.
+    // The end of the id distinguishes a user's two keys, without printing an id.
     let id = key.access_key_id().unwrap_or_default();
     let end: String = id.chars().skip(id.chars().count().saturating_sub(4)).collect();
-    let age = asked.days_since(key.create_date().map_or(asked.now, |date| date.secs()));
-    if age > asked.key_days {
+    let age = options.days_since(key.create_date().map_or(options.now, |date| date.secs()));
+    if age > options.key_days {
         audited.add(&OLD_ACCESS_KEY, user, format!("the active key …{end} is {age} days old"));
     }
     match used {
-        Some(None) if age >= asked.unused_days => {
+        Some(None) if age >= options.unused_days => {
             let problem = format!("the active key …{end} was never used in its {age} days");
             audited.add(&UNUSED_ACCESS_KEY, user, problem);
         }
-        Some(Some(last)) if asked.days_since(last) >= asked.unused_days => {
-            let problem = format!("the active key …{end} was last used {} days ago", asked.days_since(last));
+        Some(Some(last)) if options.days_since(last) >= options.unused_days => {
+            let problem =
+                format!("the active key …{end} was last used {} days ago", options.days_since(last));
             audited.add(&UNUSED_ACCESS_KEY, user, problem);
         }
         _ => {}
@@ -116,7 +117,7 @@ mod tests {
     #[test]
     fn keys() {
         let now = 1000 * DAY;
-        let asked = Asked { only: None, unused_days: 90, key_days: 90, now };
+        let options = Options { only: None, unused_days: 90, key_days: 90, now };
         for (status, age, used, expected) in [
             (StatusType::Active, 90, Some(Some(0)), vec![]),
             (StatusType::Active, 91, Some(Some(0)), vec!["old-access-key"]),
@@ -130,7 +131,7 @@ mod tests {
             let key = key.create_date(DateTime::from_secs(now - age * DAY)).build();
             let used = used.map(|used: Option<i64>| used.map(|days| now - days * DAY));
             let mut audited = Audited::default();
-            judge_key("arn", &key, used, &asked, &mut audited);
+            judge_key("arn", &key, used, &options, &mut audited);
             assert_eq!(checks(&audited), expected, "{age} {used:?}");
             assert!(audited.findings.iter().all(|finding| !finding.problem.contains("AKIA")));
         }

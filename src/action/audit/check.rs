@@ -26,17 +26,17 @@ impl Severity {
         }
     }
 
-    /// 1 for low to 4 for critical.
+    /// Returns 1 for low to 4 for critical.
     pub fn rank(self) -> u8 {
         self as u8 + 1
     }
 }
 
-/// Something that is looked for.
+/// A check of an audit.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Check {
     pub id: &'static str,
-    /// Security Hub's control, where it has one.
+    /// Security Hub's control, if it has one.
     pub control: Option<&'static str>,
     pub severity: Severity,
     pub fix: &'static str,
@@ -49,7 +49,7 @@ macro_rules! checks {
         $(pub static $NAME: Check = Check {
             id: $id, control: $control, severity: Severity::$severity, reference: $reference, fix: $fix,
         };)*
-        /// Everything that is looked for.
+        /// All checks.
         pub static CHECKS: &[&Check] = &[$(&$NAME),*];
     };
 }
@@ -87,7 +87,7 @@ checks! {
         "delete the key";
     SSH_OPEN "ssh-open" Some("EC2.13"), High,
         "https://docs.aws.amazon.com/securityhub/latest/userguide/ec2-controls.html#ec2-13",
-        "admit your own address alone";
+        "allow only your own address";
     ALL_PORTS_OPEN "all-ports-open" Some("EC2.19"), Critical,
         "https://docs.aws.amazon.com/securityhub/latest/userguide/ec2-controls.html#ec2-19",
         "admit the ports that are needed, from the addresses that need them";
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_check_is_told_apart_and_cites_aws() {
+    fn each_check_has_its_own_id_and_cites_aws() {
         let ids: BTreeSet<&str> = CHECKS.iter().map(|check| check.id).collect();
         assert_eq!(ids.len(), CHECKS.len());
         for check in CHECKS {

@@ -1,4 +1,4 @@
-//! What an audit is asked, and what it finds.
+//! The scope of an audit, and its findings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,13 +8,13 @@ use serde::Serialize;
 use super::check::{Check, Severity};
 use crate::failure::{Failure, Outcome};
 
-/// Something that is wrong, or that could not be looked at.
+/// A problem, or something that the audit was not allowed to read.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Finding {
     pub severity: Severity,
     pub check: String,
-    /// Security Hub's control, where it has one.
+    /// Security Hub's control, if it has one.
     pub control: Option<String>,
     /// ARN.
     pub resource: String,
@@ -22,14 +22,14 @@ pub struct Finding {
     pub fix: String,
     /// AWS's page about it.
     pub reference: String,
-    /// False where it could not be looked at, and may be fine.
+    /// False if it could not be read, and may be fine.
     pub checked: bool,
 }
 
-/// What is asked for.
+/// What an audit looks at.
 #[derive(Clone, Debug)]
-pub struct Asked {
-    /// Resources by type and name, as `role`; `None` for all that is in the account.
+pub struct Options {
+    /// Resources by type (as `role`) and name. `None` for all in the account.
     pub only: Option<BTreeSet<(String, String)>>,
     /// Days without use after which a role or a key counts as unused.
     pub unused_days: i64,
@@ -39,19 +39,19 @@ pub struct Asked {
     pub now: i64,
 }
 
-impl Asked {
+impl Options {
     pub fn covers(&self, kind: &str, name: &str) -> bool {
         let named = |only: &BTreeSet<_>| only.contains(&(kind.to_owned(), name.to_owned()));
         self.only.as_ref().is_none_or(named)
     }
 
-    /// Whole days since a time, in seconds since 1970.
+    /// Returns the whole days since a time in seconds since 1970.
     pub fn days_since(&self, then: i64) -> i64 {
         (self.now - then) / (24 * 3600)
     }
 }
 
-/// What was found.
+/// The result of an audit.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Audited {
     pub findings: Vec<Finding>,
@@ -77,7 +77,7 @@ impl Audited {
         });
     }
 
-    /// A document that can't be read is none that was looked at.
+    /// Adds a finding for a document that cannot be read.
     pub fn unread(&mut self, check: &Check, resource: &str, what: &str, error: &dyn std::fmt::Display) {
         self.push(check, resource.to_owned(), format!("not checked: {what} cannot be read: {error}"), false);
     }
@@ -86,7 +86,7 @@ impl Audited {
         *self.looked_at.entry(kind).or_default() += 1;
     }
 
-    /// What a call answers; where it is refused, that is a finding for each check that needs it.
+    /// Returns the response of a call. If it was refused, adds a finding for each check that needs it, and returns `None`.
     pub fn seen<T>(&mut self, checks: &[&Check], resource: &str, answer: Outcome<T>) -> Outcome<Option<T>> {
         match answer {
             Ok(answer) => Ok(Some(answer)),
@@ -101,7 +101,7 @@ impl Audited {
     }
 }
 
-/// Whether the service won't make a call: the caller may not, or there is no such call there.
+/// Whether the service refuses a call: the caller is not allowed to make it, or the service does not have it.
 fn is_refusal(failure: &Failure) -> bool {
     const REFUSALS: &[&str] = &[
         "AccessDenied",

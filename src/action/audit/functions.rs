@@ -1,12 +1,12 @@
 //! Functions that anybody may invoke.
 
 use super::check::FUNCTION_PUBLIC;
-use super::finding::{Asked, Audited};
+use super::finding::{Audited, Options};
 use super::policy::Document;
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 
-pub(super) async fn functions(aws: &Aws, asked: &Asked, audited: &mut Audited) -> Outcome<()> {
+pub(super) async fn functions(aws: &Aws, options: &Options, audited: &mut Audited) -> Outcome<()> {
     let all = format!("arn:aws:lambda:{}:{}:function:*", aws.region, aws.account);
     let mut pages = aws.lambda.list_functions().into_paginator().send();
     while let Some(page) = pages.next().await {
@@ -14,7 +14,7 @@ pub(super) async fn functions(aws: &Aws, asked: &Asked, audited: &mut Audited) -
         let Some(page) = audited.seen(&[&FUNCTION_PUBLIC], &all, page)? else { return Ok(()) };
         for function in page.functions() {
             let name = function.function_name().unwrap_or_default();
-            if !asked.covers("function", name) {
+            if !options.covers("function", name) {
                 continue;
             }
             let arn = function.function_arn().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! The wildcards of IAM's policies.
 
-/// Whether a pattern with `*` and `?` matches all of a text.
+/// Whether a pattern with `*` and `?` matches a whole text. Case is ignored.
 pub fn glob(pattern: &str, text: &str) -> bool {
     let escaped = regex::escape(pattern).replace(r"\*", ".*").replace(r"\?", ".");
     regex::Regex::new(&format!("(?is)^{escaped}$")).is_ok_and(|regex| regex.is_match(text))

@@ -1,5 +1,5 @@
-//! What is insecure in an account. Each subject has a file, which fetches what its checks need and has them as functions
-//! from that to findings. What the caller may not read is a finding as severe as the worst that it could have shown.
+//! Finds what is insecure in an account. Each subject has a file, which makes the calls and runs its checks on their
+//! responses. If a call is refused, that is a finding too, as severe as the worst that the call could have shown.
 
 mod account;
 mod check;
@@ -14,5 +14,5 @@ mod storage;
 
 pub use check::{CHECKS, Severity};
 pub use everything::audit;
-pub use finding::{Asked, Finding};
+pub use finding::{Finding, Options};
 pub use glob::glob;

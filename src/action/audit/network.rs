@@ -1,23 +1,23 @@
-//! What security groups let in from anywhere.
+//! Security groups that are open to the world.
 
 use aws_sdk_ec2::types::{IpPermission, SecurityGroup};
 
 use super::check::{ALL_PORTS_OPEN, SSH_OPEN};
-use super::finding::{Asked, Audited};
+use super::finding::{Audited, Options};
 use crate::aws::{Aws, failure};
 use crate::failure::Outcome;
 
 const SSH: i32 = 22;
 const PORTS: (i32, i32) = (0, 65535);
 
-pub(super) async fn groups(aws: &Aws, asked: &Asked, audited: &mut Audited) -> Outcome<()> {
+pub(super) async fn groups(aws: &Aws, options: &Options, audited: &mut Audited) -> Outcome<()> {
     let arn = |id: &str| format!("arn:aws:ec2:{}:{}:security-group/{id}", aws.region, aws.account);
     let mut pages = aws.ec2.describe_security_groups().into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| failure("DescribeSecurityGroups", error));
         let Some(page) = audited.seen(&[&SSH_OPEN, &ALL_PORTS_OPEN], &arn("*"), page)? else { return Ok(()) };
         for group in page.security_groups() {
-            if asked.covers("security-group", group.group_name().unwrap_or_default()) {
+            if options.covers("security-group", group.group_name().unwrap_or_default()) {
                 judge(&arn(group.group_id().unwrap_or_default()), group, audited);
             }
         }
@@ -30,7 +30,7 @@ fn judge(arn: &str, group: &SecurityGroup, audited: &mut Audited) {
     for rule in group.ip_permissions() {
         let four = rule.ip_ranges().iter().filter_map(|range| range.cidr_ip());
         let six = rule.ipv6_ranges().iter().filter_map(|range| range.cidr_ipv6());
-        // A prefix of no bits is everywhere, however its address is written.
+        // A prefix of 0 bits is every address.
         let world: Vec<&str> = four.chain(six).filter(|cidr| cidr.ends_with("/0")).collect();
         if world.is_empty() {
             continue;
@@ -44,7 +44,7 @@ fn judge(arn: &str, group: &SecurityGroup, audited: &mut Audited) {
     }
 }
 
-/// -1 is every protocol, and then there are no ports.
+/// Whether a rule allows every port. The protocol -1 means all protocols and has no ports.
 fn is_every_port(rule: &IpPermission) -> bool {
     match rule.ip_protocol() {
         Some("-1") => true,

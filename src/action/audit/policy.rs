@@ -1,4 +1,4 @@
-//! Policy documents, as far as it must be known what they open.
+//! Policy documents, as far as an audit reads them.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -41,7 +41,7 @@ pub(super) struct Statement {
 }
 
 impl Document {
-    /// Reads a document: JSON, or JSON that is percent-encoded, as IAM answers it.
+    /// Reads a document: JSON, or percent-encoded JSON, as IAM returns it.
     pub fn read(text: &str) -> Result<Self, serde_json::Error> {
         let plain = match text.trim_start().starts_with('{') {
             true => text.into(),
@@ -50,7 +50,7 @@ impl Document {
         serde_json::from_str(&plain)
     }
 
-    /// The statements that allow something.
+    /// Returns the statements that allow something.
     pub fn allowing(&self) -> impl Iterator<Item = &Statement> {
         self.statements.as_slice().iter().filter(|statement| statement.effect == "Allow")
     }
@@ -69,13 +69,13 @@ impl Statement {
         self.not_resource.is_some() || self.resources().iter().any(|resource| resource == "*")
     }
 
-    /// Every action, or all but some, on everything.
+    /// Whether it allows every action, or all but some, on every resource.
     pub fn is_admin(&self) -> bool {
         let every = self.actions().iter().any(|action| action == "*" || action == "*:*");
         self.on_everything() && (every || self.not_action.is_some())
     }
 
-    /// The `SERVICE:*` that it allows on everything.
+    /// Returns each `SERVICE:*` that it allows on every resource.
     pub fn whole_services(&self) -> Vec<&str> {
         let whole = |action: &&str| action.strip_suffix(":*").is_some_and(|service| !service.contains('*'));
         match self.on_everything() {
@@ -84,13 +84,13 @@ impl Statement {
         }
     }
 
-    /// Whether it allows to pass any role to any service.
+    /// Whether it allows passing any role to any service.
     pub fn passes_any_role(&self) -> bool {
         let passes = self.actions().iter().any(|action| glob(action, "iam:PassRole"));
-        // All actions but some: that the one that matters may be among the some is for a reader to see.
+        // `NotAction` allows iam:PassRole, unless it names actions of IAM.
         let not =
             self.not_action.as_ref().is_some_and(|not| !not.to_string().to_lowercase().contains("iam:"));
-        // Two roles that nobody has named: who may pass both may pass any.
+        // These two roles have unlikely names: a pattern that matches both matches any role.
         let account = self.resources().iter().find_map(|arn| arn.split(':').nth(4)).unwrap_or_default();
         let any = |resource: &String| {
             ["a-role", "another/role"]
@@ -101,7 +101,7 @@ impl Statement {
         (passes || not) && (self.on_everything() || self.resources().iter().any(any)) && !to_some
     }
 
-    /// Whether anybody at all is its principal, with no condition that says who.
+    /// Whether its principal is everybody, and no condition restricts that.
     pub fn is_for_anybody(&self) -> bool {
         let texts = |value: &Value| match value {
             Value::String(one) => vec![one.clone()],
@@ -113,13 +113,13 @@ impl Statement {
             Some(other) => texts(other),
             None => Vec::new(),
         };
-        // `*`, or the ARN of whatever in whatever account.
+        // `*`, or an ARN with a pattern for the account.
         let anybody = |one: &String| one == "*" || one.split(':').nth(4) == Some("*");
         named.iter().any(anybody) && !self.is_narrowed()
     }
 
-    /// Whether a condition names who it is for: by an operator that admits what it names, a key that tells who asks or from
-    /// where, and values of which none stands for everybody.
+    /// Whether a condition restricts the callers: by an operator that allows only what it names, a key that identifies the
+    /// caller or the source, and values that are not everybody.
     fn is_narrowed(&self) -> bool {
         const OPERATORS: [&str; 5] = ["stringequals", "stringlike", "arnequals", "arnlike", "ipaddress"];
         const KEYS: [&str; 12] = [

@@ -1,23 +1,23 @@
-//! What roles, users and groups may do, and who may be a role.
+//! What roles, users and groups may do, and who may assume a role.
 //!
-//! AWS's own managed policies are judged by their names, all others by their documents.
+//! AWS managed policies are judged by their names, all others by their documents.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_iam::types::{AttachedPolicy, EntityType, ManagedPolicyDetail, PolicyDetail, RoleDetail};
 
 use super::check::{FULL_ACCESS, FULL_ADMIN, OPEN_TRUST, PASS_ROLE, SERVICE_WILDCARD, UNUSED_ROLE};
-use super::finding::{Asked, Audited};
+use super::finding::{Audited, Options};
 use super::policy::Document;
 use crate::aws::{Aws, failure};
 use crate::failure::Outcome;
 
-/// Where ARNs of AWS's own managed policies begin; the partition is another one in China.
+/// A part of the ARN of each AWS managed policy. The partition before it differs in China.
 const AWS_MANAGED: &str = ":iam::aws:policy/";
-/// A service's own role, which goes with what it is for.
+/// A part of the ARN of each service-linked role, which its service deletes.
 const SERVICE_LINKED: &str = "/aws-service-role/";
 
-pub(super) async fn principals(aws: &Aws, asked: &Asked, audited: &mut Audited) -> Outcome<()> {
+pub(super) async fn principals(aws: &Aws, options: &Options, audited: &mut Audited) -> Outcome<()> {
     let all = format!("arn:aws:iam::{}:*", aws.account);
     let (mut users, mut groups, mut roles, mut policies) =
         (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
@@ -36,11 +36,11 @@ pub(super) async fn principals(aws: &Aws, asked: &Asked, audited: &mut Audited) 
         );
     }
     for role in &roles {
-        if asked.covers("role", role.role_name().unwrap_or_default()) {
-            judge_role(role, &policies, asked, audited);
+        if options.covers("role", role.role_name().unwrap_or_default()) {
+            judge_role(role, &policies, options, audited);
         }
     }
-    if asked.only.is_some() {
+    if options.only.is_some() {
         return Ok(());
     }
     for user in &users {
@@ -56,13 +56,18 @@ pub(super) async fn principals(aws: &Aws, asked: &Asked, audited: &mut Audited) 
     Ok(())
 }
 
-/// The document of a policy's version in force.
+/// Returns the document of a policy's default version.
 fn document(policy: &ManagedPolicyDetail) -> Option<String> {
     let version = policy.policy_version_list().iter().find(|version| version.is_default_version())?;
     version.document().map(str::to_owned)
 }
 
-fn judge_role(role: &RoleDetail, policies: &BTreeMap<String, String>, asked: &Asked, audited: &mut Audited) {
+fn judge_role(
+    role: &RoleDetail,
+    policies: &BTreeMap<String, String>,
+    options: &Options,
+    audited: &mut Audited,
+) {
     audited.count("roles");
     let arn = role.arn().unwrap_or_default();
     judge_grants(arn, role.role_policy_list(), role.attached_managed_policies(), policies, audited);
@@ -76,15 +81,15 @@ fn judge_role(role: &RoleDetail, policies: &BTreeMap<String, String>, asked: &As
     if role.path().unwrap_or_default().starts_with(SERVICE_LINKED) {
         return;
     }
-    // A role that was made lately has had no time to be used.
-    let age = asked.days_since(role.create_date().map_or(asked.now, |date| date.secs()));
+    // A new role may not have been used yet.
+    let age = options.days_since(role.create_date().map_or(options.now, |date| date.secs()));
     let used = role.role_last_used().and_then(|last| last.last_used_date());
-    let idle = used.map(|date| asked.days_since(date.secs()));
+    let idle = used.map(|date| options.days_since(date.secs()));
     match idle {
-        None if age >= asked.unused_days => {
+        None if age >= options.unused_days => {
             audited.add(&UNUSED_ROLE, arn, format!("it was never used in its {age} days"));
         }
-        Some(idle) if idle >= asked.unused_days => {
+        Some(idle) if idle >= options.unused_days => {
             audited.add(&UNUSED_ROLE, arn, format!("it was last used {idle} days ago"));
         }
         _ => {}
@@ -132,7 +137,7 @@ fn judge_document(arn: &str, called: &str, document: &str, audited: &mut Audited
     };
     for statement in document.allowing() {
         if statement.is_admin() {
-            // The rest of the rules would say less of it.
+            // The other checks would only report less severe parts of the same problem.
             audited.add(
                 &FULL_ADMIN,
                 arn,
@@ -169,11 +174,11 @@ mod tests {
         PolicyDetail::builder().policy_name("p").policy_document(document).build()
     }
 
-    fn told(role: RoleDetail, policies: &[(&str, &str)]) -> Vec<String> {
-        let asked = Asked { only: None, unused_days: 90, key_days: 90, now: NOW };
+    fn findings_of(role: RoleDetail, policies: &[(&str, &str)]) -> Vec<String> {
+        let options = Options { only: None, unused_days: 90, key_days: 90, now: NOW };
         let policies = policies.iter().map(|(arn, text)| (arn.to_string(), text.to_string())).collect();
         let mut audited = Audited::default();
-        judge_role(&role, &policies, &asked, &mut audited);
+        judge_role(&role, &policies, &options, &mut audited);
         audited.findings.iter().map(|f| format!("{}{}", f.check, if f.checked { "" } else { "?" })).collect()
     }
 
@@ -197,7 +202,7 @@ mod tests {
                 )),
                 vec!["pass-role", "service-wildcard"],
             ),
-            // Anybody's policy may be called so.
+            // A customer managed policy may have the same name.
             (role().attached_managed_policies(attached("arn:aws:iam::1:policy/AdministratorAccess")), vec![]),
             (role().attached_managed_policies(attached("arn:aws:iam::1:policy/own")), vec!["full-admin"]),
             (role().attached_managed_policies(attached("arn:aws:iam::1:policy/other")), vec!["full-admin?"]),
@@ -208,7 +213,7 @@ mod tests {
                 ("arn:aws:iam::1:policy/own", admin),
                 ("arn:aws:iam::1:policy/AdministratorAccess", least.as_str()),
             ];
-            assert_eq!(told(role.clone().build(), &policies), expected, "{role:?}");
+            assert_eq!(findings_of(role.clone().build(), &policies), expected, "{role:?}");
         }
     }
 
@@ -227,7 +232,7 @@ mod tests {
             (made(400).role_last_used(used(91)), vec!["unused-role"]),
             (made(400).path("/aws-service-role/x.amazonaws.com/"), vec![]),
         ] {
-            assert_eq!(told(role.clone().build(), &[]), expected, "{role:?}");
+            assert_eq!(findings_of(role.clone().build(), &[]), expected, "{role:?}");
         }
     }
 }

@@ -1,40 +1,40 @@
 //! Buckets that are public, or could become so.
 //!
-//! The account's own block of public access is not asked for: what a bucket blocks itself holds in any case.
+//! The account's public access block is not read: a bucket's own block applies in any case.
 
 use aws_sdk_s3::types::{Grant, PublicAccessBlockConfiguration};
 
 use super::check::{BUCKET_BLOCK, BUCKET_PUBLIC};
-use super::finding::{Asked, Audited};
+use super::finding::{Audited, Options};
 use crate::aws::{Aws, failure};
 use crate::failure::Outcome;
 
-/// Groups that everybody belongs to:
+/// The predefined groups that include everybody:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#specifying-grantee-predefined-groups>.
 const EVERYBODY: &[(&str, &str)] = &[
     ("http://acs.amazonaws.com/groups/global/AllUsers", "everybody"),
     ("http://acs.amazonaws.com/groups/global/AuthenticatedUsers", "everybody with an AWS account"),
 ];
 
-/// What is known of a bucket; `None` where it could not be asked for.
+/// What an audit reads of a bucket. A field is `None` if the call was refused.
 #[derive(Default)]
 struct Bucket {
-    /// Empty where there is none.
+    /// `Some(None)` if the bucket has none.
     block: Option<Option<PublicAccessBlockConfiguration>>,
-    /// Whether its policy is public, as S3 judges it.
+    /// Whether its policy is public, by S3's GetBucketPolicyStatus.
     public_policy: bool,
     grants: Vec<Grant>,
 }
 
-pub(super) async fn buckets(aws: &Aws, asked: &Asked, audited: &mut Audited) -> Outcome<()> {
+pub(super) async fn buckets(aws: &Aws, options: &Options, audited: &mut Audited) -> Outcome<()> {
     let both = [&BUCKET_PUBLIC, &BUCKET_BLOCK];
-    // Another region's buckets are asked for there.
+    // A bucket of another region needs a client of that region.
     let mut pages = aws.s3.list_buckets().bucket_region(&aws.region).into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| failure("ListBuckets", error));
         let Some(page) = audited.seen(&both, "arn:aws:s3:::*", page)? else { return Ok(()) };
         for name in page.buckets().iter().filter_map(|bucket| bucket.name()) {
-            if asked.covers("bucket", name) {
+            if options.covers("bucket", name) {
                 let arn = format!("arn:aws:s3:::{name}");
                 let bucket = look(aws, name, &arn, audited).await?;
                 judge(&arn, &bucket, audited);
@@ -127,7 +127,7 @@ mod tests {
         let half = PublicAccessBlockConfiguration::builder().ignore_public_acls(true).build();
         for (bucket, expected) in [
             (Bucket { block: Some(Some(block(true))), ..Bucket::default() }, vec![]),
-            // What restricts public buckets takes a public policy's effect.
+            // `RestrictPublicBuckets` makes a public policy ineffective.
             (Bucket { block: Some(Some(block(true))), public_policy: true, grants: grants.clone() }, vec![]),
             (Bucket { block: Some(Some(block(false))), ..Bucket::default() }, vec!["bucket-block"]),
             (Bucket { block: Some(None), ..Bucket::default() }, vec!["bucket-block"]),

@@ -1,5 +1,5 @@
-//! The open loop: every request leaves when it is due, whatever became of those before, and its latency counts from
-//! that moment. A service that is slow is thus not asked less, and a wait is not forgotten (coordinated omission).
+//! An open loop: each request is sent when it is due, even if earlier ones have no response yet, and its latency counts from
+//! that time. So a slow service does not get fewer requests, and waiting counts (no coordinated omission).
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::action::Instances;
 use crate::failure::{Failure, Outcome};
 use crate::resource::Report;
 
-/// A stretch of the load.
+/// A phase of the load: a rate, and its end.
 #[derive(Clone, Debug)]
 pub struct Phase {
-    /// Requests a second; 0 for none.
+    /// Requests a second. 0 sends none.
     pub rate: f64,
-    /// How long it takes at most.
+    /// The longest time that it takes.
     pub limit: Duration,
     pub ends: Ends,
 }
@@ -25,11 +25,11 @@ pub struct Phase {
 /// What ends a phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ends {
-    /// Its time.
+    /// At its time limit.
     AtLimit,
-    /// So many instances or more, else its time.
+    /// When there are so many instances or more, or else at its time limit.
     Grown(i32),
-    /// So many instances and none on the way; that its time comes first is an error.
+    /// When there are so many instances and no other number is wanted. Reaching the time limit is an error.
     Settled(i32),
 }
 
@@ -45,31 +45,31 @@ impl Ends {
 
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Seconds from the load's beginning to the moment when it was due.
+    /// Seconds from the start of the load to the time when it was due.
     pub due: f64,
-    /// Seconds from that moment to the answer's end.
+    /// Seconds from that time to the end of the response.
     pub latency: f64,
     pub failure: Option<Failure>,
 }
 
-/// What was seen of a load.
+/// The measurements of a load.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     pub requests: Vec<Request>,
-    /// With the seconds from the load's beginning.
+    /// Each with the seconds from the start of the load.
     pub instances: Vec<(f64, Instances)>,
-    /// The most requests that were unanswered at once.
+    /// The most requests without a response at a time.
     pub peak: usize,
-    /// Seconds in which requests left.
+    /// Seconds in which requests were sent.
     pub sending: f64,
     /// Seconds in all.
     pub seconds: f64,
 }
 
-/// Goes through the phases; `watched` says, again and again, how many instances there are.
+/// Runs the phases. `watched` returns how many instances there are, again and again.
 ///
 /// # Errors
-/// `TooManyInFlight`, `NotSettled`, `Interrupted`, and what `watched` says.
+/// `TooManyInFlight`, `NotSettled`, `Interrupted`, and the errors of `watched`.
 pub async fn drive<F, S>(
     phases: &[Phase],
     max_in_flight: usize,
@@ -85,7 +85,7 @@ where
     let (start, in_flight, seen) = (Instant::now(), JoinSet::new(), Observed::default());
     let mut drive = Drive { start, in_flight, seen, max_in_flight, send, watched, interrupted, report };
     for (index, phase) in phases.iter().enumerate() {
-        // What an earlier phase has reached, the next one needs not begin for.
+        // A phase whose end is already reached is skipped.
         let last = drive.seen.instances.last().map(|(_, seen)| *seen);
         if index == 0 || !last.is_some_and(|seen| phase.ends.met(seen)) {
             drive.phase(phase).await?;
@@ -94,7 +94,7 @@ where
     drive.finish().await
 }
 
-/// What happens next.
+/// The next event of a load.
 enum Turn {
     Interrupted,
     Seen(Instances),
@@ -105,7 +105,7 @@ enum Turn {
 
 struct Drive<'a, F, S> {
     start: Instant,
-    /// Dropping it ends them.
+    /// The requests without a response. Dropping the set cancels them.
     in_flight: JoinSet<Request>,
     seen: Observed,
     max_in_flight: usize,
@@ -131,7 +131,7 @@ where
             let due = due.filter(|due| *due < end);
             let turn = tokio::select! {
                 biased;
-                Ok(_) = self.interrupted.wait_for(|asked| *asked) => Turn::Interrupted,
+                Ok(_) = self.interrupted.wait_for(|stop| *stop) => Turn::Interrupted,
                 Some(instances) = self.watched.next() => Turn::Seen(instances?),
                 () = sleep_until(due.unwrap_or(end)) => due.map_or(Turn::Over, Turn::Due),
                 Some(done) = self.in_flight.join_next() => Turn::Answered(done),
@@ -140,7 +140,7 @@ where
                 (Turn::Interrupted, _) => return Err(interruption()),
                 (Turn::Seen(instances), ends) => {
                     self.seen.instances.push((self.start.elapsed().as_secs_f64(), instances));
-                    self.tell(phase, sent);
+                    self.report(phase, sent);
                     if ends.met(instances) {
                         break Ok(());
                     }
@@ -148,7 +148,7 @@ where
                 (Turn::Due(due), _) => {
                     self.fire(due)?;
                     sent += 1;
-                    self.tell(phase, sent);
+                    self.report(phase, sent);
                 }
                 (Turn::Answered(done), _) => self.answered(done)?,
                 (Turn::Over, Ends::Settled(count)) => break Err(self.unsettled(count, phase.limit)),
@@ -171,7 +171,7 @@ where
             let message =
                 format!("{} requests were unanswered after {at:.1} s of load", self.in_flight.len());
             return Err(Failure::new("TooManyInFlight", message)
-                .hint("it answers more slowly than it is asked: lower `rate`, or raise `max_in_flight`"));
+                .hint("the responses are slower than the requests: lower `rate`, or raise `max_in_flight`"));
         }
         let (answer, since) = ((self.send)(), self.start);
         self.in_flight.spawn(async move {
@@ -187,11 +187,11 @@ where
         Ok(())
     }
 
-    /// Waits for the answers that are still to come.
+    /// Waits for the remaining responses.
     async fn finish(mut self) -> Outcome<Observed> {
         while !self.in_flight.is_empty() {
             let turn = tokio::select! {
-                Ok(_) = self.interrupted.wait_for(|asked| *asked) => None,
+                Ok(_) = self.interrupted.wait_for(|stop| *stop) => None,
                 done = self.in_flight.join_next() => done,
             };
             self.answered(turn.ok_or_else(interruption)?)?;
@@ -200,7 +200,7 @@ where
         Ok(self.seen)
     }
 
-    fn tell(&mut self, phase: &Phase, sent: u32) {
+    fn report(&mut self, phase: &Phase, sent: u32) {
         let now = self.seen.instances.last().map(|(_, seen)| plural(seen.current));
         let message = match (phase.ends, &now) {
             (Ends::Settled(count), Some(now)) => format!("waiting for {}, {now} now", plural(count)),
@@ -255,7 +255,7 @@ mod tests {
         instances: Vec<Outcome<Instances>>,
     ) -> Outcome<Observed> {
         let (_asks, interrupted) = watch::channel(false);
-        // Each sample comes when it is asked for; when they are through, none comes any more.
+        // Each poll returns a sample. After the last one, the stream never returns.
         let watched = Box::pin(stream::iter(instances).chain(stream::pending()));
         drive(phases, max, send, watched, interrupted, &mut |_, _| ()).await
     }
@@ -283,7 +283,7 @@ mod tests {
     async fn a_request_that_leaves_late_has_waited() {
         let first = Arc::new(AtomicU32::new(0));
         let send = || {
-            // The first one holds up the one thread that all run on.
+            // The first one blocks the thread that all run on.
             if first.fetch_add(1, Ordering::Relaxed) == 0 {
                 std::thread::sleep(Duration::from_millis(120));
             }

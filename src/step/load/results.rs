@@ -1,4 +1,4 @@
-//! What a load came to, in numbers and figures.
+//! The results of a load, as numbers and figures.
 
 use std::collections::BTreeMap;
 
@@ -9,29 +9,29 @@ use super::drive::{Observed, Request};
 use crate::action::is_throttle;
 use crate::journal::{Figure, Series};
 
-/// Bars of time that a curve has at most.
+/// The most points of a curve.
 const MAX_BUCKETS: f64 = 120.0;
-/// Error codes that are told apart; the codes of a function's errors are its own.
+/// The most error codes that are counted separately. A function may invent any number of codes.
 const MAX_CODES: usize = 20;
 
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ErrorCount {
-    /// The service's code, or the function's own error type.
+    /// The service's error code, or the function's error type.
     pub code: String,
     pub count: usize,
-    /// What the first of them said.
+    /// The message of the first of them.
     pub message: String,
 }
 
-/// What the answers came to.
+/// The counts and latencies of the responses.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally {
     pub ok: usize,
     pub throttled: usize,
-    /// Neither; the most frequent first.
+    /// The other errors, the most frequent first.
     pub errors: Vec<ErrorCount>,
-    /// Milliseconds of those that succeeded, shortest first.
+    /// The latencies of those that succeeded in milliseconds, shortest first.
     latencies: Vec<f64>,
 }
 
@@ -66,7 +66,7 @@ impl Tally {
         self.errors.iter().map(|error| error.count).sum()
     }
 
-    /// The latency, in milliseconds, that this part of those that succeeded did not exceed: the nearest rank.
+    /// Returns a percentile of the latencies in milliseconds, by the nearest rank.
     pub fn percentile(&self, part: f64) -> Option<f64> {
         let rank = (part * self.latencies.len() as f64).ceil() as usize;
         let value = self.latencies.get(rank.max(1) - 1)?;
@@ -74,7 +74,7 @@ impl Tally {
     }
 }
 
-/// Requests a second over time: those that succeeded, and what else there was.
+/// Returns the figure of requests a second over time: those that succeeded, were throttled and failed.
 pub fn requests(observed: &Observed, caption: String) -> Figure {
     type Is = fn(&Request) -> bool;
     let kinds: [(&str, Is); 3] = [
@@ -89,10 +89,10 @@ pub fn requests(observed: &Observed, caption: String) -> Figure {
     Figure::Curve { caption, x: "seconds".into(), y: "requests a second".into(), series: series.collect() }
 }
 
-/// How many were due a second, for each stretch of the whole time.
+/// Returns how many requests a second were due, for each interval of the time.
 fn rate<'a>(requests: impl Iterator<Item = &'a Request>, seconds: f64) -> Vec<(f64, f64)> {
     let width = (seconds / MAX_BUCKETS).ceil().max(1.0);
-    // The last stretch is shorter: a rate in it would be one of very little.
+    // The last interval is shorter, so its rate would not be meaningful.
     let count = ((seconds / width).floor() as usize).max(1);
     let mut buckets = vec![0_usize; count];
     for request in requests {
@@ -104,7 +104,7 @@ fn rate<'a>(requests: impl Iterator<Item = &'a Request>, seconds: f64) -> Vec<(f
     buckets.iter().enumerate().map(|(at, n)| (at as f64 * width, *n as f64 / width_of_each)).collect()
 }
 
-/// The instances over the same time.
+/// Returns the figure of instances over the same time.
 pub fn instances(observed: &Observed, caption: String) -> Figure {
     let line = |name: &str, value: fn(&crate::action::Instances) -> i32| {
         let mut points: Vec<(f64, f64)> = Vec::new();
@@ -112,7 +112,7 @@ pub fn instances(observed: &Observed, caption: String) -> Figure {
             let value = f64::from(value(seen));
             match points.last() {
                 Some((_, last)) if *last == value => {}
-                // A count changes at once, and not along a slope.
+                // The number of instances changes in steps.
                 Some((_, last)) => points.extend([(*at, *last), (*at, value)]),
                 None => points.push((0.0, value)),
             }
