@@ -9,8 +9,11 @@ use local_cloud::store::Store;
 use crate::{Server, lifecycle, python, wait_for};
 
 pub fn run(server: &Server, code: &str) -> String {
-    let code = format!("{}\n{code}", include_str!("ec2.py"));
-    python(&server.endpoint, &server.keys, server.dir.path(), &code)
+    run_with(server, code, &[])
+}
+
+fn run_with(server: &Server, code: &str, arguments: &[&str]) -> String {
+    server.python_with(&format!("{}\n{code}", include_str!("ec2.py")), arguments)
 }
 
 /// The state file, opened as another process would.
@@ -94,8 +97,7 @@ fn what_user_data_does_to_its_machine_it_does_to_its_instance() {
     // With namespaces, not even by full names, and /var/log is the instance's own.
     knobs(&server, &Knobs::default());
     let log = Path::new("/var/log").join(server.dir.path().file_name().unwrap());
-    let code = include_str!("ec2/namespaces.py");
-    run(&server, &code.replace("LOG", log.to_str().unwrap()));
+    run_with(&server, include_str!("ec2/namespaces.py"), &[log.to_str().unwrap()]);
     assert!(!log.exists());
 }
 
@@ -114,15 +116,7 @@ fn one_client_token_is_one_launch() {
 #[test]
 fn quotas_and_capacity_are_what_the_knobs_say() {
     let server = Server::start();
-    run(
-        &server,
-        r##"
-message = refused("VcpuLimitExceeded", run, InstanceType="m5.12xlarge")
-assert message.startswith("You have requested more vCPU capacity than your current vCPU limit of 32 allows"), message
-refused("VcpuLimitExceeded", run, InstanceType="g4dn.xlarge")
-assert ec2.describe_instances()["Reservations"] == []
-"##,
-    );
+    run(&server, include_str!("ec2/default_quotas.py"));
     set_quota(&store(&server), Quota::OnDemandStandard, 5).unwrap();
     set_quota(&store(&server), Quota::SpotStandard, 2).unwrap();
     set_quota(&store(&server), Quota::Gpu, 8).unwrap();
@@ -145,9 +139,8 @@ fn a_spot_instance_is_interrupted_after_its_notice() {
     let nobody = interrupt_spot(server.dir.path(), "i-00000000").unwrap_err();
     assert_eq!(nobody.kind(), std::io::ErrorKind::NotFound);
     let ready = server.dir.path().join("ready");
-    let code = include_str!("ec2/spot.py");
     std::thread::scope(|scope| {
-        scope.spawn(|| run(&server, &code.replace("READY", ready.to_str().unwrap())));
+        scope.spawn(|| run_with(&server, include_str!("ec2/spot.py"), &[ready.to_str().unwrap()]));
         let instance = wait_for(|| std::fs::read_to_string(&ready).ok());
         interrupt_spot(server.dir.path(), &instance).unwrap();
     });
@@ -157,27 +150,11 @@ fn a_spot_instance_is_interrupted_after_its_notice() {
 #[test]
 fn a_restarted_cloud_ends_what_ran_and_keeps_what_was_stopped() {
     let server = Server::start();
-    let code = r##"
-lost, stopped = run("(setsid sleep 4646 &); echo up; sleep 300"), run("echo kept >kept; shutdown now")
-in_state(stopped, "stopped")
-said(lost, "up")
-print(lost, stopped)
-"##;
-    let ids = run(&server, code);
-    let (lost, stopped) = ids.trim().split_once(' ').unwrap();
+    let ids = run(&server, include_str!("ec2/before_restart.py"));
+    let ids: Vec<_> = ids.split_whitespace().collect();
     let server = server.restart();
     assert_eq!(processes(server.dir.path()), Vec::<String>::new());
-    let code = format!(
-        r##"
-assert in_state("{lost}", "terminated")["StateReason"]["Code"] == "Server.InternalError"
-assert told("{stopped}")["State"]["Name"] == "stopped"
-assert open(os.environ["HOME"] + "/ec2/{stopped}/root/kept").read() == "kept\n"
-ec2.start_instances(InstanceIds=["{stopped}"])
-in_state("{stopped}", "running")
-terminate("{stopped}")
-"##
-    );
-    run(&server, &code);
+    run_with(&server, include_str!("ec2/after_restart.py"), &ids);
     nothing_is_left(&server);
 }
 

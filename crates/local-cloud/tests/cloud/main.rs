@@ -85,7 +85,11 @@ impl Server {
 
     /// Runs Python with `iam`, `sts` and `logs` as boto3 clients; it must succeed.
     pub fn python(&self, code: &str) -> String {
-        python(&self.endpoint, &self.keys, self.dir.path(), code)
+        self.python_with(code, &[])
+    }
+
+    pub fn python_with(&self, code: &str, arguments: &[&str]) -> String {
+        python_with(&self.endpoint, &self.keys, self.dir.path(), code, arguments)
     }
 }
 
@@ -122,9 +126,15 @@ pub fn made(variable: &str, script: &str) -> String {
 }
 
 pub fn python(endpoint: &str, keys: &AccessKey, home: &Path, code: &str) -> String {
+    python_with(endpoint, keys, home, code, &[])
+}
+
+/// Runs Python whose `sys.argv[1:]` are the arguments.
+pub fn python_with(endpoint: &str, keys: &AccessKey, home: &Path, code: &str, arguments: &[&str]) -> String {
     let prelude = include_str!("prelude.py");
     let output = Command::new("python3")
         .args(["-c", &format!("{prelude}\n{code}")])
+        .args(arguments)
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap())
         .env("HOME", home)

@@ -3,16 +3,11 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use crate::{Server, made, python};
+use crate::{Server, made};
 
-fn run(server: &Server, code: &str) -> String {
+fn run(server: &Server, code: &str, arguments: &[&str]) -> String {
     let code = format!("{}\n{}\n{code}", include_str!("sagemaker.py"), include_str!("script.py"));
-    python(&server.endpoint, &server.keys, server.dir.path(), &code)
-}
-
-/// Code of an argument's value.
-fn literal(text: &str) -> String {
-    serde_json::to_string(text).unwrap()
+    server.python_with(&code, arguments)
 }
 
 #[test]
@@ -23,9 +18,8 @@ fn a_script_trains_with_pytorch_and_is_told_what_the_toolkit_tells() {
     let server = Server::start_with(tempfile::tempdir().unwrap(), |settings| {
         settings.pytorch = Some(pytorch.into());
     });
-    let code = include_str!("script/oracle.py");
-    let script = literal(include_str!("oracle.py"));
-    run(&server, &format!("SCRIPT = {script}\nTOOLKIT = {}\n{code}", literal(&format!("{toolkit}:{boto3}"))));
+    let path = format!("{toolkit}:{boto3}");
+    run(&server, include_str!("script/oracle.py"), &[include_str!("oracle.py"), &path]);
 }
 
 /// A Python that has a module `torch`, and nothing behind it.
@@ -46,8 +40,7 @@ fn scripts_run_as_they_are_named_and_fail_with_their_reason() {
     let server = Server::start_with(tempfile::tempdir().unwrap(), |settings| {
         settings.pytorch = Some(command);
     });
-    let code = include_str!("script/failures.py");
-    run(&server, code);
+    run(&server, include_str!("script/failures.py"), &[]);
 }
 
 #[test]
@@ -58,16 +51,6 @@ fn what_is_missing_is_said() {
         let server = Server::start_with(tempfile::tempdir().unwrap(), |settings| {
             settings.pytorch = Some(python.into());
         });
-        run(
-            &server,
-            &format!(
-                r#"
-script("job", setup(), source("code", train_py="print(1)"))
-reason = ended("job")["FailureReason"]
-assert reason.startswith("ClientError: script mode needs P") and {words:?} in reason, reason
-assert "set OPSML_PYTORCH" in reason
-"#
-            ),
-        );
+        run(&server, include_str!("script/missing.py"), &[words]);
     }
 }

@@ -1,5 +1,8 @@
-"""Spot instances that are interrupted, shut down, cancelled. READY is replaced by a file that names the instance to interrupt."""
+"""Spot instances that are interrupted, shut down, cancelled. The argument is a file to
+name the instance to interrupt."""
 import re
+import sys
+ready = sys.argv[1]
 spot = {"MarketType": "spot", "SpotOptions": {"MaxPrice": "0.05"}}
 def request(instance):
     return ec2.describe_spot_instance_requests(SpotInstanceRequestIds=[told(instance)["SpotInstanceRequestId"]])["SpotInstanceRequests"][0]
@@ -13,9 +16,9 @@ assert (now["State"], now["Status"]["Code"], now["SpotPrice"], now["InstanceId"]
 assert in_state(i, "running")["InstanceLifecycle"] == "spot"
 assert "one-time Spot Instance request" in refused("UnsupportedOperation", ec2.stop_instances, InstanceIds=[i])
 # The market takes it away now.
-with open("READY.new", "w") as file:
+with open(ready + ".new", "w") as file:
     file.write(i)
-os.rename("READY.new", "READY")
+os.rename(ready + ".new", ready)
 until(lambda: request(i)["Status"]["Code"] == "marked-for-termination")
 assert told(i)["State"]["Name"] == "running"
 end = in_state(i, "terminated")

@@ -1,4 +1,7 @@
-"""A script that compares its environment with what AWS's toolkit sets, and trains with PyTorch."""
+"""A script that compares its environment with what AWS's toolkit sets, and trains with PyTorch. The script and the toolkit's path
+are arguments."""
+import sys
+SCRIPT, TOOLKIT = sys.argv[1:]
 role = setup()
 parameters = {"learning-rate": "3e-01", "tiny": "1e-05", "huge": "1e22", "epochs": "1", "k": "true", "text": "a 'b' é",
               "list": '[1, "x", null]', "map": '{"b": 1.5, "a": "y"}', "nothing": "null", "quoted": '"resnet18"',

@@ -1,0 +1,7 @@
+"""A job fails where Python or PyTorch is missing, with a reason that has the words of the argument."""
+import sys
+words = sys.argv[1]
+script("job", setup(), source("code", train_py="print(1)"))
+reason = ended("job")["FailureReason"]
+assert reason.startswith("ClientError: script mode needs P") and words in reason, reason
+assert "set OPSML_PYTORCH" in reason
