@@ -57,30 +57,12 @@ fn what_is_insecure_is_found_until_it_is_mended() {
     env.opsml(["run", "audit.md", "-p", "scope=stack", "-p", "days=0"]).code(0);
     assert_eq!(findings(&env), [DOGS, "low unused-role arn:aws:iam::123456789012:role/dogs"]);
 
-    env.python(
-        "import boto3, json\n\
-         iam, ec2, s3 = (boto3.client(name) for name in ('iam', 'ec2', 's3'))\n\
-         trust = {'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Principal': {'AWS': '*'}, 'Action': 'sts:AssumeRole'}]}\n\
-         iam.create_role(RoleName='open', AssumeRolePolicyDocument=json.dumps(trust))\n\
-         group = ec2.create_security_group(GroupName='wide', Description='d')['GroupId']\n\
-         ec2.authorize_security_group_ingress(GroupId=group, IpProtocol='tcp', FromPort=22, ToPort=22, CidrIp='0.0.0.0/0')\n\
-         s3.create_bucket(Bucket='open-bucket')\n\
-         s3.delete_public_access_block(Bucket='open-bucket')\n\
-         policy = {'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Principal': '*', 'Action': 's3:GetObject',\n\
-         'Resource': 'arn:aws:s3:::open-bucket/*'}]}\n\
-         s3.put_bucket_policy(Bucket='open-bucket', Policy=json.dumps(policy))",
-    );
+    env.python(include_str!("audit/made_insecure.py"));
     let again = ["run", "audit.md", "--force", "audit"];
     env.opsml(again).code(4).complains("counts.critical is 2").complains("counts.high is 2");
     // Of what this runbook made, nothing is as bad.
     env.opsml(["run", "audit.md", "-p", "scope=stack"]).code(0).says("1 medium");
-    env.python(
-        "import boto3\n\
-         iam, ec2, s3 = (boto3.client(name) for name in ('iam', 'ec2', 's3'))\n\
-         iam.delete_role(RoleName='open')\n\
-         ec2.delete_security_group(GroupName='wide')\n\
-         s3.delete_bucket(Bucket='open-bucket')",
-    );
+    env.python(include_str!("audit/mended.py"));
     env.opsml(again).code(0);
     assert_eq!(findings(&env), [DOGS]);
 }
@@ -90,12 +72,7 @@ fn what_may_not_be_looked_at_is_a_finding() {
     let env = Env::new();
     env.write("audit.md", RUNBOOK);
     env.opsml(["run", "audit.md"]).code(0);
-    env.python(
-        "import boto3, json\n\
-         policy = {'Version': '2012-10-17', 'Statement': [{'Effect': 'Deny', 'Resource': '*',\n\
-         'Action': ['iam:GetAccountSummary', 's3:GetBucketPolicyStatus']}]}\n\
-         boto3.client('iam').put_user_policy(UserName='opsml', PolicyName='deny', PolicyDocument=json.dumps(policy))",
-    );
+    env.python(include_str!("audit/denied.py"));
     env.opsml(["run", "audit.md", "--force", "audit"]).code(4).complains("counts.critical is 2");
 }
 

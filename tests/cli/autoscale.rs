@@ -76,18 +76,9 @@ fn outputs(env: &Env, step: &str) -> Value {
     serde_json::from_str::<Value>(&shown).unwrap()["step"]["outputs"].clone()
 }
 
-/// Minimum, maximum, target and the number of alarms, as boto3 is told them.
+/// Minimum, maximum, target and the number of alarms, as boto3 gets them.
 fn scaling(env: &Env) -> Value {
-    let told = env.python(
-        "import boto3, json\n\
-         scaling = boto3.client('application-autoscaling')\n\
-         targets = scaling.describe_scalable_targets(ServiceNamespace='sagemaker')['ScalableTargets']\n\
-         policies = scaling.describe_scaling_policies(ServiceNamespace='sagemaker')['ScalingPolicies']\n\
-         alarms = boto3.client('cloudwatch').describe_alarms()['MetricAlarms']\n\
-         print(json.dumps([[[t['MinCapacity'], t['MaxCapacity']] for t in targets],\n\
-         [p['TargetTrackingScalingPolicyConfiguration']['TargetValue'] for p in policies], len(alarms)]))",
-    );
-    serde_json::from_str(&told).unwrap()
+    serde_json::from_str(&env.python(include_str!("autoscale/scaling.py"))).unwrap()
 }
 
 #[test]
@@ -119,11 +110,7 @@ fn a_change_is_an_update_and_down_takes_it_with_the_endpoint() {
     assert_eq!(scaling(&env), json!([[[1, 4]], [25.0], 2]));
     assert_eq!(outputs(&env, "scale")["policy_arn"], before["policy_arn"]);
     // What goes behind our back is noticed and made again.
-    env.python(
-        "import boto3; s = boto3.client('application-autoscaling')\n\
-         t = s.describe_scalable_targets(ServiceNamespace='sagemaker')['ScalableTargets'][0]\n\
-         s.deregister_scalable_target(**{k: t[k] for k in ('ServiceNamespace', 'ResourceId', 'ScalableDimension')})",
-    );
+    env.python(include_str!("autoscale/deregistered.py"));
     env.opsml(["run", "scale.md", "-p", "target=25", "-p", "most=4"]).code(0).says("gone: scalable target");
     assert_eq!(scaling(&env), json!([[[1, 4]], [25.0], 2]));
     env.opsml(["down", "scale.md"]).code(0);
@@ -135,13 +122,7 @@ fn a_change_is_an_update_and_down_takes_it_with_the_endpoint() {
 fn another_ones_target_is_left_alone() {
     let env = env_with(RUNBOOK);
     env.opsml(["run", "scale.md", "--until", "deploy"]).code(0);
-    env.python(
-        "import boto3\n\
-         name = boto3.client('sagemaker').list_endpoints()['Endpoints'][0]['EndpointName']\n\
-         boto3.client('application-autoscaling').register_scalable_target(ServiceNamespace='sagemaker',\n\
-         ResourceId=f'endpoint/{name}/variant/AllTraffic', MinCapacity=1, MaxCapacity=2,\n\
-         ScalableDimension='sagemaker:variant:DesiredInstanceCount')",
-    );
+    env.python(include_str!("autoscale/registered_by_another.py"));
     env.opsml(["run", "scale.md"]).code(1).complains("NotOurs").complains("scalable target endpoint/");
     assert_eq!(scaling(&env), json!([[[1, 2]], [], 0]));
 }

@@ -9,18 +9,6 @@ use serde_json::{Value, json};
 
 use crate::env::{Env, wait_for};
 
-const WORKER: &str = r#"#!/bin/sh
-if [ "$1" = files ]; then readlink -f "$0"; exit; fi
-ml=$SAGEMAKER_BASE_DIR
-seed=$(sed 's/.*"seed":"\([0-9]*\)".*/\1/' "$ml/input/config/hyperparameters.json")
-ls "$ml/input/data/training"
-case $seed in
-    2) mkdir -p "$ml/output"; echo "the training loss became NaN" >"$ml/output/failure"; exit 1 ;;
-    3) while :; do sleep 1; done ;;
-esac
-echo model >"$ml/model/model.pth"
-"#;
-
 pub const RUNBOOK: &str = r#"---
 title: EC2
 params:
@@ -68,7 +56,7 @@ pub fn env_with(runbook: &str) -> Env {
 
 /// The script for a worker.
 pub fn with_worker(env: Env) -> Env {
-    let worker = env.write("opsml-worker", WORKER);
+    let worker = env.write("opsml-worker", include_str!("ec2/worker.sh"));
     std::fs::set_permissions(&worker, std::fs::Permissions::from_mode(0o755)).unwrap();
     env.with("OPSML_WORKER", worker)
 }

@@ -130,23 +130,9 @@ fn outputs(env: &Env, step: &str) -> Value {
     serde_json::from_str::<Value>(&shown).unwrap()["step"]["outputs"].clone()
 }
 
-/// What boto3 is told of the functions: policies of the role, reserved and provisioned concurrency, versions.
+/// What boto3 gets of the functions: policies of the role, reserved and provisioned concurrency, versions.
 fn there(env: &Env) -> Value {
-    let told = env.python(
-        "import boto3, json\n\
-         iam, l = boto3.client('iam'), boto3.client('lambda')\n\
-         roles = [r['RoleName'] for r in iam.list_roles()['Roles'] if 'function-role' in r['RoleName']]\n\
-         functions = sorted(f['FunctionName'] for f in l.list_functions()['Functions'])\n\
-         first = [f for f in functions if 'front-function' in f]\n\
-         print(json.dumps({\n\
-         'policies': [p for r in roles for p in iam.list_role_policies(RoleName=r)['PolicyNames']],\n\
-         'functions': len(functions),\n\
-         'reserved': [l.get_function_concurrency(FunctionName=f).get('ReservedConcurrentExecutions') for f in first],\n\
-         'provisioned': [c['RequestedProvisionedConcurrentExecutions'] for f in first for c in\n\
-         l.list_provisioned_concurrency_configs(FunctionName=f)['ProvisionedConcurrencyConfigs']],\n\
-         'versions': [len(l.list_versions_by_function(FunctionName=f)['Versions']) - 1 for f in first]}))",
-    );
-    serde_json::from_str(&told).unwrap()
+    serde_json::from_str(&env.python(include_str!("functions/there.py"))).unwrap()
 }
 
 /// The whole of it: denied, allowed by the smallest policy, denied to others; then denied again, and allowed again.
@@ -173,7 +159,7 @@ fn what_must_be_denied_can_be_done_again() {
 
     let again = env.opsml(["run", "front.md", "--force", "denied"]).code(0);
     assert!(again.stdout.contains("detaching role policy"), "{}", again.stdout);
-    // What allowed it comes back as it was, and so nothing that rests on it is done anew.
+    // What allowed it comes back as it was, and so nothing that rests on it is done again.
     assert_eq!(started(&again.stdout), ["denied", "least", "concurrency"]);
     assert_eq!(there(&env), set);
     assert_eq!(outputs(&env, "least")["policy"], least["policy"]);
@@ -262,13 +248,7 @@ expect:
 ```
 "#,
     );
-    env.write(
-        "code/lambda_function.py",
-        "import os, boto3\n\
-         def lambda_handler(event, context):\n\
-         \x20   said = os.environ['GREETING'] + ' ' + event['name']\n\
-         \x20   return {'said': said, 'buckets': boto3.client('s3').list_buckets()['Buckets']}\n",
-    );
+    env.write("code/lambda_function.py", include_str!("functions/lambda_function.py"));
     // A function's environment is cleared, and with it the path to the boto3 of these tests.
     let path = std::env::var("OPSML_TEST_PYTHONPATH").unwrap_or_default();
     let python = env.write("python", format!("#!/bin/sh\nPYTHONPATH={path} exec python3 \"$@\"\n"));

@@ -69,19 +69,6 @@ struct Moto {
     url: String,
 }
 
-const SERVER: &str = "
-import sys
-import boto3
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address='127.0.0.1', port=0, verbose=False)
-server.start()
-url = 'http://%s:%d' % server.get_host_and_port()
-keys = {'aws_access_key_id': 'testing', 'aws_secret_access_key': 'testing', 'region_name': 'us-east-1'}
-boto3.client('s3', endpoint_url=url, **keys).create_bucket(Bucket='opsml-on-moto')
-print(url, flush=True)
-sys.stdin.read()
-";
-
 impl Moto {
     fn start() -> Self {
         let made = Command::new(repository("scripts/python-env.sh")).arg("moto").output().unwrap();
@@ -89,7 +76,7 @@ impl Moto {
         let export = String::from_utf8(made.stdout).unwrap();
         let path = export.trim().split_once('=').unwrap().1.to_owned();
         let mut child = Command::new("python3")
-            .args(["-c", SERVER])
+            .args(["-c", include_str!("moto/server.py")])
             .env("PYTHONPATH", path)
             .env("MOTO_ACCOUNT_ID", "123456789012")
             .stdin(Stdio::piped())
