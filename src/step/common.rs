@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -48,22 +49,11 @@ pub fn common_keys() -> &'static [String] {
     })
 }
 
-/// Reads a duration, as `90s`, `20m` or `2h`: at least a second.
+/// Reads a duration, as `90s`, `20m` or `1h 30m`: at least a second.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let error = || format!("`{text}` is not a duration: 90s, 20m, 2h");
-    let unit = text.trim().chars().last().ok_or_else(error)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        _ => return Err(error()),
-    };
-    let number: u64 = text.trim().trim_end_matches(unit).trim().parse().map_err(|_| error())?;
-    number
-        .checked_mul(seconds)
-        .map(Duration::from_secs)
-        .filter(|read| (Duration::from_secs(1)..=MAX_DURATION).contains(read))
-        .ok_or_else(error)
+    let read = text.trim().parse::<SignedDuration>().ok().and_then(|read| Duration::try_from(read).ok());
+    read.filter(|read| (Duration::from_secs(1)..=MAX_DURATION).contains(read))
+        .ok_or_else(|| format!("`{text}` is not a duration: 90s, 20m, 2h"))
 }
 
 #[cfg(test)]
@@ -72,10 +62,12 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, seconds) in [("90s", 90), ("20m", 1200), (" 2 h ", 7200), ("720h", 2_592_000)] {
+        for (text, seconds) in
+            [("90s", 90), ("20m", 1200), (" 2 h ", 7200), ("1h 30m", 5400), ("720h", 2_592_000)]
+        {
             assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        for wrong in ["", "20", "m", "-1s", "0s", "1d", "721h", "500ms", "1h 30m", "99999999999999999999h"] {
+        for wrong in ["", "20", "m", "-1s", "0s", "1d", "721h", "500ms", "99999999999999999999h"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
