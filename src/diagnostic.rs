@@ -179,6 +179,9 @@ pub fn counted(number: usize, noun: &str) -> String {
 }
 
 fn escaped(text: &str, stays: fn(char) -> bool) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         let unseen = matches!(c,

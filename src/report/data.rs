@@ -18,7 +18,9 @@ pub struct ReportData {
     /// Why the last run did not end well; the report opens with it.
     pub trouble: Option<Trouble>,
     /// Markdown with tokens in the place of values, steps and literal code.
+    #[serde(skip)]
     pub prose: String,
+    #[serde(skip)]
     pub tokens: Tokens,
     /// In document order.
     pub steps: Vec<StepView>,
@@ -92,9 +94,15 @@ impl ReportData {
         let redactor = Redactor::new(&state.target, &state.account);
         let file = runbook.source.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut number = 0;
-        let steps: Vec<StepView> =
-            runbook.steps.iter().map(|step| step_view(step, state, &redactor, &mut number)).collect();
-        let known = known(runbook, state, &steps, &redactor);
+        let mut steps = Vec::new();
+        let mut put_out = Vec::new();
+        for step in &runbook.steps {
+            let outputs = state.steps.get(&step.id).and_then(|row| row.outputs.as_ref());
+            let outputs = outputs.map(|outputs| redactor.value(outputs));
+            steps.push(step_view(step, state, outputs.as_ref(), &redactor, &mut number));
+            put_out.push(outputs);
+        }
+        let known = known(runbook, state, &steps, put_out, &redactor);
         let (prose, tokens) = prose::render(runbook, &known);
         Self {
             title: runbook.title().to_owned(),
@@ -113,7 +121,13 @@ impl ReportData {
     }
 }
 
-fn known(runbook: &Runbook, state: &State, views: &[StepView], redactor: &Redactor) -> Known {
+fn known(
+    runbook: &Runbook,
+    state: &State,
+    views: &[StepView],
+    outputs: Vec<Option<Value>>,
+    redactor: &Redactor,
+) -> Known {
     let object = |value: Value| match redactor.value(&value) {
         Value::Object(map) => map,
         _ => Map::new(),
@@ -122,17 +136,15 @@ fn known(runbook: &Runbook, state: &State, views: &[StepView], redactor: &Redact
     // Before the first run, the parameters are what they would be.
     let params = last
         .map_or_else(|| runbook.params(&Default::default()).unwrap_or_default(), |run| run.params.clone());
-    let outputs = |view: &StepView| match state.steps.get(&view.id).and_then(|row| row.outputs.as_ref()) {
-        Some(outputs) => Ok(redactor.value(outputs)),
-        None => Err(view.status.to_owned()),
-    };
+    let outputs =
+        views.iter().zip(outputs).map(|(view, outputs)| (view.id.clone(), outputs.ok_or(view.status)));
     Known {
         params: object(Value::Object(params)),
         run: object(json!({
             "id": last.map(|run| run.run), "stack": state.stack, "target": state.target,
             "account": state.account, "region": state.region,
         })),
-        steps: views.iter().map(|view| (view.id.clone(), outputs(view))).collect(),
+        steps: outputs.collect(),
         figures: views
             .iter()
             .map(|view| (view.id.clone(), view.figures.iter().map(|f| f.number).collect()))
@@ -140,7 +152,13 @@ fn known(runbook: &Runbook, state: &State, views: &[StepView], redactor: &Redact
     }
 }
 
-fn step_view(step: &Declared, state: &State, redactor: &Redactor, number: &mut usize) -> StepView {
+fn step_view(
+    step: &Declared,
+    state: &State,
+    outputs: Option<&Value>,
+    redactor: &Redactor,
+    number: &mut usize,
+) -> StepView {
     let row = state.steps.get(&step.id);
     let status = match row.map(|row| row.status) {
         None => "not run",
@@ -149,12 +167,10 @@ fn step_view(step: &Declared, state: &State, redactor: &Redactor, number: &mut u
         Some(StepStatus::Skipped) => "skipped",
         Some(StepStatus::Running) => "interrupted",
     };
-    let outputs = row.and_then(|row| row.outputs.as_ref()).map(|outputs| redactor.value(outputs));
     // A step that must fail puts out its error, and leaves a resource of which nothing else is known.
     let error = outputs
-        .as_ref()
         .filter(|_| step.common.expect_error.is_some())
-        .and_then(|o| o.get("error")?.as_object());
+        .and_then(|outputs| outputs.get("error")?.as_object());
     let mut bodies: Vec<(String, Body)> = Vec::new();
     // The step's own caption belongs to what it is for: the last that it makes, but for what hands a role out.
     let mut captioned = 0;
@@ -173,7 +189,7 @@ fn step_view(step: &Declared, state: &State, redactor: &Redactor, number: &mut u
     }
     if let (true, Some(Value::Object(outputs))) = (bodies.is_empty(), outputs) {
         let (what, name) = (capitalised(&step.kind.name), step.id.clone());
-        let facts = facts(&outputs);
+        let facts = facts(outputs);
         bodies.push((
             format!("Outputs of {name}"),
             Body::Card { what, name, status: status.into(), note: None, facts },

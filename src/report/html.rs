@@ -1,17 +1,18 @@
 //! The write-up as one HTML file: no script, nothing fetched, and no markup but that of the prose and of the template.
 
+use std::collections::HashMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, Value};
+use minijinja::{AutoEscape, Environment, Value, context};
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Parser, Tag, TagEnd};
 use serde::Serialize;
-use serde_json::json;
 
 use super::chart;
 use super::data::ReportData;
 use super::link::{self, Pictures};
-use super::part::{Part, parts, without_comments};
+use super::part::{parts, without_comments};
 use super::prose::options;
 use super::token::{Token, Tokens, is_token, one_line};
 use crate::journal::Series;
@@ -26,35 +27,34 @@ struct Entry {
     text: String,
 }
 
-pub fn render(data: &ReportData, pictures: &Pictures) -> Result<String, minijinja::Error> {
+/// Renders the write-up; `shown` is the data as the template sees it.
+pub fn render(data: &ReportData, shown: Value, pictures: &Pictures) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_syntax(super::part::syntax()?);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.add_filter("line", |value: String| one_line(&value));
     environment.add_filter("printable", |value: String| crate::diagnostic::printable(&value));
-    let curves: Vec<(String, String)> = data
+    let curves: HashMap<usize, String> = data
         .figures()
         .filter_map(|figure| match &figure.body {
             super::data::Body::Curve { x, y, series } => {
-                Some((figure.number.to_string(), draw(figure.number, &figure.caption, x, y, series)))
+                Some((figure.number, draw(figure.number, &figure.caption, x, y, series)))
             }
             _ => None,
         })
         .collect();
-    environment.add_filter("drawing", move |number: String| {
-        let drawing = curves.iter().find(|(known, _)| *known == number).map(|(_, svg)| svg.clone());
-        Value::from_safe_string(drawing.unwrap_or_default())
+    environment.add_filter("drawing", move |number: usize| {
+        Value::from_safe_string(curves.get(&number).cloned().unwrap_or_default())
     });
-    let mut prose = Prose { tokens: &data.tokens, pictures, contents: Vec::new(), out: Vec::new() };
+    let tokens = &data.tokens;
+    let mut prose = Prose { tokens, pictures, contents: Vec::new(), slugs: HashMap::new(), out: Vec::new() };
     let events: Vec<Event<'_>> = Parser::new_ext(&data.prose, options()).collect();
     prose.rewrite(&events);
     let mut rendered = String::new();
     pulldown_cmark::html::push_html(&mut rendered, prose.out.into_iter());
-    let body: Vec<Part<'_>> = parts(&rendered, data);
-    let contents = prose.contents;
-    environment
-        .template_from_str(TEMPLATE)?
-        .render(Value::from(Serde(json!({"data": data, "body": body, "contents": contents}))))
+    let body = Value::from(Serde(parts(&rendered, data)));
+    let contents = Value::from(Serde(prose.contents));
+    environment.template_from_str(TEMPLATE)?.render(context! { data => shown, body, contents })
 }
 
 fn draw(number: usize, caption: &str, x: &str, y: &str, series: &[Series]) -> String {
@@ -65,6 +65,8 @@ struct Prose<'a> {
     tokens: &'a Tokens,
     pictures: &'a Pictures,
     contents: Vec<Entry>,
+    /// How many headings have each slug.
+    slugs: HashMap<String, usize>,
     out: Vec<Event<'a>>,
 }
 
@@ -214,12 +216,10 @@ impl<'a> Prose<'a> {
             text.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
         let slug = slug.split('-').filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
         let slug = format!("s-{slug}");
-        let same = self
-            .contents
-            .iter()
-            .filter(|entry| entry.id == slug || entry.id.starts_with(&format!("{slug}--")))
-            .count();
-        let id = if same == 0 { slug } else { format!("{slug}--{same}") };
+        let same = self.slugs.entry(slug.clone()).or_default();
+        // No slug of its own ends so: a slug has no two hyphens in a row.
+        let id = if *same == 0 { slug } else { format!("{slug}--{same}") };
+        *same += 1;
         self.contents.push(Entry { level: level as u8, id: id.clone(), text });
         self.out.push(Event::Start(Tag::Heading {
             level,

@@ -4,31 +4,28 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use minijinja::value::Serde;
-use minijinja::{Environment, Value};
+use minijinja::{Environment, Value, context};
 use pulldown_cmark::{CodeBlockKind, Event, LinkType, Parser, Tag, TagEnd};
 use regex::{Captures, Regex};
-use serde_json::json;
 
 use super::data::{Body, ReportData};
 use super::link::{self, Pictures};
-use super::part::{Part, parts, without_comments};
+use super::part::{parts, without_comments};
 use super::prose::options;
 use super::token::{Token, Tokens, is_token, one_line};
 
 const TEMPLATE: &str = include_str!("../../templates/report.md.j2");
 
-/// Renders the write-up; its curves are files beside it.
-pub fn render(data: &ReportData, pictures: &Pictures) -> Result<String, minijinja::Error> {
+/// Renders the write-up; its curves are files beside it. `shown` is the data as the template sees it.
+pub fn render(data: &ReportData, shown: Value, pictures: &Pictures) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_syntax(super::part::syntax()?);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.add_filter("text", |value: String| text(&value));
     environment.add_filter("item", |value: String| at_line_start(&text(&value), ""));
     environment.add_filter("code", |value: String| code_span(&value, true));
-    let body: Vec<Part> = parts(&prose(data, pictures), data);
-    let page = environment
-        .template_from_str(TEMPLATE)?
-        .render(Value::from(Serde(json!({"data": data, "body": body}))))?;
+    let body = Value::from(Serde(parts(&prose(data, pictures), data)));
+    let page = environment.template_from_str(TEMPLATE)?.render(context! { data => shown, body })?;
     // Templates leave gaps where something optional is absent.
     let mut lines: Vec<&str> = Vec::new();
     let mut fence = None;
@@ -208,6 +205,9 @@ fn text(value: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             _ => escaped.push(c),
         }
+    }
+    if !ADDRESS.is_match(&escaped) {
+        return escaped;
     }
     ADDRESS.replace_all(&escaped, |found: &Captures<'_>| format!("{}\\{}", &found[1], &found[2])).into_owned()
 }

@@ -17,10 +17,12 @@ mod redact;
 mod tests;
 mod token;
 
+use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use minijinja::value::Serde;
 use regex::Regex;
 use serde_json::Value;
 
@@ -54,8 +56,14 @@ pub fn write(runbook: &Runbook, state: &State, folder: &Path) -> std::io::Result
     let data = ReportData::new(runbook, state);
     let beside = runbook.source.path.parent().filter(|beside| !beside.as_os_str().is_empty());
     let pictures = link::pictures(&data, beside.unwrap_or(Path::new(".")));
-    let markdown = markdown::render(&data, &pictures).map_err(std::io::Error::other)?;
-    let html = html::render(&data, &pictures).map_err(std::io::Error::other)?;
+    let shown = minijinja::Value::from(Serde(&data));
+    let (markdown, html) = std::thread::scope(|threads| {
+        let html = threads.spawn(|| html::render(&data, shown.clone(), &pictures).map(redact::secrets));
+        let markdown = markdown::render(&data, shown.clone(), &pictures).map(redact::secrets);
+        (markdown, html.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let markdown = markdown.map_err(std::io::Error::other)?;
+    let html = html.map_err(std::io::Error::other)?;
     let written = Written { markdown: folder.join("report.md"), html: folder.join("report.html") };
     let ours = is_ours(&written.html)?;
     if let Some(other) = [&written.html, &written.markdown].into_iter().find(|path| !ours && path.exists()) {
@@ -67,7 +75,7 @@ pub fn write(runbook: &Runbook, state: &State, folder: &Path) -> std::io::Result
     let figures = folder.join("figures");
     std::fs::create_dir_all(folder)?;
     // The page comes first: by it, all that is here is known to be ours.
-    replace(&written.html, redact::secrets(&html).as_bytes())?;
+    replace(&written.html, html.as_bytes())?;
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     files.extend(markdown::drawings(&data).into_iter().map(|(path, svg)| (path, svg.into_bytes())));
     files.extend(pictures.into_values().map(|picture| (picture.path, picture.bytes)));
@@ -80,7 +88,7 @@ pub fn write(runbook: &Runbook, state: &State, folder: &Path) -> std::io::Result
     if ours {
         leave_only(&figures, &files)?;
     }
-    replace(&written.markdown, redact::secrets(&markdown).as_bytes())?;
+    replace(&written.markdown, markdown.as_bytes())?;
     Ok(written)
 }
 
@@ -119,10 +127,11 @@ fn leave_only(figures: &Path, files: &[(String, Vec<u8>)]) -> std::io::Result<()
     if !figures.is_dir() {
         return Ok(());
     }
+    let ours: HashSet<&str> = files.iter().filter_map(|(path, _)| path.strip_prefix("figures/")).collect();
     for entry in std::fs::read_dir(figures)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if FIGURE.is_match(&name) && !files.iter().any(|(path, _)| *path == format!("figures/{name}")) {
+        if FIGURE.is_match(&name) && !ours.contains(name.as_str()) {
             std::fs::remove_file(entry.path())?;
         }
     }

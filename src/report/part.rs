@@ -6,14 +6,15 @@ use minijinja::syntax::SyntaxConfig;
 use regex::Regex;
 use serde::Serialize;
 
-use super::data::{ReportData, StepView};
-use super::token::Token;
+use super::data::ReportData;
+use super::token::{Token, is_token};
 
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Part<'a> {
+pub enum Part {
     Prose(String),
-    Step(&'a StepView),
+    /// The step with this index.
+    Step(usize),
 }
 
 static COMMENT: LazyLock<Regex> =
@@ -30,18 +31,22 @@ pub fn syntax() -> Result<SyntaxConfig, minijinja::Error> {
 }
 
 /// Cuts at the tokens of steps. A step that the prose shows twice, as in a loop, is shown where it comes first.
-pub fn parts<'a>(rendered: &str, data: &'a ReportData) -> Vec<Part<'a>> {
+pub fn parts(rendered: &str, data: &ReportData) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut prose = String::new();
     let mut shown = vec![false; data.steps.len()];
-    for c in rendered.chars() {
-        let Some(Token::Step { index }) = data.tokens.get(c) else {
-            prose.push(c);
+    for piece in rendered.split_inclusive(is_token) {
+        let last = piece.char_indices().next_back();
+        let token = last.and_then(|(at, c)| Some((at, data.tokens.get(c)?)));
+        let Some((at, Token::Step { index })) = token else {
+            prose.push_str(piece);
             continue;
         };
-        if let Some(step) = data.steps.get(*index).filter(|_| !std::mem::replace(&mut shown[*index], true)) {
+        prose.push_str(&piece[..at]);
+        if shown.get(*index) == Some(&false) {
+            shown[*index] = true;
             parts.push(Part::Prose(std::mem::take(&mut prose)));
-            parts.push(Part::Step(step));
+            parts.push(Part::Step(*index));
         }
     }
     parts.push(Part::Prose(prose));

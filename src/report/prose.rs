@@ -1,6 +1,7 @@
 //! The prose with its results: templates are resolved with a token in the place of each value, so that no value
 //! is ever read as Markdown.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -29,9 +30,9 @@ pub struct Known {
     pub params: Map<String, Value>,
     pub run: Map<String, Value>,
     /// Each step of the runbook: its outputs, or why it has none.
-    pub steps: Vec<(String, Result<Value, String>)>,
+    pub steps: Vec<(String, Result<Value, &'static str>)>,
     /// The numbers of each step's figures, by the step's id.
-    pub figures: Vec<(String, Vec<usize>)>,
+    pub figures: HashMap<String, Vec<usize>>,
 }
 
 /// Markdown with tokens in it.
@@ -139,8 +140,7 @@ fn environment(tokens: &Arc<Mutex<Tokens>>, known: &Known) -> Environment<'stati
     environment.add_function("figure", {
         let (tokens, figures) = (tokens.clone(), known.figures.clone());
         move |step: String, nth: Option<usize>| {
-            let numbers = figures.iter().find(|(id, _)| *id == step).map(|(_, numbers)| numbers);
-            let number = numbers.and_then(|numbers| numbers.get(nth.unwrap_or(1).checked_sub(1)?));
+            let number = figures.get(&step).and_then(|numbers| numbers.get(nth.unwrap_or(1).checked_sub(1)?));
             let number =
                 *number.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "there is no such figure"))?;
             Ok::<_, Error>(add(&tokens, Token::Figure { number })?.to_string())
@@ -227,7 +227,7 @@ fn missing(expression: &str, error: &Error, known: &Known) -> Token {
                 std::iter::once(id).chain(&reference.path).map(String::as_str).collect::<Vec<_>>().join(".");
             let pointer: String = reference.path.iter().map(|part| format!("/{part}")).collect();
             match outputs {
-                Err(why) => return Token::Missing { name, why: why.clone() },
+                Err(why) => return Token::Missing { name, why: (*why).to_owned() },
                 Ok(outputs) if outputs.pointer(&pointer).is_none() => {
                     return Token::Missing { name, why: "no such value".into() };
                 }

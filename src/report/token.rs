@@ -1,7 +1,6 @@
 //! What stands in the prose for a value until it is known where the value lands: one character of a private
 //! plane of Unicode. Values are cleansed of these characters before a template sees them, so none can forge one.
 
-use serde::Serialize;
 use serde_json::Value;
 
 /// Plane 15 is for private use as a whole; its last two characters are not.
@@ -14,8 +13,7 @@ const IN_CARD: usize = 5;
 /// Characters of a text that a card shows.
 const CARD_TEXT: usize = 160;
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "token", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Token {
     Value {
         value: Value,
@@ -63,8 +61,7 @@ impl Token {
 }
 
 /// The tokens of a document; a character is an index into it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tokens(Vec<Token>);
 
 impl Tokens {
@@ -99,7 +96,7 @@ pub fn is_token(c: char) -> bool {
 
 /// Text in which no character is a token.
 pub fn cleansed(text: &str) -> String {
-    text.replace(is_token, "\u{fffd}")
+    if text.is_ascii() { text.to_owned() } else { text.replace(is_token, "\u{fffd}") }
 }
 
 /// A value in words, as prose shows it.
@@ -160,15 +157,18 @@ fn trimmed(digits: &str) -> &str {
     if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
 }
 
-/// Text on one line: white space of any kind becomes one space, and other control characters are shown.
+/// Text on one line: white space of any kind becomes one space. Other control characters are shown, as are marks that
+/// reorder what follows them, and so could make text read as what it is not.
 pub fn one_line(text: &str) -> String {
-    let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let shown = crate::diagnostic::printable(&joined);
-    // Marks that reorder what follows them could make text read as what it is not.
-    shown.replace(
-        |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'),
-        "\u{fffd}",
-    )
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return text.to_owned();
+    }
+    let mut line = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        line.push_str(if line.is_empty() { "" } else { " " });
+        line.push_str(word);
+    }
+    crate::diagnostic::printable(&line)
 }
 
 #[cfg(test)]

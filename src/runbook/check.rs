@@ -10,7 +10,7 @@ use super::resolve::{Params, misfits, partly_resolved};
 use super::shape;
 use super::tag::{FUNCTIONS, Form, Tags};
 use super::template::{self, Reference};
-use super::yaml::NodeKind;
+use super::yaml::{Node, NodeKind};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::step::{duration, kind};
 
@@ -54,20 +54,20 @@ impl Scope<'_> {
         &self,
         problem: Diagnostic,
         given: &str,
-        known: impl ExactSizeIterator<Item = &'a str>,
+        known: impl Iterator<Item = &'a str> + Clone,
     ) -> Diagnostic {
-        self.compared.set(self.compared.get() + known.len());
-        if self.compared.get() > MAX_COMPARED { problem } else { problem.suggest(given, known) }
+        if self.compared.get() > MAX_COMPARED {
+            return problem;
+        }
+        self.compared.set(self.compared.get() + known.clone().count());
+        problem.suggest(given, known)
     }
 }
 
 fn step_templates(step: &Declared, scope: &Scope<'_>, problems: &mut Vec<Diagnostic>) {
     step.fields.each_text(&mut |node, text| {
         if template::has_template(text) {
-            // In quoted text, the value's first byte is the quote. Escapes may shift the column a little.
-            let literal = scope.runbook.source.text[node.span.clone()].find(text).unwrap_or(0);
-            let start = node.span.start + literal;
-            refer(text, Form::Template, &|at| (start + at).min(node.span.end), scope, problems);
+            refer(text, Form::Template, &within(node, text, scope), scope, problems);
         }
     });
     let own = Scope { own: Some(step), ..*scope };
@@ -77,14 +77,12 @@ fn step_templates(step: &Declared, scope: &Scope<'_>, problems: &mut Vec<Diagnos
             _ => vec![node],
         }) {
             let Some(text) = node.text() else { continue };
-            let start =
-                node.span.start + scope.runbook.source.text[node.span.clone()].find(text).unwrap_or(0);
             if template::has_template(text) {
                 let message = format!("`{key}` is an expression, without braces");
                 problems.push(Diagnostic::error(node.span.clone(), message));
                 continue;
             }
-            refer(text, Form::Expression, &|at| (start + at).min(node.span.end), scope, problems);
+            refer(text, Form::Expression, &within(node, text, scope), scope, problems);
         }
     }
     for (index, name) in step.common.needs.iter().enumerate() {
@@ -100,6 +98,15 @@ fn step_templates(step: &Declared, scope: &Scope<'_>, problems: &mut Vec<Diagnos
         let span = step.body.get("timeout").map_or(step.id_span.clone(), |node| node.span.clone());
         problems.push(Diagnostic::error(span, message));
     }
+}
+
+/// Says where a byte of a node's text stands in the document. In quoted text, the first byte is the quote, and escapes
+/// shift what is behind them.
+fn within(node: &Node, text: &str, scope: &Scope<'_>) -> impl Fn(usize) -> usize {
+    let document = &scope.runbook.source.text;
+    let start = node.span.start + document[node.span.clone()].find(text).unwrap_or(0);
+    let end = node.span.end;
+    move |at| document.floor_char_boundary((start + at).min(end))
 }
 
 fn refer(
@@ -211,8 +218,7 @@ fn unknown_root(root: &str, span: Span, scope: &Scope<'_>, beside: &[&str]) -> O
                 return Some(problem.hint(format!("the parameter is `params.{root}`")));
             }
             let ids = steps[..visible].iter().map(|step| step.id.as_str());
-            let known: Vec<&str> = beside.iter().copied().chain(ids).collect();
-            Some(scope.suggest(problem, root, known.into_iter()))
+            Some(scope.suggest(problem, root, beside.iter().copied().chain(ids)))
         }
     }
 }

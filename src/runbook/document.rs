@@ -301,6 +301,9 @@ fn common(body: &Node, kind: &Key, problems: &mut Vec<Diagnostic>) -> Common {
     let entries =
         body.entries().iter().filter(|(key, _)| common_keys().contains(&key.name)).cloned().collect();
     let node = Node { span: kind.span.clone(), kind: NodeKind::Map(entries) };
+    if node.entries().is_empty() {
+        return Common::default();
+    }
     let misfits = shape::check(&node, common_schema(), "a step");
     if misfits.is_empty()
         && let Ok(common) = serde_json::from_value(node.to_value())
