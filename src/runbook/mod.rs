@@ -10,6 +10,8 @@ mod resolve;
 pub mod shape;
 mod tag;
 pub mod template;
+#[cfg(test)]
+mod tests;
 pub mod yaml;
 
 pub use check::check;

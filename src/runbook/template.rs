@@ -285,10 +285,11 @@ pub fn references(text: &str, form: Form, at: &dyn Fn(usize) -> usize) -> Result
     Ok(references)
 }
 
-/// Returns a template's error as a diagnostic.
+/// Returns a template's error as a diagnostic. Of a character that it does not expect, minijinja names the first byte alone.
 pub fn diagnostic(text: &str, error: &Error, at: &dyn Fn(usize) -> usize) -> Diagnostic {
     let range = error.range().filter(|r| r.end <= text.len()).unwrap_or(0..text.len());
-    Diagnostic::error(at(range.start)..at(range.end), message(error))
+    let (start, end) = (text.floor_char_boundary(range.start), text.ceil_char_boundary(range.end));
+    Diagnostic::error(at(start)..at(end), message(error))
 }
 
 /// Returns the message of an error without the template's name and line, which the diagnostic has.
