@@ -1,23 +1,21 @@
 //! Whether a process still runs. Linux reuses process ids, so a process is known by its id and its start time.
 
+use procfs::process::{ProcState, Process, Stat};
 use rustix::process::{Pid, test_kill_process};
 
-/// Returns the fields of `/proc/PID/stat` from the third on, the process's state. See proc(5).
-fn fields(pid: u32) -> Option<Vec<String>> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field, the name in parentheses, may itself hold spaces and parentheses.
-    Some(stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
+fn stat(pid: u32) -> Option<Stat> {
+    Process::new(i32::try_from(pid).ok()?).ok()?.stat().ok()
 }
 
 /// Returns when a process started, in clock ticks since boot.
 pub fn start_time(pid: u32) -> Option<u64> {
-    fields(pid)?.get(19)?.parse().ok()
+    Some(stat(pid)?.starttime)
 }
 
 /// Whether a process has ended, though its parent has not waited for it yet.
 fn is_zombie(pid: u32) -> bool {
-    fields(pid)
-        .is_some_and(|fields| ["Z", "X"].iter().any(|dead| fields.first().is_some_and(|state| state == dead)))
+    let state = stat(pid).and_then(|stat| stat.state().ok());
+    matches!(state, Some(ProcState::Zombie | ProcState::Dead))
 }
 
 /// Whether the process with this id and start time still runs.
