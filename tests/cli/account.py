@@ -24,7 +24,7 @@ print(json.dumps({
     "models": names(sagemaker.list_models, "Models", "ModelName"),
     "configs": names(sagemaker.list_endpoint_configs, "EndpointConfigs", "EndpointConfigName"),
     "endpoints": names(sagemaker.list_endpoints, "Endpoints", "EndpointName"),
-    # The local cloud's own record of what roles were allowed is nothing that a stack made.
+    # The local cloud's own record of decisions isn't counted: no runbook created it.
     "log_groups": [name for name in names(logs.describe_log_groups, "logGroups", "logGroupName") if name != "opsml/decisions"],
     "instances": [one["InstanceId"] for one in instances if one["State"]["Name"] != "terminated"],
     "key_pairs": names(ec2.describe_key_pairs, "KeyPairs", "KeyName"),

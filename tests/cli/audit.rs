@@ -1,4 +1,4 @@
-//! `audit`: what is insecure is found, what is mended is found no more, and what may not be looked at is not passed over.
+//! `audit` reports what is insecure until it is repaired, and reports what it isn't allowed to look at.
 
 use serde_json::Value;
 
@@ -48,19 +48,19 @@ fn findings(env: &Env) -> Vec<String> {
 const DOGS: &str = "medium full-access arn:aws:iam::123456789012:role/dogs";
 
 #[test]
-fn what_is_insecure_is_found_until_it_is_mended() {
+fn what_is_insecure_is_found_until_it_is_repaired() {
     let env = Env::new();
     env.write("audit.md", RUNBOOK);
     env.opsml(["run", "audit.md"]).code(0).says("1 medium, 2 accepted");
     assert_eq!(findings(&env), [DOGS]);
-    // With no time to be used allowed for, a role that never was is found.
+    // With `days=0`, a role that was never used is found at once.
     env.opsml(["run", "audit.md", "-p", "scope=stack", "-p", "days=0"]).code(0);
     assert_eq!(findings(&env), [DOGS, "low unused-role arn:aws:iam::123456789012:role/dogs"]);
 
     env.python(include_str!("audit/made_insecure.py"));
     let again = ["run", "audit.md", "--force", "audit"];
     env.opsml(again).code(4).complains("counts.critical is 2").complains("counts.high is 2");
-    // Of what this runbook made, nothing is as bad.
+    // Nothing that this runbook created is that insecure.
     env.opsml(["run", "audit.md", "-p", "scope=stack"]).code(0).says("1 medium");
     env.python(include_str!("audit/mended.py"));
     env.opsml(again).code(0);
@@ -79,13 +79,13 @@ fn what_may_not_be_looked_at_is_a_finding() {
 #[test]
 fn nothing_is_accepted_without_a_reason_or_a_name() {
     let env = Env::new();
-    for (wrong, told) in [
+    for (wrong, message) in [
         ("{check: root, reason: x}", "there is no check `root`"),
         ("{reason: x}", "this would accept every finding"),
         ("{check: root-mfa, reason: \" \"}", "say why it is accepted"),
         ("{check: root-mfa}", "lacks `reason`"),
     ] {
         env.write("one.md", format!("```opsml a\naudit:\n  ignore:\n    - {wrong}\n```\n"));
-        env.opsml(["check", "one.md"]).code(2).says(told);
+        env.opsml(["check", "one.md"]).code(2).says(message);
     }
 }

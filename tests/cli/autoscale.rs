@@ -1,14 +1,14 @@
-//! `autoscale` and `load`: an endpoint that grows under load to its maximum and shrinks to its minimum, because its policy
-//! says so.
+//! `autoscale` and `load`: by its scaling policy, an endpoint grows to its maximum under load, and then shrinks to its
+//! minimum.
 //!
-//! The worker is a script that answers; the instances, alarms and cooldowns are the local cloud's own.
+//! The worker is a script that answers requests. The instances, alarms and cooldowns are real ones of the local cloud.
 
 use serde_json::{Value, json};
 
 use crate::env::Env;
 use crate::small::serving;
 
-/// The local cloud's minutes take a second: 20 requests a second are 20 a minute of its.
+/// A minute of the local cloud takes a second here, so 20 requests a second are 20 requests a minute to it.
 const RUNBOOK: &str = r#"---
 title: Scaling
 params:
@@ -76,7 +76,7 @@ fn outputs(env: &Env, step: &str) -> Value {
     serde_json::from_str::<Value>(&shown).unwrap()["step"]["outputs"].clone()
 }
 
-/// Minimum, maximum, target and the number of alarms, as boto3 gets them.
+/// Returns minimum, maximum, target value and the number of alarms, as boto3 reads them.
 fn scaling(env: &Env) -> Value {
     serde_json::from_str(&env.python(include_str!("autoscale/scaling.py"))).unwrap()
 }
@@ -94,7 +94,7 @@ fn it_grows_to_its_maximum_and_shrinks_to_its_minimum() {
     assert!(activities[0]["cause"].as_str().unwrap().contains("AlarmHigh"), "{load}");
     let report = env.read("reports/scale/report.md");
     assert!(report.contains("60 times faster than life"), "the figures say how time passes");
-    // A higher target needs no more instances, and the load is repeated since what it rests on has changed.
+    // With a higher target value, no instance is added. The load is repeated, since it depends on the changed step.
     env.opsml(["run", "scale.md", "-p", "target=500", "-p", "seconds=6"]).code(0).says("▶ load");
     assert_eq!(outputs(&env, "load")["instances_max"], json!(1));
 }
@@ -109,7 +109,7 @@ fn a_change_is_an_update_and_down_takes_it_with_the_endpoint() {
     env.opsml(["run", "scale.md", "-p", "target=25", "-p", "most=4"]).code(0);
     assert_eq!(scaling(&env), json!([[[1, 4]], [25.0], 2]));
     assert_eq!(outputs(&env, "scale")["policy_arn"], before["policy_arn"]);
-    // What goes behind our back is noticed and made again.
+    // If someone else deletes it, the next run creates it again.
     env.python(include_str!("autoscale/deregistered.py"));
     env.opsml(["run", "scale.md", "-p", "target=25", "-p", "most=4"]).code(0).says("gone: scalable target");
     assert_eq!(scaling(&env), json!([[[1, 4]], [25.0], 2]));
@@ -119,7 +119,7 @@ fn a_change_is_an_update_and_down_takes_it_with_the_endpoint() {
 }
 
 #[test]
-fn another_ones_target_is_left_alone() {
+fn a_target_that_someone_else_registered_is_left_alone() {
     let env = env_with(RUNBOOK);
     env.opsml(["run", "scale.md", "--until", "deploy"]).code(0);
     env.python(include_str!("autoscale/registered_by_another.py"));
@@ -128,22 +128,22 @@ fn another_ones_target_is_left_alone() {
 }
 
 #[test]
-fn what_makes_no_sense_is_told_by_check() {
+fn check_reports_what_makes_no_sense() {
     let env = env_with(&RUNBOOK.replace("min_capacity: 1", "min_capacity: 5"));
     env.opsml(["check", "scale.md", "-p", "most=4"])
         .code(2)
         .says("the fewest instances, 5, are more than the most, 4");
     env.write("scale.md", RUNBOOK.replace("\"{{ params.target }}\"", "0"));
     env.opsml(["check", "scale.md"]).code(2).says("must be above 0");
-    // What several fields say together is known once all of them are.
+    // A rule about several fields is checked once all their values are known.
     let load = LOAD.replace("\"{{ scale.endpoint_name }}\"", "e").replace("\"{{ params.seconds }}\"", "9");
-    for (wrong, told) in [
+    for (wrong, message) in [
         ("  rate: 20\n", "give `rate` and `seconds`, or `stages`"),
         ("  payload: {url: \"http://example.com/dog.jpg\"}\n", "an `image` or a `payload`"),
         ("  endpoint_name: e\n", "lacks `endpoint_name` or `function_name`"),
     ] {
         assert!(load.contains(wrong), "{wrong}");
         env.write("scale.md", format!("{RUNBOOK}{}", load.replace(wrong, "")));
-        env.opsml(["check", "scale.md"]).code(2).says(told);
+        env.opsml(["check", "scale.md"]).code(2).says(message);
     }
 }

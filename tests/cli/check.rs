@@ -1,4 +1,4 @@
-//! `opsml check`: every problem at its place, all at once; and no input that brings it down.
+//! `opsml check` reports every problem at its place, all in one run, and no input makes it crash.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ use crate::cloud::repository;
 use crate::env::Env;
 use crate::small::{RUNBOOK, small};
 
-/// A file with one mistake of each sort.
+/// A runbook with one mistake of each kind.
 const WRONG: &str = include_str!("golden/wrong.md");
 
-/// Holds `found` against a golden file. `OPSML_GOLDEN=write` writes it anew, to be reviewed like code.
+/// Compares `found` with a golden file. `OPSML_GOLDEN=write` writes the file again; review the change like code.
 fn golden(name: &str, found: &str) {
     let path = repository("tests/cli/golden").join(name);
     if std::env::var("OPSML_GOLDEN").is_ok_and(|value| value == "write") {
@@ -27,7 +27,7 @@ fn golden(name: &str, found: &str) {
 }
 
 #[test]
-fn every_mistake_is_told_at_its_place() {
+fn every_mistake_is_reported_at_its_place() {
     let env = Env::new();
     env.write("wrong.md", WRONG);
     golden("wrong.txt", &env.opsml(["check", "wrong.md"]).code(2).stdout);
@@ -55,7 +55,7 @@ fn a_wrong_front_matter_and_an_open_fence() {
     }
 }
 
-/// CRLF, a byte order mark and both leave the problems where they are: in the same lines and columns.
+/// With CRLF, with a byte order mark and with both, problems are reported in the same lines and columns.
 #[test]
 fn line_ends_and_a_byte_order_mark_change_no_place() {
     let env = Env::new();
@@ -77,7 +77,7 @@ fn line_ends_and_a_byte_order_mark_change_no_place() {
 }
 
 #[test]
-fn the_runbooks_of_the_house_pass_in_no_time() {
+fn our_own_runbooks_pass_within_30_ms() {
     let env = Env::new();
     let mut runbooks: Vec<_> =
         std::fs::read_dir(repository("runbooks")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -87,7 +87,7 @@ fn the_runbooks_of_the_house_pass_in_no_time() {
     for path in &runbooks {
         env.opsml([Path::new("check"), path]).code(0).says("no problems");
     }
-    // The bound is 30 ms; the best of a few is the program's own time, whatever else the machine does.
+    // The shortest of several runs counts, since other programs may slow down the rest.
     let project = repository("runbooks/project.md");
     let took = (0..20).map(|_| {
         let start = Instant::now();
@@ -98,7 +98,7 @@ fn the_runbooks_of_the_house_pass_in_no_time() {
     assert!(best < Duration::from_millis(30), "{best:?}");
 }
 
-/// Checks text as the program does; that it returns is the test.
+/// Checks text as the program does. The test is that this returns.
 fn survives(text: &str) {
     let (runbook, problems) = Runbook::parse(Source::new("fuzz.md", text));
     let params = runbook.params(&Default::default()).unwrap_or_else(|_| Map::new());
@@ -110,7 +110,7 @@ fn survives(text: &str) {
 }
 
 #[test]
-fn no_text_brings_it_down() {
+fn no_text_makes_it_crash() {
     const PIECES: &[&str] = &[
         "```opsml x\n",
         "```\n",
@@ -159,7 +159,7 @@ fn no_text_brings_it_down() {
     let seeds = [WRONG, RUNBOOK, include_str!("../../runbooks/project.md")];
     for round in 0..400 {
         let mut text = seeds[round % seeds.len()].to_owned();
-        // From one change, which most of the parser survives to meet, to a heap of rubble.
+        // From one change, after which most of the parser still runs, to so many that hardly any YAML is left.
         for _ in 0..1 << random.random_range(0..6) {
             let mut at = random.random_range(0..=text.len());
             while !text.is_char_boundary(at) {
@@ -187,7 +187,7 @@ fn no_text_brings_it_down() {
     }
 }
 
-/// Each of these took all the stack, all the memory or minutes of a checker that trusts its input.
+/// Each of these texts would use up the stack, the memory or minutes of a checker that trusts its input.
 #[test]
 fn no_text_exhausts_it() {
     let env = Env::new();
@@ -222,7 +222,7 @@ fn no_text_exhausts_it() {
         let step = step(&format!("  env: {{A: \"{{{{ {growing} }}}}\"}}"));
         cases.push(("growing", front + &step, 2));
     }
-    // Left for a run, whose author is trusted.
+    // `check` doesn't evaluate these templates. A run does, since a runbook's author is trusted then.
     for growing in ["{{ 'a'*100000000 }}", "{% set a = 'aaaaaaaa' %}{% set b = a ~ a %}{{ b ~ b }}"] {
         cases.push(("modest", step(&format!("  env: {{A: \"{growing}\"}}")), 0));
     }
@@ -236,14 +236,14 @@ fn no_text_exhausts_it() {
     }
 }
 
-/// One mistake is one message: what depends on it is not a second one.
+/// One mistake gives one message. What depends on the mistake gives no second one.
 #[test]
 fn a_mistake_does_not_cascade() {
     let env = Env::new();
     let block = |id: &str, body: &str| format!("```opsml {id}\n{body}\n```\n");
     let echo = |text: &str| format!("command:\n  run: [echo, \"{text}\"]");
     let uses = block("b", &echo("{{ params.rate }} {{ params.rat }}"));
-    for (text, told) in [
+    for (text, message) in [
         (format!("---\ntitle: x\nparms:\n  rate: {{default: 1}}\n---\n{uses}"), "has no key `parms`"),
         (format!("---\ntitle: [\n---\n{uses}"), "not YAML"),
         (
@@ -257,7 +257,7 @@ fn a_mistake_does_not_cascade() {
         (block("b", &echo("x")) + "{{ tabel(b) }}", "did you mean `table`?"),
     ] {
         env.write("one.md", text);
-        env.opsml(["check", "one.md"]).code(2).says(told).says("1 problem\n");
+        env.opsml(["check", "one.md"]).code(2).says(message).says("1 problem\n");
     }
     env.write("lacks.md", block("b", "command:\n  env: {}"));
     env.opsml(["check", "lacks.md"]).code(2).says("lacks `run`").says("lacks.md:2:1\n");

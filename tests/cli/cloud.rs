@@ -1,4 +1,4 @@
-//! A local cloud of `opsml cloud start`, and the programs that use it.
+//! A local cloud that `opsml cloud start` has started, and the programs that use it.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use image::RgbImage;
 use serde_json::Value;
 
-/// The server of a folder of its own; stopped when dropped.
+/// A server with a folder of its own. It is stopped when this is dropped.
 pub struct Cloud {
     pub dir: tempfile::TempDir,
     /// What `opsml cloud env` exports.
@@ -24,7 +24,7 @@ impl Cloud {
         cloud
     }
 
-    /// Starts the server where it doesn't run, and learns its address and keys.
+    /// Starts the server if it doesn't run, and reads its address and keys.
     pub fn read_env(&mut self) {
         let exports = text(self.opsml(&["cloud", "env"]));
         let pairs = exports.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
@@ -59,7 +59,7 @@ impl Cloud {
         self.command(env!("CARGO_BIN_EXE_opsml")).envs(variables).args(arguments).output().unwrap()
     }
 
-    /// Python with the tests' packages, and this cloud as its AWS.
+    /// Returns a Python command with the tests' packages, for which this cloud is AWS.
     pub fn python(&self) -> Command {
         let mut command = self.command("python3");
         command
@@ -69,7 +69,7 @@ impl Cloud {
         command
     }
 
-    /// Starts `script`, whose first line on stdout is its answer; its stdin stays open as long as the child lives.
+    /// Starts `script`, and returns the first line that it prints. Its stdin stays open as long as the child lives.
     pub fn python_server(&self, script: &Path, arguments: &[&str]) -> (Child, String) {
         let mut command = self.python();
         let mut child =
@@ -80,7 +80,7 @@ impl Cloud {
         (child, line.trim().to_owned())
     }
 
-    /// Writes images in ImageFolder layout: two classes that one can tell apart, ten each.
+    /// Writes images in ImageFolder layout: two classes that can be distinguished, ten images each.
     pub fn images(&self) -> PathBuf {
         let root = self.dir.path().join("images");
         for (split, count) in [("train", 6), ("valid", 2), ("test", 2)] {
@@ -103,23 +103,23 @@ impl Drop for Cloud {
     }
 }
 
-/// What a program that must succeed wrote on stdout.
+/// Returns what a program wrote on stdout. The program must have succeeded.
 pub fn text(output: Output) -> String {
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         output.status.success(),
-        "{:?}\n{told}\n{}",
+        "{:?}\n{stdout}\n{}",
         output.status,
         String::from_utf8_lossy(&output.stderr)
     );
-    told
+    stdout
 }
 
 pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Where the pinned boto3 is; made where the environment doesn't name it.
+/// The folder of the pinned boto3. If the environment doesn't name it, it is installed.
 static PYTHONPATH: LazyLock<String> = LazyLock::new(|| {
     let print = "env=$(scripts/python-env.sh) && eval \"$env\" && printf %s \"$OPSML_TEST_PYTHONPATH\"";
     std::env::var("OPSML_TEST_PYTHONPATH").unwrap_or_else(|_| {

@@ -1,4 +1,5 @@
-//! `command` steps and downloads end when they are told to, and take nothing with them: no process, no memory.
+//! `command` steps and downloads end by Ctrl-C, SIGTERM and their time-out. They leave no process behind, and use
+//! little memory.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -6,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::env::{Env, wait_for};
 
-/// A runbook of one `command` step, a shell script.
+/// Writes a runbook of one `command` step, which runs a shell script.
 fn with_script(script: &str, common: &str) -> Env {
     let env = Env::new();
     env.write("script.sh", script);
@@ -17,12 +18,12 @@ fn with_script(script: &str, common: &str) -> Env {
     env
 }
 
-/// The id that a script wrote to a file.
+/// Returns the process id that a script wrote into a file.
 fn written_id(env: &Env, name: &str) -> u32 {
     wait_for(name, || std::fs::read_to_string(env.path(name)).ok()?.trim().parse().ok())
 }
 
-/// One that has ended, and that nobody has asked how, is gone too.
+/// Returns () if the process has ended. A zombie, whose exit status nobody has read, has ended too.
 fn is_gone(pid: u32) -> Option<()> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().next());
@@ -63,13 +64,13 @@ fn a_command_does_not_outlive_a_killed_run() {
     let child = written_id(&env, "child");
     run.kill();
     wait_for("the end of the command", || is_gone(child));
-    // What it started is not opsml's child: the test ends it.
+    // The process that the script started isn't opsml's child, so the test ends it.
     let grandchild = rustix::process::Pid::from_raw(written_id(&env, "grandchild").cast_signed()).unwrap();
     rustix::process::kill_process(grandchild, rustix::process::Signal::KILL).unwrap();
 }
 
 #[test]
-fn what_a_command_leaves_in_the_background_holds_nobody_up() {
+fn a_process_that_a_command_leaves_in_the_background_delays_nothing() {
     let env = with_script("sleep 1000 &\necho $! > left\necho done\n", "");
     let start = Instant::now();
     env.opsml(["run", "c.md"]).code(0).says("done");
@@ -79,14 +80,14 @@ fn what_a_command_leaves_in_the_background_holds_nobody_up() {
 }
 
 #[test]
-fn a_line_without_end_takes_no_memory() {
+fn a_line_of_300_mb_is_not_kept_in_memory() {
     let env = with_script("head -c 300000000 /dev/zero | tr '\\0' x\necho\necho last\n", "");
     let ran = env.opsml(["run", "c.md"]).code(0).says("last");
     assert!(ran.stdout.len() < 100_000, "{} bytes", ran.stdout.len());
     env.opsml(["show", "c.md", "a"]).code(0).says("xxxx");
 }
 
-/// A server that takes a request and says nothing more than `answer`.
+/// Starts a server that reads a request, answers with `answer`, and keeps the connection open. Returns its port.
 fn silent(answer: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

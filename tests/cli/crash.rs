@@ -1,4 +1,4 @@
-//! SIGKILL and Ctrl-C at any moment: the next run goes on, and nothing is made twice.
+//! A run is ended by SIGKILL or Ctrl-C at any moment. The next run continues, and creates nothing twice.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use crate::env::{Env, cores, wait_for};
 use crate::small::{small, small_with, through};
 
-/// The finished small run has one of each.
+/// Asserts that the finished small run has left one resource of each kind.
 #[track_caller]
 fn one_of_each(env: &Env) {
     let account = env.account();
@@ -26,7 +26,7 @@ fn killed_at_any_moment_it_goes_on() {
     let start = Instant::now();
     env.opsml(["run", "small.md"]).code(0);
     let whole = start.elapsed();
-    // One moment in each sixth of a run, so that none is left out.
+    // One moment in each sixth of a run, so that no part is left out.
     let mut random = StdRng::seed_from_u64(11);
     for part in 0..KILLS {
         env.opsml(["down", "small.md"]).code(0);
@@ -49,13 +49,13 @@ fn killed_at_any_moment_it_goes_on() {
     env.opsml(["run", "small.md"]).code(0).says("nothing to do");
 }
 
-/// Each run is killed as soon as it has made one thing more.
+/// Each run is killed as soon as it has created one more resource.
 #[test]
 fn killed_after_each_thing_it_made() {
     let _cores = cores();
     let env = small();
     for made in ["bucket", "role", "training job", "model", "endpoint config", "endpoint"] {
-        // The one before may have got this far before the kill reached it; an intent alone has made nothing.
+        // The run before may have created it before the signal arrived. An intent alone doesn't count.
         let is_made =
             |line: &str| line.starts_with(&format!("{made} small-")) && !line.contains(": Intended ");
         let made_already = ["bucket", "role", "train", "deploy"]
@@ -63,15 +63,15 @@ fn killed_after_each_thing_it_made() {
             .any(|step| env.opsml(["show", "small.md", step]).stdout.lines().any(is_made));
         if !made_already {
             let mut run = env.start(["run", "small.md"], "killed.txt");
-            // It is adopted where the kill before struck between its making and its record.
-            let told = |said: &str| {
+            // It is adopted if the run before was killed after creating it and before recording that.
+            let is_printed = |said: &str| {
                 ["created", "adopted"].iter().any(|did| said.contains(&format!("{did} {made} small-")))
             };
-            wait_for(made, || (told(&run.said()) || run.ended().is_some()).then_some(()));
-            assert!(told(&run.said()), "{made}:\n{}", run.said());
+            wait_for(made, || (is_printed(&run.said()) || run.ended().is_some()).then_some(()));
+            assert!(is_printed(&run.said()), "{made}:\n{}", run.said());
             run.kill();
         }
-        // What was told is kept: no later run makes it again.
+        // The journal has what was printed, so no later run creates it again.
         env.opsml(["status", "small.md"]).code(0).says(&format!("{made} small-"));
     }
     let ran = env.opsml(["run", "small.md"]).code(0);
@@ -79,7 +79,7 @@ fn killed_after_each_thing_it_made() {
     one_of_each(&env);
 }
 
-/// A worker that trains as long as the file `hold` is there; `/proc/self/cwd` would be the job's folder.
+/// Returns an environment whose worker trains as long as the file `hold` exists, and the path of that file.
 fn holding() -> (Env, std::path::PathBuf) {
     let env = small_with(
         &through("train").replace("expect:\n  - metrics.test_accuracy >= 0\n  - classes | length == 2\n", ""),
@@ -127,7 +127,7 @@ fn two_runs_at_once() {
     assert_eq!(env.account()["jobs"].as_array().unwrap().len(), 1);
 }
 
-/// A dead job stays readable until a new one has succeeded, and goes then.
+/// A failed job can be read until a new one has succeeded. Then it is deleted.
 #[test]
 fn the_cloud_dies_under_a_job() {
     let (env, hold) = holding();

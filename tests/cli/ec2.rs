@@ -1,6 +1,6 @@
-//! `ec2_train`, and that nothing of it is left however it ends.
+//! `ec2_train`: however a step ends, it leaves nothing behind.
 //!
-//! The worker is a script here: what is tried is the engine, the user data and the local cloud's instances.
+//! The worker is a script here: the tests are about the engine, the user data and the local cloud's instances.
 //! `runbooks/project.md` trains on EC2 with the real one.
 
 use std::os::unix::fs::PermissionsExt;
@@ -54,14 +54,14 @@ pub fn env_with(runbook: &str) -> Env {
     with_worker(env)
 }
 
-/// The script for a worker.
+/// Makes the script the worker.
 pub fn with_worker(env: Env) -> Env {
     let worker = env.write("opsml-worker", include_str!("ec2/worker.sh"));
     std::fs::set_permissions(&worker, std::fs::Permissions::from_mode(0o755)).unwrap();
     env.with("OPSML_WORKER", worker)
 }
 
-/// No instance, key, group, process or file of the step is there; the bucket and the role are.
+/// Asserts that no instance, key pair, security group, process or file of the step exists. Its bucket and role may.
 #[track_caller]
 pub fn nothing_is_left(env: &Env) {
     let account = env.account();
@@ -116,7 +116,7 @@ fn a_training_that_fails_says_why() {
     let env = env_with(RUNBOOK);
     env.opsml(["run", "ec2.md", "-p", "seed=2"]).code(1).complains("TrainingFailed").complains("became NaN");
     nothing_is_left(&env);
-    // What was wrong is put right, and it goes on.
+    // Once the cause is repaired, the run continues.
     env.opsml(["run", "ec2.md"]).code(0);
     nothing_is_left(&env);
 }

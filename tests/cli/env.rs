@@ -1,4 +1,4 @@
-//! A machine of its own for each test: a home, a local cloud, runbooks and images, and nothing of the user's.
+//! A separate environment for each test: a home, a local cloud, runbooks and images. Nothing in it belongs to the user.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -9,24 +9,24 @@ use std::time::{Duration, Instant};
 use image::{Rgb, RgbImage};
 use rusqlite::{Connection, OpenFlags};
 
-/// Credentials that nothing may use: they stand where the SDKs look first.
+/// Credentials that no call may use. They lie where the SDKs look first.
 pub const CANARY: &str = "AKIACANARYCANARYCANA";
 
 /// Training takes every core: tests that train do so one after the other.
 static CORES: Mutex<()> = Mutex::new(());
 
-/// The right to train; held until dropped.
+/// Waits until no other test trains. The next one waits until the result is dropped.
 pub fn cores() -> MutexGuard<'static, ()> {
     CORES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub struct Env {
     root: tempfile::TempDir,
-    /// Variables beside the fixed ones.
+    /// Environment variables in addition to the fixed ones.
     vars: Vec<(String, String)>,
 }
 
-/// What a command came to.
+/// The exit code and output of a command.
 #[derive(Debug)]
 pub struct Ran {
     pub code: i32,
@@ -35,7 +35,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// Panics with everything that was said unless the exit code is this one.
+    /// Panics, with the whole output, unless the exit code is this one.
     #[track_caller]
     pub fn code(self, code: i32) -> Self {
         assert_eq!(self.code, code, "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
@@ -89,7 +89,7 @@ impl Env {
         self
     }
 
-    /// The folder that commands run in, and that paths here are relative to.
+    /// Returns the folder in which commands run, and to which the paths below are relative.
     pub fn work(&self) -> PathBuf {
         self.root.path().join("work")
     }
@@ -156,8 +156,8 @@ impl Env {
         Started { child, output: path }
     }
 
-    /// Images of two classes that a child could tell apart: dark ones and bright ones, 32×32, `count` of each in
-    /// each split.
+    /// Writes images of two classes that are easy to distinguish: dark ones and bright ones, 32×32, `count` of each
+    /// class in each split.
     pub fn images(&self, folder: &str, classes: [&str; 2], count: u32) {
         for split in ["train", "valid", "test"] {
             for (class, light) in classes.iter().zip([40u8, 200]) {
@@ -165,7 +165,7 @@ impl Env {
                 std::fs::create_dir_all(&folder).unwrap();
                 for number in 0..count {
                     let image = RgbImage::from_fn(32, 32, |x, y| {
-                        // A pattern of its own for each image, and the class in its brightness alone.
+                        // Each image has a pattern of its own. Only the brightness depends on the class.
                         let shade = light + ((x * 7 + y * 3 + number * 11) % 16) as u8;
                         Rgb([shade, shade, light])
                     });
@@ -175,7 +175,7 @@ impl Env {
         }
     }
 
-    /// What boto3 prints, with this cloud for AWS; the code must succeed.
+    /// Runs Python code, for which this cloud is AWS and which must succeed, and returns its output.
     pub fn python(&self, code: &str) -> String {
         let mut command = Command::new("python3");
         self.environment(&mut command);
@@ -192,13 +192,13 @@ impl Env {
         text
     }
 
-    /// What is in the account, by kind.
+    /// Returns what is in the account, by kind.
     pub fn account(&self) -> serde_json::Value {
         serde_json::from_str(&self.python(include_str!("account.py"))).unwrap()
     }
 
-    /// The calls that the local cloud has decided on for opsml's user since decision `after`, as `action resource`,
-    /// with the number of the last. The cloud's own record, not ours.
+    /// Returns the number of the last decision and opsml's calls after decision `after`, as `action resource`. They are
+    /// read from the local cloud's record of its decisions, not from opsml's journal.
     pub fn calls(&self, after: i64) -> (i64, Vec<String>) {
         let state = self.cloud().join("state.db");
         let connection = Connection::open_with_flags(state, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
@@ -213,13 +213,13 @@ impl Env {
         (last, rows.into_iter().map(|(_, call)| call).collect())
     }
 
-    /// The journal of a runbook on the local cloud.
+    /// Returns the path of a runbook's journal on the local cloud.
     pub fn journal(&self, stem: &str) -> PathBuf {
         self.path(&format!(".opsml/{stem}/local-123456789012-us-east-1.db"))
     }
 }
 
-/// Those of the calls that can change something.
+/// Returns the calls that can change something.
 pub fn mutating(calls: &[String]) -> Vec<&String> {
     let reads = |call: &str| {
         let operation = call.split(' ').next().unwrap_or_default().split(':').nth(1).unwrap_or_default();
@@ -231,13 +231,13 @@ pub fn mutating(calls: &[String]) -> Vec<&String> {
 impl Drop for Env {
     fn drop(&mut self) {
         if self.cloud().exists() {
-            // A test that failed has said why; that its cloud doesn't stop is not worth more.
+            // An error here is ignored: where the test failed, its own message matters more.
             let _ = self.command(["cloud", "stop"]).output();
         }
     }
 }
 
-/// A command under way; killed when dropped.
+/// A running command. It is killed when this is dropped.
 pub struct Started {
     child: Child,
     output: PathBuf,
@@ -254,7 +254,7 @@ impl Started {
 
     /// SIGKILL.
     pub fn kill(&mut self) {
-        // One that has ended cannot be killed, and needn't be.
+        // An error is ignored: a process that has ended can't be killed.
         let _ = self.child.kill();
         self.child.wait().unwrap();
     }
@@ -272,7 +272,7 @@ impl Started {
         self.child.wait().unwrap().code().unwrap_or(-1)
     }
 
-    /// Waits until it has said `text`; false where it ended without.
+    /// Waits until the command has printed `text`. Returns false if it ended without.
     pub fn wait_for(&mut self, text: &str) -> bool {
         wait_for(&format!("`{text}`"), || {
             if self.said().contains(text) {
@@ -289,7 +289,7 @@ impl Drop for Started {
     }
 }
 
-/// Polls until there is an answer, two minutes at most.
+/// Calls `answer` until it returns something, for two minutes at most.
 pub fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(120);
     loop {

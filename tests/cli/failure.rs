@@ -1,4 +1,4 @@
-//! What goes wrong, and what the user is told: the cause, the place, the way out, and the exit code.
+//! Failures, and what the user is shown: the cause, the place, what to do, and the exit code.
 
 use std::fs::File;
 use std::io::Write;
@@ -13,7 +13,7 @@ use crate::crash::executable;
 use crate::env::{Env, mutating};
 use crate::small::{small, small_with, through};
 
-/// A block of kind `command` that runs `sh -c`.
+/// Returns a block of a `command` step that runs `sh -c`.
 fn command(id: &str, script: &str, more: &str) -> String {
     format!("```opsml {id}\ncommand:\n  run: [sh, -c, '{script}']\n{more}```\n")
 }
@@ -32,7 +32,7 @@ fn a_role_that_may_not_read_the_bucket() {
         .complains(denied)
         .complains("step `train` (small.md:");
     env.opsml(["status", "small.md"]).code(0).says(denied);
-    // With the rights, the next run goes on where this one stopped.
+    // Once the role has the permissions, the next run continues where this one stopped.
     env.write("small.md", through("role"));
     env.opsml(["run", "small.md"]).code(0).says("▶ role (role): changed: allow");
 }
@@ -124,7 +124,7 @@ fn a_hostile_archive_is_refused_and_leaves_nothing() {
     }
 }
 
-/// Runs the small runbook up to training with this script for a worker; returns what was said.
+/// Runs the small runbook up to training, with this script as the worker. Returns the output of the run, which fails.
 fn with_worker(script: &str) -> (Env, crate::env::Ran) {
     let env = small_with(&through("train"));
     let worker = env.write("worker.sh", format!("#!/bin/sh\n{script}\n"));
@@ -171,7 +171,7 @@ struct Mounted(std::path::PathBuf);
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        // The folder lies in a temporary one; a mount that stays is seen by the next `mount`.
+        // An error is ignored: the folder is a temporary one.
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
@@ -197,7 +197,7 @@ fn a_full_disk_stops_the_run_before_its_next_call() {
     assert!(env.path("full").exists() && !env.path("then").exists());
     let (_, calls) = env.calls(0);
     assert_eq!(mutating(&calls), [""; 0]);
-    // Nor does a run begin that could not say how it ended.
+    // Nor does a run start whose end couldn't be written to the journal.
     env.opsml(["run", "small.md"]).code(1).complains("make room");
     std::fs::remove_file(env.path(".opsml/fill")).unwrap();
     env.opsml(["run", "small.md"]).code(0).says("▶ fills (command): was interrupted");

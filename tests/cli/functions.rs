@@ -1,7 +1,7 @@
-//! `function`, `invoke`, `policy`, `version` and `concurrency`: the event that must be denied, the policy that allows it, and
-//! doing it all over again.
+//! `function`, `invoke`, `policy`, `version` and `concurrency`: an event that must be denied, the policy that allows
+//! it, and the same once more.
 //!
-//! The handler and IAM are real; the worker behind the endpoint is a script that answers.
+//! The handler and IAM are real. The worker behind the endpoint is a script that answers requests.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -130,12 +130,13 @@ fn outputs(env: &Env, step: &str) -> Value {
     serde_json::from_str::<Value>(&shown).unwrap()["step"]["outputs"].clone()
 }
 
-/// What boto3 gets of the functions: policies of the role, reserved and provisioned concurrency, versions.
+/// Returns what boto3 reads: the role's policies, reserved and provisioned concurrency, and versions.
 fn there(env: &Env) -> Value {
     serde_json::from_str(&env.python(include_str!("functions/there.py"))).unwrap()
 }
 
-/// The whole of it: denied, allowed by the smallest policy, denied to others; then denied again, and allowed again.
+/// The event is denied, allowed by the smallest policy, and denied to others. Then it is denied again, and allowed
+/// again.
 #[test]
 fn what_must_be_denied_can_be_done_again() {
     let env = env_with(RUNBOOK);
@@ -159,7 +160,7 @@ fn what_must_be_denied_can_be_done_again() {
 
     let again = env.opsml(["run", "front.md", "--force", "denied"]).code(0);
     assert!(again.stdout.contains("detaching role policy"), "{}", again.stdout);
-    // What allowed it comes back as it was, and so nothing that rests on it is done again.
+    // The policy that allowed it is the same again, so no step that depends on it is repeated.
     assert_eq!(started(&again.stdout), ["denied", "least", "concurrency"]);
     assert_eq!(there(&env), set);
     assert_eq!(outputs(&env, "least")["policy"], least["policy"]);
@@ -169,7 +170,7 @@ fn what_must_be_denied_can_be_done_again() {
     assert_eq!(there(&env), nothing);
 }
 
-/// A changed function is another version behind the same alias; its old version goes.
+/// A changed function gets a new version behind the same alias. The old version is deleted.
 #[test]
 fn a_change_is_published_and_limits_are_updates() {
     let env = env_with(RUNBOOK);
@@ -186,22 +187,22 @@ fn a_change_is_published_and_limits_are_updates() {
 }
 
 #[test]
-fn mistakes_are_told_by_check_and_refusals_in_awss_words() {
-    for (right, wrong, told) in [
+fn check_reports_mistakes_and_refusals_are_in_awss_words() {
+    for (right, wrong, message) in [
         ("reserved: {default: 2}", "reserved: {default: 0}", "1 provisioned of 0 reserved"),
         ("qualifier: live\n  reserved", "reserved", "not of $LATEST"),
         ("timeout: 20\n```\n\n```opsml denied", "timeout: 901\n```\n\n```opsml denied", "901"),
         ("service: lambda.amazonaws.com", "service: lambda", "a service principal"),
     ] {
-        // What several fields say together is known once all of them are.
+        // A rule about several fields is checked once all their values are known.
         let known = RUNBOOK
             .replace("function_name: \"{{ function.name }}\"\n", "function_name: front\n")
             .replace("qualifier: \"{{ version.qualifier }}\"\n", "qualifier: live\n");
         assert!(known.contains(right), "{right}");
         let env = env_with(&known.replace(right, wrong));
-        env.opsml(["check", "front.md"]).code(2).says(told);
+        env.opsml(["check", "front.md"]).code(2).says(message);
     }
-    // More than the account has left beside what it keeps for functions without a reservation.
+    // More than the account has, minus what AWS keeps for functions without a reservation.
     let env = env_with(RUNBOOK);
     env.opsml(["run", "front.md", "-p", "reserved=950"])
         .code(1)
@@ -210,7 +211,7 @@ fn mistakes_are_told_by_check_and_refusals_in_awss_words() {
     env.opsml(["run", "front.md"]).code(0);
 }
 
-/// A function of the user's own that calls boto3, by a role that lets it.
+/// A function of the user's own calls boto3, which its role allows.
 #[test]
 fn a_python_function_runs_as_on_lambda() {
     let env = env_with(

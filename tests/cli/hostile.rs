@@ -1,4 +1,4 @@
-//! Names, log lines and output that would be markup, a template or a terminal's command: everywhere they are text.
+//! Names, log lines and output that look like markup, a template or a terminal's control sequence are shown as text.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::small::{RUNBOOK, small_with, through};
 /// A folder's name that is HTML, a template and emphasis at once.
 const CLASSES: [&str; 2] = ["<img src=x onerror=alert(1)>", "*a* {{ 7*15853 }} [l](javascript:x) `c` $m$"];
 
-/// What is in the page must be the text itself: nothing that a browser would act on.
+/// Asserts that the page has such strings as text only, and nothing that a browser would act on.
 #[track_caller]
 fn inert(html: &str) {
     for live in ["<img src=x", "<script>alert", "<em>a</em>", "href=\"javascript:", "<b>bold"] {
@@ -19,7 +19,7 @@ fn inert(html: &str) {
     assert!(!html.contains('\u{1b}'));
 }
 
-/// What a reader of the page, and one of the Markdown, gets to see of what came from outside.
+/// Asserts that both the page and the rendered Markdown show hostile strings as text.
 #[track_caller]
 fn written_up_as_text(env: &Env) {
     let page = env.read("reports/small/report.html");
@@ -30,12 +30,12 @@ fn written_up_as_text(env: &Env) {
         pulldown_cmark::Parser::new_ext(&markdown, pulldown_cmark::Options::all()),
     );
     for body in [&page[page.find("<body").unwrap_or(0)..], &rendered] {
-        let told = body
+        let lines = body
             .lines()
             .filter(|line| ["alert", "15853", "bold", "javascript"].iter().any(|word| line.contains(word)));
-        let told: Vec<&str> = told.collect();
-        assert!(!told.is_empty(), "it says nothing of what came from outside:\n{body}");
-        inert(&told.join("\n"));
+        let lines: Vec<&str> = lines.collect();
+        assert!(!lines.is_empty(), "it says nothing of what came from outside:\n{body}");
+        inert(&lines.join("\n"));
     }
 }
 
@@ -79,7 +79,7 @@ fn a_failure_reason_is_text() {
     env.opsml(["logs", "small.md", "train"]).code(0).says("<b>bold</b>");
 }
 
-/// A failed run is written up too, and its page opens with what failed and where.
+/// A failed run has a report too, which begins with what failed and where.
 #[test]
 fn a_denied_job_is_written_up() {
     let runbook = through("train");
@@ -90,7 +90,7 @@ fn a_denied_job_is_written_up() {
         let text = env.read(&format!("reports/small/{written}"));
         assert!(text.contains(denied), "{written}:\n{text}");
     }
-    // It is made from the journal alone: the cloud may be gone.
+    // The report is made from the journal alone, so it doesn't need the cloud.
     env.opsml(["cloud", "stop"]).code(0);
     std::fs::remove_dir_all(env.path("reports")).unwrap();
     env.opsml(["report", "small.md"]).code(0);

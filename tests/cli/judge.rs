@@ -1,4 +1,4 @@
-//! Every request of the engine and every answer of the local cloud, held against botocore's models.
+//! Checks every request of the engine and every answer of the local cloud against botocore's models.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::cloud::{Cloud, repository, text};
 
-/// What a run, a second one, the log and `down` call at least.
+/// The operations that a run, a second run, `logs` and `down` call at least.
 const OPERATIONS: &str = "
     iam.AttachRolePolicy iam.CreateRole iam.DeleteRole iam.DeleteRolePolicy iam.DetachRolePolicy iam.GetRole
     iam.ListAttachedRolePolicies iam.ListRolePolicies iam.PutRolePolicy
@@ -66,7 +66,7 @@ fn every_exchange_fits_botocores_models() {
     assert!(unseen.is_empty(), "not called: {unseen:?}; called: {seen:?}");
 }
 
-/// The judge can fail: it finds what is wrong in requests and answers made wrong on purpose.
+/// The judge can fail: it finds the faults in requests and answers that are wrong on purpose.
 #[test]
 fn the_judge_finds_faults() {
     let cloud = Cloud::start();

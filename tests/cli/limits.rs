@@ -1,5 +1,5 @@
-//! What AWS refuses for want of room or quota, and trials that come to nothing: each with AWS's own code, and nothing
-//! left behind. Turn the limit, and the same runbook runs.
+//! Requests that AWS refuses because it lacks capacity or the account lacks quota, and tuning jobs whose trials fail.
+//! Each is reported with AWS's own code and leaves nothing behind. Once the limit is raised, the same runbook runs.
 
 use local_cloud::ec2::{Knobs, Quota, set_knobs, set_quota};
 use local_cloud::store::Store;
@@ -9,14 +9,14 @@ use crate::ec2::{RUNBOOK, env_with, nothing_is_left};
 use crate::env::{Env, cores, mutating};
 use crate::small::{small_with, through};
 
-/// The state of the local cloud, which is started where it doesn't run.
+/// Opens the state of the local cloud, which is started if it doesn't run.
 fn store(env: &Env) -> Store {
     env.opsml(["cloud", "start"]).code(0);
     Store::open(&env.cloud().join("state.db")).unwrap()
 }
 
 #[test]
-fn no_room_for_a_spot_instance() {
+fn no_capacity_for_a_spot_instance() {
     let env = env_with(RUNBOOK);
     set_knobs(&store(&env), &Knobs { spot_capacity: false, ..Knobs::default() }).unwrap();
     let run = ["run", "ec2.md", "-p", "spot=true"];
@@ -34,7 +34,7 @@ fn more_vcpus_than_the_account_may_have() {
     env.opsml(["run", "ec2.md"]).code(1).complains("VcpuLimitExceeded").complains("current vCPU limit of 1");
     nothing_is_left(&env);
     let (last, _) = env.calls(0);
-    // It is refused at once again, and what went before it isn't made again.
+    // The next run is refused at once, too, and doesn't repeat the steps before.
     env.opsml(["run", "ec2.md"]).code(1).complains("VcpuLimitExceeded");
     let again = env.calls(last).1;
     assert!(!mutating(&again).iter().any(|call| call.contains("CreateBucket")), "{again:?}");
@@ -59,7 +59,7 @@ fn more_training_instances_than_the_account_may_have() {
     env.opsml(["run", "small.md"]).code(0);
 }
 
-/// A grid of two learning rates over the small runbook's training.
+/// Returns the small runbook with a grid search over learning rates in place of training.
 fn tuning(rates: &str, objective: &str, more: &str) -> String {
     format!(
         r#"{}
@@ -110,10 +110,10 @@ fn a_trial_that_diverges_fails_alone() {
     let trials = outputs["trials"].as_array().unwrap();
     let statuses: Vec<&str> = trials.iter().map(|trial| trial["status"].as_str().unwrap()).collect();
     assert_eq!(statuses, ["Completed", "Failed"], "{outputs}");
-    // The job's log says what became of it.
+    // The tuning job's log lists how each trial ended.
     env.opsml(["logs", "small.md", "tune"]).code(0).says("lower learning_rate");
 
-    // Where none is left, the job has failed.
+    // If every trial fails, the tuning job fails.
     env.write("small.md", tuning("1e29, 1e30", "test_accuracy", ""));
     env.opsml(["run", "small.md"]).code(1).complains("No training job succeeded after 2 attempts.");
 }

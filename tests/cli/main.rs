@@ -1,4 +1,4 @@
-//! The program from outside: each test with a home, a folder and a local cloud of its own.
+//! Tests of the program as users run it. Each test has a home, a folder and a local cloud of its own.
 
 mod audit;
 mod autoscale;

@@ -1,7 +1,8 @@
-//! The engine against moto, another's idea of AWS than ours, for the calls that moto has. moto's jobs complete at once
-//! and leave nothing, and its instances run nothing: what is tried is our requests and our reading of its answers.
+//! The engine runs against moto, AWS as others have rebuilt it, for the calls that moto has. moto's jobs complete at
+//! once and write nothing, and its instances run nothing. So this tests our requests, and how we read moto's answers.
 //!
-//! It makes the bucket itself: moto 5.2.5 answers GetBucketVersioning with another root than AWS, which the SDK refuses.
+//! The bucket is created by the test: moto 5.2.5 answers GetBucketVersioning with another root element than AWS, which
+//! the SDK refuses.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -63,7 +64,7 @@ expect_error: Timeout
 ```
 "#;
 
-/// moto on a port of its own; it ends when its standard input does.
+/// moto on a port of its own. It ends when its standard input is closed.
 struct Moto {
     child: Child,
     url: String,
@@ -114,7 +115,7 @@ fn the_engine_runs_on_moto_and_tears_down() {
     let run = |verb: &str| env.opsml([&[verb, "moto.md"], &target[..]].concat());
     run("run").code(0).says("failed as expected: Timeout");
     run("run").code(0).says("nothing to do");
-    // DeleteTrainingJob is younger than moto 5.2.5, and all else it has.
+    // moto 5.2.5 lacks DeleteTrainingJob. It has the other calls.
     let down = run("down").code(5).complains("DeleteTrainingJob: the service answered with status 500");
     assert!(down.stderr.contains("could not delete 1 resource"), "{}", down.stderr);
 }

@@ -1,4 +1,4 @@
-//! Prices from AWS's price list, told by a server that answers as AWS would to `--target aws`.
+//! Prices from AWS's price list. A server answers in AWS's place to a run with `--target aws`.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -21,21 +21,21 @@ notebook: {instance_type: ml.t3.medium, role: "arn:aws:iam::123456789012:role/r"
 ```
 "#;
 
-/// STS and the price list; keeps the filters of each GetProducts.
+/// A server that answers for STS and the price list. It records the filters of each GetProducts.
 struct Aws {
     url: String,
     asked: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Aws {
-    fn start(tells: bool) -> Self {
+    fn start(allowed: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
         let keep = asked.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                answer(stream.unwrap(), tells, &keep);
+                answer(stream.unwrap(), allowed, &keep);
             }
         });
         Self { url, asked }
@@ -46,7 +46,7 @@ impl Aws {
     }
 }
 
-fn answer(mut stream: TcpStream, tells: bool, asked: &Mutex<Vec<Value>>) {
+fn answer(mut stream: TcpStream, allowed: bool, asked: &Mutex<Vec<Value>>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let head: Vec<String> =
         reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
@@ -61,7 +61,7 @@ fn answer(mut stream: TcpStream, tells: bool, asked: &Mutex<Vec<Value>>) {
             assert!(header("authorization:").contains("/us-east-1/pricing/aws4_request"));
             let input: Value = serde_json::from_slice(&body).unwrap();
             asked.lock().unwrap().push(input["Filters"].clone());
-            match tells {
+            match allowed {
                 true => ("200 OK", products(&input).to_string()),
                 false => {
                     let denied = "User: u is not authorized to perform: pricing:GetProducts";
@@ -85,7 +85,7 @@ fn answer(mut stream: TcpStream, tells: bool, asked: &Mutex<Vec<Value>>) {
         .unwrap();
 }
 
-/// A page of the list, in the form of AWS's: each product is text that holds JSON.
+/// Returns a page of the price list in AWS's form, in which each product is a string that holds JSON.
 fn products(input: &Value) -> Value {
     let product = |attributes: Value, unit: &str, usd: &str| {
         let dimension =
@@ -130,26 +130,26 @@ const RUN: [&str; 6] = ["run", "prices.md", "--target", "aws", "--region", "us-e
 fn aws_prices_go_before_the_table() {
     let aws = Aws::start(true);
     let env = env(&aws);
-    // 8 planned hours at the highest of the three uses, and no word of what isn't one.
+    // 8 planned hours at the highest price of the three uses. Processing isn't one of them, so its price isn't used.
     let of_aws = "0.72 USD on AWS, by prices of AWS's price list for us-east-1 on 20";
     env.opsml(RUN).code(6).complains(of_aws).complains("over the runbook's budget");
     assert_eq!(aws.asked(), 3, "{:?}", aws.asked.lock().unwrap());
     let region = json!({"Type": "TERM_MATCH", "Field": "regionCode", "Value": "us-east-1"});
     assert!(aws.asked.lock().unwrap().iter().all(|filters| filters.as_array().unwrap().contains(&region)));
-    // They are kept for the day, and a plan, which calls nothing, has them too.
+    // The prices are kept for a day. So a plan, which makes no calls, uses them too.
     env.opsml(RUN).code(6).complains(of_aws);
     env.opsml(["plan", "prices.md", "--target", "aws"]).code(0).says(of_aws);
     assert_eq!(aws.asked(), 3);
-    // Another target's prices are the table's.
+    // The local target uses the table's prices.
     env.opsml(["plan", "prices.md"]).code(0).says("0.40 USD on AWS, by prices of 2022 to 2026 in us-east-1");
-    // Another type is asked for.
+    // The price of another instance type is requested.
     env.write("prices.md", RUNBOOK.replace("m5.xlarge", "m5.large"));
     env.opsml(RUN).code(6).complains(of_aws);
     assert_eq!(aws.asked(), 6);
 }
 
 #[test]
-fn where_aws_does_not_tell_the_tables_prices_hold() {
+fn where_aws_denies_its_prices_the_tables_are_used() {
     let aws = Aws::start(false);
     env(&aws)
         .opsml(RUN)

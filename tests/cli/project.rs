@@ -1,4 +1,4 @@
-//! The main job: `runbooks/project.md` from nothing to a live endpoint and its write-up, and down again.
+//! `runbooks/project.md` is run from the start to a live endpoint and a report, and torn down.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ pub fn copy(from: &std::path::Path, to: &std::path::Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let (from, to) = (entry.path(), to.join(entry.file_name()));
-        // State that a run on this machine has left is none of the runbook's.
+        // What a run on this machine has left is not part of the runbook.
         match entry.file_type().unwrap().is_dir() {
             true if entry.file_name() == ".opsml" => {}
             true => copy(&from, &to),
@@ -46,7 +46,7 @@ fn the_project_runs_from_start_to_end() {
     for kind in ["instances", "key_pairs", "security_groups"] {
         assert_eq!(account[kind], json!([]), "{kind}");
     }
-    // The one job that failed is the one that had to.
+    // The only job that failed is the one that had to.
     assert!(
         step("denied")["error"]["message"]
             .as_str()

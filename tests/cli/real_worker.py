@@ -1,4 +1,4 @@
-"""The flow of the engine, by boto3. Each function goes on where the one before it left off."""
+"""The engine's sequence of calls, by boto3. Each function continues where the one before it stopped."""
 import io
 import json
 import tarfile
@@ -41,8 +41,8 @@ def job(name, **hyperparameters):
 
 def ended(name):
     def look():
-        told = sagemaker.describe_training_job(TrainingJobName=name)
-        return told if told["TrainingJobStatus"] in ("Completed", "Failed", "Stopped") else None
+        described = sagemaker.describe_training_job(TrainingJobName=name)
+        return described if described["TrainingJobStatus"] in ("Completed", "Failed", "Stopped") else None
     return until(look)
 
 
@@ -80,14 +80,14 @@ def trains_and_serves():
     iam.put_role_policy(RoleName="worker", PolicyName="data", PolicyDocument=document(may))
 
     job("first", epochs="2")
-    told = ended("first")
-    assert told["TrainingJobStatus"] == "Completed", told
-    metrics = {one["MetricName"]: one["Value"] for one in told["FinalMetricDataList"]}
+    described = ended("first")
+    assert described["TrainingJobStatus"] == "Completed", described
+    metrics = {one["MetricName"]: one["Value"] for one in described["FinalMetricDataList"]}
     assert set(metrics) == set(METRICS), metrics
     assert all(0 <= value <= 1 for name, value in metrics.items() if name.endswith("accuracy")), metrics
     assert all(value > 0 for name, value in metrics.items() if name.endswith("loss")), metrics
 
-    artifact = told["ModelArtifacts"]["S3ModelArtifacts"]
+    artifact = described["ModelArtifacts"]["S3ModelArtifacts"]
     assert artifact == "s3://tiny-data/models/first/output/model.tar.gz", artifact
     archive = s3.get_object(Bucket="tiny-data", Key="models/first/output/model.tar.gz")["Body"].read()
     archive = tarfile.open(fileobj=io.BytesIO(archive))
@@ -98,7 +98,7 @@ def trains_and_serves():
     lines = log("first")
     epochs = [line for line in lines if "epoch_seconds=" in line]
     assert len(epochs) == 2, lines
-    # What Describe tells is what the log said last.
+    # DescribeTrainingJob returns the last values in the log.
     said = lambda name: [float(line.partition(f"{name}=")[2].partition(";")[0]) for line in lines if f" {name}=" in line][-1]
     assert all(abs(said(name) - value) < 1e-4 for name, value in metrics.items()), (metrics, lines)
 
@@ -117,16 +117,16 @@ def starts_a_long_job():
 
 
 def finds_the_job_failed_and_the_endpoint_in_service():
-    told = ended("long")
-    assert told["TrainingJobStatus"] == "Failed" and told["SecondaryStatus"] == "Failed", told
-    assert "local cloud" in told["FailureReason"], told["FailureReason"]
-    # Describe always names where a model would be; there is none.
-    assert told["ModelArtifacts"]["S3ModelArtifacts"] == "s3://tiny-data/models/long/output/model.tar.gz"
+    described = ended("long")
+    assert described["TrainingJobStatus"] == "Failed" and described["SecondaryStatus"] == "Failed", described
+    assert "local cloud" in described["FailureReason"], described["FailureReason"]
+    # DescribeTrainingJob always returns the URI for a model, though there is no model here.
+    assert described["ModelArtifacts"]["S3ModelArtifacts"] == "s3://tiny-data/models/long/output/model.tar.gz"
     absent(s3.head_object, Bucket="tiny-data", Key="models/long/output/model.tar.gz")
     assert any("epoch_seconds=" in line for line in log("long"))
     assert ended("first")["TrainingJobStatus"] == "Completed"
     assert sagemaker.describe_endpoint(EndpointName="tiny")["EndpointStatus"] == "InService"
-    # The same model answers: the same picture has the same logits.
+    # The same model still answers: the picture's logits are the same.
     assert invoke() == json.loads(Path("logits.json").read_text())
 
 

@@ -1,4 +1,4 @@
-//! boto3 drives what the engine drives, with the real worker behind it; and the server is killed in the middle.
+//! boto3 makes the calls that the engine makes, with the real worker. The server is killed in between.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ fn python(cloud: &Cloud, call: &str) -> String {
     text(cloud.python().args(["-c", &code]).output().unwrap())
 }
 
-/// Processes whose working folder lies below `folder`.
+/// Returns the processes whose working folder lies below `folder`.
 fn processes_below(folder: &Path) -> Vec<i32> {
     let all = std::fs::read_dir("/proc").unwrap().flatten();
     let below = all.filter(|entry| {

@@ -1,4 +1,5 @@
-//! The five seeds: each runbook from nothing to its end, with that project's settings in the report, and down again.
+//! The five seed runbooks. Each is run from the start to its end and torn down, and its report has that project's
+//! settings.
 
 use serde_json::{Value, json};
 
@@ -6,7 +7,7 @@ use crate::cloud::repository;
 use crate::env::{Env, cores};
 use crate::project::copy;
 
-/// What the projects are compared by.
+/// The subjects by which the projects are compared.
 const ROWS: [&str; 12] = [
     "notebook",
     "data",
@@ -24,10 +25,10 @@ const ROWS: [&str; 12] = [
 
 struct Seed {
     stem: &'static str,
-    /// The step whose accuracy the report tells.
+    /// The training step whose accuracy is in the report.
     train: &'static str,
     endpoints: usize,
-    /// What the report says in each row that the project has something to say in.
+    /// The texts that the report must have for each subject that the project deals with.
     says: &'static [(&'static str, &'static [&'static str])],
     /// The findings of an audit, by the step's id: severity and check, worst first.
     finds: &'static [(&'static str, &'static [&'static str])],
@@ -138,7 +139,10 @@ const MANAGED_POLICY: Seed = Seed {
                 "batch_size = 32",
             ],
         ),
-        ("Lambda", &["a *handler* with two things", "The **event** is", "The **context** tells", "boto3"]),
+        (
+            "Lambda",
+            &["a *handler* with two things", "The **event** is", "The **context** describes", "boto3"],
+        ),
         (
             "IAM",
             &[
@@ -385,7 +389,7 @@ fn follow(seed: &Seed) {
             assert!(report.contains(text), "{row}: no `{text}` in\n{report}");
         }
     }
-    // What only this run can have come to.
+    // These values can only come from this run.
     let account = env.account();
     let endpoints = account["endpoints"].as_array().unwrap();
     assert_eq!(endpoints.len(), seed.endpoints, "{endpoints:?}");
@@ -444,12 +448,12 @@ fn the_fifth_compares_eight_machines_and_cannot_scale_a_burstable_one() {
 }
 
 #[test]
-fn every_row_is_in_every_report_that_has_something_to_say_in_it() {
+fn every_subject_is_in_the_report_of_each_project_that_deals_with_it() {
     for seed in [&FULL_ACCESS, &MANAGED_POLICY, &SPOT, &PROVISIONED, &COMPARISON] {
-        let told: Vec<&str> = seed.says.iter().map(|(row, _)| *row).collect();
-        // The second project searched for nothing.
+        let found: Vec<&str> = seed.says.iter().map(|(row, _)| *row).collect();
+        // The second project didn't tune hyperparameters.
         let has = |row: &&str| !(*row == "tuning" && seed.stem == MANAGED_POLICY.stem);
         let rows: Vec<&str> = ROWS.into_iter().filter(has).collect();
-        assert_eq!(told, rows, "{}", seed.stem);
+        assert_eq!(found, rows, "{}", seed.stem);
     }
 }

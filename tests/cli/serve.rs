@@ -1,4 +1,4 @@
-//! The local cloud as a neighbour: of other people's folders, of a folder that goes, of clients that stall.
+//! The local cloud and its surroundings: a folder with other files, a folder that is deleted, a client that stalls.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -50,9 +50,9 @@ fn a_cloud_whose_folder_is_deleted_ends() {
     });
 }
 
-/// Its answer comes though nothing of the body did.
+/// A request with an unknown key is refused before any of its body has been sent.
 #[test]
-fn who_has_no_key_has_no_body_read() {
+fn a_request_with_an_unknown_key_is_refused_without_reading_its_body() {
     let env = Env::new();
     env.opsml(["cloud", "start"]).code(0);
     let status = status(&env);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A worker that serves and does not infer: what is tried is what stands around it."""
+"""A worker that answers requests without a model. The tests that use it are about what is around the worker."""
 import http.server
 import os
 import signal

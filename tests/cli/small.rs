@@ -1,4 +1,4 @@
-//! The small runbook that most tests run: every kind of step, two classes of tiny images, one epoch.
+//! The small runbook that most tests run: the common kinds of steps, two classes of tiny images, one epoch.
 
 use crate::env::Env;
 
@@ -74,15 +74,15 @@ command:
 when: params.epochs > 1000
 ```
 
-```opsml told
+```opsml echo
 command:
   run: [echo, "{{ train.job_name }}"]
 ```
 
-The job was {{ told.stdout }}.
+The job was {{ echo.stdout }}.
 "#;
 
-/// A machine with the small runbook and its images.
+/// Returns an environment with the small runbook and its images.
 pub fn small() -> Env {
     small_with(RUNBOOK)
 }
@@ -94,7 +94,7 @@ pub fn small_with(runbook: &str) -> Env {
     env
 }
 
-/// A machine with a runbook, a model of no weight, and a worker that answers and does not infer.
+/// Returns an environment with a runbook, a model archive without weights, and a worker that answers without a model.
 pub fn serving(file: &str, runbook: &str) -> Env {
     let env = Env::new();
     env.write(file, runbook);
@@ -110,14 +110,14 @@ pub fn serving(file: &str, runbook: &str) -> Env {
     env.with("OPSML_WORKER", worker)
 }
 
-/// The runbook from its start through the step `id`.
+/// Returns the runbook from its start to the end of step `id`.
 pub fn through(id: &str) -> String {
     let start = RUNBOOK.find(&format!("```opsml {id}\n")).unwrap();
     let end = start + RUNBOOK[start..].find("\n```\n").unwrap() + "\n```\n".len();
     RUNBOOK[..end].to_owned()
 }
 
-/// The id behind `▶` of each step that a run started.
+/// Returns the ids of the steps that a run started, which its output has after `▶`.
 pub fn started(stdout: &str) -> Vec<&str> {
     stdout.lines().filter_map(|line| line.strip_prefix("▶ ")?.split(' ').next()).collect()
 }

@@ -1,24 +1,24 @@
-//! The source as the structure tests read it: files, the modules that they are, and the paths that they name.
+//! Reads the source for the structure tests: files, their modules, and the paths that they name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A Rust file.
 pub struct Source {
-    /// From the repository's root.
+    /// Relative to the repository's root.
     pub path: String,
-    /// Below its crate's `src`: `["runbook", "check"]`; empty for `lib.rs` and `main.rs`.
+    /// The module's path in its crate, such as `["runbook", "check"]`. Empty for `lib.rs` and `main.rs`.
     pub module: Vec<String>,
     pub text: String,
 }
 
 impl Source {
-    /// Returns the crate's first module that the file is in; empty for `lib.rs` and `main.rs`.
+    /// Returns the top-level module that the file belongs to. Empty for `lib.rs` and `main.rs`.
     pub fn top(&self) -> &str {
         self.module.first().map_or("", String::as_str)
     }
 
-    /// Whether the file is made of unit tests, which may use anything.
+    /// Returns whether the file consists of unit tests, which may use anything.
     pub fn is_test(&self) -> bool {
         self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
     }
@@ -46,8 +46,8 @@ impl Source {
         format!("{}:{line}", self.path)
     }
 
-    /// Returns every path that begins with `crate`, `super` or `self`, with its line, as modules and names below the crate's
-    /// root. A group (`crate::{a, b::c}`) is a path for each of its members.
+    /// Returns every path that begins with `crate`, `super` or `self`, with its line. A path is a list of names that
+    /// starts at the crate's root. A group (`crate::{a, b::c}`) gives one path for each of its members.
     pub fn paths(&self) -> Vec<(usize, Vec<String>)> {
         let mut tokens: Vec<(usize, String)> = Vec::new();
         for (number, line) in self.code() {
@@ -56,7 +56,7 @@ impl Source {
         let mut found = Vec::new();
         for at in 0..tokens.len() {
             let (line, token) = &tokens[at];
-            // `$crate` and `other::super` don't begin here.
+            // `$crate` and `other::super` aren't the beginning of a path.
             let begins = at == 0 || !["::", "$"].contains(&tokens[at - 1].1.as_str());
             if !begins || tokens.get(at + 1).is_none_or(|(_, next)| next != "::") {
                 continue;
@@ -74,7 +74,7 @@ impl Source {
     }
 }
 
-/// Splits a line into words, `::` and single signs; the content of strings is left out.
+/// Splits a line into words, `::` and single characters. The content of strings is left out.
 fn tokens_of(line: &str) -> impl Iterator<Item = String> {
     let mut tokens = Vec::new();
     let mut chars = line.chars().peekable();
@@ -112,7 +112,7 @@ fn is_word(token: &str) -> bool {
     token.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
-/// Reads what follows `start::` at `next`, and hands out each whole path.
+/// Reads what follows `start::` at `next`, and passes each whole path to the closure.
 fn read_path(
     tokens: &[(usize, String)],
     next: &mut usize,
@@ -171,7 +171,7 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Returns every Rust file of a folder; there must be some.
+/// Returns every Rust file of a folder, which must have some.
 pub fn sources(folder: &str) -> Vec<Source> {
     let mut files = Vec::new();
     rust_files(&root().join(folder), &mut files);
@@ -189,11 +189,11 @@ pub fn sources(folder: &str) -> Vec<Source> {
     files.into_iter().map(read).collect()
 }
 
-/// Which file of a crate names what of which other, or which module.
+/// Which files of a crate import which other files; or the same for modules.
 pub struct Imports {
     /// The paths of files, or the names of modules.
     names: Vec<String>,
-    /// By index: what each uses, and the place of the first line that does.
+    /// For each name, by index: the indices of those that it imports, and the place of the first import of each.
     uses: Vec<BTreeMap<usize, String>>,
 }
 
@@ -274,9 +274,9 @@ impl Imports {
 
 /// A row of ARCHITECTURE.md's tables of modules.
 pub struct Row {
-    /// A crate's first modules: one row may be about several.
+    /// Top-level modules. A row may be about several.
     pub modules: Vec<String>,
-    /// What they may use beside themselves; None: everything.
+    /// The modules that they may use in addition to themselves. None means all.
     pub may_use: Option<Vec<String>>,
 }
 

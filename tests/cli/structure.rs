@@ -1,12 +1,13 @@
-//! ARCHITECTURE.md's rules about the code, held by reading it. The tables of who may use whom are those of that file.
+//! Enforces ARCHITECTURE.md's rules by reading the code. Which module may use which is read from the tables of that
+//! file.
 
 use crate::source::{Imports, Source, root, services, sources, table};
 
-/// The crates, by their folder of source.
+/// The crates' source folders.
 const CRATES: &[&str] =
     &["src", "crates/contract/src", "crates/handler/src", "crates/local-cloud/src", "crates/worker/src"];
 
-/// What `runbook`, `plan` and `decide` may know of `step`: descriptions, and nothing that runs.
+/// The items of `step` that `runbook`, `plan` and `decide` may use: descriptions, and nothing that runs.
 const TYPES_OF_STEP: &[&str] = &[
     "Common",
     "Step::read",
@@ -55,7 +56,7 @@ fn each_module_uses_what_architecture_md_lets_it() {
         let services = if folder == "src" { Vec::new() } else { services() };
         let mut wrong = Vec::new();
         for source in sources(folder).iter().filter(|source| !source.module.is_empty()) {
-            // A service may also use those above it in their list.
+            // A service may also use the services above it in `lib.rs`'s list.
             let above = services.iter().position(|service| service == source.top());
             let named = if above.is_some() { "SERVICE" } else { source.top() };
             let row = rows.iter().find(|row| row.modules.iter().any(|module| module == named));
@@ -98,8 +99,8 @@ fn nobody_imports_the_inside_of_a_service() {
     none("these import the inside of a service; its mod.rs exports what others may use", wrong);
 }
 
-/// Each row of a service's table names what its caller must be allowed. AWS lets everybody call one operation, and judges
-/// another one by the trust policy of a role.
+/// Each row of a service's table names the action that its caller must be allowed. There are two exceptions, both in
+/// STS: AWS lets everybody call one operation, and another is decided by a role's trust policy.
 #[test]
 fn every_operation_names_what_its_caller_must_be_allowed() {
     let mut rows = 0;
@@ -154,7 +155,7 @@ fn only_resources_and_actions_call_aws() {
     let mut wrong = Vec::new();
     for source in sources("src").iter().filter(|source| !may(source)) {
         for (line, text) in source.code() {
-            // The SDK's enums are AWS's lists of values; naming them calls nothing.
+            // The SDK's types are allowed: they are AWS's lists of values, and make no calls.
             let sdk = text.contains("aws_sdk_") && !text.contains("::types::");
             if sdk || text.contains("aws_config") || text.contains("aws_smithy") {
                 wrong.push(format!("{}: {}", source.place(line), text.trim()));
@@ -164,7 +165,7 @@ fn only_resources_and_actions_call_aws() {
     none("these call AWS on their own", wrong);
 }
 
-/// To the engine, the local cloud and the worker are AWS; so neither knows the engine.
+/// The engine treats the local cloud and the worker as AWS. So neither may use the engine's code.
 #[test]
 fn the_other_crates_do_not_know_the_engine() {
     for name in ["contract", "handler", "local-cloud", "worker"] {
@@ -174,7 +175,7 @@ fn the_other_crates_do_not_know_the_engine() {
         });
         assert_eq!(engine, None, "{name} depends on the engine");
         for other in ["local-cloud", "opsml-worker", "opsml-handler"] {
-            // A package's own name stands in quotes.
+            // A package's own name is in quotes, so it isn't found.
             assert!(!manifest.contains(&format!("\n{other}")), "{name} depends on {other}");
         }
     }
@@ -184,7 +185,7 @@ fn the_other_crates_do_not_know_the_engine() {
         wrong.extend(named.map(|(line, _)| source.place(line)));
     }
     none("these name the engine", wrong);
-    // The engine starts and stops the local cloud as `opsml cloud`; all else goes over the wire.
+    // `opsml cloud` starts and stops the local cloud. Everything else uses its HTTP interface.
     let inside = sources("src");
     let knows = inside.iter().filter(|source| source.code().any(|(_, text)| text.contains("local_cloud::")));
     assert_eq!(knows.map(|source| source.path.as_str()).collect::<Vec<_>>(), ["src/cmd/cloud.rs"]);

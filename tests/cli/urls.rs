@@ -1,4 +1,4 @@
-//! `predict` by URL: the endpoint fetches from where its `deploy` step allows, and from nowhere else.
+//! `predict` with a URL: the endpoint fetches pictures only from the origins that its `deploy` step allows.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use crate::env::{Env, cores};
 use crate::small::{RUNBOOK, small_with};
 
-/// Serves a file to everybody who asks, on a port of 127.0.0.1; gives its origin.
+/// Serves a file to every client, on a port of 127.0.0.1, and returns its origin.
 fn serve(bytes: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! The verbs that need no run: new, schema, completions, doctor, plan before a run, and usage errors.
+//! The verbs that don't need a run (new, schema, completions, doctor, plan), and usage errors.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn new_writes_a_runbook_that_passes_and_never_overwrites() {
     env.opsml(["new", "no/such/folder"]).code(2).complains("no/such/folder.md");
 }
 
-/// What an editor needs: one schema for any block, in which every reference leads somewhere.
+/// `schema` prints what an editor needs: one schema for all blocks, in which every reference can be resolved.
 #[test]
 fn schema_has_every_kind() {
     let env = Env::new();
@@ -41,7 +41,7 @@ fn schema_has_every_kind() {
         }
     }
     assert_eq!(bodies.len(), opsml::step::kinds().len());
-    // A number may come from a template, and a list as a whole or in part.
+    // A number may come from a template. So may a list, or parts of it.
     let template = json!({"$ref": "#/$defs/template"});
     let dataset = &bodies.iter().find(|body| body["title"] == "dataset").unwrap()["properties"]["dataset"];
     assert_eq!(dataset["properties"]["source"]["anyOf"][1], template);
@@ -52,7 +52,7 @@ fn schema_has_every_kind() {
     env.opsml(["schema", "trian"]).code(2).complains("did you mean `train`?");
 }
 
-/// Panics where a reference leads nowhere; returns how many there are.
+/// Returns the number of references. Panics if one can't be resolved.
 #[track_caller]
 fn references_resolve(root: &Value, schema: &Value) -> usize {
     match schema {
@@ -80,7 +80,7 @@ fn completions_for_every_shell() {
 }
 
 #[test]
-fn doctor_names_what_is_missing_and_the_way_out() {
+fn doctor_names_what_is_missing_and_what_to_do() {
     let env = Env::new();
     env.opsml(["doctor"]).code(0).says("✓ worker and libtorch: opsml-worker 0.");
     let env = Env::new().with("OPSML_WORKER", "/nonexistent/worker");
@@ -138,9 +138,9 @@ fn usage_errors_say_what_was_meant() {
     assert!(!env.cloud().exists());
 }
 
-/// A write-up goes where it went, from whichever folder it is called; and over nothing that is not a write-up.
+/// A report is written to the same place from any folder. A file that isn't a report is never overwritten.
 #[test]
-fn a_write_up_keeps_its_place_and_leaves_other_files() {
+fn a_report_keeps_its_place_and_leaves_other_files() {
     let env = Env::new();
     env.write("runbooks/k.md", "```opsml a\ncommand:\n  run: [echo, one]\n```\nIt said {{ a.stdout }}.\n");
     env.opsml(["run", "runbooks/k.md"]).code(0);
@@ -149,7 +149,7 @@ fn a_write_up_keeps_its_place_and_leaves_other_files() {
     let output = env.command(["report", "k.md"]).current_dir(env.path("runbooks")).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert!(env.read("reports/k/report.md").contains("one") && !env.path("runbooks/reports").exists());
-    // Not ours: a file of the user's, and a page that another program made.
+    // A file of the user's and a page of another program aren't reports.
     env.write("mine/report.md", "my own");
     env.write("mine/figures/figure-1.svg", "my own");
     env.opsml(["report", "runbooks/k.md", "--report", "mine"])
@@ -165,7 +165,7 @@ fn a_write_up_keeps_its_place_and_leaves_other_files() {
     assert!(env.path("reports/k/figures/figure-of-mine.svg").exists());
 }
 
-/// `k.md` and `k.markdown` are two runbooks; what a run keeps is for its user alone.
+/// `k.md` and `k.markdown` have separate journals. Only the user can read what a run keeps.
 #[test]
 fn each_runbook_has_a_journal_of_its_own_for_its_user_alone() {
     use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-"""The judge judged: each wrong request and answer here has a fault that it must find, and the right ones have none."""
+"""Tests of the judge: it must find the fault in each wrong request and answer here, and none in the right ones."""
 import json
 import sys
 import tempfile
@@ -57,25 +57,25 @@ class Judged(unittest.TestCase):
     judge = Judge()
 
     def request(self, exchange, operation, *faults):
-        self.told(exchange, operation, self.judge.request, faults)
+        self.assert_faults(exchange, operation, self.judge.request, faults)
 
     def answer(self, exchange, operation, *faults):
-        self.told(exchange, operation, self.judge.answer, faults)
+        self.assert_faults(exchange, operation, self.judge.answer, faults)
 
-    def told(self, exchange, operation, rules, faults):
-        """Each fault told must have one of `faults` in it, and each of them must be told."""
+    def assert_faults(self, exchange, operation, rules, faults):
+        """Asserts that each fault found contains one of `faults`, and that each of `faults` is found."""
         found = self.judge.operation(exchange)
         self.assertEqual(found and found.name, operation)
-        told = rules(found, exchange)
+        found_faults = rules(found, exchange)
         for fault in faults:
-            self.assertTrue(any(fault in one for one in told), (fault, told))
-        for one in told:
+            self.assertTrue(any(fault in one for one in found_faults), (fault, found_faults))
+        for one in found_faults:
             self.assertTrue(any(fault in one for fault in faults), one)
 
     def test_json_requests(self):
         def job(*faults, **changed):
-            told = {name: value for name, value in {**JOB, **changed}.items() if value is not None}
-            self.request(sagemaker("CreateTrainingJob", told), "sagemaker.CreateTrainingJob", *faults)
+            members = {name: value for name, value in {**JOB, **changed}.items() if value is not None}
+            self.request(sagemaker("CreateTrainingJob", members), "sagemaker.CreateTrainingJob", *faults)
         job()
         job("RoleArn", RoleArn=None)
         job("Colour is unknown", Colour="blue")
@@ -100,8 +100,8 @@ class Judged(unittest.TestCase):
 
     def test_json_answers(self):
         def endpoint(*faults, status=200, headers=ANSWERED, without=(), **changed):
-            told = {name: value for name, value in {**ENDPOINT, **changed}.items() if name not in without}
-            exchange = answered(sagemaker("DescribeEndpoint", {"EndpointName": "e"}), told, status, headers)
+            members = {name: value for name, value in {**ENDPOINT, **changed}.items() if name not in without}
+            exchange = answered(sagemaker("DescribeEndpoint", {"EndpointName": "e"}), members, status, headers)
             self.answer(exchange, "sagemaker.DescribeEndpoint", *faults)
         endpoint()
         endpoint("EndpointStatus", without=("EndpointStatus",))
@@ -184,7 +184,7 @@ class Judged(unittest.TestCase):
 
 
 class Wrong(BaseHTTPRequestHandler):
-    """A server that leaves out all that is required."""
+    """A server whose answers lack all required members."""
 
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -210,7 +210,7 @@ class Proxied(unittest.TestCase):
             for headers in (wrong.headers, {**wrong.headers, "x-amz-target": "SageMaker.Guess"}):
                 client.request("POST", "/", wrong.body, headers)
                 self.assertEqual(client.getresponse().read(), b"{}")
-            # The connection's end waits for the record of its last exchange.
+            # Closing the connection waits until its last exchange is recorded.
             client.close()
             between.shutdown()
             between.server_close()

@@ -1,4 +1,4 @@
-"""What botocore's models say of a request and its answer: which operation it is, and every rule that it breaks."""
+"""Finds the operation of a request in botocore's models, and every rule that the request and its answer break."""
 import io
 import re
 import unicodedata
@@ -13,12 +13,12 @@ import wire
 
 SERVICES = ("application-autoscaling", "iam", "lambda", "logs", "s3", "sagemaker", "sagemaker-runtime", "sts")
 
-# What the transport adds to any request and answer; no operation has members for it.
+# Headers that the transport adds to requests and answers. No operation has members for them.
 REQUEST_HEADERS = ("x-amz-content-sha256", "x-amz-date", "x-amz-decoded-content-length", "x-amz-sdk", "x-amz-security-token",
                    "x-amz-target", "x-amz-trailer", "x-amz-user-agent")
 ANSWER_HEADERS = ("x-amz-id-2", "x-amz-request-id", "x-amzn-requestid", "x-amzn-errortype")
 
-# The errors that every operation may answer, beside those of its model ("Common Errors" of the API references).
+# The errors that every operation may return in addition to those of its model ("Common Errors" in the API references).
 COMMON_ERRORS = {
     "AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException", "IncompleteSignature", "InternalFailure",
     "InvalidClientTokenId", "InvalidSignatureException", "MissingAuthenticationToken", "MissingAuthenticationTokenException",
@@ -27,7 +27,7 @@ COMMON_ERRORS = {
 
 
 class Exchange:
-    """One request and its answer, as the wire had them. Header names are in lower case. A streamed body may be None."""
+    """A request and its answer, as they were sent. Header names are in lower case. A streamed body may be None."""
 
     def __init__(self, method, target, headers, body):
         self.method, self.headers, self.body = method, headers, body
@@ -37,7 +37,7 @@ class Exchange:
 
 
 class Operation:
-    """An operation of botocore's, with what a request's path said of it."""
+    """An operation of a botocore model, with the members that a request's path contained."""
 
     def __init__(self, service, model, uri=None, fixed=()):
         self.service, self.model, self.uri, self.fixed = service, model, uri or {}, fixed
@@ -53,7 +53,7 @@ class Judge:
         self.services = [session.get_service_model(name) for name in SERVICES]
 
     def operation(self, exchange):
-        """The operation that a request asks for; None where no model has it."""
+        """Returns the operation that a request calls, or None if no model has it."""
         target = exchange.headers.get("x-amz-target")
         form = dict(_form(exchange))
         for service in self.services:
@@ -74,39 +74,40 @@ class Judge:
             for name in service.operation_names
             if (operation := _rest(service, service.operation_model(name), exchange))
         ]
-        # PutObject, UploadPart and CopyObject have one path: the one that needs most of what is there is meant.
+        # PutObject, UploadPart and CopyObject have the same path. It is the one whose requirements are the most
+        # specific.
         return max(found, key=_specific, default=None)
 
     def request(self, operation, exchange):
-        """The rules that a request breaks."""
+        """Returns the rules that a request breaks."""
         faults = []
         shape, protocol = operation.model.input_shape, operation.service.protocol
         if protocol == "json":
             version = operation.service.metadata["jsonVersion"]
             if exchange.headers.get("content-type") != f"application/x-amz-json-{version}":
                 faults.append(f"content-type {exchange.headers.get('content-type')} is not this protocol's")
-            told = wire.json_body(exchange.body, faults)
-            told = wire.from_json(shape, told, "", faults) if shape else told
+            document = wire.json_body(exchange.body, faults)
+            values = wire.from_json(shape, document, "", faults) if shape else document
         elif protocol == "query":
             form, used = dict(_form(exchange)), {"Action", "Version"}
-            told = wire.from_form(shape, form, "", used, faults) if shape else {}
+            values = wire.from_form(shape, form, "", used, faults) if shape else {}
             faults.extend(f"{name} is unknown" for name in form if name not in used)
         else:
-            told = self._rest_request(operation, exchange, faults)
+            values = self._rest_request(operation, exchange, faults)
         checksum = operation.model.http_checksum.get("requestChecksumRequired") or operation.model.http_checksum_required
         sent = (name for name in exchange.headers if name == "content-md5" or name.startswith(("x-amz-checksum-", "x-amz-trailer")))
         if checksum and not any(sent):
             faults.append("a checksum is required")
         if shape:
-            faults.extend(rules(shape, told))
+            faults.extend(rules(shape, values))
         return faults
 
     def _rest_request(self, operation, exchange, faults):
         shape = operation.model.input_shape
-        told = dict(operation.uri)
-        # The SDKs' checksums are not members, but a property of the operation.
+        values = dict(operation.uri)
+        # The SDKs' checksums aren't members, but belong to the operation's description.
         checksums = ("x-amz-checksum-",) if operation.model.http_checksum else ()
-        told.update(wire.header_members(shape, exchange.headers, faults, REQUEST_HEADERS + checksums))
+        values.update(wire.header_members(shape, exchange.headers, faults, REQUEST_HEADERS + checksums))
         known = {"x-id", *(name for name, _ in operation.fixed)}
         for name, member in shape.members.items():
             if member.serialization.get("location") != "querystring":
@@ -115,18 +116,18 @@ class Judge:
             known.add(key)
             texts = [text for given, text in exchange.query if given == key]
             if texts and member.type_name == "list":
-                told[name] = [wire.scalar(member.member, text, name, faults, "iso8601") for text in texts]
+                values[name] = [wire.scalar(member.member, text, name, faults, "iso8601") for text in texts]
             elif texts:
-                told[name] = wire.scalar(member, texts[0], name, faults, "iso8601")
+                values[name] = wire.scalar(member, texts[0], name, faults, "iso8601")
         faults.extend(f"the query's {name} is unknown" for name, _ in exchange.query if name not in known)
         named = dict(exchange.query).get("x-id", operation.model.name)
         if named != operation.model.name:
             faults.append(f"it calls itself {named}")
-        told.update(_payload(operation, shape, exchange.body, faults, asked=True))
-        return told
+        values.update(_payload(operation, shape, exchange.body, faults, asked=True))
+        return values
 
     def answer(self, operation, exchange):
-        """The rules that an answer breaks."""
+        """Returns the rules that an answer breaks."""
         faults = []
         response = {"status_code": exchange.status, "headers": exchange.answer_headers, "body": exchange.answer or b""}
         model, protocol = operation.model, operation.service.protocol
@@ -144,28 +145,28 @@ class Judge:
         if exchange.status >= 300:
             return faults + self._error(operation, exchange, parsed.get("Error", {}))
         expected = model.http.get("responseCode")
-        # Where a member of the answer is the status, the model's own says nothing.
-        told = shape.members.values() if shape else ()
-        if any(member.serialization.get("location") == "statusCode" for member in told):
+        # If a member of the answer is the status code, the model's code is no rule.
+        members = shape.members.values() if shape else ()
+        if any(member.serialization.get("location") == "statusCode" for member in members):
             expected = None
         if expected and exchange.status != expected:
             faults.append(f"status {exchange.status}, not {expected}")
         if shape is None:
             return faults
         if protocol == "json":
-            told = wire.json_body(exchange.answer, faults)
-            told = wire.from_json(shape, told, "", faults)
+            document = wire.json_body(exchange.answer, faults)
+            values = wire.from_json(shape, document, "", faults)
         elif protocol == "query":
-            told = self._query_answer(operation, exchange, faults)
+            values = self._query_answer(operation, exchange, faults)
         else:
-            told = wire.header_members(shape, exchange.answer_headers, faults, ANSWER_HEADERS)
+            values = wire.header_members(shape, exchange.answer_headers, faults, ANSWER_HEADERS)
             if stream is None and exchange.method != "HEAD":
-                told.update(_payload(operation, shape, exchange.answer, faults, asked=False))
+                values.update(_payload(operation, shape, exchange.answer, faults, asked=False))
             elif stream is not None:
-                # It is not kept, and any is good.
-                told[shape.serialization["payload"]] = parsed[shape.serialization["payload"]] = b""
-        faults.extend(rules(shape, told))
-        # As botocore's own users see it, but for what is already said.
+                # A streamed body isn't kept, and any is valid.
+                values[shape.serialization["payload"]] = parsed[shape.serialization["payload"]] = b""
+        faults.extend(rules(shape, values))
+        # The same for the answer as botocore parses it, without the faults that are already found.
         faults.extend(fault for fault in rules(shape, parsed) if fault not in faults)
         return faults
 
@@ -193,7 +194,7 @@ class Judge:
             return [f"an error needs code and message: {error}"]
         shape = next((shape for shape in operation.model.error_shapes if code in (shape.error_code, shape.name)), None)
         if shape is None:
-            # The model of S3 has hardly any of its errors; its reference lists them for all operations.
+            # S3's model has hardly any of its errors. Its reference lists them for all operations.
             known = code in COMMON_ERRORS or operation.service.service_name == "s3"
             return [] if known else [f"{code} is no error of this operation"]
         faults = []
@@ -202,11 +203,11 @@ class Judge:
         if exchange.status != status:
             faults.append(f"{code} with status {exchange.status}, not {status}")
         if "json" in operation.service.protocol:
-            told = wire.json_body(exchange.answer, faults)
-            plain = {name: value for name, value in told.items() if name.lower() not in ("__type", "code", "message")}
-            told = wire.from_json(shape, plain, code, faults)
-            told.update({name: error["Message"] for name in shape.members if name.lower() == "message"})
-            faults.extend(rules(shape, told))
+            document = wire.json_body(exchange.answer, faults)
+            plain = {name: value for name, value in document.items() if name.lower() not in ("__type", "code", "message")}
+            values = wire.from_json(shape, plain, code, faults)
+            values.update({name: error["Message"] for name in shape.members if name.lower() == "message"})
+            faults.extend(rules(shape, values))
         return faults
 
 
@@ -218,7 +219,7 @@ def _form(exchange):
 
 
 def _rest(service, model, exchange):
-    """The operation, where method, path, and what the model requires beside them fit the request."""
+    """Returns the operation if the request has its method, its path and its required members; otherwise None."""
     if model.http["method"] != exchange.method:
         return None
     template, _, fixed = model.http["requestUri"].partition("?")
@@ -248,7 +249,7 @@ def _specific(operation):
 
 
 def _payload(operation, shape, body, faults, asked):
-    """The members that lie in the body of a REST request or answer."""
+    """Returns the members that are in the body of a REST request or answer."""
     name = shape.serialization.get("payload")
     as_json = operation.service.protocol == "rest-json"
     if name is None:
@@ -263,7 +264,7 @@ def _payload(operation, shape, body, faults, asked):
         return {} if root is None else wire.from_xml(shape, [root], "", faults)
     member = shape.members[name]
     if member.type_name in ("blob", "string"):
-        # A streamed body is not kept, and any is good.
+        # A streamed body isn't kept, and any is valid.
         return {name: body or b""} if member.type_name == "blob" else {name: (body or b"").decode()}
     if not body:
         return {}
@@ -279,10 +280,10 @@ def _payload(operation, shape, body, faults, asked):
 
 
 def rules(shape, value):
-    """What breaks the model: botocore's own validator, and what it leaves to the service."""
+    """Returns the rules that a value breaks: those of botocore's validator, and those that it leaves to the service."""
     report = ParamValidator().validate(value, shape)
-    told = report.generate_report().splitlines() if report.has_errors() else []
-    return told + list(_limits(shape, value, ""))
+    found = report.generate_report().splitlines() if report.has_errors() else []
+    return found + list(_limits(shape, value, ""))
 
 
 def _limits(shape, value, path):
@@ -311,8 +312,9 @@ def _limits(shape, value, path):
 
 @lru_cache(maxsize=None)
 def _pattern(pattern):
-    """A pattern of Java's. It must match the whole, as in the services."""
-    # Surrogate pairs, as UTF-16 has them; a quantified end; a hyphen behind a class.
+    """Compiles a Java pattern. As in the services, it must match the whole text."""
+    # Java writes a surrogate pair for a character above U+FFFF, \z for the end, and needs no escape for a hyphen after
+    # \w.
     for java, python in ((r"\uD800\uDC00-\uDBFF\uDFFF", "\U00010000-\U0010ffff"), (r"\z", r"\Z"), (r"\w-_", r"\w\-_")):
         pattern = pattern.replace(java, python)
     pattern = re.sub(r"\$\{\d+,\d+\}", "$", pattern)
@@ -330,7 +332,7 @@ def _pattern(pattern):
 
 @lru_cache(maxsize=None)
 def _class(name):
-    """The characters of `\\p{name}` as ranges for a character class."""
+    """Returns the characters of `\\p{name}` as ranges for a character class."""
     posix = {"ASCII": r"\x00-\x7f", "Alnum": "A-Za-z0-9", "Print": r"\x20-\x7e"}
     if name in posix:
         return posix[name]

@@ -1,4 +1,4 @@
-"""A recording proxy between an AWS client and a server, which judges every request and answer by botocore's models.
+"""A recording proxy between an AWS client and a server. It checks every request and answer against botocore's models.
 
     proxy.py --to http://127.0.0.1:PORT --record FILE
 
@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 from models import Exchange, Judge
 
 PIECE = 64 << 10
-# A longer body is a stream, and only passes through; all that has a shape is far below it.
+# A longer body is a stream, which isn't kept. All bodies that have a shape are far shorter.
 KEPT = 32 << 20
-# They concern one connection, and there are two.
+# These headers concern one connection only, so they aren't passed on.
 HOP = {"connection", "keep-alive", "transfer-encoding"}
 
 
@@ -49,7 +49,7 @@ class Record:
 
 
 class Kept:
-    """A body that passes through: held as long as it is short."""
+    """The copy of a body that passes through. A long one isn't kept."""
 
     def __init__(self):
         self.pieces, self.size = [], 0
@@ -73,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
         asked, answered = Kept(), Kept()
         try:
             upstream.connect()
-            # The Host header is the client's: it is signed.
+            # The client's Host header is passed on, since it is signed.
             upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
             chunked = headers.get("transfer-encoding", "").lower() == "chunked"
             for name, value in self.headers.items():
@@ -134,7 +134,7 @@ class Handler(BaseHTTPRequestHandler):
     def judge(self, exchange, whole):
         judge, record = self.server.judge, self.server.record
         operation = judge.operation(exchange)
-        # EC2's protocol is not one that is judged here: boto3 and moto speak for it.
+        # EC2's protocol isn't checked here. The tests with boto3 and moto check it.
         if operation is None and "/ec2/aws4_request" in exchange.headers.get("authorization", ""):
             return
         if operation is None:
@@ -144,7 +144,7 @@ class Handler(BaseHTTPRequestHandler):
         for part, rules in (("request", judge.request), ("answer", judge.answer)):
             try:
                 faults.extend((part, fault) for fault in rules(operation, exchange))
-            # What the judge itself cannot read has not been judged, and must not pass for good.
+            # If the judge itself fails, the exchange hasn't been checked, so that is a finding.
             except Exception as error:
                 faults.append((part, f"not judged: {error!r}"))
         if not whole:
@@ -154,11 +154,11 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = forward
 
     def log_message(self, *arguments):
-        """The record says it all."""
+        """Writes nothing, since the record has everything."""
 
 
 def start(to, path):
-    """A proxy that serves on a thread of its own."""
+    """Starts a proxy on a thread of its own, and returns it."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.to = urlsplit(to).netloc
     server.judge, server.record = Judge(), Record(path)

@@ -1,6 +1,6 @@
-"""Reads values off the wire by botocore's shapes, and says what no shape has: JSON, forms, XML and headers.
+"""Reads values from JSON, forms, XML and headers by botocore's shapes, and reports what no shape has.
 
-botocore itself only writes requests, and passes over what it does not know in answers; so this is written anew.
+botocore can't do this: it only writes requests, and ignores unknown members of answers.
 """
 import base64
 import binascii
@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 
 def scalar(shape, text, path, faults, timestamps):
-    """The value of a text; `timestamps` is the format where the shape names none."""
+    """Returns the value of a text. `timestamps` is the format if the shape names none."""
     kind = shape.type_name
     try:
         if kind == "boolean":
@@ -41,13 +41,13 @@ def from_json(shape, value, path, faults):
         return value
     if kind == "structure" and isinstance(value, dict):
         names = {member.serialization.get("name", name): name for name, member in shape.members.items()}
-        told = {}
+        values = {}
         for name, item in value.items():
             if name not in names:
                 faults.append(f"{path}.{name} is unknown")
             else:
-                told[names[name]] = from_json(shape.members[names[name]], item, f"{path}.{name}", faults)
-        return told
+                values[names[name]] = from_json(shape.members[names[name]], item, f"{path}.{name}", faults)
+        return values
     if kind == "list" and isinstance(value, list):
         return [from_json(shape.member, item, f"{path}[]", faults) for item in value]
     if kind == "map" and isinstance(value, dict):
@@ -62,7 +62,8 @@ def from_json(shape, value, path, faults):
 
 
 def from_form(shape, form, path, used, faults):
-    """`form` maps names to texts; `used` takes those that have a member. None: there is no such member."""
+    """Returns the value at `path`, or None if the form has none. `form` maps names to texts. Names that were read are
+    added to `used`."""
     kind = shape.type_name
     if kind not in ("structure", "list", "map"):
         if path not in form:
@@ -71,12 +72,12 @@ def from_form(shape, form, path, used, faults):
         return scalar(shape, form[path], path, faults, "iso8601")
     prefix = f"{path}." if path else ""
     if kind == "structure":
-        told = {}
+        values = {}
         for name, member in shape.members.items():
             item = from_form(member, form, prefix + member.serialization.get("name", name), used, faults)
             if item is not None:
-                told[name] = item
-        return told if told or not path else None
+                values[name] = item
+        return values if values or not path else None
     flat = shape.serialization.get("flattened")
     if form.get(path) == "":
         used.add(path)
@@ -101,7 +102,7 @@ def local(node):
 
 
 def _element(shape, name):
-    """What a member's element is called, by botocore's own rule for flattened lists."""
+    """Returns the name of a member's element, by botocore's rule for flattened lists."""
     if shape.type_name == "list" and shape.serialization.get("flattened"):
         name = shape.member.serialization.get("name", shape.serialization.get("name", name))
         return name
@@ -109,14 +110,15 @@ def _element(shape, name):
 
 
 def from_xml(shape, nodes, path, faults, extra=()):
-    """`nodes`: one element, or all elements of a flattened list or map. `extra` may be there beside the members."""
+    """Returns the value of `nodes`: one element, or all elements of a flattened list or map. Elements named in `extra`
+    are no faults."""
     kind = shape.type_name
     node = nodes[0]
     if kind == "structure":
         found = {}
         for child in node:
             found.setdefault(local(child), []).append(child)
-        told = {}
+        values = {}
         for name, member in shape.members.items():
             if member.serialization.get("location"):
                 continue
@@ -124,16 +126,16 @@ def from_xml(shape, nodes, path, faults, extra=()):
                 attribute = member.serialization["name"].rpartition(":")[2]
                 value = next((text for key, text in node.attrib.items() if key.rpartition("}")[2] == attribute), None)
                 if value is not None:
-                    told[name] = value
+                    values[name] = value
                 continue
             children = found.pop(_element(member, name), None)
             if children is None:
                 continue
             if len(children) > 1 and not member.serialization.get("flattened"):
                 faults.append(f"{path}.{name} is there {len(children)} times")
-            told[name] = from_xml(member, children, f"{path}.{name}", faults)
+            values[name] = from_xml(member, children, f"{path}.{name}", faults)
         faults.extend(f"{path}.{name} is unknown" for name in found if name not in extra)
-        return told
+        return values
     flat = shape.serialization.get("flattened")
     if kind == "list":
         items = nodes if flat else list(node)
@@ -142,7 +144,7 @@ def from_xml(shape, nodes, path, faults, extra=()):
             faults.extend(f"{path}.{local(item)} is unknown" for item in items if local(item) != name)
         return [from_xml(shape.member, [item], f"{path}[]", faults) for item in items]
     if kind == "map":
-        told = {}
+        values = {}
         for entry in nodes if flat else node:
             parts = {local(part): part for part in entry}
             key = parts.get(shape.key.serialization.get("name", "key"))
@@ -150,8 +152,8 @@ def from_xml(shape, nodes, path, faults, extra=()):
             if key is None or value is None or len(parts) != 2:
                 faults.append(f"{path}: an entry has {sorted(parts)}")
             else:
-                told[key.text or ""] = from_xml(shape.value, [value], f"{path}.{key.text}", faults)
-        return told
+                values[key.text or ""] = from_xml(shape.value, [value], f"{path}.{key.text}", faults)
+        return values
     faults.extend(f"{path}.{local(child)} is unknown" for child in node)
     return scalar(shape, node.text or "", path, faults, "iso8601")
 
@@ -166,36 +168,37 @@ def xml(body, faults):
 
 def json_body(body, faults):
     try:
-        told = json.loads(body or b"{}")
+        document = json.loads(body or b"{}")
     except ValueError as error:
         faults.append(f"the body is no JSON: {error}")
         return {}
-    if not isinstance(told, dict):
+    if not isinstance(document, dict):
         faults.append("the body is no JSON object")
         return {}
-    return told
+    return document
 
 
 def header_members(shape, headers, faults, passed):
-    """The members that lie in headers (lower-case names). Unknown x-amz- headers are faults, but those in `passed`."""
-    told, known = {}, set()
+    """Returns the members that are headers (with lower-case names). Unknown x-amz- headers are faults, except those
+    that begin with a prefix in `passed`."""
+    values, known = {}, set()
     for name, member in shape.members.items() if shape else ():
         place, wire = member.serialization.get("location"), member.serialization.get("name", name).lower()
         if place == "headers":
             found = {key[len(wire):]: text for key, text in headers.items() if key.startswith(wire)}
             known.update(wire + key for key in found)
             if found:
-                told[name] = found
+                values[name] = found
         elif place == "header":
             known.add(wire)
             if wire not in headers:
                 continue
             text = headers[wire]
             if member.type_name == "list":
-                told[name] = [scalar(member.member, item.strip(), name, faults, "rfc822") for item in text.split(",")]
+                values[name] = [scalar(member.member, item.strip(), name, faults, "rfc822") for item in text.split(",")]
             else:
-                told[name] = scalar(member, text, name, faults, "rfc822")
+                values[name] = scalar(member, text, name, faults, "rfc822")
     faults.extend(
         f"the header {name} is unknown" for name in headers
         if name.startswith("x-amz") and name not in known and not name.startswith(passed))
-    return told
+    return values

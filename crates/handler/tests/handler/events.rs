@@ -31,7 +31,7 @@ async fn an_image_goes_to_the_endpoint_and_its_vector_comes_back() {
 }
 
 #[tokio::test]
-async fn the_services_errors_come_in_botocores_words() {
+async fn the_services_errors_have_botocores_words() {
     let mut function = Function::start(Some("dogs")).await;
     let event = json!({"url": "https://example.com/dog.jpg"}).to_string();
     let denied = "User: arn:aws:sts::123456789012:assumed-role/r/f is not authorized to perform: sagemaker:InvokeEndpoint on resource: arn:aws:sagemaker:us-east-1:123456789012:endpoint/dogs because no identity-based policy allows the sagemaker:InvokeEndpoint action";
@@ -45,7 +45,7 @@ async fn the_services_errors_come_in_botocores_words() {
             format!("An error occurred ({error_type}) when calling the InvokeEndpoint operation: {message}");
         assert_eq!(function.fail(event.clone()).await, (error_type.to_owned(), expected));
     }
-    // A proxy between the function and the service may answer too, and not in JSON.
+    // A proxy between the function and the service may answer, and not in JSON.
     function.endpoint_answers(502, "", "<html>Bad Gateway</html>");
     let (error_type, message) = function.fail(event.clone()).await;
     assert_eq!(error_type, "502");

@@ -17,7 +17,7 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc};
 /// Longer than any answer takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the endpoint answers.
+/// The endpoint's answer.
 #[derive(Clone)]
 pub struct Answer {
     pub status: u16,
@@ -46,7 +46,7 @@ pub struct Function {
 }
 
 impl Function {
-    /// Starts the program with this value of `ENDPOINT_NAME`, or none.
+    /// Starts the program. `endpoint` is the value of `ENDPOINT_NAME`, which is unset if None.
     pub async fn start(endpoint: Option<&str>) -> Self {
         let (events, next_events) = mpsc::unbounded_channel();
         let (answer, answers) = mpsc::unbounded_channel();

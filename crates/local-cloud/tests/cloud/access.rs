@@ -1,4 +1,5 @@
-//! What services ask of the cloud: decisions, roles to act as, and environments for children.
+//! What services need from the cloud: decisions on permissions, sessions of roles, and environments for child
+//! processes.
 
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ impl Opened {
         self.call(&self.iam, "CreateRole", input).unwrap();
     }
 
-    /// Makes the role `r`, which SageMaker may assume, and which may do what `statement` says.
+    /// Creates the role `r`, which SageMaker may assume and whose policy is `statement`.
     fn make_role_that_may(&self, statement: &Value) {
         self.make_role(&json!({"Statement": {
             "Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole",
@@ -101,7 +102,7 @@ fn a_service_acts_as_a_role_that_trusts_it() {
 }
 
 #[test]
-fn a_role_is_handed_on_only_with_pass_role() {
+fn a_role_is_passed_only_with_pass_role() {
     let opened = Opened::new();
     let to_sagemaker = json!({"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}});
     let statement =
@@ -162,7 +163,7 @@ fn decisions_on_sessions_that_services_start_reach_the_logs() {
         ("arn:aws:sts::123456789012:assumed-role/r/f", "sagemaker:InvokeEndpoint", endpoint, "implicitDeny");
     let opsml_contract::Decision { principal, action, resource, outcome } = &decision;
     assert_eq!((&**principal, &**action, &**resource, &**outcome), expected);
-    // The log isn't what keeps a cloud awake.
+    // This log doesn't count as a resource, so a cloud that has nothing else may stop.
     assert!(opened.logs.is_empty());
 }
 
@@ -189,7 +190,7 @@ fn a_resources_own_policy_is_judged_with_the_callers() {
     );
     assert_eq!(ask("lambda:InvokeFunction", Some(&policy("Allow", json!({"AWS": ROLE})))), Ok(()));
     assert_eq!(ask("lambda:InvokeFunction", Some(&policy("Allow", json!("*")))), Ok(()));
-    // Who trusts the account leaves it to the account's own policies.
+    // If the resource's policy allows the whole account, the caller's own policies must allow the action too.
     let account = policy("Allow", json!({"AWS": "123456789012"}));
     assert!(ask("lambda:InvokeFunction", Some(&account)).is_err());
     let denied = ask("lambda:GetFunction", Some(&policy("Deny", json!({"AWS": ROLE})))).unwrap_err();
@@ -209,7 +210,7 @@ fn children_know_only_the_local_cloud() {
     opened.make_role_that_may(&json!({"Effect": "Allow", "Action": "*", "Resource": "*"}));
     let session = opened.assume("sagemaker.amazonaws.com", "s").unwrap();
     let child = std::process::Command::new("env")
-        // Canaries of the kind that a developer's machine is full of.
+        // Credentials as developers' machines have them. None may reach the child.
         .env("AWS_PROFILE", "production")
         .env("AWS_WEB_IDENTITY_TOKEN_FILE", "/canary")
         .env_clear()

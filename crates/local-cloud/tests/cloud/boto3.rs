@@ -1,4 +1,4 @@
-//! boto3 drives IAM, STS and CloudWatch Logs.
+//! IAM, STS and CloudWatch Logs through boto3.
 
 use super::Server;
 

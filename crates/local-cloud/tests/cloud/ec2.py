@@ -1,4 +1,4 @@
-"""What the EC2 snippets start with: every answer is held against botocore's own model, enums too."""
+"""The beginning of EC2's test programs. Every answer is checked against botocore's model, and enums too."""
 import base64
 import os
 import time
@@ -21,8 +21,8 @@ def faults(shape, value, path=""):
 def check(model, parsed, http_response, **_):
     fits_model(model, parsed, http_response)
     if http_response.status_code < 300 and model.output_shape:
-        told = {name: value for name, value in parsed.items() if name != "ResponseMetadata"}
-        assert not list(faults(model.output_shape, told)), (model.name, list(faults(model.output_shape, told)))
+        members = {name: value for name, value in parsed.items() if name != "ResponseMetadata"}
+        assert not list(faults(model.output_shape, members)), (model.name, list(faults(model.output_shape, members)))
 
 
 for client in (ec2, ssm):
@@ -36,11 +36,11 @@ def until(found, seconds=60):
         if value:
             return value
         time.sleep(0.02)
-    raise AssertionError("waited in vain")
+    raise AssertionError(f"it did not happen within {seconds} s")
 
 
 def run(script="", **more):
-    """The id of one new instance, whose user data is a shell script."""
+    """Launches an instance whose user data is a shell script, and returns its id."""
     arguments = dict(ImageId=IMAGE, InstanceType="t3.micro", MinCount=1, MaxCount=1)
     if script:
         arguments["UserData"] = "#!/bin/bash\n" + script
@@ -48,7 +48,7 @@ def run(script="", **more):
     return ec2.run_instances(**arguments)["Instances"][0]["InstanceId"]
 
 
-def told(instance):
+def described(instance):
     return ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
 
 
@@ -65,12 +65,12 @@ def said(instance, text):
 
 def in_state(instance, name):
     def look():
-        now = told(instance)
+        now = described(instance)
         return now if now["State"]["Name"] == name else None
     try:
         return until(look, 30)
     except AssertionError:
-        raise AssertionError(f"{instance} is {told(instance)['State']['Name']}, not {name}: {console(instance)}")
+        raise AssertionError(f"{instance} is {described(instance)['State']['Name']}, not {name}: {console(instance)}")
 
 
 def terminate(*instances):
@@ -80,7 +80,7 @@ def terminate(*instances):
 
 
 def profile(actions, resource, name="trainer"):
-    """An instance profile whose role may do that."""
+    """Creates an instance profile whose role is allowed these actions."""
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust({"Service": "ec2.amazonaws.com"}))
     iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy(actions, resource))
     iam.create_instance_profile(InstanceProfileName=name)

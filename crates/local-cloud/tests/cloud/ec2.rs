@@ -16,7 +16,7 @@ fn run_with(server: &Server, code: &str, arguments: &[&str]) -> String {
     server.python_with(&format!("{}\n{code}", include_str!("ec2.py")), arguments)
 }
 
-/// The state file, opened as another process would.
+/// Opens the state file, as another process would.
 fn store(server: &Server) -> Store {
     Store::open(&server.dir.path().join("state.db")).unwrap()
 }
@@ -25,7 +25,7 @@ fn knobs(server: &Server, knobs: &Knobs) {
     set_knobs(&store(server), knobs).unwrap();
 }
 
-/// The command lines of the processes that belong to an instance of the cloud in `dir`.
+/// Returns the command lines of the processes that belong to an instance of the cloud in `dir`.
 fn processes(dir: &Path) -> Vec<String> {
     let wanted = format!("OPSML_INSTANCE_DIR={}", dir.display());
     let entries = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
@@ -54,7 +54,7 @@ const WORK: &str = include_str!("ec2/work.py");
 #[test]
 fn an_instance_works_with_its_role_and_ends_itself() {
     let dir = tempfile::tempdir().unwrap();
-    // What a developer's machine is full of: none of it may reach the instance.
+    // Developers' machines have such variables. None of them may reach the instance.
     let mut command = lifecycle::command(dir.path());
     command.env("AWS_ACCESS_KEY_ID", "CANARY").env("AWS_SECRET_ACCESS_KEY", "CANARY");
     command.env("AWS_PROFILE", "production").env("CANARY", "1");
@@ -94,7 +94,8 @@ fn what_user_data_does_to_its_machine_it_does_to_its_instance() {
         run(&server, include_str!("ec2/user_data.py"));
         nothing_is_left(&server);
     }
-    // With namespaces, not even by full names, and /var/log is the instance's own.
+    // With namespaces, the machine's programs can't be reached even by their full paths, and the instance has its own
+    // /var/log.
     knobs(&server, &Knobs::default());
     let log = Path::new("/var/log").join(server.dir.path().file_name().unwrap());
     run_with(&server, include_str!("ec2/namespaces.py"), &[log.to_str().unwrap()]);
@@ -166,11 +167,11 @@ fn a_killed_cloud_leaves_its_instances_to_the_next() {
     let code = format!(
         "{prelude}\ni = run('(setsid sleep 4747 &); echo up; sleep 4748')\nsaid(i, 'up')\nprint(i, console(i))"
     );
-    let told = python(&first.record.endpoint(), &first.keys, dir.path(), &code);
-    let id = told.split(' ').next().unwrap();
+    let printed = python(&first.record.endpoint(), &first.keys, dir.path(), &code);
+    let id = printed.split(' ').next().unwrap();
     first.record.signal(rustix::process::Signal::KILL);
-    if told.contains("namespaces of its own\n") {
-        // Nobody has to come and look for it.
+    if printed.contains("namespaces of its own\n") {
+        // The processes end by themselves, with the server.
         wait_for(|| processes(dir.path()).is_empty().then_some(()));
     }
     let second = start(dir.path(), lifecycle::command(dir.path())).unwrap();

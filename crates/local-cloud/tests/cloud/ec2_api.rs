@@ -1,4 +1,4 @@
-//! EC2 through boto3: what is refused and why, who may do what, and the resources around instances.
+//! EC2 through boto3: requests that are refused, permissions, and the resources around instances.
 
 use crate::Server;
 use crate::ec2::run;

@@ -1,5 +1,5 @@
-//! boto3 drives what an audit reads (users, keys, last uses, the account) and IAM's simulator, and reads the log of
-//! decisions.
+//! What an audit reads, through boto3: users, keys, when they were last used, and the account. IAM's policy simulator,
+//! and the log of decisions.
 
 use super::Server;
 
@@ -21,7 +21,7 @@ fn the_account_is_reported_as_a_whole() {
 }
 
 #[test]
-fn managed_policies_say_what_awss_say() {
+fn awss_managed_policies_are_there() {
     Server::start().python(include_str!("iam_audit/managed_policies.py"));
 }
 

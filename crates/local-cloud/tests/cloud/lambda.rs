@@ -4,13 +4,13 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::{PYTHONPATH, Server, python};
 
-/// A server whose Python functions have boto3.
+/// Starts a server whose Python functions have boto3.
 pub fn start() -> Server {
     start_in(tempfile::tempdir().unwrap())
 }
 
 pub fn start_in(dir: tempfile::TempDir) -> Server {
-    // The server takes no folder that holds files of others.
+    // The server refuses a folder that has other files, so boto3 is put elsewhere.
     let interpreter = std::env::temp_dir().join(format!("opsml-python-{}", std::process::id()));
     let script = format!("#!/bin/sh\nPYTHONPATH='{}' exec python3 \"$@\"\n", &*PYTHONPATH);
     if std::fs::read_to_string(&interpreter).ok().as_deref() != Some(&script) {

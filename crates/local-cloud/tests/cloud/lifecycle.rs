@@ -1,4 +1,4 @@
-//! A server in a process of its own: found, replaced, killed, stopped.
+//! A server in a process of its own. It is found, replaced, killed and stopped.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::{python, wait_for};
 const DIR: &str = "LOCAL_CLOUD_TEST_DIR";
 const IDLE_MS: &str = "LOCAL_CLOUD_TEST_IDLE_MS";
 
-/// Is the server where the tests below start this very executable as one.
+/// The tests below start this executable with this test's name. Then it runs the server; otherwise it does nothing.
 #[test]
 fn server_process() {
     let Some(dir) = std::env::var_os(DIR) else { return };
@@ -118,7 +118,7 @@ fn an_emptied_idle_server_stops_and_a_used_one_does_not() {
     let mut idle = command(dir);
     idle.env(IDLE_MS, "10");
     let running = start(dir, idle).unwrap();
-    // The interpreter alone takes longer to start than an empty server would stay.
+    // Python takes longer to start than an empty server waits before it stops.
     run(&running, "logs.delete_log_group(logGroupName='g')");
     wait_for(|| find(dir).unwrap().is_none().then_some(()));
 }

@@ -1,4 +1,4 @@
-//! The local cloud as boto3 and its own clients see it: a server of its own for each test.
+//! Tests of the local cloud by boto3 and by its own clients. Each test starts a server of its own.
 
 mod access;
 mod boto3;
@@ -47,7 +47,7 @@ impl Server {
     }
 
     pub fn start_with(dir: tempfile::TempDir, set: impl FnOnce(&mut Settings)) -> Self {
-        let (stop, told) = oneshot::channel::<()>();
+        let (stop, stopped) = oneshot::channel::<()>();
         let mut settings = Settings::new(dir.path());
         set(&mut settings);
         settings.worker = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cloud/worker.py"));
@@ -55,18 +55,18 @@ impl Server {
         let (listens, listening) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-            let told = async {
-                let _ = told.await;
+            let stopped = async {
+                let _ = stopped.await;
             };
-            let tell = |record: &Record| listens.send(record.endpoint()).unwrap();
-            runtime.block_on(serve_until(settings, told, tell)).unwrap();
+            let announce = |record: &Record| listens.send(record.endpoint()).unwrap();
+            runtime.block_on(serve_until(settings, stopped, announce)).unwrap();
         });
         let endpoint = listening.recv().expect("the server has ended");
         let keys = AccessKey::read(dir.path()).unwrap();
         Self { endpoint, keys, dir, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// Stops it and starts it again on the same state.
+    /// Stops the server, and starts one with the same state.
     pub fn restart(self) -> Self {
         self.restart_with(Self::start_in)
     }
@@ -83,7 +83,7 @@ impl Server {
         }
     }
 
-    /// Runs Python with `iam`, `sts` and `logs` as boto3 clients; it must succeed.
+    /// Runs Python code, which has the boto3 clients `iam`, `sts` and `logs` and must succeed, and returns its output.
     pub fn python(&self, code: &str) -> String {
         self.python_with(code, &[])
     }
@@ -110,11 +110,12 @@ pub fn wait_for<T>(mut found: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Where the pinned boto3 is.
+/// The folder of the pinned boto3.
 static PYTHONPATH: LazyLock<String> =
     LazyLock::new(|| made("OPSML_TEST_PYTHONPATH", "scripts/python-env.sh"));
 
-/// What a script of the house makes and tells in a variable; it isn't run where the environment has that.
+/// Returns the value of an environment variable. Where it isn't set, one of our scripts is run, which prints its
+/// `export`.
 pub fn made(variable: &str, script: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let print = format!("env=$({script}) && eval \"$env\" && printf %s \"${variable}\"");
@@ -129,7 +130,7 @@ pub fn python(endpoint: &str, keys: &AccessKey, home: &Path, code: &str) -> Stri
     python_with(endpoint, keys, home, code, &[])
 }
 
-/// Runs Python whose `sys.argv[1:]` are the arguments.
+/// Runs Python code with `arguments` as its `sys.argv[1:]`, and returns its output.
 pub fn python_with(endpoint: &str, keys: &AccessKey, home: &Path, code: &str, arguments: &[&str]) -> String {
     let prelude = include_str!("prelude.py");
     let output = Command::new("python3")

@@ -11,7 +11,7 @@ fn run(server: &Server, code: &str) {
 fn notebook_instances_go_through_their_states() {
     let server = Server::start();
     run(&server, include_str!("notebook/states.py"));
-    // What was on its way goes on after a restart.
+    // A deletion that had begun continues after a restart.
     let server = server.restart();
     let cloud = local_cloud::Cloud::open(local_cloud::Settings::new(server.dir.path())).unwrap();
     local_cloud::sagemaker::set_quota(&cloud.store, "ml.t3.medium for notebook instance usage", 1).unwrap();

@@ -1,5 +1,5 @@
-"""Trains a line with PyTorch as a user's script would; then runs AWS's own toolkit in the same container, which runs
-this file again, and holds what it was told the first time against what the toolkit tells it."""
+"""Fits a line with PyTorch, as a user's script would. Then it runs AWS's own training toolkit in the same container.
+The toolkit runs this file again, and the two environments are compared."""
 import json
 import os
 import pathlib
@@ -7,13 +7,14 @@ import subprocess
 import sys
 
 base = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"])
-# What the toolkit answers for. Shells, as the one that wraps PyTorch's Python for the tests, drop names with a dash.
+# The variables that the toolkit sets. Those with a dash in their name are not compared: the tests start PyTorch's
+# Python by a shell script, and shells drop them.
 NAMES = ("SM_", "NCCL_", "SAGEMAKER_", "TRAINING_JOB_", "CURRENT_HOST")
 OTHERS = {"SM_STUDIO_LOCAL_MODE", "SAGEMAKER_TRAINING_MODULE"}
-told = {"argv": sys.argv, "cwd": os.getcwd(), "env": dict(os.environ)}
+given = {"argv": sys.argv, "cwd": os.getcwd(), "env": dict(os.environ)}
 
 if os.environ.get("SM_STUDIO_LOCAL_MODE"):
-    (base / "home/toolkit.json").write_text(json.dumps(told))
+    (base / "home/toolkit.json").write_text(json.dumps(given))
     sys.exit()
 
 import torch
@@ -30,7 +31,7 @@ for step in range(200):
 print(f"loss={loss.item():.6f};", flush=True)
 torch.save(model.state_dict(), os.path.join(os.environ["SM_MODEL_DIR"], "model.pth"))
 
-# The names of hosts don't resolve here, so the toolkit is told not to ask for them.
+# Host names can't be resolved here. SM_STUDIO_LOCAL_MODE keeps the toolkit from trying.
 platform = ("AWS_", "HOME", "PATH", "LANG", "TZ", "TMPDIR", "NO_PROXY", "SAGEMAKER_BASE_DIR", "TRAINING_JOB_",
             "OMP_", "MKL_", "OPENBLAS_", "LD_LIBRARY_PATH")
 start = {name: value for name, value in os.environ.items() if name.startswith(platform)}
@@ -40,12 +41,12 @@ run = subprocess.run([sys.executable, "-c", "from sagemaker_training.cli.train i
                      capture_output=True, text=True)
 assert run.returncode == 0, run.stdout + run.stderr
 toolkit = json.loads((base / "home/toolkit.json").read_text())
-assert toolkit["argv"] == told["argv"] and toolkit["cwd"] == told["cwd"], (toolkit["argv"], told["argv"])
-differing = {name: (told["env"].get(name), toolkit["env"].get(name))
-             for name in told["env"].keys() | toolkit["env"].keys()
+assert toolkit["argv"] == given["argv"] and toolkit["cwd"] == given["cwd"], (toolkit["argv"], given["argv"])
+differing = {name: (given["env"].get(name), toolkit["env"].get(name))
+             for name in given["env"].keys() | toolkit["env"].keys()
              if name.startswith(NAMES) and name not in OTHERS and "-" not in name
-             and told["env"].get(name) != toolkit["env"].get(name)}
+             and given["env"].get(name) != toolkit["env"].get(name)}
 assert not differing, differing
 assert toolkit["env"]["PYTHONPATH"].split(":")[0] == str(base / "code")
-assert len([name for name in told["env"] if name.startswith("SM_")]) > 35
+assert len([name for name in given["env"] if name.startswith("SM_")]) > 35
 print("the toolkit agrees", flush=True)

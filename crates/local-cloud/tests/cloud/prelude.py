@@ -1,4 +1,4 @@
-"""What every Python snippet of the tests starts with."""
+"""The beginning of every Python program of the tests."""
 import json
 import boto3
 from botocore.config import Config
@@ -7,14 +7,14 @@ from botocore.validate import ParamValidator
 
 
 def fits_model(model, parsed, http_response, **_):
-    """Every answer must have the shape of botocore's model: required members, types, lengths."""
+    """Asserts that an answer has the shape of botocore's model: required members, types, lengths."""
     if http_response.status_code < 300 and model.output_shape:
         output = {name: value for name, value in parsed.items() if name != "ResponseMetadata"}
         report = ParamValidator().validate(output, model.output_shape)
         assert not report.has_errors(), f"{model.name}: {report.generate_report()}"
 
 
-# Before botocore's own handlers, which decode policy documents.
+# It runs before botocore's own handlers, which decode policy documents.
 boto3.setup_default_session()
 for service in ("iam", "sts", "logs"):
     boto3.DEFAULT_SESSION.events.register_first(f"after-call.{service}", fits_model)
@@ -23,7 +23,7 @@ iam, sts, logs = (boto3.client(name, config=config) for name in ("iam", "sts", "
 
 
 def refused(code, call, **arguments):
-    """The message of the error that the call must answer."""
+    """Asserts that a call fails with an error code, and returns the error's message."""
     try:
         call(**arguments)
     except ClientError as error:
@@ -43,7 +43,7 @@ def policy(action, resource, effect="Allow", **more):
 
 
 def as_role(name, service, session="test"):
-    """A client of `service` that acts as the role."""
+    """Returns a client of `service` that acts as the role."""
     arn = iam.get_role(RoleName=name)["Role"]["Arn"]
     keys = sts.assume_role(RoleArn=arn, RoleSessionName=session)["Credentials"]
     return boto3.client(

@@ -7,7 +7,7 @@ fn run(server: &Server, code: &str) -> String {
     python(&server.endpoint, &server.keys, server.dir.path(), &code)
 }
 
-/// The files that hold objects' bytes, and those half written.
+/// Returns the number of files that hold objects' bytes, and of those that are being written.
 fn files(server: &Server) -> (usize, usize) {
     let count = |folder: &str| std::fs::read_dir(server.dir.path().join("s3").join(folder)).unwrap().count();
     (count("objects"), count("new"))

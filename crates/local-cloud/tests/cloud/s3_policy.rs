@@ -1,4 +1,5 @@
-//! boto3 sets bucket policies: they are kept or refused, judged with the caller's own policies, and public or not.
+//! Bucket policies through boto3: they are kept or refused, evaluated with the caller's own policies, and public or
+//! not.
 
 use super::Server;
 

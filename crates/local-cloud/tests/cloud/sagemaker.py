@@ -1,4 +1,4 @@
-"""What the SageMaker snippets start with: every answer is held against botocore's own model."""
+"""The beginning of SageMaker's test programs. Every answer is checked against botocore's model."""
 import re
 import time
 
@@ -7,7 +7,7 @@ from botocore.validate import ParamValidator
 sagemaker, runtime = (boto3.client(name, config=config) for name in ("sagemaker", "sagemaker-runtime"))
 s3 = boto3.client("s3", config=config)
 
-# What Java's regular expressions have and Python's have not.
+# Syntax of Java's regular expressions that Python's lack.
 JAVA = ((r"\p{L}\p{Z}\p{N}", r"\w\s"), (r"\p{Print}", r"[ -~]"), (r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF"))
 
 
@@ -33,10 +33,10 @@ def faults(shape, value, path=""):
 
 def check(model, parsed, http_response, **_):
     if http_response.status_code < 300 and model.output_shape:
-        told = {name: value for name, value in parsed.items() if name != "ResponseMetadata"}
-        report = ParamValidator().validate(told, model.output_shape)
+        members = {name: value for name, value in parsed.items() if name != "ResponseMetadata"}
+        report = ParamValidator().validate(members, model.output_shape)
         assert not report.has_errors(), (model.name, report.generate_report())
-        assert not list(faults(model.output_shape, told)), (model.name, list(faults(model.output_shape, told)))
+        assert not list(faults(model.output_shape, members)), (model.name, list(faults(model.output_shape, members)))
 
 
 sagemaker.meta.events.register("after-call.sagemaker", check)
@@ -74,13 +74,13 @@ def until(found, seconds=60):
         if value:
             return value
         time.sleep(0.02)
-    raise AssertionError("waited in vain")
+    raise AssertionError(f"it did not happen within {seconds} s")
 
 
 def ended(name):
     def look():
-        told = sagemaker.describe_training_job(TrainingJobName=name)
-        return told if told["TrainingJobStatus"] in ("Completed", "Failed", "Stopped") else None
+        described = sagemaker.describe_training_job(TrainingJobName=name)
+        return described if described["TrainingJobStatus"] in ("Completed", "Failed", "Stopped") else None
     return until(look)
 
 

@@ -48,7 +48,7 @@ fn a_job_that_the_cloud_lost_fails() {
     assert_eq!(children(&server), "");
 }
 
-/// The processes that still have a folder of this server in their environment.
+/// Returns the processes whose environment names a folder of this server.
 pub fn children(server: &Server) -> String {
     let dir = server.dir.path().to_str().unwrap();
     let mut found = String::new();

@@ -1,4 +1,4 @@
-"""What the scaling snippets start with, after sagemaker.py: an endpoint, a target, a load."""
+"""The beginning of the test programs for scaling, after sagemaker.py: an endpoint, a scalable target, a load."""
 import datetime
 import io
 import os
@@ -61,7 +61,7 @@ def invoke(body=b"image", name="e"):
 
 
 def pids(requests=24, name="e"):
-    """Of the instances: requests at once go to all of them."""
+    """Returns the process ids of the instances. Simultaneous requests reach all of them."""
     with ThreadPoolExecutor(8) as pool:
         return set(pool.map(lambda _: invoke(b"wait 20", name), range(requests)))
 
@@ -97,7 +97,7 @@ def total(metric, namespace="AWS/SageMaker", statistic="Sum"):
 
 
 class Load:
-    """Open-loop: a request every 1/rate seconds, whether or not the ones before were answered."""
+    """Sends a request every 1/rate seconds, whether or not earlier ones have been answered."""
 
     def __init__(self, rate, body=b"image"):
         self.rate, self.body, self.sent, self.pids, self.errors = rate, body, 0, [], []

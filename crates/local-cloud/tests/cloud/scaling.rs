@@ -1,4 +1,4 @@
-//! boto3 scales endpoints: by hand, by Application Auto Scaling under a load, and over a restart.
+//! Endpoints are scaled through boto3: by hand, and by Application Auto Scaling under a load and over a restart.
 
 use crate::{Server, python};
 
@@ -25,20 +25,20 @@ fn restarted(mut server: Server, speedup: u32) -> Server {
 fn capacity_follows_by_hand_and_loses_no_request() {
     let server = started(60);
     run(&server, include_str!("scaling/by_hand.py"));
-    // What was set outlives the server.
+    // The instance count that was set outlives the server.
     let server = server.restart();
     run(&server, include_str!("scaling/after_restart.py"));
 }
 
 #[test]
-fn a_load_makes_it_grow_to_its_maximum_and_shrink_again() {
-    // Three periods above the target are 1.5 s, fifteen below it 7.5 s.
+fn an_endpoint_grows_to_its_maximum_under_load_and_shrinks_again() {
+    // It grows after three periods above the target value, which take 1.5 s, and shrinks after fifteen below it, 7.5 s.
     let server = started(120);
     run(&server, include_str!("scaling/load.py"));
 }
 
 #[test]
-fn targets_and_policies_are_aws_s() {
+fn targets_and_policies_are_as_on_aws() {
     let server = started(60);
     run(&server, include_str!("scaling/targets_and_policies.py"));
 }
@@ -53,7 +53,7 @@ fn targets_policies_and_alarms_outlive_a_restart() {
 
 #[test]
 fn a_cooldown_is_kept() {
-    // The scale-out cooldown of 960 s takes 8 s, a period half a second.
+    // The scale-out cooldown of 960 s takes 8 s, and a period half a second.
     let server = started(120);
     run(&server, include_str!("scaling/cooldown.py"));
 }

@@ -1,4 +1,4 @@
-"""What the snippets of script mode start with: jobs of AWS's PyTorch image, whose code is packed here."""
+"""The beginning of the test programs for script mode: training jobs with AWS's PyTorch image, and source archives."""
 import io
 import tarfile
 import zipfile
@@ -7,7 +7,7 @@ PYTORCH = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.3.0-c
 
 
 def source(name, **files):
-    """The URI of an archive of these files: `train_py="…"` is train.py."""
+    """Uploads an archive of these files (`train_py="…"` is train.py), and returns its URI."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         for file, content in files.items():
@@ -22,15 +22,15 @@ def source(name, **files):
 def script(name, role, uri, program="train.py", parameters=(), **more):
     quoted = {"sagemaker_program": program, "sagemaker_submit_directory": uri, "sagemaker_job_name": name,
               "sagemaker_region": "us-east-1"}
-    told = {key: json.dumps(value) for key, value in quoted.items()}
-    told.update({"sagemaker_container_log_level": "20", **dict(parameters)})
-    return job(name, role, HyperParameters=told, AlgorithmSpecification={
+    hyperparameters = {key: json.dumps(value) for key, value in quoted.items()}
+    hyperparameters.update({"sagemaker_container_log_level": "20", **dict(parameters)})
+    return job(name, role, HyperParameters=hyperparameters, AlgorithmSpecification={
         "TrainingImage": PYTORCH, "TrainingInputMode": "File",
         "MetricDefinitions": [{"Name": "loss", "Regex": "loss=([0-9.]+)"}]}, **more)
 
 
 def wheel(name, code):
-    """A package of one module, ready for pip."""
+    """Returns a wheel of one module, which pip can install."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         info = f"{name}-1.0.dist-info"

@@ -1,4 +1,4 @@
-//! Script mode through boto3: with PyTorch itself, held against AWS's own training toolkit, and the ways it fails.
+//! Script mode through boto3: a training with PyTorch, compared with AWS's own training toolkit, and failures.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -11,7 +11,7 @@ fn run(server: &Server, code: &str, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn a_script_trains_with_pytorch_and_is_told_what_the_toolkit_tells() {
+fn a_script_trains_with_pytorch_in_the_environment_that_the_toolkit_sets() {
     let pytorch = made("OPSML_PYTORCH", "scripts/pytorch.sh");
     let toolkit = made("OPSML_TEST_TOOLKIT", "scripts/python-env.sh toolkit");
     let boto3 = made("OPSML_TEST_PYTHONPATH", "scripts/python-env.sh");
@@ -22,8 +22,8 @@ fn a_script_trains_with_pytorch_and_is_told_what_the_toolkit_tells() {
     run(&server, include_str!("script/oracle.py"), &[include_str!("oracle.py"), &path]);
 }
 
-/// A Python that has a module `torch`, and nothing behind it.
-fn hollow(dir: &Path) -> std::path::PathBuf {
+/// Writes a Python command that has an empty module `torch`, and returns its path.
+fn python_with_empty_torch(dir: &Path) -> std::path::PathBuf {
     let command = dir.join("python");
     std::fs::create_dir(dir.join("torch")).unwrap();
     std::fs::write(dir.join("torch/__init__.py"), "").unwrap();
@@ -36,7 +36,7 @@ fn hollow(dir: &Path) -> std::path::PathBuf {
 #[test]
 fn scripts_run_as_they_are_named_and_fail_with_their_reason() {
     let dir = tempfile::tempdir().unwrap();
-    let command = hollow(dir.path());
+    let command = python_with_empty_torch(dir.path());
     let server = Server::start_with(tempfile::tempdir().unwrap(), |settings| {
         settings.pytorch = Some(command);
     });
@@ -44,7 +44,7 @@ fn scripts_run_as_they_are_named_and_fail_with_their_reason() {
 }
 
 #[test]
-fn what_is_missing_is_said() {
+fn the_reason_names_what_is_missing() {
     for (python, words) in
         [("/nowhere/python", "could not be run"), ("python3", "PyTorch, which python3 does not have")]
     {

@@ -1,15 +1,15 @@
-"""What the snippets of tuning start with."""
+"""The beginning of the test programs for tuning."""
 
 
 def search(strategy="Random", jobs=4, parallel=2, objective=("Minimize", "score"), seed=None, **ranges):
-    told = {"Strategy": strategy, "ResourceLimits": {"MaxParallelTrainingJobs": parallel},
+    config = {"Strategy": strategy, "ResourceLimits": {"MaxParallelTrainingJobs": parallel},
             "HyperParameterTuningJobObjective": {"Type": objective[0], "MetricName": objective[1]},
             "ParameterRanges": {f"{kind}ParameterRanges": list_ for kind, list_ in ranges.items()}}
     if jobs:
-        told["ResourceLimits"]["MaxNumberOfTrainingJobs"] = jobs
+        config["ResourceLimits"]["MaxNumberOfTrainingJobs"] = jobs
     if seed is not None:
-        told["RandomSeed"] = seed
-    return told
+        config["RandomSeed"] = seed
+    return config
 
 
 def numbers(name, low, high, scaling="Auto"):
@@ -41,10 +41,10 @@ def tuning(name):
 
 
 def tuned(name):
-    """The tuning job once it has ended."""
+    """Waits until the tuning job has ended, and returns its description."""
     def look():
-        told = tuning(name)
-        return told if told["HyperParameterTuningJobStatus"] in ("Completed", "Failed", "Stopped") else None
+        described = tuning(name)
+        return described if described["HyperParameterTuningJobStatus"] in ("Completed", "Failed", "Stopped") else None
     return until(look, 120)
 
 

@@ -1,5 +1,5 @@
-//! Hyperparameter tuning through boto3; the trials are training jobs of a worker that is a script, whose score is
-//! the hyperparameter `x`.
+//! Hyperparameter tuning through boto3. The trials' worker is a script, which prints the hyperparameter `x` as its
+//! score.
 
 use crate::{Server, python};
 
@@ -9,7 +9,7 @@ fn run(server: &Server, code: &str) {
 }
 
 #[test]
-fn trials_are_chosen_run_and_judged() {
+fn trials_are_chosen_run_and_compared() {
     run(&Server::start(), include_str!("tuning/trials.py"));
 }
 
@@ -22,7 +22,7 @@ fn tuning_fails_stops_and_is_refused_as_on_aws() {
     run(&server, include_str!("tuning/quota.py"));
     let server = server.restart();
     run(&server, include_str!("tuning/stopped.py"));
-    // The same where the server had no time to say so.
+    // The same if the server was killed before it could record the failure.
     let cloud = local_cloud::Cloud::open(local_cloud::Settings::new(server.dir.path())).unwrap();
     let died = |tuning: &mut serde_json::Value| {
         tuning["status"] = "InProgress".into();

@@ -1,4 +1,4 @@
-"""Walks the operations of all services: those in the models beside the source, and S3's in botocore's."""
+"""Calls the operations of all services: those of the models beside the source, and S3's of botocore's model."""
 import pathlib
 import re
 import tomllib
@@ -10,33 +10,33 @@ MODELS = {}
 for cut in pathlib.Path(SOURCE).glob("*/cut.toml"):
     model = json.loads((cut.parent / "model.json").read_text())
     MODELS[tomllib.loads(cut.read_text())["botocore"]] = model
-# S3 has no such model, since the crate s3s reads its requests.
+# There is no such model for S3, since the crate s3s reads its requests.
 S3 = {"protocol": "rest-xml", "operations": boto3.client("s3").meta.service_model.operation_names}
-# It is sent to a host of its own.
+# The endpoint's host gets a prefix for this operation.
 S3["operations"].remove("WriteGetObjectResponse")
 
-# Texts of which one fits whatever a member asks for, the more common first.
+# Texts for members with a pattern. At least one matches each pattern; the first that does is used.
 TEXTS = (
     "sample", "arn:aws:iam::123456789012:role/sample", "arn:aws:sagemaker:us-east-1:123456789012:endpoint/sample",
     "arn:aws:lambda:us-east-1:123456789012:function:sample",
     "arn:aws:application-autoscaling:us-east-1:123456789012:scalable-target/sample", "AKIAIOSFODNN7EXAMPLE",
     "s3://sample/sample", "123456789012", "v1", "/", "*", "1")
-# By protocol: the code and the status where the caller lacks a right.
+# By protocol: error code and status if the caller lacks a permission.
 DENIED = {"json": ("AccessDeniedException", 400), "rest-json": ("AccessDeniedException", 403), "query": ("AccessDenied", 403),
           "ec2": ("UnauthorizedOperation", 403), "rest-xml": ("AccessDenied", 403)}
 UNREADABLE = ("SerializationException", 400)
 
 
-def sample(shape, depth=0):
-    """An input that a shape allows: what it requires and no more."""
+def sample(shape, in_list=False):
+    """Returns an input that a shape allows, with its required members only."""
     if shape.type_name == "structure":
-        # An empty structure in a list isn't there in a form.
-        names = shape.required_members or (list(shape.members)[:1] if depth else [])
-        return {name: sample(shape.members[name], depth + 1) for name in names}
+        # A form can't have an empty structure in a list.
+        names = shape.required_members or (list(shape.members)[:1] if in_list else [])
+        return {name: sample(shape.members[name]) for name in names}
     if shape.type_name == "list":
-        return [sample(shape.member, depth + 1)]
+        return [sample(shape.member, in_list=True)]
     if shape.type_name == "map":
-        return {sample(shape.key, depth + 1): sample(shape.value, depth + 1)}
+        return {sample(shape.key): sample(shape.value)}
     least = max(shape.metadata.get("min", 0), 1)
     others = {"boolean": False, "timestamp": 1_736_899_200, "blob": b"sample", "integer": least, "long": least,
               "float": float(least), "double": float(least)}
@@ -45,7 +45,7 @@ def sample(shape, depth=0):
     if isinstance(shape, StringShape) and shape.enum:
         return shape.enum[0]
     pattern = shape.metadata.get("pattern", ".*")
-    # Java has classes that Python lacks; the texts are ASCII.
+    # Java has character classes that Python lacks. The texts are ASCII.
     for java, python in (("\\p{L}\\p{Z}\\p{N}", "\\w\\s"), ("\\p{L}", "A-Za-z"), ("\\p{Z}", " "), ("\\p{N}", "0-9"),
                          ("\\p{M}", ""), ("\\p{S}", ""), ("\\p{P}", "!-/"), ("\\p{Print}", "[ -~]"),
                          ("\\uD800\\uDC00-\\uDBFF\\uDFFF", "\\uFFFD"), ("\\x{10000}-\\x{10FFFF}", "")):
@@ -55,7 +55,7 @@ def sample(shape, depth=0):
 
 
 def client(service, session=boto3, change=None):
-    """A client that checks nothing itself, and lets `change` see each request before it is signed."""
+    """Returns a client that doesn't check parameters. It passes each request to `change` before signing it."""
     made = session.client(service, config=Config(
         retries={"max_attempts": 0}, parameter_validation=False, s3={"addressing_style": "path"}))
     if change:
@@ -64,7 +64,7 @@ def client(service, session=boto3, change=None):
 
 
 def asked(made, operation, arguments):
-    """What came of it: the error's code, the status and the message. An answer has no code."""
+    """Calls an operation, and returns the error's code, the status and the message. The code of a success is None."""
     try:
         made._make_api_call(operation, arguments)
         return None, 200, ""
@@ -81,7 +81,7 @@ def operations(change):
 
 
 def wrong(shape):
-    """A value of a type that a shape isn't."""
+    """Returns a value of a type other than the shape's."""
     return "text" if shape.type_name in ("structure", "list", "map", "integer", "long", "boolean") else [{}]
 
 
@@ -136,7 +136,8 @@ def walk_unknown_operations():
         shape = made.meta.service_model.operation_model(operation).input_shape
         code, status, message = asked(made, operation, sample(shape) if shape else {})
         says = "does not support MakeCoffee of" in message or "does not support /coffee of" in message
-        # A path that is no endpoint's invocation is taken for SageMaker's, which shares the runtime's name.
+        # SageMaker and its runtime have the same signing name. A path that isn't InvokeEndpoint's counts as
+        # SageMaker's.
         if code != "UnknownOperationException" or not (says or service == "sagemaker-runtime"):
             findings.append((service, code, status, message))
     assert not findings, "\n".join(map(str, findings))
@@ -157,10 +158,11 @@ def walk_rights():
             if operation == "GetCallerIdentity":
                 fine = status == 200
             elif operation == "DeleteObjects":
-                # It authorises each object, in the bucket.
+                # Permissions are checked for each object, after the bucket has been found.
                 fine = code == "NoSuchBucket"
             elif service == "s3":
-                # A HEAD's answer has no body, so no code. What is not supported is not allowed either.
+                # The answer to HEAD has no body, so no error code. An operation that isn't supported is refused as
+                # such.
                 fine = status in (403, 501) and code in ("AccessDenied", "NotImplemented", "403", "501")
             elif service == "sagemaker-runtime":
                 fine = (code, status) == DENIED["json"]

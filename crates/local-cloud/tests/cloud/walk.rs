@@ -1,4 +1,4 @@
-//! Bad input: every operation of every service, with bodies that are no input, and for a caller without rights.
+//! Calls every operation of every service: with bodies that are no valid input, and as a caller without permissions.
 
 use std::path::Path;
 
@@ -12,16 +12,16 @@ fn walk(case: &str) {
 }
 
 #[test]
-fn a_body_that_is_no_input_is_refused_in_the_words_of_its_protocol() {
+fn a_body_that_is_no_valid_input_is_refused_as_its_protocol_requires() {
     walk("walk_bodies");
 }
 
 #[test]
-fn an_operation_that_a_service_lacks_is_refused_in_the_words_of_its_protocol() {
+fn an_operation_that_a_service_lacks_is_refused_as_its_protocol_requires() {
     walk("walk_unknown_operations");
 }
 
 #[test]
-fn a_caller_without_rights_is_denied_every_operation() {
+fn a_caller_without_permissions_is_denied_every_operation() {
     walk("walk_rights");
 }

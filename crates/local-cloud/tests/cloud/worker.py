@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A worker that honours SageMaker's container contract and does what the hyperparameter `mode` says."""
+"""A worker that follows SageMaker's container contract. The hyperparameter `mode` decides what it does."""
 import http.server
 import json
 import os
@@ -14,9 +14,9 @@ base = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"])
 
 
 def train():
-    told = json.loads(os.environ["SM_HPS"])
+    hyperparameters = json.loads(os.environ["SM_HPS"])
     host, hosts = os.environ["SM_CURRENT_HOST"], json.loads(os.environ["SM_HOSTS"])
-    mode = told.get("mode", "ok") if told.get("only", host) == host else "stubborn"
+    mode = hyperparameters.get("mode", "ok") if hyperparameters.get("only", host) == host else "stubborn"
     data = pathlib.Path(os.environ["SM_CHANNEL_TRAINING"])
     names = sorted(str(p.relative_to(data)) for p in data.rglob("*") if p.is_file())
     print("files", json.dumps(names), flush=True)
@@ -27,12 +27,12 @@ def train():
     (base / "checkpoints/epoch").write_text("1")
     print(f"epoch: epoch=1; test_accuracy=0.5; resumed={resumed};", flush=True)
     print("epoch: epoch=2; test_accuracy=0.875;", flush=True)
-    kind = told.get("kind", "good")
+    kind = hyperparameters.get("kind", "good")
     if kind == "bad":
         sys.exit(3)
     print("threads", os.environ["OMP_NUM_THREADS"], flush=True)
     if mode == "score" and kind != "silent":
-        print(f"score={told['x']};", *(["score=NaN;"] if kind == "nan" else []), sep="\n", flush=True)
+        print(f"score={hyperparameters['x']};", *(["score=NaN;"] if kind == "nan" else []), sep="\n", flush=True)
     (pathlib.Path(os.environ["SM_OUTPUT_DATA_DIR"]) / "metrics.jsonl").write_text("{}\n")
     if mode == "fail":
         (base / "output/failure").write_text("the images are broken")
@@ -60,7 +60,7 @@ def train():
 
 
 def meet(host, hosts):
-    """All hosts connect to the first one, at the port that they were given."""
+    """Each host connects to the first one, at the port in the environment."""
     address = (os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
     if host == hosts[0]:
         listener = socket.socket()
@@ -104,9 +104,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 time.sleep(0.01)
         if body == b"bad":
             return self.answer(415, b"not an image")
-        told = {"pid": os.getpid(), "type": self.headers["Content-Type"], "accept": self.headers["Accept"],
-                "bytes": len(body), "model": (base / "model/model.txt").read_text()}
-        self.answer(200, json.dumps(told).encode())
+        answer = {"pid": os.getpid(), "type": self.headers["Content-Type"], "accept": self.headers["Accept"],
+                  "bytes": len(body), "model": (base / "model/model.txt").read_text()}
+        self.answer(200, json.dumps(answer).encode())
 
     def log_message(self, *arguments):
         print("served", flush=True)

@@ -1,4 +1,4 @@
-//! Several instances of one job: a folder tree and a process each, and the port on which they meet.
+//! A job of several instances. Each has a folder tree and a process, and all connect to one port.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,8 +10,8 @@ use socket2::{Domain, Socket, Type};
 
 use crate::job::{Job, until};
 
-/// A port that is nobody else's as long as this lives: bound, so that the system gives it to no other, and not
-/// listening, so that one who sets SO_REUSEADDR can.
+/// A port that is reserved until this is dropped. It is bound, so the system gives it to no other program. It doesn't
+/// listen, so the worker, which sets SO_REUSEADDR, can listen on it.
 pub struct Port(Socket);
 
 impl Port {
@@ -27,7 +27,7 @@ impl Port {
     }
 }
 
-/// Says in `base` that its instance is number `rank` of `size`.
+/// Writes into the folder tree `base` that it belongs to instance `rank` of `size`.
 pub fn configure_rank(base: &Path, rank: usize, size: usize) {
     let hosts: Vec<String> = (1..=size).map(|number| format!("algo-{number}")).collect();
     let config =
@@ -36,7 +36,7 @@ pub fn configure_rank(base: &Path, rank: usize, size: usize) {
     fs::write(base.join("input/config/resourceconfig.json"), config).unwrap();
 }
 
-/// Names the meeting place to a process.
+/// Sets the address and port at which the instances connect, as environment variables.
 pub fn meet_at(command: &mut Command, port: &Port) {
     command.env("MASTER_ADDR", "127.0.0.1").env("MASTER_PORT", port.number().to_string());
 }
@@ -47,7 +47,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// `jobs` as the instances of one.
+    /// Makes `jobs` the instances of one job.
     pub fn of(jobs: Vec<Job>) -> Self {
         for (rank, job) in jobs.iter().enumerate() {
             configure_rank(&job.path(""), rank, jobs.len());
@@ -69,7 +69,7 @@ impl Cluster {
         Processes((0..self.jobs.len()).map(|rank| self.spawn(rank)).collect())
     }
 
-    /// Trains, and fails the test where that fails; gives each one's log.
+    /// Trains, and returns each instance's log. Fails the test if training fails.
     pub fn train(&self) -> Vec<String> {
         let text = |output: Output| {
             assert!(output.status.success(), "{output:?}");
@@ -83,11 +83,11 @@ impl Cluster {
     }
 }
 
-/// Processes that don't outlive their test.
+/// Processes that are killed when this is dropped.
 pub struct Processes(pub Vec<Child>);
 
 impl Processes {
-    /// Waits for all, as long as [`until`] does, so that one that hangs fails the test.
+    /// Waits for all, as long as [`until`] does: a process that hangs fails the test.
     pub fn end(mut self) -> Vec<Output> {
         until("the end of all processes", || {
             self.0.iter_mut().all(|child| child.try_wait().unwrap().is_some()).then_some(())

@@ -1,4 +1,4 @@
-//! `files`: what it lists is all that the worker needs elsewhere.
+//! `files` lists all that the worker needs to run from another folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ fn list(program: &Path) -> Vec<PathBuf> {
 fn the_listed_files_make_a_bundle_that_uses_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let copy = |from: &Path, to: PathBuf| {
-        // 440 MB: linked where that can be.
+        // A link where possible, since the files take 440 MB.
         let from = from.canonicalize().unwrap();
         fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(|_| ())).unwrap();
         to
@@ -35,7 +35,7 @@ fn the_listed_files_make_a_bundle_that_uses_no_other() {
     for path in &original[1..] {
         copy(path, lib.join(path.file_name().unwrap()));
     }
-    // What the copy lists is what it was started with.
+    // The copied program lists the copied libraries.
     let bundled = list(&program);
     assert_eq!(bundled[0], program);
     assert!(bundled[1..].iter().all(|path| path.parent() == Some(&lib)), "{bundled:?}");

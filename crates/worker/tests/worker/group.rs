@@ -1,4 +1,4 @@
-//! Processes that compute together: their gradients are those of one process, and none waits for ever.
+//! Several processes that compute together. Their gradients equal those of one process, and none waits for ever.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -16,11 +16,11 @@ use tch::{Kind, Tensor};
 
 use crate::cluster::{Port, Processes, configure_rank, meet_at};
 
-/// What a process of these tests does, and the folder in which it does it.
+/// Environment variables: the task of a process that these tests start, and its folder.
 const TASK: &str = "OPSML_TEST_TASK";
 const FOLDER: &str = "OPSML_TEST_FOLDER";
 
-/// Images of a whole batch: as many for each of 2 and of 3 processes.
+/// Images of a whole batch. 2 processes can share them evenly, and so can 3.
 const IMAGES: i64 = 12;
 const CLASSES: i64 = 3;
 
@@ -43,7 +43,7 @@ fn write_all(path: &Path, tensors: Vec<Tensor>) {
     write(path, &tensors.iter().enumerate().map(named).collect());
 }
 
-/// The gradients of the mean loss over some of the images, averaged over `instances`.
+/// Returns the gradients of the mean loss over some of the images, averaged over `instances`.
 fn gradients(folder: &Path, images: [i64; 2], mode: Mode, instances: &Instances<'_>) -> Vec<Tensor> {
     let model = model();
     model.load(&read(&folder.join("weights")), false).unwrap();
@@ -92,7 +92,7 @@ fn a_process_of_these_tests() {
         group.barrier().unwrap();
         if rank == 1 {
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP).unwrap();
-            // The signal takes its time.
+            // The signal may arrive a little later.
             loop {
                 std::thread::park();
             }
@@ -105,12 +105,13 @@ fn a_process_of_these_tests() {
     let each = IMAGES / size as i64;
     if task == "alone" {
         let alone = Instances::join(&Container::new(folder), &stop).unwrap();
-        // In eval mode batch norm sees each image by itself, so that one batch is as good as several.
+        // In eval mode batch norm treats each image by itself, so one batch gives the same gradients as several.
         write_all(
             &folder.join(format!("TrainHead-alone-{size}")),
             gradients(folder, [0, IMAGES], Mode::TrainHead, &alone),
         );
-        // In train mode it sees the batch, so one process does as they do: micro-batches, and their mean.
+        // In train mode it uses the batch's statistics, so one process computes each process's batch and takes the
+        // mean.
         let micro: Vec<_> = (0..size as i64)
             .map(|rank| gradients(folder, [rank * each, each], Mode::Train, &alone))
             .collect();
@@ -130,15 +131,15 @@ fn a_process_of_these_tests() {
     instances.leave().unwrap();
 }
 
-/// Every process computes on one core: with more, sums come out in another order, and where that moves a value over
-/// ReLU's edge, the gradient jumps.
+/// Every process computes on one core. With more, sums are added in another order, which changes their last digits.
+/// Where that moves a value over 0, ReLU's gradient jumps.
 #[test]
 fn the_gradients_of_several_processes_are_those_of_one() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let whole = model();
     let images = Tensor::rand([IMAGES, 3, 64, 64], tch::kind::FLOAT_CPU);
-    // Batch norm's statistics are to be other than those of a new model.
+    // After this, batch norm's statistics differ from those of a new model.
     let _ = whole.forward(&images, Mode::Train).unwrap();
     write(&folder.join("weights"), &whole.state_dict().unwrap());
     write(&folder.join("images"), &vec![("images".to_owned(), Array::from_tensor(&images).unwrap())]);
@@ -173,7 +174,7 @@ fn the_gradients_of_several_processes_are_those_of_one() {
 }
 
 #[test]
-fn a_frozen_process_is_waited_for_as_long_as_was_said() {
+fn a_frozen_process_is_waited_for_until_the_timeout() {
     let folder = tempfile::tempdir().unwrap();
     let mut ranks = spawn_ranks("freeze", 2, &Port::reserve(), folder.path());
     let _frozen = Processes(ranks.0.split_off(1));

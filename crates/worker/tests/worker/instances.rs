@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::cluster::{Cluster, Processes};
 use crate::job::{Job, terminate, until};
 
-/// The losses and accuracies of a job, in order.
+/// Returns the losses and accuracies of a job, in order.
 fn scores(job: &Job) -> Vec<f64> {
     let values = |line: MetricLine| match line {
         MetricLine::Setup(_) => vec![],
@@ -26,12 +26,12 @@ fn close(one: &[f64], other: &[f64], tolerance: f64) {
     assert!(!differ, "more than {tolerance} apart:\n{one:?}\n{other:?}");
 }
 
-/// Where batch norm is in eval mode, the steps are those of one instance with the batch of both: all that differs is
-/// the order in which float32 values are added.
+/// While only the head is trained, batch norm is in eval mode. Two instances then take the same steps as one instance
+/// with twice the batch size. Only the order in which float32 values are added differs.
 #[test]
 fn two_instances_learn_a_head_as_one_does() {
     let settings = |batch| json!({"epochs": 3, "fine_tune": "head", "head_hidden": 16, "batch_size": batch, "learning_rate": 0.01});
-    // Five images to validate with and five to test with don't part evenly.
+    // Five images for validation and five for the test can't be divided evenly.
     let uneven = |job: Job| {
         for split in ["valid", "test"] {
             fs::remove_file(job.data().join(split).join("dark/00.png")).unwrap();
@@ -46,10 +46,11 @@ fn two_instances_learn_a_head_as_one_does() {
     assert_eq!((setup.train_images, setup.valid_images, setup.test_images), (20, 5, 5));
 }
 
-/// In training, batch norm normalises by each instance's own batch, as DistributedDataParallel has it, so the losses
-/// are near, not equal; before the first step the statistics of 2 × 8 images and of 16 are all that differs.
+/// While all weights are trained, batch norm normalises by each instance's own batch, as in PyTorch's
+/// DistributedDataParallel. So the losses are near, not equal. Before the first step, only the statistics differ: of
+/// twice 8 images, and of 16.
 #[test]
-fn two_instances_learn_all_weights_much_as_one_does() {
+fn two_instances_learn_all_weights_nearly_as_one_does() {
     let settings = |batch| json!({"epochs": 4, "batch_size": batch, "learning_rate": 0.0005});
     let one = Job::new(settings(20)).trained();
     let two = Cluster::new(2, &settings(10));
@@ -63,7 +64,7 @@ fn two_instances_learn_all_weights_much_as_one_does() {
 fn each_instance_says_its_share_and_only_the_first_writes() {
     let three = Cluster::new(3, &json!({"epochs": 1, "batch_size": 3}));
     let logs = three.train();
-    // Of 20 images one comes twice, so that all have 7; of 6, each has 2.
+    // Three instances share 20 images, of which one is used twice, so that each has 7. Of 6 images, each has 2.
     for (rank, log) in logs.iter().enumerate() {
         let name = format!("rank {rank} of 3 (algo-{})", rank + 1);
         let share = "7 of 20 training images, 2 of 6 to validate with, 2 of 6 to test with";
@@ -90,7 +91,10 @@ fn a_job_of_two_resumes_from_the_first_ones_checkpoint() {
         child.kill().unwrap();
     }
     children.end();
-    assert!(!killed.jobs[0].path("model/classes.json").exists(), "it was killed too late to tell anything");
+    assert!(
+        !killed.jobs[0].path("model/classes.json").exists(),
+        "it was killed too late, after it had ended"
+    );
 
     killed.train();
     let (resumed, uninterrupted) = (killed.jobs[0].metrics(), whole.jobs[0].metrics());
@@ -101,7 +105,7 @@ fn a_job_of_two_resumes_from_the_first_ones_checkpoint() {
     assert!(weights(&killed) == weights(&whole), "the weights differ");
 }
 
-/// Starts an endless job, and gives its processes once an epoch is behind them.
+/// Starts an endless job, and returns its processes once the first epoch has ended.
 fn endless(cluster: &Cluster) -> Processes {
     let children = cluster.spawn_all();
     let checkpoint = cluster.jobs[0].path("checkpoints/epoch-000001.safetensors");
@@ -146,7 +150,7 @@ fn sigterm_ends_the_wait_for_an_instance_that_never_comes() {
     let two = Cluster::new(2, &json!({}));
     for rank in 0..2 {
         let child = Processes(vec![two.spawn(rank)]);
-        // It waits once it has its first thread beside the recorder's.
+        // Its second thread, after the recorder's, shows that it waits for the other instance.
         let tasks = format!("/proc/{}/task", child.0[0].id());
         until("the wait", || (fs::read_dir(&tasks).unwrap().count() > 2).then_some(()));
         terminate(&child.0[0]);
@@ -156,7 +160,7 @@ fn sigterm_ends_the_wait_for_an_instance_that_never_comes() {
 }
 
 #[test]
-fn what_goes_wrong_on_one_ends_all_and_is_told() {
+fn a_fault_on_one_instance_ends_all_and_is_reported() {
     let diverges = Cluster::new(2, &json!({"optimizer": "sgd", "learning_rate": 1e30}));
     diverges.spawn_all().end();
     for rank in 0..2 {
@@ -175,7 +179,7 @@ fn what_goes_wrong_on_one_ends_all_and_is_told() {
     fs::write(broken.jobs[1].data().join("train/dark/00.png"), "no image").unwrap();
     let mut children = broken.spawn_all();
     until("the end of the other", || children.0[0].try_wait().unwrap());
-    // The one whose fault it is has said so before the others end, since theirs is not the reason.
+    // The instance with the fault writes its reason before the others end, whose own failure is only a consequence.
     assert!(broken.failure(1).unwrap().contains("neither a JPEG nor a PNG"));
     children.end();
     assert!(broken.failure(0).unwrap().contains("lost the other instances"));

@@ -1,4 +1,4 @@
-//! A job's folder tree with a small dataset, and the program run on it.
+//! A job: its folder tree with a small dataset, and the program that runs on it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// Two classes, told apart by colour: 10 images each to learn from, 3 to validate and 3 to test.
+    /// Two classes that differ in colour. Each has 10 images for training, 3 for validation and 3 for the test.
     pub fn new(hyperparameters: serde_json::Value) -> Self {
         let job = Self { folder: tempfile::tempdir().unwrap() };
         for (split, count) in [("train", 10), ("valid", 3), ("test", 3)] {
@@ -29,7 +29,7 @@ impl Job {
         job
     }
 
-    /// Sets hyperparameters, on top of the smallest network and image.
+    /// Sets hyperparameters. Network and image size are the smallest unless they are among them.
     pub fn configure(&self, hyperparameters: serde_json::Value) {
         let mut all = serde_json::json!({"image_size": "32", "batch_size": "8", "transform": "flip"});
         for (name, value) in hyperparameters.as_object().unwrap() {
@@ -50,7 +50,8 @@ impl Job {
     pub fn command(&self, subcommand: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_opsml-worker"));
         command.arg(subcommand).env("SAGEMAKER_BASE_DIR", self.folder.path());
-        // Tests run beside each other, and threads that wait for a core that another has wait for long.
+        // Tests run at the same time. Threads of one job that wait for each other lose much time where cores are
+        // shared.
         command.env("OMP_NUM_THREADS", "1").stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -59,21 +60,21 @@ impl Job {
         self.command("train").output().unwrap()
     }
 
-    /// Trains, and fails the test where that fails.
+    /// Trains, and fails the test if training fails.
     pub fn trained(self) -> Self {
         let output = self.train();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         self
     }
 
-    /// Trains, which must fail; gives the reason that was left for SageMaker.
+    /// Trains, which must fail, and returns the reason that was written for SageMaker.
     pub fn failure(&self) -> String {
         let output = self.train();
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         fs::read_to_string(self.path("output/failure")).unwrap()
     }
 
-    /// The metrics but for the times in them.
+    /// Returns the metrics, without their times.
     pub fn metrics(&self) -> Vec<MetricLine> {
         let text = fs::read_to_string(self.path("output/data/metrics.jsonl")).unwrap();
         let timeless = |line: &str| {
@@ -89,14 +90,14 @@ impl Job {
     }
 }
 
-/// A gradient, so that flips and crops change it.
+/// Writes an image with a gradient, so that flips and crops change it.
 pub fn write_image(path: &Path, size: u32, shade: u8) {
     let pixel =
         |x: u32, y: u32| image::Rgb([shade, shade.wrapping_add(x as u8), shade.wrapping_add(2 * y as u8)]);
     image::RgbImage::from_fn(size, size, pixel).save(path).unwrap();
 }
 
-/// Waits until `ready` gives something; fails the test after three minutes, which a busy machine may need.
+/// Waits until `ready` returns something. Fails the test after three minutes, which a busy machine may need.
 pub fn until<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-"""Judges the networks of a folder by torchvision's: see pytorch.rs. Usage: judge.py FOLDER"""
+"""Compares the networks in a folder with torchvision's: see pytorch.rs. Usage: judge.py FOLDER"""
 import json, pathlib, struct, sys, types
 
 # torchvision's compiled operators need CUDA's libraries; its networks don't use them.
@@ -8,7 +8,7 @@ import torchvision
 
 
 def read_safetensors(path):
-    """The format's own description, in six lines: a length, a JSON header, the bytes."""
+    """Reads a safetensors file by the format's description: a length, a JSON header, the bytes."""
     data = path.read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     kinds = {"F32": torch.float32, "I64": torch.int64}

@@ -1,4 +1,4 @@
-//! The worker as SageMaker meets it: a program, a folder tree, a port. And as PyTorch meets its files.
+//! Tests of the worker as SageMaker uses it (a program, a folder tree, a port), and of its files as PyTorch reads them.
 
 mod cluster;
 mod files;

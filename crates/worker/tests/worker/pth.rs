@@ -1,4 +1,4 @@
-//! `.pth` files: what is written is read again, and no file does harm.
+//! `.pth` files: what was written can be read, and no file does harm.
 
 use std::io::{Cursor, Write};
 
@@ -27,7 +27,7 @@ fn written() -> Vec<u8> {
     file.into_inner()
 }
 
-/// A file with this pickle and one storage of 8 bytes.
+/// Returns a file with this pickle and one storage of 8 bytes.
 fn with_pickle(pickle: &[u8], compression: CompressionMethod) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(compression);
@@ -42,7 +42,7 @@ fn refusal(pickle: &[u8]) -> String {
     pth::read(&with_pickle(pickle, CompressionMethod::Stored)).unwrap_err()
 }
 
-/// A dict with one tensor of storage 0, whose offset, shape and stride are these.
+/// Returns the pickle of a dict with one tensor of storage 0, which has this offset, shape and stride.
 fn one_tensor(offset: u8, size: &[u8], stride: &[u8]) -> Vec<u8> {
     let mut pickle = b"\x80\x02}X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x02tQ".to_vec();
     pickle.extend([b'K', offset, b'(']);

@@ -1,4 +1,4 @@
-//! PyTorch as the judge: its state dicts give the same logits here, and ours there, for every network.
+//! Comparison with PyTorch: for every network, its state dicts give the same logits here, and ours give the same there.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use opsml_worker::resnet::{Mode, ResNet};
 use opsml_worker::state_dict::{self, Array};
 use opsml_worker::{pth, weights};
 
-/// The Python that `scripts/pytorch.sh` makes; the test makes it where the environment doesn't name it.
+/// Returns the Python that `scripts/pytorch.sh` installs. Where the environment doesn't name it, the script is run.
 fn pytorch() -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let output = Command::new("bash")
@@ -35,13 +35,13 @@ fn logits_equal_pytorchs_in_both_directions() {
     let ours: Vec<ResNet> =
         networks.iter().map(|(_, arch, hidden)| ResNet::new(&manifest(*arch, *hidden)).unwrap()).collect();
     for ((name, ..), model) in networks.iter().zip(&ours) {
-        // A step of training moves the statistics of batch norm, so that they matter.
+        // A training step changes the statistics of batch norm, so that a mistake in them shows.
         let _ = model.forward(&tch::Tensor::rand([4, 3, 64, 64], tch::kind::FLOAT_CPU), Mode::Train).unwrap();
         weights::save_model(&folder.path().join(name), model).unwrap();
     }
 
-    // Python writes, for each network: images, its logits for our weights (read from .pth and from safetensors'
-    // bytes), and a state dict of its own with its logits.
+    // For each network, Python writes images, its logits for our weights (once read from .pth, once from safetensors),
+    // and a state dict of its own with the logits for it.
     let output = pytorch()
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/worker/judge.py"))
         .arg(folder.path())

@@ -32,11 +32,11 @@ impl Server {
         Self { child, address }
     }
 
-    /// The status and body of an answer.
+    /// Sends a request, and returns the status and body of its answer.
     fn ask(&self, path: &str, content_type: &str, body: &[u8]) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.write_all(&head(path, content_type, body.len())).unwrap();
-        // A server that refuses a body need not read it.
+        // Writing may fail, since a server that refuses a body doesn't read it.
         let _ = stream.write_all(body);
         read_answer(&mut stream)
     }
@@ -97,7 +97,7 @@ fn answers_images_refuses_the_rest_and_drains() {
     let (status, _) = server.ask("/invocations", "image/png", &vec![0; (6 << 20) + 1]);
     assert_eq!(status, 413);
 
-    // A second server on the same port says so.
+    // A second server reports that the port is taken.
     let mut second = job.command("serve");
     second
         .env("OPSML_BIND_ADDRESS", "127.0.0.1")
@@ -106,11 +106,11 @@ fn answers_images_refuses_the_rest_and_drains() {
     assert_eq!(second.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&second.stderr).contains("in use"));
 
-    // A request under way when SIGTERM comes is answered; then the server ends.
+    // A request that has begun when SIGTERM comes is answered. Then the server ends.
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.write_all(&head("/invocations", "image/png", png.len())).unwrap();
     stream.write_all(&png[..10]).unwrap();
-    // An answer on another connection shows that the first one has been taken.
+    // An answer on another connection shows that the server has accepted the first one.
     assert_eq!(server.ask("/ping", "", b"").0, 200);
     terminate(&server.child);
     crate::job::until("the port to close", || TcpStream::connect(server.address).is_err().then_some(()));
@@ -119,7 +119,7 @@ fn answers_images_refuses_the_rest_and_drains() {
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
 }
 
-/// Serves these bytes to everybody who asks, on a port of 127.0.0.1; gives its URL.
+/// Serves these bytes to every client, on a port of 127.0.0.1, and returns their URL.
 fn picture_server(bytes: Vec<u8>) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

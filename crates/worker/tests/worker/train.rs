@@ -19,13 +19,13 @@ fn the_same_seed_gives_the_same_run_and_another_seed_another() {
 }
 
 #[test]
-fn what_a_job_takes_is_recorded() {
+fn a_jobs_use_of_the_machine_is_recorded() {
     let job = Job::new(json!({"epochs": 1})).trained();
     let text = fs::read_to_string(job.path("output/data/resources.jsonl")).unwrap();
     let samples: Vec<ResourceSample> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(samples.is_sorted_by(|one, next| one.seconds <= next.seconds), "{samples:?}");
     let last = samples.last().expect("there is one at the end, however short the job");
-    // libtorch alone takes more than that; a job that learns keeps a core busy.
+    // libtorch alone takes more memory than that, and training keeps a core busy.
     assert!(last.memory_bytes > 50 << 20, "{samples:?}");
     assert!(samples.iter().any(|sample| sample.cpu_percent > 1.0), "{samples:?}");
 }
@@ -41,10 +41,7 @@ fn a_killed_job_resumes_and_ends_as_if_it_had_not_been() {
     });
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(
-        !killed.path("model/classes.json").exists(),
-        "it was killed too late for this test to tell anything"
-    );
+    assert!(!killed.path("model/classes.json").exists(), "it was killed too late, after it had ended");
 
     let killed = killed.trained();
     let (resumed, uninterrupted) = (killed.metrics(), whole.metrics());
@@ -54,7 +51,7 @@ fn a_killed_job_resumes_and_ends_as_if_it_had_not_been() {
     let weights = |job: &Job| fs::read(job.path("model/model.safetensors")).unwrap();
     assert!(weights(&killed) == weights(&whole), "the weights differ");
 
-    // Its checkpoints are of no use to another job in the same place.
+    // Another job in the same folder doesn't use its checkpoints.
     killed.configure(json!({"epochs": 1, "seed": 7}));
     let killed = killed.trained();
     assert!(matches!(&killed.metrics()[0], MetricLine::Setup(setup) if setup.resumed_epochs == 0));

@@ -1,4 +1,4 @@
-"""Clocks that are off, by less and by more than 15 minutes."""
+"""Clients whose clocks are wrong by less and by more than 15 minutes."""
 import datetime, botocore.auth
 real = botocore.auth.get_current_datetime
 def shift(minutes):

@@ -26,7 +26,7 @@ assert "eu-west-1" in refused("InvalidSignatureException", elsewhere.describe_lo
 unsigned = boto3.client("sts", config=Config(signature_version=UNSIGNED))
 refused("MissingAuthenticationToken", unsigned.get_caller_identity)
 
-# A presigned URL is good for one request of its kind, until its time is up.
+# A presigned URL is valid for its method and parameters, until it expires.
 url = sts.generate_presigned_url("get_caller_identity", ExpiresIn=60, HttpMethod="GET")
 assert b"user/opsml" in urllib.request.urlopen(url).read()
 def status(url, **headers):
@@ -37,7 +37,7 @@ def status(url, **headers):
 assert status(url.replace("GetCallerIdentity", "GetSessionToken")) == 403
 assert status(url, Host="evil.example") == 403
 
-# The cloud says what it lacks, in the client's own protocol.
+# The error about an operation that the cloud lacks is in the client's own protocol.
 assert "does not support" in refused("UnknownOperationException", iam.list_saml_providers)
 assert "does not support" in refused("UnknownOperationException", logs.describe_metric_filters)
 assert "does not support" in refused("UnknownOperationException", boto3.client("sns", config=config).list_topics)

@@ -1,4 +1,4 @@
-"""The session whose three keys sessions.py printed, given as arguments."""
+"""Uses a session after a restart. Its three keys, which sessions.py printed, are the arguments."""
 import sys
 access_key_id, secret_access_key, session_token = sys.argv[1:]
 later = boto3.client("sts", aws_access_key_id=access_key_id, aws_secret_access_key=secret_access_key,

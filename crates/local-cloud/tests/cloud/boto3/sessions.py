@@ -19,7 +19,7 @@ iam.delete_role_policy(RoleName="r", PolicyName="deny")
 mine.get_role(RoleName="r")
 assert "logs:DescribeLogGroups" in refused("AccessDeniedException", as_role("r", "logs").describe_log_groups)
 
-# The account is trusted: then one's own policies must allow it too.
+# The trust policy allows the whole account, so the caller's own policies must allow the action too.
 iam.create_role(RoleName="s", AssumeRolePolicyDocument=trust({"AWS": "arn:aws:iam::123456789012:root"}))
 arn = iam.get_role(RoleName="s")["Role"]["Arn"]
 sts.assume_role(RoleArn=arn, RoleSessionName="me")

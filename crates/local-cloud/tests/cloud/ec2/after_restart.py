@@ -2,7 +2,7 @@
 import sys
 lost, stopped = sys.argv[1:]
 assert in_state(lost, "terminated")["StateReason"]["Code"] == "Server.InternalError"
-assert told(stopped)["State"]["Name"] == "stopped"
+assert described(stopped)["State"]["Name"] == "stopped"
 assert open(os.environ["HOME"] + f"/ec2/{stopped}/root/kept").read() == "kept\n"
 ec2.start_instances(InstanceIds=[stopped])
 in_state(stopped, "running")

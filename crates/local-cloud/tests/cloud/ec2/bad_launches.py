@@ -1,4 +1,4 @@
-"""Launches that EC2 refuses, with its words."""
+"""Launches that EC2 refuses, with its error messages."""
 image = ssm.get_parameter(Name=IMAGE.removeprefix("resolve:ssm:"))["Parameter"]["Value"]
 for code, words, more in [
     ("InvalidAMIID.NotFound", "The image id '[ami-0123456789abcdef0]' does not exist", dict(ImageId="ami-0123456789abcdef0")),
@@ -37,5 +37,5 @@ assert refused("DryRunOperation", run, DryRun=True) == "Request would have succe
 stranger = boto3.client("ec2", config=config, aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key="x")
 assert refused("AuthFailure", stranger.describe_vpcs) == "AWS was not able to validate the provided access credentials"
 i = run(ImageId=image, BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 20}}], MetadataOptions={"HttpTokens": "optional"})
-assert told(i)["MetadataOptions"]["HttpTokens"] == "optional"
+assert described(i)["MetadataOptions"]["HttpTokens"] == "optional"
 terminate(i)

@@ -1,4 +1,4 @@
-"""A market without capacity, and a spot price above the offers."""
+"""EC2 has no spot capacity; and a spot price that is higher than the requests' maximum price."""
 def spot(price):
     return {"MarketType": "spot", "SpotOptions": {"MaxPrice": price, "SpotInstanceType": "one-time"}}
 assert refused("SpotMaxPriceTooLow", run, InstanceMarketOptions=spot("0.001")) == (

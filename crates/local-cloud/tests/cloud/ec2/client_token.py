@@ -1,4 +1,4 @@
-"""One client token is one launch; filters, pages and tags of its instances."""
+"""The same client token launches instances only once. Filters, pages and tags of instances."""
 more = dict(ImageId=IMAGE, InstanceType="t3.micro", MinCount=2, MaxCount=2, ClientToken="token-1")
 first = ec2.run_instances(**more)
 again = ec2.run_instances(**more)
@@ -10,7 +10,7 @@ assert refused("IdempotentParameterMismatch", ec2.run_instances, **dict(more, In
 [reservation] = ec2.describe_instances(Filters=[{"Name": "client-token", "Values": ["token-*"]}])["Reservations"]
 assert len(reservation["Instances"]) == 2
 other = ec2.run_instances(**dict(more, ClientToken="token-2", MinCount=1, MaxCount=1))["Instances"][0]["InstanceId"]
-assert len({told(each)["PrivateIpAddress"] for each in [*ids, other]}) == 3
+assert len({described(each)["PrivateIpAddress"] for each in [*ids, other]}) == 3
 
 def found(*filters):
     filters = [{"Name": name, "Values": values} for name, *values in filters]
@@ -26,5 +26,5 @@ assert [t["Key"] for t in ec2.describe_tags(Filters=[{"Name": "resource-id", "Va
 refused("InvalidParameterValue", ec2.create_tags, Resources=[other], Tags=[{"Key": "aws:x", "Value": ""}])
 refused("InvalidID", ec2.create_tags, Resources=["x-1"], Tags=[{"Key": "x", "Value": ""}])
 terminate(*ids, other)
-# The token still stands for the terminated ones.
+# The token still returns the terminated instances.
 assert [each["State"]["Name"] for each in ec2.run_instances(**more)["Instances"]] == ["terminated"] * 2

@@ -1,4 +1,4 @@
-"""An instance with `work.py` as its user data: what it saw, and how it ended."""
+"""An instance with `work.py` as its user data. Checks what it saw and how it ended."""
 for bucket in ("work", "other"):
     s3.create_bucket(Bucket=bucket)
 role = profile("s3:PutObject", "arn:aws:s3:::work/*")

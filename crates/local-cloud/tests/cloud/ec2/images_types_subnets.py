@@ -28,7 +28,7 @@ subnets = ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["t
 assert [s["AvailabilityZone"] for s in subnets] == zones and subnets[1]["CidrBlock"] == "172.31.16.0/20"
 assert subnets[0]["AvailabilityZoneId"] == "use1-az1"
 i = run(SubnetId=subnets[1]["SubnetId"])
-assert told(i)["PrivateIpAddress"] == "172.31.16.4" and told(i)["Placement"]["AvailabilityZone"] == "us-east-1b"
+assert described(i)["PrivateIpAddress"] == "172.31.16.4" and described(i)["Placement"]["AvailabilityZone"] == "us-east-1b"
 [now] = ec2.describe_subnets(SubnetIds=[subnets[1]["SubnetId"]])["Subnets"]
 assert now["AvailableIpAddressCount"] == subnets[1]["AvailableIpAddressCount"] - 1 == 4090
 terminate(i)

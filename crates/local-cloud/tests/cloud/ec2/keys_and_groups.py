@@ -42,7 +42,7 @@ ec2.revoke_security_group_egress(GroupId=group, IpPermissions=now["IpPermissions
 ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group}]}])
 
 i = run(SecurityGroupIds=[group])
-assert told(i)["SecurityGroups"] == [{"GroupId": group, "GroupName": "ssh"}]
+assert described(i)["SecurityGroups"] == [{"GroupId": group, "GroupName": "ssh"}]
 assert refused("DependencyViolation", ec2.delete_security_group, GroupId=group) == f"resource {group} has a dependent object"
 terminate(i)
 other = ec2.create_security_group(GroupName="web", Description="x")["GroupId"]

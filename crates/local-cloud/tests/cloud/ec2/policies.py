@@ -1,4 +1,4 @@
-"""What policies allow whom."""
+"""What policies allow and deny."""
 role = profile("s3:*", "*")
 iam.create_role(RoleName="limited", AssumeRolePolicyDocument=trust({"AWS": "arn:aws:iam::123456789012:root"}))
 sessions = iter(range(99))

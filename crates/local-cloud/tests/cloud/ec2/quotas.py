@@ -1,5 +1,5 @@
 """Quotas that are smaller than the requests."""
-# As many as there is room for, from MinCount to MaxCount.
+# As many instances as the quota allows, from MinCount to MaxCount.
 answer = ec2.run_instances(ImageId=IMAGE, InstanceType="t3.micro", MinCount=1, MaxCount=9)
 ids = [each["InstanceId"] for each in answer["Instances"]]
 assert len(ids) == 2

@@ -1,11 +1,11 @@
-"""Spot instances that are interrupted, shut down, cancelled. The argument is a file to
-name the instance to interrupt."""
+"""Spot instances that are interrupted, shut down and cancelled. The argument is a file. The id of the instance to
+interrupt is written into it."""
 import re
 import sys
 ready = sys.argv[1]
 spot = {"MarketType": "spot", "SpotOptions": {"MaxPrice": "0.05"}}
 def request(instance):
-    return ec2.describe_spot_instance_requests(SpotInstanceRequestIds=[told(instance)["SpotInstanceRequestId"]])["SpotInstanceRequests"][0]
+    return ec2.describe_spot_instance_requests(SpotInstanceRequestIds=[described(instance)["SpotInstanceRequestId"]])["SpotInstanceRequests"][0]
 script = """
 token=$(curl -sX PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $AWS_EC2_METADATA_SERVICE_ENDPOINT/latest/api/token)
 until curl -sfH "X-aws-ec2-metadata-token: $token" $AWS_EC2_METADATA_SERVICE_ENDPOINT/latest/meta-data/spot/instance-action; do sleep 0.1; done
@@ -15,12 +15,12 @@ now = request(i)
 assert (now["State"], now["Status"]["Code"], now["SpotPrice"], now["InstanceId"]) == ("active", "fulfilled", "0.05", i), now
 assert in_state(i, "running")["InstanceLifecycle"] == "spot"
 assert "one-time Spot Instance request" in refused("UnsupportedOperation", ec2.stop_instances, InstanceIds=[i])
-# The market takes it away now.
+# Now EC2 interrupts it.
 with open(ready + ".new", "w") as file:
     file.write(i)
 os.rename(ready + ".new", ready)
 until(lambda: request(i)["Status"]["Code"] == "marked-for-termination")
-assert told(i)["State"]["Name"] == "running"
+assert described(i)["State"]["Name"] == "running"
 end = in_state(i, "terminated")
 assert end["StateReason"]["Code"] == "Server.SpotInstanceTermination", end
 notice = json.loads(console(i).splitlines()[1])
@@ -28,12 +28,12 @@ assert notice["action"] == "terminate" and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\
 now = until(lambda: (r := request(i))["State"] == "closed" and r)
 assert now["Status"]["Code"] == "instance-terminated-no-capacity", now
 
-# A shutdown ends a spot instance, since it cannot be stopped; a cancelled request lets its instance be.
+# A shutdown terminates a spot instance, since it can't be stopped. Cancelling a request doesn't end its instance.
 j = run("shutdown now", InstanceMarketOptions=spot)
 in_state(j, "terminated")
 until(lambda: request(j)["Status"]["Code"] == "instance-terminated-by-user")
 k = run(InstanceMarketOptions=spot)
-sir = told(k)["SpotInstanceRequestId"]
+sir = described(k)["SpotInstanceRequestId"]
 assert ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[sir])["CancelledSpotInstanceRequests"][0]["State"] == "cancelled"
 assert in_state(k, "running")
 terminate(k)

@@ -1,4 +1,4 @@
-"""User data that looks at its instance from the inside, and leaves what it saw in S3."""
+"""User data that looks at its instance from the inside, and writes what it sees to S3."""
 script = f"""
 export PYTHONPATH={os.environ['PYTHONPATH']}
 export AWS_DEFAULT_REGION=us-east-1

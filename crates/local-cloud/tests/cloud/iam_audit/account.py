@@ -1,4 +1,4 @@
-"""The account as a whole: its summary, who has which policy, all details, the credential report."""
+"""The whole account: its summary, the entities of each policy, the authorization details, the credential report."""
 import csv, io
 summary = iam.get_account_summary()["SummaryMap"]
 assert summary["AccountMFAEnabled"] == 0 and summary["AccountAccessKeysPresent"] == 0, summary

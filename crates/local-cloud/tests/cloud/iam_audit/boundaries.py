@@ -1,4 +1,4 @@
-"""Boundaries of permissions."""
+"""Permissions boundaries."""
 me = sts.get_caller_identity()["Arn"]
 bound = iam.create_policy(PolicyName="bound", PolicyDocument=policy(["iam:GetRole", "iam:GetUser"], "*"))["Policy"]["Arn"]
 made = iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust({"AWS": me}), PermissionsBoundary=bound)["Role"]

@@ -1,4 +1,4 @@
-"""Decisions on roles, in the log."""
+"""The log of decisions on roles' calls."""
 GROUP = "opsml/decisions"
 me = sts.get_caller_identity()["Arn"]
 iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust({"AWS": me}))
@@ -20,7 +20,7 @@ allowed = [("iam:GetRole", arn, "allowed")]
 assert reported() == once + allowed + [("iam:ListRoles", "arn:aws:iam::123456789012:role/", "implicitDeny")]
 [event] = logs.get_log_events(logGroupName=GROUP, logStreamName="r", limit=1, startFromHead=True)["events"]
 assert json.loads(event["message"])["principal"] == "arn:aws:sts::123456789012:assumed-role/r/test"
-# What is undone is reported again, so is a new session, and a log that was deleted begins again.
+# A decision is logged again when it changes back, for a new session, and after its log was deleted.
 iam.delete_role_policy(RoleName="r", PolicyName="p")
 refused("AccessDenied", mine.get_role, RoleName="r")
 refused("AccessDenied", as_role("r", "iam").get_role, RoleName="r")
@@ -28,5 +28,5 @@ assert reported()[3:] == once * 2
 logs.delete_log_group(logGroupName=GROUP)
 refused("AccessDenied", mine.get_role, RoleName="r")
 assert reported() == once
-# Nothing of what users ask for is in it.
+# The log has no decisions on users.
 assert [stream["logStreamName"] for stream in logs.describe_log_streams(logGroupName=GROUP)["logStreams"]] == ["r"]

@@ -1,4 +1,4 @@
-"""The keys that keys_before_restart.py printed, given as the argument: one is good still, the other is refused."""
+"""The argument is the keys that keys_before_restart.py printed. One is still valid, the other is refused."""
 import sys
 keys = json.loads(sys.argv[1])
 clients = [boto3.client("sts", config=config, aws_access_key_id=id, aws_secret_access_key=secret)

@@ -9,7 +9,7 @@ for path in ["AmazonSageMakerFullAccess", "AmazonS3FullAccess", "AmazonS3ReadOnl
              "SecurityAudit", "CloudWatchLogsFullAccess", "AmazonSageMakerReadOnly",
              "service-role/AmazonSageMakerServiceCatalogProductsLambdaServiceRolePolicy"]:
     assert document(path)["Statement"], path
-# The narrower policy of the seed runbook lets a function invoke nothing, but do very much else.
+# The managed policy of the seed runbook doesn't let a function invoke an endpoint, but allows very much else.
 iam.create_role(RoleName="f", AssumeRolePolicyDocument=trust({"Service": "lambda.amazonaws.com"}))
 arn = iam.get_role(RoleName="f")["Role"]["Arn"]
 endpoint = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/e"

@@ -1,4 +1,4 @@
-"""Policies with a mistake, and the words in which each is refused."""
+"""Policies with a mistake, and the message with which each is refused."""
 iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust({"Service": "lambda.amazonaws.com"}))
 def put(document):
     text = document if isinstance(document, str) else json.dumps(document)

@@ -1,4 +1,4 @@
-"""Policies of a session."""
+"""Session policies."""
 iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust({"AWS": sts.get_caller_identity()["Arn"]}))
 iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=policy("iam:*", "*"))
 def limited(**limits):
@@ -14,7 +14,7 @@ assert answer["PackedPolicySize"] > 0
 mine.get_role(RoleName="r")
 assert "because no session policy allows the iam:ListRoles action" in refused("AccessDenied", mine.list_roles)
 free.list_roles()
-# It allows no more than the role does.
+# A session policy can't allow more than the role's policies.
 _, more = limited(Policy=policy("*", "*"))
 refused("AccessDenied", sts.assume_role, RoleArn="arn:aws:iam::123456789012:role/x", RoleSessionName="s1")
 more.list_roles()

@@ -1,4 +1,4 @@
-"""IAM's simulator: decisions, and the statements that they rest on."""
+"""IAM's policy simulator: decisions, and the statements that they are based on."""
 iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust({"Service": "lambda.amazonaws.com"}))
 arn = iam.get_role(RoleName="r")["Role"]["Arn"]
 document = """{

@@ -16,6 +16,6 @@ assume("b")
 iam.update_assume_role_policy(RoleName="b", PolicyDocument=trusted(
     {"Principal": {"AWS": "*"}, "Condition": {"StringLike": {"sts:RoleSessionName": "t-*"}}}))
 refused("AccessDenied", assume, name="b")
-# Their own policies allow all, but nobody is let in.
+# Their own policies allow everything, but the trust policy allows nobody.
 iam.create_role(RoleName="c", AssumeRolePolicyDocument=trust({"Service": "lambda.amazonaws.com"}))
 refused("AccessDenied", assume, name="c")

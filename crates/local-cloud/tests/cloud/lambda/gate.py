@@ -1,4 +1,4 @@
-"""A function that reports its start in a folder, and waits there for a gate to open."""
+"""A function whose invocations each write a file into a folder, and wait there until the file `open` exists."""
 import concurrent.futures, os, tempfile, threading
 gate = tempfile.mkdtemp()
 WAITS = '''

@@ -1,4 +1,4 @@
-"""A notebook instance that was being deleted is gone after a restart; a quota of one."""
+"""After a restart, a notebook instance that was being deleted is gone. Then a quota of one notebook instance."""
 names = lambda: [each["NotebookInstanceName"] for each in sagemaker.list_notebook_instances()["NotebookInstances"]]
 until(lambda: names() == ["Notebook-1"])
 role = iam.get_role(RoleName="trainer")["Role"]["Arn"]

@@ -9,7 +9,7 @@ assert message == (
     'User: arn:aws:sts::123456789012:assumed-role/reader/test is not authorized to perform: s3:ListBucket on resource: '
     '"arn:aws:s3:::bucket-1" because no identity-based policy allows the s3:ListBucket action'), message
 refused("AccessDenied", reader.put_object, Bucket="bucket-1", Key="a/x", Body=b"")
-refused("AccessDenied", reader.get_object, Bucket="bucket-1", Key="a/none")  # it does not learn that there is none
+refused("AccessDenied", reader.get_object, Bucket="bucket-1", Key="a/none")  # it isn't shown that the object doesn't exist
 found = reader.delete_objects(Bucket="bucket-1", Delete={"Objects": [{"Key": "a/x"}]})
 assert found["Errors"][0]["Code"] == "AccessDenied"
 refused("AccessDenied", reader.copy_object, Bucket="bucket-1", Key="b", CopySource="bucket-1/a/x")
@@ -23,6 +23,6 @@ import urllib.request
 url = s3.generate_presigned_url("get_object", Params={"Bucket": "bucket-1", "Key": "a/x"})
 assert urllib.request.urlopen(url).read() == b"x"
 
-# An operation without a handler is refused by its name, before anybody's permissions matter.
+# An operation that the cloud lacks is refused before permissions are checked.
 message = refused("NotImplemented", reader.get_bucket_cors, Bucket="bucket-1")
 assert message == "The local cloud does not support GetBucketCors of S3.", message

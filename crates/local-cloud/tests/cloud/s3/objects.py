@@ -1,6 +1,6 @@
 import os
 s3.create_bucket(Bucket="bucket-1")
-s3.create_bucket(Bucket="bucket-1")  # us-east-1's quirk
+s3.create_bucket(Bucket="bucket-1")  # in us-east-1, creating one's own bucket again succeeds
 assert s3.get_bucket_location(Bucket="bucket-1")["LocationConstraint"] is None
 hostile = ["../../etc/passwd", "a/../b", "/abs", "a//b", "a" * 1024, "täst %2F+ &<>", "x\x01y", "a\n"]
 for key in hostile:
@@ -38,7 +38,7 @@ refused("PreconditionFailed", s3.put_object, Bucket="bucket-1", Key="big", Body=
 s3.copy_object(Bucket="bucket-1", Key="copy", CopySource={"Bucket": "bucket-1", "Key": "a/../b"})
 assert s3.get_object(Bucket="bucket-1", Key="copy")["Metadata"] == {"name": "value"}
 refused("BucketNotEmpty", s3.delete_bucket, Bucket="bucket-1")
-s3.delete_object(Bucket="bucket-1", Key="x\x01y")  # XML cannot name it
+s3.delete_object(Bucket="bucket-1", Key="x\x01y")  # such a key can't be written in XML
 everything = [{"Key": o["Key"]} for o in s3.list_objects_v2(Bucket="bucket-1")["Contents"]]
 assert len(s3.delete_objects(Bucket="bucket-1", Delete={"Objects": everything})["Deleted"]) == len(everything)
 s3.delete_bucket(Bucket="bucket-1")

@@ -1,4 +1,4 @@
-"""Jobs that fail, and why they did; jobs that are stopped."""
+"""Jobs that fail, with their reasons, and jobs that are stopped."""
 role = setup()
 def reason(name, mode, **more):
     job(name, role, mode, **more)
@@ -14,7 +14,7 @@ assert "cannot run the image my-own" in reason("image", "ok", AlgorithmSpecifica
 empty = [{"ChannelName": "training", "DataSource": {"S3DataSource": {
     "S3DataType": "S3Prefix", "S3Uri": "s3://data-bucket/nothing"}}}]
 assert "No S3 objects found" in reason("empty", "ok", InputDataConfig=empty)
-# The failed one's metrics are in S3, its model is not.
+# The output data of a failed job, with its metrics, is in S3. Its model isn't.
 assert s3.head_object(Bucket="data-bucket", Key="out/fail/output/output.tar.gz")
 refused("404", s3.head_object, Bucket="data-bucket", Key="out/fail/output/model.tar.gz")
 

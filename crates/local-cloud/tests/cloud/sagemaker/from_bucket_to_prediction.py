@@ -1,4 +1,4 @@
-"""From a bucket to a prediction: a job, a model, an endpoint that is updated without a gap."""
+"""From a bucket to a prediction: a training job, a model, and an endpoint that answers while it is updated."""
 import io, tarfile
 role = setup()
 arn = job("job-1", role, Tags=[{"Key": "opsml:step", "Value": "train"}],
@@ -19,7 +19,7 @@ assert tarfile.open(fileobj=io.BytesIO(output)).getnames() == ["metrics.jsonl"]
 assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "opsml:step", "Value": "train"}]
 refused("ResourceInUse", job, name="job-1", role=role)
 
-# Resumed from the checkpoint that the first one left.
+# The second job resumes from the checkpoint of the first.
 job("job-2", role, CheckpointConfig={"S3Uri": "s3://data-bucket/checkpoints"})
 assert ended("job-2")["TrainingJobStatus"] == "Completed"
 assert any("resumed=True" in line for line in log("/aws/sagemaker/TrainingJobs", "job-2/"))
@@ -61,11 +61,11 @@ assert error["Error"]["Code"] == "ModelError" and error["OriginalStatusCode"] ==
 assert error["OriginalMessage"] == "not an image", error
 refused("ValidationError", runtime.invoke_endpoint, EndpointName="nobody", Body=b"x")
 
-# A crash is answered as AWS does, and the instance comes back.
+# A crash of the container gives AWS's error, and the container is started again.
 before = {invoke()[1]["pid"] for _ in range(2)}
 refused("ModelError", invoke, body=b"die")
 def pid():
-    # A request may still meet the instance while it dies.
+    # A request may still reach the container while it ends.
     try:
         return invoke()[1]["pid"]
     except ClientError as failed:
@@ -77,7 +77,7 @@ def restarted():
         return len(set(pool.map(lambda _: pid(), range(8))) - {None}) == 2
 until(restarted)
 
-# Blue and green: the new fleet replaces the old one, which leaves nothing.
+# A blue/green update: the new fleet replaces the old one, of which nothing is left.
 sagemaker.create_endpoint_config(EndpointConfigName="config-2", ProductionVariants=[dict(variant, InitialInstanceCount=1)])
 sagemaker.update_endpoint(EndpointName="endpoint-1", EndpointConfigName="config-2")
 invoke()

@@ -1,3 +1,3 @@
-"""A job that the last server left running has failed."""
+"""A job that was running when the last server stopped has failed."""
 result = ended("lost")
 assert result["FailureReason"].startswith("InternalServerError: the local cloud was stopped"), result

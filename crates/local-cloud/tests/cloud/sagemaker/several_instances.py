@@ -23,7 +23,7 @@ shards = [json.loads(line[6:]) for lines in logs_of for line in lines if line.st
 assert shards == [["train/a/1.png", "valid/a/3.png"], ["train/b/2.png"]], shards
 model = s3.get_object(Bucket="data-bucket", Key="out/two/output/model.tar.gz")["Body"].read()
 assert tarfile.open(fileobj=io.BytesIO(model)).getnames() == ["algo-1.txt", "algo-2.txt", "model.txt"]
-# Each host gets the checkpoint, and without sharding all files.
+# Each host gets the checkpoint. Without sharding, each gets all files.
 job("three", role, ResourceConfig=cluster(3), InputDataConfig=channel("FullyReplicated"),
     CheckpointConfig={"S3Uri": "s3://data-bucket/checkpoints"})
 assert ended("three")["TrainingJobStatus"] == "Completed"
@@ -42,7 +42,7 @@ def processes(host):
         if any(each.startswith("SAGEMAKER_BASE_DIR=") and each.endswith("/killed/" + host) for each in environ):
             found.append(int(pid))
     return found
-# One fails by itself, and one is killed from outside; the others don't listen to SIGTERM.
+# One instance fails, and another time one is killed. The others ignore SIGTERM.
 job("failed", role, ResourceConfig=cluster(2), HyperParameters={"mode": "fail", "only": "algo-2"})
 job("killed", role, ResourceConfig=cluster(3), HyperParameters={"mode": "stubborn"})
 for n in (1, 2, 3):

@@ -7,7 +7,7 @@ assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 2)
 assert len(cloudwatch.describe_alarms(ActionPrefix=policy["PolicyARN"])["MetricAlarms"]) == 2
 assert total("Invocations") >= 10
 
-# And it works on.
+# The endpoint still scales.
 register(1, 3)
 with Load(40) as load:
     until(lambda: counts() == (3, 3))

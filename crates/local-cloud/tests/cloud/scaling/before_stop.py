@@ -3,5 +3,5 @@ register(1, 2)
 track(4.0, ScaleInCooldown=30, ScaleOutCooldown=30)
 with Load(4) as load:
     until(lambda: load.sent > 10)
-# It is still being done when the server stops.
+# This isn't finished yet when the server stops.
 register(2, 2)

@@ -13,10 +13,10 @@ with Load(20, b"wait 100") as load:
     capacity(1)
     until(in_service)
     assert counts() == (1, 1)
-# The oldest stays, and the others were let finish.
+# The oldest instance stays. The others finished their requests, as the absence of errors shows, and have ended.
 assert pids() == first and not [pid for pid in all - first if alive(pid)]
 
-# A killed instance is replaced, and counts as one all the while.
+# A killed instance is replaced. Meanwhile it is still counted.
 capacity(2)
 until(in_service)
 before = until(lambda: len(found := pids()) == 2 and found)
@@ -47,7 +47,7 @@ change(**weights({"VariantName": "AllTraffic", "DesiredWeight": 0.5}))
 until(in_service)
 assert endpoint()["ProductionVariants"][0]["DesiredWeight"] == 0.5 and counts() == (2, 2)
 
-# A fleet's update keeps what was set, if asked, and starts from its config otherwise.
+# An update keeps the instance count that was set if the request says so. Otherwise it starts with the config's count.
 for retain, count in ((True, 2), (False, 1)):
     sagemaker.update_endpoint(EndpointName="e", EndpointConfigName="e", RetainAllVariantProperties=retain)
     with Load(10) as load:

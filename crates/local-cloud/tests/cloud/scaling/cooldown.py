@@ -1,6 +1,7 @@
 deploy()
 def pause(cooldown):
-    """Between the first instance that a load adds and the second, which is no larger a step."""
+    """Returns the seconds between two scale-outs of one instance each. The cooldown applies to the second, since it
+    adds no more instances than the first."""
     count = len(activities())
     track(5.0, ScaleOutCooldown=cooldown)
     register(1, 2)

@@ -10,7 +10,7 @@ with Load(40) as load:
 sent = load.sent
 with Load(2) as quiet:
     until(lambda: counts() == (1, 1))
-# A process that was drained ends after it is no longer counted.
+# A drained instance's process ends after it has left the count.
 until(lambda: len([pid for pid in set(load.pids + quiet.pids) if alive(pid)]) == 1)
 
 until(lambda: {found["StatusCode"] for found in activities()} == {"Successful"})
@@ -26,7 +26,7 @@ assert out["StartTime"] < out["EndTime"] <= back["StartTime"]
 history = cloudwatch.describe_alarm_history(AlarmName=high, HistoryItemType="StateUpdate")["AlarmHistoryItems"]
 assert any(item["HistorySummary"].endswith(" to ALARM") for item in history), history
 
-# Zeros are data, too: with no request at all it stays in ALARM and at its minimum.
+# Zeros are data, too. Without any requests, the alarm stays in ALARM and the endpoint at its minimum.
 until(lambda: cloudwatch.describe_alarms(AlarmNames=[low])["MetricAlarms"][0]["StateValue"] == "ALARM")
 assert counts() == (1, 1)
 

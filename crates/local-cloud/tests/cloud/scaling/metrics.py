@@ -13,7 +13,7 @@ found = cloudwatch.list_metrics(Namespace="AWS/SageMaker", Dimensions=[{"Name": 
 assert sorted(metric["MetricName"] for metric in found) == [
     "Invocation4XXErrors", "Invocation5XXErrors", "Invocations", "InvocationsPerInstance", "ModelLatency"], found
 
-# By the second, for a figure.
+# Data points of one second each, as a report's figure needs them.
 now = datetime.datetime.now(datetime.timezone.utc)
 def data(**more):
     stat = {"Metric": {"Namespace": "AWS/SageMaker", "MetricName": "Invocations", "Dimensions": DIMENSIONS},
@@ -26,7 +26,7 @@ assert (result["Label"], result["StatusCode"]) == ("Invocations", "Complete")
 refused("UnknownOperationException", cloudwatch.get_metric_data, **data(Stat="p99"))
 refused("ValidationError", cloudwatch.get_metric_data, **data(Period=7))
 
-# One's own metrics, in all three ways, and an alarm on them.
+# Custom metrics, put in all three forms, and an alarm on them.
 def put(*data):
     cloudwatch.put_metric_data(Namespace="Own", MetricData=[dict(each, MetricName="m") for each in data])
 put({"Value": 2.0, "Unit": "Seconds"}, {"Values": [1.0, 4.0], "Counts": [2, 1], "Unit": "Seconds"},
@@ -70,7 +70,7 @@ refused("ValidationError", cloudwatch.put_metric_alarm, AlarmName="x", Namespace
 cloudwatch.delete_alarms(AlarmNames=["own"])
 refused("ResourceNotFound", cloudwatch.delete_alarms, AlarmNames=["own"])
 
-# The answer to a client that speaks CBOR says so.
+# A request in CBOR is refused, and the error names the protocol.
 import urllib.request, urllib.error
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest

@@ -1,4 +1,4 @@
-# Before there is an endpoint, and what can't be a target at all.
+# Targets that are refused: one whose endpoint doesn't exist, and resources that can't be targets.
 message = refused("ValidationException", register, least=1, most=2)
 assert message == "SageMaker variant does not exist: endpoint/e/variant/AllTraffic", message
 deploy(2)
@@ -34,7 +34,7 @@ missing(autoscaling.delete_scaling_policy, "No scaling policy found", PolicyName
 message = refused("ObjectNotFoundException", track, value=5.0)
 assert message.startswith("No scalable target registered for service namespace: sagemaker"), message
 
-# A target; both bounds bring the capacity into the range at once.
+# A target. Both its minimum and its maximum change the capacity at once.
 arn = register(1, 3, Tags={"a": "1"})["ScalableTargetARN"]
 assert register(1, 3)["ScalableTargetARN"] == arn and not activities()
 assert autoscaling.list_tags_for_resource(ResourceARN=arn)["Tags"] == {"a": "1"}
@@ -88,7 +88,7 @@ refused("ValidationException", track, value=1.0, ScaleInCooldown=-1)
 track(20.0, DisableScaleIn=True)
 assert len(cloudwatch.describe_alarms()["MetricAlarms"]) == 1
 
-# Permissions, in AWS's words.
+# Permissions, with AWS's error messages.
 iam.create_role(RoleName="weak", AssumeRolePolicyDocument=trust({"AWS": "123456789012"}))
 iam.put_role_policy(RoleName="weak", PolicyName="p", PolicyDocument=policy_of(
     "sagemaker:*", "application-autoscaling:Describe*"))
@@ -98,13 +98,13 @@ message = refused("AccessDeniedException", weak.register_scalable_target, **regi
 assert "is not authorized to perform: application-autoscaling:RegisterScalableTarget on resource: " + arn in message
 message = refused("AccessDeniedException", as_role("weak", "cloudwatch").list_metrics)
 assert "cloudwatch:ListMetrics" in message, message
-# Who deletes the endpoint deregisters its target, and so must be allowed to.
+# Deleting an endpoint deregisters its target, so the caller must be allowed to do that.
 message = refused("AccessDeniedException", as_role("weak", "sagemaker").delete_endpoint, EndpointName="e")
 assert "application-autoscaling:DeregisterScalableTarget" in message, message
 message = refused("ValidationException", sagemaker.update_endpoint, EndpointName="e", EndpointConfigName="t2")
 assert 'The variant(s) "[AllTraffic]" must be deregistered as scalable targets' in message, message
 
-# The quota holds, and the activity says so.
+# The quota is enforced, and the scaling activity reports it.
 autoscaling.register_scalable_target(**TARGET, MinCapacity=21, MaxCapacity=30)
 failed = activities()[0]
 assert failed["StatusCode"] == "Failed" and failed["StatusMessage"].startswith(
@@ -116,7 +116,7 @@ more = autoscaling.describe_scaling_activities(**TARGET, NextToken=pages["NextTo
 assert len(pages["ScalingActivities"]) == 2 and len(more["ScalingActivities"]) == 1
 refused("InvalidNextTokenException", autoscaling.describe_scaling_activities, **TARGET, NextToken="x")
 
-# What belongs to a target goes with it, and the target with its endpoint.
+# Deregistering a target deletes its policies and alarms, and deleting an endpoint deregisters its target.
 register(1, 2)
 autoscaling.delete_scaling_policy(**TARGET, PolicyName="p")
 assert not cloudwatch.describe_alarms()["MetricAlarms"]

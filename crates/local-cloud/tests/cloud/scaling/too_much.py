@@ -1,4 +1,4 @@
-"""32 requests at the instance and 256 that wait for it are answered; more are refused at once."""
+"""An instance works on 32 requests at once, and 256 more may wait. Those beyond are refused at once."""
 import asyncio, collections, pathlib, tempfile, urllib.parse
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -26,7 +26,7 @@ async def one(request):
 
 
 async def rush(request, gate):
-    """All requests at once. The gate, for which the admitted ones wait, opens when the others have their answers."""
+    """Sends all requests at once. The accepted ones wait for the gate, which opens when the others were refused."""
     early = []
     sent = [asyncio.create_task(one(request)) for _ in range(ADMITTED + REFUSED)]
     for first in asyncio.as_completed(sent):

@@ -1,4 +1,4 @@
-"""Scripts run as they are named, and fail with their reason."""
+"""Scripts of all kinds run, and fail with their reason."""
 role = setup()
 group = "/aws/sagemaker/TrainingJobs"
 def reason(name, *arguments, **more):
@@ -7,7 +7,7 @@ def reason(name, *arguments, **more):
     assert result["TrainingJobStatus"] == "Failed", result
     return result["FailureReason"]
 
-# A package that requirements.txt names, several hosts, a shell script, code that a channel brings.
+# A package in requirements.txt, several hosts, a shell script, and source code in a channel.
 write = "import os; open(os.environ['SM_MODEL_DIR'] + '/m', 'w').write('x'); "
 uri = source("ok", train_py=write + "import tiny, sys; print('tiny', tiny.x, sys.argv, os.getcwd()[-5:], "
              "os.environ['SM_CURRENT_HOST'], os.environ['MASTER_PORT'])",
@@ -29,7 +29,7 @@ script("channel", role, "/opt/ml/input/data/code", InputDataConfig=[{"ChannelNam
 assert ended("channel")["TrainingJobStatus"] == "Completed"
 assert "from the channel" in log(group, "channel/")
 
-# In AWS's words where it has some.
+# Reasons that AWS's toolkit reports have its words.
 broken = source("broken", train_py="import sys\nprint('out')\ndef f():\n    raise ValueError('bad rate')\nf()\n",
                 exit_py="import sys; sys.exit(7)", kill_py="import os; os.kill(os.getpid(), 9)",
                 own_py="import os, sys; open(os.environ['SAGEMAKER_BASE_DIR'] + '/output/failure', 'w').write('mine'); sys.exit(2)")
@@ -58,7 +58,7 @@ refused("UnknownOperationException", script, name="mpi", role=role, uri=broken, 
 other = {"TrainingImage": PYTORCH.replace("763104351884", "111122223333"), "TrainingInputMode": "File"}
 job("account", role, AlgorithmSpecification=other)
 assert "cannot run the image" in ended("account")["FailureReason"]
-# The code is fetched as the job's role.
+# The source code is downloaded with the permissions of the job's role.
 iam.put_role_policy(RoleName="trainer", PolicyName="no-code", PolicyDocument=policy(
     "s3:GetObject", "arn:aws:s3:::data-bucket/code/*", "Deny"))
 assert "s3:GetObject" in reason("denied", broken)

@@ -1,4 +1,4 @@
-"""A job fails where Python or PyTorch is missing, with a reason that has the words of the argument."""
+"""If Python or PyTorch is missing, a job fails, and its reason has the text of the argument."""
 import sys
 words = sys.argv[1]
 script("job", setup(), source("code", train_py="print(1)"))

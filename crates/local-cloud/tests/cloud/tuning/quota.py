@@ -1,9 +1,9 @@
-"""Trials wait where other jobs use up a quota; the last job runs when the server stops."""
+"""Trials wait while other jobs use up the quota. The last job is still running when the server stops."""
 role = iam.get_role(RoleName="trainer")["Role"]["Arn"]
 x = numbers("x", "0", "1")
 message = refused("ResourceLimitExceeded", tune, name="x", role=role, config=search(jobs=3, parallel=3, Continuous=x))
 assert "is 2 Instances" in message and "request delta of 3 Instances" in message, message
-# Where others fill the quota, trials wait for room.
+# Trials wait while other jobs use up the quota.
 resources = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5}
 job("blocks", role, "hang", ResourceConfig=resources)
 job("blocks-too", role, "hang", ResourceConfig=resources)

@@ -12,7 +12,7 @@ assert tuned("never")["FailureReason"].startswith("No objective metrics found af
 assert tuned("many")["FailureReason"].startswith("No training job succeeded after 5 attempts.")
 assert 5 <= len(trials("many")) < 20 and tuning("many")["TrainingJobStatusCounters"]["InProgress"] == 0
 
-# Three at a time, and never more; a stop stops them.
+# Never more than three trials run at once. StopHyperParameterTuningJob stops them.
 tune("hang", role, search(jobs=9, parallel=3, Continuous=x), statics={"mode": "hang"})
 until(lambda: len([l for l in log("/aws/sagemaker/TrainingJobs", "hang-") if l == "hanging"]) == 3)
 result = tuning("hang")

@@ -1,4 +1,4 @@
-"""A tuning job that ran when the server was stopped has failed."""
+"""A tuning job that was running when the server was stopped has failed."""
 result = tuned("lost")
 assert result["HyperParameterTuningJobStatus"] == "Failed"
 assert result["FailureReason"].startswith("InternalServerError: the local cloud was stopped while the tuning job ran"), result

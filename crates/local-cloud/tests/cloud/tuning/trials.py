@@ -7,7 +7,7 @@ space = dict(Continuous=x, Integer=whole, Categorical=[choices("optimizer", "sgd
 def points(name):
     return [trial["TunedHyperParameters"] for trial in trials(name)]
 
-# One seed gives the same points again, whichever end is the good one.
+# The same seed gives the same points, whether the objective is maximised or minimised.
 arn = tune("least", role, search(seed=7, jobs=5, parallel=2, **space), Tags=[{"Key": "k", "Value": "v"}],
            definition={"CheckpointConfig": {"S3Uri": "s3://data-bucket/checkpoints"}})["HyperParameterTuningJobArn"]
 assert arn == "arn:aws:sagemaker:us-east-1:123456789012:hyper-parameter-tuning-job/least", arn
@@ -36,9 +36,9 @@ assert job_of["TuningJobArn"] == arn and job_of["TrainingJobStatus"] == "Complet
 assert job_of["HyperParameters"] == {"mode": "score", "_tuning_objective_metric": "score", **points("least")[0]}
 assert sagemaker.list_tags(ResourceArn=job_of["TrainingJobArn"])["Tags"] == [{"Key": "k", "Value": "v"}]
 assert s3.head_object(Bucket="data-bucket", Key=f"out/{names[0]}/output/model.tar.gz")
-# None goes on from another one's checkpoint.
+# No trial resumes from the checkpoint of another.
 assert not any("resumed=True" in line for line in log("/aws/sagemaker/TrainingJobs", "least-"))
-# Two that run at once share the cores.
+# Two trials that run at the same time share the cores.
 threads = max(1, min(2, os.cpu_count() // 2))
 assert {line for line in log("/aws/sagemaker/TrainingJobs", "least-") if line.startswith("threads")} == {f"threads {threads}"}
 by_value = trials("least", SortBy="FinalObjectiveMetricValue", SortOrder="Descending")
@@ -50,7 +50,7 @@ listed = sagemaker.list_hyper_parameter_tuning_jobs(SortBy="Name", SortOrder="As
 assert [each["HyperParameterTuningJobName"] for each in listed["HyperParameterTuningJobSummaries"]] == ["least", "most", "other"]
 assert listed["HyperParameterTuningJobSummaries"][0]["TrainingJobStatusCounters"]["Completed"] == 5
 
-# A deleted trial is still result.
+# The result still includes a trial that was deleted.
 sagemaker.delete_training_job(TrainingJobName=names[0])
 assert [trial["TrainingJobName"] for trial in trials("least")] == names and best(tuning("least")) == min(scores)
 
@@ -58,7 +58,7 @@ tune("bayes", role, search("Bayesian", jobs=6, parallel=3, seed=1, **space))
 result = tuned("bayes")
 assert result["ObjectiveStatusCounters"]["Succeeded"] == 6 and len({str(p) for p in points("bayes")}) == 6, result
 
-# A grid: every combination, and the ends that trials come to.
+# A grid search runs every combination. Its trials end in different ways.
 grid = [choices("kind", "good", "bad", "silent", "nan"), choices("x", "1", "2")]
 tune("grid", role, search("Grid", jobs=None, parallel=4, Categorical=grid))
 result = tuned("grid")
