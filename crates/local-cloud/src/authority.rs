@@ -1,4 +1,4 @@
-//! Who may do what: what every service and the dispatcher ask of IAM, which is above them all only in name.
+//! The trait by which the dispatcher and all services ask IAM who may do what.
 //!
 //! [`Authority`] is implemented by the IAM service. Nobody else evaluates a policy.
 
@@ -24,42 +24,43 @@ pub struct Access {
 }
 
 impl Access {
-    /// An action on a resource, without condition keys and without a resource policy.
+    /// Returns the access of an action on a resource, without condition keys and without a resource policy.
     pub fn new(action: impl Into<String>, resource: impl Into<String>) -> Self {
         Self { action: action.into(), resource: resource.into(), context: Context::new(), policy: None }
     }
 
-    /// The same with the request's own condition keys.
+    /// Returns the same access with the request's own condition keys.
     pub fn with(mut self, context: Context) -> Self {
         self.context = context;
         self
     }
 
-    /// The same for a resource that has a policy of its own. Its allow is enough, its deny wins over all.
+    /// Returns the same access to a resource that has a policy of its own. What it allows is allowed, and what it
+    /// denies is denied, whatever other policies allow.
     pub fn with_policy(mut self, policy: Option<Document>) -> Self {
         self.policy = policy;
         self
     }
 }
 
-/// What a signature is verified against.
+/// The credential that a signature is verified against.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Credential {
     pub access_key_id: String,
     pub secret_access_key: String,
-    /// A session's; None for a user's own key.
+    /// The token of a session. None for a user's own key.
     pub session_token: Option<String>,
     pub expiration: Option<Timestamp>,
     pub caller: Caller,
 }
 
 impl Credential {
-    /// Whether a session's time is over.
+    /// Returns whether the session has expired.
     pub fn expired(&self) -> bool {
         self.expired_at(Timestamp::now())
     }
 
-    /// Whether a session's time is over at `time`.
+    /// Returns whether the session has expired at `time`.
     pub fn expired_at(&self, time: Timestamp) -> bool {
         self.expiration.is_some_and(|end| time >= end)
     }
@@ -75,7 +76,7 @@ pub struct Session {
     pub caller: Caller,
 }
 
-/// How a user or another session acts as a role (STS's AssumeRole).
+/// What a user or another session asks for when it assumes a role (STS's AssumeRole).
 #[derive(Clone, Debug)]
 pub struct RoleSession {
     pub role_arn: String,
@@ -83,11 +84,11 @@ pub struct RoleSession {
     pub lasts: SignedDuration,
     /// Documents, and ARNs of managed policies, that limit the session.
     pub policies: Vec<String>,
-    /// `sts:ExternalId` and the like.
+    /// Condition keys of the request, such as `sts:ExternalId`.
     pub context: Context,
 }
 
-/// An instance profile and the role in it, if one is.
+/// An instance profile, and its role if it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstanceProfile {
     pub name: String,
@@ -96,26 +97,26 @@ pub struct InstanceProfile {
     pub role_arn: Option<String>,
 }
 
-/// What IAM knows and decides.
+/// IAM, as the other services use it.
 pub trait Authority: Send + Sync + std::fmt::Debug {
-    /// Whether the caller has this access. The decision is recorded.
+    /// Checks that the caller has this access, and records the decision.
     ///
     /// # Errors
     /// AWS's AccessDenied, with the code and wording of the action's service.
     fn authorize(&self, caller: &Caller, access: &Access) -> Result<(), AwsError>;
 
-    /// `iam:PassRole`, which the caller needs to hand `role_arn` to a service (`sagemaker.amazonaws.com`).
+    /// Checks `iam:PassRole`, which the caller needs to pass `role_arn` to a service (`sagemaker.amazonaws.com`).
     ///
     /// # Errors
     /// `AccessDeniedException`.
     fn authorize_pass_role(&self, caller: &Caller, role_arn: &str, service: &str) -> Result<(), AwsError>;
 
-    /// Credentials of a role for an AWS service (`sagemaker.amazonaws.com`), if the role's trust policy lets it. They are
-    /// the role's, end after 12 hours and outlive a restart. `context` has the keys of the service's request, such as
-    /// `aws:SourceArn`: the resource on whose behalf it acts.
+    /// Returns credentials of a role for an AWS service (`sagemaker.amazonaws.com`) that the role's trust policy allows
+    /// to assume it. They expire after 12 hours and outlive a restart. `context` has the keys of the service's request,
+    /// such as `aws:SourceArn`: the resource on whose behalf it acts.
     ///
     /// # Errors
-    /// `AccessDenied`, also where there is no such role; services word it in their own way.
+    /// `AccessDenied`, also if there is no such role. Services replace it by an error of their own.
     fn assume_role(
         &self,
         role_arn: &str,
@@ -124,25 +125,26 @@ pub trait Authority: Send + Sync + std::fmt::Debug {
         context: &Context,
     ) -> Result<Session, AwsError>;
 
-    /// Credentials of a role for a user or another session.
+    /// Returns credentials of a role for a user or another session.
     ///
     /// # Errors
     /// `AccessDenied`; `ValidationError` for a session that would last longer than the role allows.
     fn assume_role_as(&self, caller: &Caller, session: RoleSession) -> Result<Session, AwsError>;
 
-    /// Whether a policy may name this principal (`AWS`, `Service`): those of the account must be there, others are believed.
+    /// Returns whether a policy may name this principal (`AWS`, `Service`). A principal of this account must exist.
+    /// Others can't be checked, and may be named.
     ///
     /// # Errors
     /// The store's.
     fn knows_principal(&self, kind: &str, principal: &str) -> Result<bool, AwsError>;
 
-    /// The credential of an access key; None where there is no such key, or an inactive one.
+    /// Returns the credential of an access key. None: there is no such key, or it is inactive.
     fn credential(&self, access_key_id: &str) -> Option<Arc<Credential>>;
 
-    /// Remembers that a key was used for a service in a region.
+    /// Records that a key was used for a service in a region.
     fn used(&self, credential: &Credential, service: &str, region: &str);
 
-    /// The instance profile of a name.
+    /// Returns the instance profile of a name.
     ///
     /// # Errors
     /// The store's.

@@ -1,4 +1,4 @@
-//! One request to a service, free of its wire protocol, and the answer to it.
+//! A request to a service and the answer to it, independent of the wire protocol.
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -6,14 +6,15 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Who signed a request, after its signature held.
+/// Who signed a request whose signature is valid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     /// `arn:aws:iam::…:user/NAME`, `arn:aws:sts::…:assumed-role/ROLE/SESSION` or `arn:aws:iam::…:root`.
     pub arn: String,
-    /// What STS calls UserId.
+    /// STS's `UserId`.
     pub user_id: String,
-    /// Of a session, the policies that limit it: documents, and ARNs of managed ones. None: nothing but its role does.
+    /// The policies that limit a session: documents, and ARNs of managed policies. Without any, only the role's
+    /// policies do.
     #[serde(default)]
     pub session_policies: Vec<String>,
 }
@@ -23,7 +24,7 @@ impl Caller {
         Self { arn: arn.into(), user_id: user_id.into(), session_policies: Vec::new() }
     }
 
-    /// Who doesn't sign, as S3 lets them ask.
+    /// Returns the caller of an unsigned request, which S3 allows.
     pub fn anonymous() -> Self {
         Self::new("anonymous", "anonymous")
     }
@@ -33,7 +34,7 @@ impl Caller {
     }
 }
 
-/// One operation of one service, as any codec delivers it.
+/// A call of an operation, as every protocol's codec returns it.
 #[derive(Clone, Debug)]
 pub struct Call {
     pub caller: Caller,
@@ -49,12 +50,12 @@ pub struct Call {
 }
 
 impl Call {
-    /// The input as the operation's type; what does not fit is a ValidationException.
+    /// Returns the input as the operation's type. An input that doesn't fit is a ValidationException.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, AwsError> {
         T::deserialize(&self.input).map_err(|error| AwsError::validation(error.to_string()))
     }
 
-    /// The answer to an operation that the local cloud lacks.
+    /// Returns the error for an operation that the local cloud lacks.
     pub fn unsupported(&self, service: &str) -> AwsError {
         AwsError::unsupported(service, &self.operation)
     }
@@ -70,8 +71,8 @@ pub struct AwsError {
     /// The code that clients match: `AccessDeniedException`, `ResourceInUse`, …
     pub code: String,
     pub message: String,
-    /// What the error's shape has beside them, such as the `Reason` of a throttle. Boxed: few errors have any, and each
-    /// result has room for all of an error.
+    /// The further members of the error's shape, such as the `Reason` of a throttle. They are boxed to keep results
+    /// small: few errors have any.
     pub members: Box<Map<String, Value>>,
 }
 
@@ -91,13 +92,13 @@ impl AwsError {
         Self::new(400, "ValidationException", message)
     }
 
-    /// What the local cloud cannot do is an error that says so, never a made-up success.
+    /// Returns the error for an operation that the local cloud doesn't support. It never pretends to succeed.
     pub fn unsupported(service: &str, operation: &str) -> Self {
         let message = format!("The local cloud does not support {operation} of {service}.");
         Self::new(501, "UnknownOperationException", message)
     }
 
-    /// The fault is ours, not the caller's.
+    /// Returns the error for a failure that is the local cloud's fault, and not the caller's.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(500, "InternalFailure", message)
     }

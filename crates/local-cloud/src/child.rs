@@ -1,8 +1,8 @@
-//! The environment variables of the processes that the cloud runs for its users: training jobs, endpoints, functions, user
-//! data.
+//! The environment variables of the processes that the cloud runs for its users: training jobs, endpoints, functions,
+//! user data.
 //!
-//! A child inherits nothing but the path, so that it never reaches real AWS: it gets local keys, a home of its own, no
-//! shared configuration, and this server as the endpoint of every service.
+//! A child inherits only PATH, so that it never reaches real AWS: it gets local keys, a home of its own, no shared
+//! configuration, and this server as the endpoint of every service.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -10,8 +10,8 @@ use std::path::Path;
 use crate::authority::Session;
 use crate::cloud::Cloud;
 
-/// Returns the variables of a child that acts as `session`'s role and lives in `home`, for `Command::env_clear().envs(…)`.
-/// The caller adds the child's own (`SM_*`, …).
+/// Returns the variables of a child that acts as `session`'s role and has the home `home`, for
+/// `Command::env_clear().envs(…)`. The caller adds the child's own (`SM_*`, …).
 pub fn child_env(cloud: &Cloud, home: &Path, session: &Session) -> Vec<(OsString, OsString)> {
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
     let mut env =

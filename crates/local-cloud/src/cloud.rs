@@ -1,4 +1,4 @@
-//! What every service shares: the settings, the account, the region and the state file. It knows no service.
+//! What all services share: the settings, the account, the region and the state file. It uses no service.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use crate::store::{OpenError, Store};
 
-/// The one account there is.
+/// The only account.
 pub const ACCOUNT: &str = "123456789012";
 
-/// Above this [`Settings::speedup`] a period of a minute would be shorter than a tenth of a second, and the loop's own work
-/// would show.
+/// The highest [`Settings::speedup`]. With more, a period of a minute would be shorter than a tenth of a second, and
+/// the control loop's own work would take too large a part of it.
 pub const FASTEST: u32 = 600;
 
-/// How a server is to run.
+/// How a server runs.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The folder of all its state.
@@ -26,12 +26,12 @@ pub struct Settings {
     pub pytorch: Option<PathBuf>,
     /// A command that runs a Python with boto3, for Lambda's Python runtimes. None: `python3` of the PATH.
     pub python: Option<PathBuf>,
-    /// The program that is the AWS CLI of EC2's AMIs: `PROGRAM cloud aws s3 cp …`. None: instances have the machine's
-    /// own `aws`, if there is one.
+    /// The program that instances use as the AWS CLI, which EC2's AMIs have: `PROGRAM cloud aws s3 cp …`. None:
+    /// instances use the machine's own `aws`, if there is one.
     pub tools: Option<PathBuf>,
-    /// How long an emptied server waits for a request before it stops. None: for ever.
+    /// How long a server without resources waits for a request before it stops. None: for ever.
     pub idle_stop: Option<Duration>,
-    /// How many times faster than life the control loops run: metric periods of alarms, and the cooldowns of scaling.
+    /// How many times faster than on AWS the control loops run: metric periods of alarms, and the cooldowns of scaling.
     /// Between 1 and [`FASTEST`].
     pub speedup: u32,
     /// Leave the terminal's session, so that neither Ctrl-C nor a closed terminal ends the server.
@@ -56,7 +56,7 @@ impl Settings {
         }
     }
 
-    /// Returns how many milliseconds a control loop here takes for what takes `ms` on AWS; at least one.
+    /// Returns how many milliseconds a control loop takes here for what takes `ms` milliseconds on AWS; at least one.
     pub fn faster_ms(&self, ms: i64) -> i64 {
         if ms == 0 { 0 } else { (ms / i64::from(self.speedup.clamp(1, FASTEST))).max(1) }
     }
@@ -89,7 +89,7 @@ impl Cloud {
         self.endpoint.get().map_or("", String::as_str)
     }
 
-    /// Says where the server listens.
+    /// Sets the URL at which the server listens.
     pub fn set_endpoint(&self, endpoint: String) {
         // Only the first call counts: a server listens on one port for its whole life.
         let _ = self.endpoint.set(endpoint);

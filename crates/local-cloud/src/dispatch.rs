@@ -1,5 +1,5 @@
-//! The way of a request through a service: decode, check, authorise, call, encode. Each request goes it, and no handler is
-//! reached by another.
+//! The steps of every request to a service: decode, check, authorise, call the handler, encode. There is no other way
+//! to a handler.
 
 use std::sync::Arc;
 
@@ -17,25 +17,25 @@ use crate::service::{Handler, Operation, Request, Service};
 /// A service as the server keeps it in its list.
 #[async_trait]
 pub trait Served: Send + Sync {
-    /// The name that its requests are signed for.
+    /// Returns the name that its requests are signed for.
     fn name(&self) -> &'static str;
 
-    /// Whether a request that is signed for this name is for this service: two may share a name.
+    /// Returns whether a request that is signed for this name is for this service. Two services may share a name.
     fn takes(&self, request: &Parts) -> bool;
 
-    /// Answers a request, whose signature nobody has looked at yet.
+    /// Answers a request, whose signature has not been verified yet.
     async fn answer(&self, request: HttpRequest<Body>, door: &Door) -> Response<Body>;
 
-    /// Takes up what outlived the last server.
+    /// Starts the service, and continues what the last server left unfinished.
     async fn start(&self);
 
-    /// Ends what runs.
+    /// Stops the service, and ends its processes.
     async fn stop(&self);
 
-    /// Whether nothing is left that an idle server must stay up for.
+    /// Returns whether the service has no resources, so that an idle server may stop.
     fn is_empty(&self) -> bool;
 
-    /// The operations that don't stand once in a table and once in a model.
+    /// Returns the operations that aren't exactly once in the table and once in the model.
     #[cfg(test)]
     fn unmatched(&self) -> Vec<&'static str> {
         Vec::new()

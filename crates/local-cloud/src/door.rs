@@ -1,4 +1,4 @@
-//! The door of the server: reads a request's body and verifies its signature.
+//! The server's entrance: reads a request's body and verifies its signature.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use crate::protocol::Protocol;
 use crate::sigv4::{Authorization, SignatureError};
 use crate::support::id;
 
-/// What lets requests in: it knows the keys, and the region for which they must be signed.
+/// Verifies requests: it has the keys, and the region for which requests must be signed.
 #[derive(Debug)]
 pub struct Door {
     pub authority: Arc<dyn Authority>,
     pub region: String,
 }
 
-/// A request whose signature holds.
+/// A request whose signature is valid.
 pub struct Admitted {
     pub request: Parts,
     pub body: Bytes,
@@ -33,7 +33,7 @@ impl Door {
     /// Reads a request's body, of at most `limit` bytes, and verifies its signature.
     ///
     /// # Errors
-    /// The whole answer, in the words of `protocol`.
+    /// The whole answer, in the form of `protocol`.
     pub async fn admit(
         &self,
         request: Request<Body>,
@@ -44,7 +44,7 @@ impl Door {
         let request_id = request_id(&request);
         let refused = |error: AwsError| protocol.error(&error, &request_id).map(Body::from);
         let found = Authorization::find(&request);
-        // Who has no key here has nothing read: that no signature holds is known without the body.
+        // With an unknown key no signature can be valid, so the body isn't read.
         let known = |found: &Authorization| self.authority.credential(&found.access_key_id).is_some();
         let body = match &found {
             Ok(Some(found)) if known(found) => to_bytes(body, limit).await,
@@ -67,7 +67,7 @@ impl Door {
     ) -> Result<Caller, SignatureError> {
         let authorization = found?.ok_or(SignatureError::Missing)?;
         let region = &authorization.region;
-        // IAM is global, and STS has a global endpoint: both sign for us-east-1.
+        // IAM is global, and STS has a global endpoint. Requests to both are signed for us-east-1.
         let global = protocol == Protocol::Query && region == "us-east-1";
         if *region != self.region && !global {
             return Err(SignatureError::Mismatch(format!(
@@ -83,7 +83,7 @@ impl Door {
     }
 }
 
-/// The id that the server gave a request.
+/// Returns the id that the server gave to a request.
 pub fn request_id(request: &Parts) -> String {
     request.extensions.get::<RequestId>().map_or_else(id::uuid, |id| id.0.clone())
 }

@@ -1,4 +1,4 @@
-//! The state folder, as the server and its clients see it: its lock, and the record of the process that holds it.
+//! The state folder: its lock, and the record of the server that holds it.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -16,15 +16,15 @@ use crate::support::process;
 const LOCK: &str = "lock";
 /// A client holds this lock while it starts or stops a server.
 const START_LOCK: &str = "start.lock";
-/// Written once the server listens.
+/// The record, which a server writes once it listens.
 const RECORD: &str = "cloud.json";
 
-/// A running server, as its file describes it.
+/// The record of a running server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     pub pid: i32,
-    /// Clock ticks from boot to the start of the process, so that another process of the same number is not taken for
-    /// it. None where there is no `/proc`.
+    /// When the process started, in clock ticks since boot: a later process with the same id has another time. None:
+    /// the system has no `/proc`.
     pub pid_start: Option<u64>,
     pub port: u16,
     pub region: String,
@@ -38,12 +38,12 @@ impl Record {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Reads the record in a folder. None: there is none, or one that cannot be read.
+    /// Reads the record in a folder. None: there is none, or it can't be read.
     pub fn read(dir: &Path) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(dir.join(RECORD)).ok()?).ok()
     }
 
-    /// Writes the record in one step, so that nobody reads half of it.
+    /// Writes the record atomically, so that nobody reads half of it.
     ///
     /// # Errors
     /// The folder cannot be written.
@@ -64,25 +64,25 @@ impl Record {
         if let Some(pid) = Pid::from_raw(self.pid)
             && start_time(self.pid) == self.pid_start
         {
-            // The process may have ended by now. Who waits for its end watches the lock.
+            // An error is ignored: the process may have ended. Callers that wait for its end watch the lock.
             let _ = rustix::process::kill_process(pid, signal);
         }
     }
 }
 
-/// Makes the folder, which only its owner can open.
+/// Creates the folder, which only its owner can open.
 ///
 /// # Errors
-/// It holds files, but none that a server makes: it is not ours.
+/// The folder has files, but none that a server creates. So it isn't ours.
 pub fn ensure_dir(dir: &Path) -> io::Result<()> {
     private_dir(dir)?;
-    // In this order: what another server makes meanwhile comes after its lock.
+    // In this order, since another server that starts meanwhile creates its lock before its other files.
     let holds_files = std::fs::read_dir(dir)?.next().is_some();
     let ours = [LOCK, START_LOCK, RECORD, "state.db"].iter().any(|name| dir.join(name).exists());
     if holds_files && !ours {
         return Err(io::Error::other("the folder holds other files: name an empty one, or a new one"));
     }
-    // A folder that was there may be open to others.
+    // A folder that existed before may be open to others.
     let metadata = std::fs::metadata(dir)?;
     if metadata.permissions().mode() & 0o077 != 0 {
         std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))?;
@@ -90,15 +90,16 @@ pub fn ensure_dir(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a folder below the server's, which only its owner can open, unless there is one.
+/// Creates a folder below the server's, which only its owner can open, unless it exists.
 ///
 /// # Errors
-/// It cannot be made.
+/// The folder can't be created.
 pub fn private_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
-/// Whether `lock` is still the folder's lock. It is not once the folder was deleted, even where there is a new one.
+/// Returns whether `lock` is still the folder's lock. It isn't after the folder was deleted, even if there is a new
+/// one.
 pub fn is_same(dir: &Path, lock: &File) -> bool {
     match (std::fs::metadata(dir.join(LOCK)), lock.metadata()) {
         (Ok(there), Ok(held)) => there.ino() == held.ino() && there.dev() == held.dev(),
@@ -130,13 +131,13 @@ pub fn lock_start(dir: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Whether a server holds the folder.
+/// Returns whether a server holds the folder.
 ///
 /// # Errors
 /// The lock file cannot be opened or locked.
 pub fn is_held(dir: &Path) -> io::Result<bool> {
     match OpenOptions::new().read(true).open(dir.join(LOCK)) {
-        // A shared lock, so that those who only look do not see each other's.
+        // A shared lock, so that several clients can look at the same time.
         Ok(file) => match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
             Ok(()) => Ok(false),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
@@ -156,10 +157,10 @@ pub fn start_time(pid: i32) -> Option<u64> {
     process::start_time(u32::try_from(pid).ok()?)
 }
 
-/// Returns which build the running executable is. It is cheap to compute, and differs after every link.
+/// Returns an id of the running executable's build. It is cheap to compute, and differs after every link.
 ///
 /// # Errors
-/// The executable cannot be looked at.
+/// The executable's metadata can't be read.
 pub fn build_id() -> io::Result<String> {
     let metadata = std::fs::metadata(std::env::current_exe()?)?;
     let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();

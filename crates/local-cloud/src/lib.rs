@@ -6,13 +6,13 @@
 //!                                       protocol, model    authority
 //! ```
 //!
-//! From the top down, each layer uses those below it and no other:
+//! Each layer uses only those below it in this list:
 //!
-//! 1. `lifecycle`: starts and stops a server, and finds one. `registry`: all services.
-//! 2. The services, each in its folder; the one list of them ends this file. One that needs another goes through a small trait of the lower one.
-//! 3. `dispatch`, `door`, `server`, `service`: how any request becomes a call.
-//! 4. `protocol`, `model`, `sigv4`, `authority`, `policy`: the wire, AWS's models, signatures, access.
-//! 5. `child`, `cloud`, `store`, `folder`, `support`, `call`: what is about no service.
+//! 1. `lifecycle` starts, stops and finds a server. `registry` has all services.
+//! 2. The services, each in its folder. The list of them ends this file. A service uses another by a small trait of it.
+//! 3. `dispatch`, `door`, `server`, `service`: how a request becomes a call of a handler.
+//! 4. `protocol`, `model`, `sigv4`, `authority`, `policy`: the wire protocols, AWS's models, signatures, access.
+//! 5. `child`, `cloud`, `store`, `folder`, `support`, `call`: what doesn't depend on any service.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The life of a server: it serves until it is stopped. Clients find, start, replace and stop it.
+//! Runs a server until it is stopped. Clients find, start, replace and stop it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -27,15 +27,15 @@ use crate::server::Server;
 use crate::store::OpenError;
 use crate::support::listen;
 
-/// The file that a server writes to that was started in the background.
+/// The log file of a server in the background.
 pub const LOG_FILE: &str = "cloud.log";
 
-/// How long requests under way may take when the server stops.
+/// How long a stopping server waits for requests that have begun.
 const DRAIN: Duration = Duration::from_secs(10);
-/// How long a client waits for a server to stop by itself, which first ends its requests and its children.
+/// How long a client waits until a server has stopped. The server first ends its requests and its children.
 const STOP: Duration = Duration::from_secs(45);
 
-/// Why a server does not serve, or could not be found, started or stopped.
+/// Why a server can't run, or couldn't be found, started or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("another process already serves the local cloud in {}", .0.display())]
@@ -57,7 +57,7 @@ fn io(dir: &Path) -> impl FnOnce(std::io::Error) -> Error {
     move |source| Error::Io { dir, source }
 }
 
-/// A server that runs, and the keys that its clients sign with.
+/// A running server, and the keys with which its clients sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Running {
     pub record: Record,
@@ -65,15 +65,15 @@ pub struct Running {
     pub keys: AccessKey,
 }
 
-/// Serves until SIGTERM or SIGINT, or until the cloud was empty and idle for `settings.idle_stop`. Once it listens, it
-/// writes its record to the folder and its endpoint as a line to standard output.
+/// Serves until SIGTERM or SIGINT, or until the cloud has had no resources and no requests for `settings.idle_stop`.
+/// Once it listens, it writes its record to the folder, and its endpoint as a line to standard output.
 ///
 /// # Errors
 /// [`Error::Held`] if another process serves this folder; [`Error::Open`] if the state cannot be opened.
 pub fn serve(settings: Settings) -> Result<(), Error> {
     let dir = settings.dir.clone();
     if settings.detached {
-        // Fails only for the leader of a process group, which a freshly started child is not.
+        // This fails only for the leader of a process group, which a new child isn't.
         let _ = rustix::process::setsid();
     }
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -91,8 +91,8 @@ pub fn serve(settings: Settings) -> Result<(), Error> {
     })
 }
 
-/// Serves inside another program, as [`serve`] does, until `stopped` ends or the cloud was empty and idle. Calls `listening`
-/// once it listens.
+/// Serves like [`serve`], but inside another program, until `stopped` ends or the cloud has had no resources and no
+/// requests for `settings.idle_stop`. Calls `listening` once it listens.
 ///
 /// # Errors
 /// As [`serve`].
@@ -104,7 +104,7 @@ pub async fn serve_until(
     let dir = settings.dir.clone();
     folder::ensure_dir(&dir).map_err(io(&dir))?;
     let Some(lock) = folder::try_lock(&dir).map_err(io(&dir))? else { return Err(Error::Held(dir)) };
-    // A server that was killed left its record behind.
+    // A server that was killed has left its record.
     Record::remove(&dir);
     let served = serve_held(settings, &lock, stopped, listening).await;
     Record::remove(&dir);
@@ -159,7 +159,7 @@ async fn serve_held(
         () = deleted(&dir, lock) => {}
         _ = &mut serving => {}
     }
-    // From now on, clients wait for the next server.
+    // From now on, clients don't find this server.
     Record::remove(&dir);
     let _ = stop.send(true);
     // Requests that take longer end with the process.
@@ -170,22 +170,22 @@ async fn serve_held(
     Ok(())
 }
 
-/// Returns once the folder was deleted or replaced by another: no client can find this server then, and its work would be
-/// lost.
+/// Returns once the folder was deleted or replaced by another. Then no client can find this server, and its work would
+/// be lost.
 async fn deleted(dir: &Path, lock: &File) {
     while folder::is_same(dir, lock) {
-        // Polled: watching the folder would need inotify for this alone.
+        // Polled, to avoid a dependency on inotify.
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 
-/// Prints the endpoint. That fails where the program that started the server is gone already, which does not matter.
+/// Prints the endpoint. An error is ignored: the program that started the server may have ended.
 fn announce(record: &Record) {
     let mut out = std::io::stdout();
     let _ = writeln!(out, "{}", record.endpoint()).and_then(|()| out.flush());
 }
 
-/// Remembers when the last request came or was answered.
+/// The time at which the last request came or was answered.
 #[derive(Clone)]
 struct Activity {
     start: Instant,
@@ -205,7 +205,7 @@ impl Activity {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Returns once the cloud is empty and no request has come for `limit`; never without a limit.
+    /// Returns once the cloud has no resources and no request has come for `limit`. Without a limit it never returns.
     async fn idle(&self, services: &[Box<dyn Served>], limit: Option<Duration>) {
         let Some(limit) = limit else { return std::future::pending().await };
         loop {
@@ -213,14 +213,14 @@ impl Activity {
             match limit.checked_sub(since) {
                 Some(rest) if !rest.is_zero() => tokio::time::sleep(rest).await,
                 _ if services.iter().all(|service| service.is_empty()) => return,
-                // Clients delete resources by requests, but a job ends without one.
+                // Looked at again after a while, since a job may end without a request.
                 _ => tokio::time::sleep(limit.max(Duration::from_secs(1))).await,
             }
         }
     }
 }
 
-/// Returns the server of a folder, whatever its build. None: none runs.
+/// Returns the server of a folder, whatever its build is. None: no server runs.
 ///
 /// # Errors
 /// The folder cannot be read.
@@ -228,19 +228,20 @@ pub fn find(dir: &Path) -> Result<Option<Running>, Error> {
     if !folder::is_held(dir).map_err(io(dir))? {
         return Ok(None);
     }
-    // A server that holds the folder without a record is starting or ending.
+    // A server that holds the folder and has no record is starting or ending.
     let Some(record) = Record::read(dir) else { return Ok(None) };
     let keys = AccessKey::read(dir).map_err(io(dir))?;
     Ok(Some(Running { record, keys }))
 }
 
-/// Returns the server of a folder. Starts it if none runs, and replaces one of another build.
+/// Returns the server of a folder. If none runs, it is started; one of another build is replaced.
 ///
-/// `command` is the program that calls [`serve`] for this folder (`opsml cloud serve --detached …`). Its standard streams are
-/// set here.
+/// `command` runs a program that calls [`serve`] for this folder (`opsml cloud serve --detached …`). This function sets
+/// its standard streams.
 ///
 /// # Errors
-/// [`Error::NotStarted`] with the end of the server's log; [`Error::NotStopped`] where the other one does not stop.
+/// [`Error::NotStarted`] with the end of the server's log; [`Error::NotStopped`] if the server of another build doesn't
+/// stop.
 pub fn start(dir: &Path, mut command: Command) -> Result<Running, Error> {
     folder::ensure_dir(dir).map_err(io(dir))?;
     let _one_at_a_time = folder::lock_start(dir).map_err(io(dir))?;
@@ -259,13 +260,13 @@ pub fn start(dir: &Path, mut command: Command) -> Result<Running, Error> {
     let log_start = log.metadata().map_err(io(dir))?.len();
     command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     let mut child = command.spawn().map_err(io(dir))?;
-    // The server prints a line once it listens. If its output ends without one, it has failed.
+    // The server prints a line once it listens. If its output ends without a line, it has failed.
     let mut lines = child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines());
     let listens = lines.any(|line| line.is_ok_and(|line| line.contains("http://127.0.0.1:")));
     match find(dir)? {
         Some(running) if listens => Ok(running),
         _ => {
-            // A process that closed its output without that line is ending, or is no server.
+            // A process that closed its output without that line is ending, or isn't a server.
             let _ = child.kill();
             let _ = child.wait();
             Err(Error::NotStarted { dir: dir.to_owned(), tail: log_tail(dir, log_start) })
@@ -273,8 +274,9 @@ pub fn start(dir: &Path, mut command: Command) -> Result<Running, Error> {
     }
 }
 
-/// Whether a server takes requests. One that was killed a moment ago still holds its lock, and even its port, until the
-/// kernel has ended all of its threads, and closes every connection. A server that is only slow counts as one that answers.
+/// Returns whether a server accepts requests. One that was just killed holds its lock, and even its port, until the
+/// kernel has ended all its threads; but its connections are closed at once. A server that is only slow counts as
+/// answering.
 fn answers(port: u16) -> bool {
     let ask = || -> std::io::Result<bool> {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
@@ -285,7 +287,7 @@ fn answers(port: u16) -> bool {
     ask().unwrap_or_else(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
 }
 
-/// Stops the server of a folder, and returns whether one ran. Its state stays.
+/// Stops the server of a folder, and returns whether there was one. Its state stays.
 ///
 /// # Errors
 /// [`Error::NotStopped`].
@@ -319,7 +321,8 @@ fn stop_held(dir: &Path) -> Result<bool, Error> {
     Err(Error::NotStopped { dir: dir.to_owned(), pid: record.pid })
 }
 
-/// Polls until `done`, since no event says that another process has released its lock. Returns false after `patience`.
+/// Polls until `done` returns true, since there is no event for another process's release of its lock. Returns false
+/// after `patience`.
 fn wait_until(patience: Duration, mut done: impl FnMut() -> std::io::Result<bool>) -> std::io::Result<bool> {
     let deadline = Instant::now() + patience;
     while !done()? {
@@ -331,7 +334,7 @@ fn wait_until(patience: Duration, mut done: impl FnMut() -> std::io::Result<bool
     Ok(true)
 }
 
-/// Returns what the log says from `start` on; at most its last two thousand bytes.
+/// Returns the log from the byte `start` on, but at most its last two thousand bytes.
 fn log_tail(dir: &Path, start: u64) -> String {
     let read = || -> std::io::Result<String> {
         let mut file = File::open(dir.join(LOG_FILE))?;

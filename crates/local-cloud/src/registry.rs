@@ -1,4 +1,4 @@
-//! All services of a cloud, and the macro that writes the one list of them, which stands in `lib.rs`.
+//! All services of a cloud, and the macro for the list of them in `lib.rs`.
 
 use std::sync::Arc;
 
@@ -9,18 +9,18 @@ use crate::dispatch::Served;
 pub struct Services {
     /// Decides what callers may do.
     pub authority: Arc<dyn Authority>,
-    /// In the order in which they start; they stop in reverse.
+    /// In the order in which they start. They stop in reverse order.
     pub list: Arc<[Box<dyn Served>]>,
 }
 
-/// Declares the module of each service, and opens the services in the order of the list. A service is opened with the cloud,
-/// the keys of the first user, and the services above it in the list.
+/// Declares the module of each service, and opens the services in the order of the list. A service is opened with the
+/// cloud, the keys of the first user, and the services above it in the list.
 macro_rules! services {
     (|$cloud:ident, $keys:ident| authority: $authority:ident, $($module:ident: $service:expr,)*) => {
         $(pub mod $module;)*
 
         impl registry::Services {
-            /// Opens every service on the cloud's state, which holds the keys of the first user from then on.
+            /// Opens every service on the cloud's state, and stores the keys of the first user there.
             ///
             /// # Errors
             /// The state cannot be read or written.

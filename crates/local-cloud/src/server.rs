@@ -1,4 +1,4 @@
-//! HTTP: finds the service of each request and verifies its signature.
+//! The HTTP server: passes each request to its service.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::protocol::Protocol;
 use crate::sigv4::Authorization;
 use crate::support::{id, listen};
 
-/// Bytes of the body of a request to a service that the local cloud lacks.
+/// The greatest size of a request's body to a service that the local cloud lacks, in bytes.
 const LIMIT: usize = 1 << 20;
 
 /// Answers all requests.
@@ -25,7 +25,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Makes a server of these services, whose keys `authority` knows.
+    /// Returns a server of these services. `authority` has the keys.
     pub fn new(cloud: &Cloud, authority: Arc<dyn Authority>, services: Arc<[Box<dyn Served>]>) -> Self {
         Self { door: Door { authority, region: cloud.region.clone() }, services }
     }
@@ -33,7 +33,7 @@ impl Server {
     /// Answers one request.
     pub async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let request_id = id::uuid();
-        // A page in a browser may reach loopback under a name of its own (DNS rebinding).
+        // A web page in a browser may reach loopback under a host name of its own (DNS rebinding).
         if !listen::names_loopback(request.headers()) {
             let error =
                 AwsError::new(403, "AccessDenied", "The Host header must name the loopback interface.");
@@ -51,7 +51,8 @@ impl Server {
         service.answer(Request::from_parts(parts, body), &self.door).await
     }
 
-    /// Refuses a service that the local cloud lacks in the protocol that the request came in, once its signature holds.
+    /// Refuses a request to a service that the local cloud lacks, in the request's protocol, after its signature was
+    /// verified.
     async fn unknown(&self, name: &str, parts: Parts, body: Body) -> Response<Body> {
         let protocol = if is_form(&parts) { Protocol::Query } else { Protocol::Json };
         let path = parts.uri.path().to_owned();
@@ -66,7 +67,7 @@ impl Server {
     }
 }
 
-/// Returns the service whose answer a request without a readable signature gets.
+/// Returns the service that answers a request without a readable signature.
 fn unsigned_service(request: &Parts) -> &'static str {
     if request.headers.contains_key("x-amz-target") || request.uri.path().starts_with("/endpoints/") {
         "sagemaker"

@@ -1,8 +1,8 @@
-//! What a service is: its names, its model, its table of operations, its start and its stop.
+//! The trait of services: names, model, table of operations, start and stop.
 //!
-//! An operation is a row: its name, the access that it needs, its handler. The dispatcher decodes a request, checks it
-//! against the model, authorises that access, and only then calls the handler. What else a handler must be allowed
-//! (`iam:PassRole`, an action that the request implies) it asks by itself.
+//! An operation is a row of the table: its name, the access that it needs, its handler. The dispatcher decodes a
+//! request, checks it against the model, checks that access, and only then calls the handler. Handlers check further
+//! access (`iam:PassRole`, an action that the request implies) themselves.
 
 use std::sync::Arc;
 
@@ -17,45 +17,46 @@ use crate::call::{AwsError, Call, Reply};
 use crate::model::Model;
 use crate::policy::Context;
 
-/// A service of AWS's, as the dispatcher and the server's start and stop see it.
+/// An AWS service, as the dispatcher and the server use it.
 pub trait Service: Send + Sync + Sized + 'static {
     /// The name that requests are signed for: `sagemaker`, `monitoring`.
     const NAME: &'static str;
     /// The name in messages: `SageMaker`, `CloudWatch`.
     const TITLE: &'static str;
-    /// What its actions begin with in policies. AWS has another one than the name for a few: `cloudwatch`.
+    /// The prefix of its actions in policies. For a few services it differs from the name: `cloudwatch`.
     const PREFIX: &'static str = Self::NAME;
-    /// Bytes of a request's body; more is refused unread.
+    /// The greatest size of a request's body, in bytes. A longer body is refused without reading it.
     const BODY_LIMIT: usize = 32 << 20;
 
-    /// The shapes of its operations and how they look on the wire.
+    /// Returns its model: the shapes of its operations, and their form on the wire.
     fn model() -> &'static Model;
 
-    /// All that it answers.
+    /// Returns the table of its operations.
     fn operations() -> &'static [Operation<Self>];
 
-    /// An access error in the service's own words.
+    /// Returns an access error in the service's own words.
     fn denied(error: AwsError) -> AwsError {
         error
     }
 
-    /// Takes up, at the server's start, what outlived the last one.
+    /// Continues, when the server starts, what the last one left unfinished.
     fn start(self: &Arc<Self>) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
 
-    /// Ends, at the server's stop, what runs.
+    /// Ends everything that runs when the server stops.
     fn stop(self: &Arc<Self>) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
 
-    /// Whether nothing is left that an idle server must stay up for. In doubt there is something.
+    /// Returns whether the service has no resources, so that an idle server may stop. If that can't be read, it returns
+    /// false.
     fn is_empty(&self) -> bool {
         true
     }
 }
 
-/// One operation under way: the service, and what was asked of it.
+/// A request to a service.
 pub struct Request<'a, S> {
     pub service: &'a Arc<S>,
     pub call: &'a Call,
@@ -70,37 +71,37 @@ impl<S> Clone for Request<'_, S> {
 impl<S> Copy for Request<'_, S> {}
 
 impl<'a, S> Request<'a, S> {
-    /// The input in the shape of AWS's model.
+    /// Returns the input, in the shape of AWS's model.
     pub fn input(&self) -> &'a Value {
         &self.call.input
     }
 
-    /// A text member; empty where it is absent.
+    /// Returns a text member. It is empty if the member is absent.
     pub fn text(&self, member: &str) -> &'a str {
         self.optional(member).unwrap_or_default()
     }
 
-    /// A text member; None where it is absent.
+    /// Returns a text member. None: it is absent.
     pub fn optional(&self, member: &str) -> Option<&'a str> {
         self.call.input[member].as_str()
     }
 
-    /// A boolean member; false where it is absent.
+    /// Returns a boolean member. It is false if the member is absent.
     pub fn flag(&self, member: &str) -> bool {
         self.call.input[member].as_bool().unwrap_or(false)
     }
 
-    /// A list; empty where it is absent.
+    /// Returns a list. It is empty if the member is absent.
     pub fn items(&self, member: &str) -> &'a [Value] {
         self.call.input[member].as_array().map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// A list of texts; empty where it is absent.
+    /// Returns a list of texts. It is empty if the member is absent.
     pub fn texts(&self, member: &str) -> Vec<&'a str> {
         self.items(member).iter().filter_map(Value::as_str).collect()
     }
 
-    /// The whole input as the operation's type.
+    /// Returns the whole input as the operation's type.
     ///
     /// # Errors
     /// `ValidationException`: it doesn't fit.
@@ -110,35 +111,36 @@ impl<'a, S> Request<'a, S> {
 }
 
 impl<S: Service> Request<'_, S> {
-    /// The operation's own action on a resource, an ARN or `*`.
+    /// Returns the access of the operation's own action on a resource, an ARN or `*`.
     pub fn on(&self, resource: impl Into<String>) -> Access {
         Access::new(format!("{}:{}", S::PREFIX, self.call.operation), resource)
     }
 
-    /// The operation's own action on a resource, with condition keys.
+    /// Returns the access of the operation's own action on a resource, with condition keys.
     pub fn on_with(&self, resource: impl Into<String>, context: Context) -> Access {
         self.on(resource).with(context)
     }
 
-    /// The answer to what an operation lacks here: `what` is a member, a value or a combination of them.
+    /// Returns the error for a part of an operation that isn't supported. `what` is a member, a value or a combination
+    /// of them.
     pub fn unsupported(&self, what: &str) -> AwsError {
         AwsError::unsupported(S::TITLE, what)
     }
 }
 
-/// What an operation needs to be allowed. It reads what it must to name the resources, and changes nothing.
+/// Returns the access that an operation needs. It may read the state to name the resources, and changes nothing.
 pub type Needs<S> = fn(&Request<'_, S>) -> Result<Vec<Access>, AwsError>;
 
-/// What answers with an HTTP response of its own.
+/// A handler that returns an HTTP response.
 pub type Raw<S> = for<'a> fn(Request<'a, S>) -> BoxFuture<'a, Result<Response<Bytes>, AwsError>>;
 
-/// What answers an operation.
+/// The handler of an operation.
 pub enum Handler<S: 'static> {
-    /// At once.
+    /// It answers at once.
     Now(fn(&Request<'_, S>) -> Reply),
-    /// After a wait.
+    /// It is asynchronous.
     Later(for<'a> fn(Request<'a, S>) -> BoxFuture<'a, Reply>),
-    /// With an HTTP response of its own, as the operations do whose output is a stream of bytes.
+    /// It returns an HTTP response, for operations whose output is a stream of bytes.
     Raw(Raw<S>),
 }
 
@@ -146,18 +148,19 @@ pub enum Handler<S: 'static> {
 pub struct Operation<S: 'static> {
     /// As in AWS's model: `CreateTrainingJob`.
     pub name: &'static str,
-    /// None: no policy can deny it, or the handler asks for a decision in which a trust policy has its say.
+    /// None: no policy can deny the operation, or the handler itself asks for a decision, which depends on a trust
+    /// policy.
     pub needs: Option<Needs<S>>,
     pub handler: Handler<S>,
 }
 
 impl<S> Operation<S> {
-    /// An operation that is answered at once.
+    /// Returns a row with a handler that answers at once.
     pub const fn new(name: &'static str, needs: Needs<S>, handler: fn(&Request<'_, S>) -> Reply) -> Self {
         Self { name, needs: Some(needs), handler: Handler::Now(handler) }
     }
 
-    /// An operation that is answered after a wait.
+    /// Returns a row with an asynchronous handler.
     pub const fn later(
         name: &'static str,
         needs: Needs<S>,
@@ -166,24 +169,25 @@ impl<S> Operation<S> {
         Self { name, needs: Some(needs), handler: Handler::Later(handler) }
     }
 
-    /// An operation that answers with an HTTP response of its own.
+    /// Returns a row with a handler that returns an HTTP response.
     pub const fn raw(name: &'static str, needs: Needs<S>, handler: Raw<S>) -> Self {
         Self { name, needs: Some(needs), handler: Handler::Raw(handler) }
     }
 
-    /// An operation that the trust policy of a role decides together with the caller's own: the handler asks
-    /// [`Authority::assume_role_as`](crate::authority::Authority::assume_role_as). AWS has one that we answer: STS's AssumeRole.
+    /// Returns a row of an operation that is decided by a role's trust policy together with the caller's own policies:
+    /// its handler calls [`Authority::assume_role_as`](crate::authority::Authority::assume_role_as). The only one here
+    /// is STS's AssumeRole.
     pub const fn by_trust(name: &'static str, handler: fn(&Request<'_, S>) -> Reply) -> Self {
         Self { name, needs: None, handler: Handler::Now(handler) }
     }
 
-    /// An operation that no policy can deny. AWS has one: STS's GetCallerIdentity.
+    /// Returns a row of an operation that no policy can deny. AWS has one: STS's GetCallerIdentity.
     pub const fn undeniable(name: &'static str, handler: fn(&Request<'_, S>) -> Reply) -> Self {
         Self { name, needs: None, handler: Handler::Now(handler) }
     }
 }
 
-/// What an operation on no particular resource needs: its action on `*`.
+/// Returns the access that an operation without a particular resource needs: its action on `*`.
 ///
 /// # Errors
 /// None.

@@ -1,9 +1,9 @@
 //! Verifies AWS Signature Version 4, in the Authorization header or in the query of a presigned URL.
 //!
-//! The rules: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>. AWS's own signer
-//! (`aws-sigv4`) signs the received request again, and the two signatures are compared. It verifies nothing, so what a
-//! request says of its signature is read and judged here. S3's requests are verified by s3s, whose signatures reach into
-//! the body.
+//! The rules: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>. AWS's own
+//! signer (`aws-sigv4`) signs the received request again, and the two signatures are compared. The signer verifies
+//! nothing, so the signature's parameters in a request are read and checked here. S3's requests are verified by s3s,
+//! since their bodies have signatures too.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -24,10 +24,10 @@ use crate::protocol::Protocol;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// How far a request's clock may be off, as on AWS.
+/// The greatest difference between the request's clock and ours, as on AWS.
 const SKEW: SignedDuration = SignedDuration::from_mins(15);
 
-/// The parameters of a presigned URL that the signer writes by itself.
+/// The parameters of a presigned URL that the signer adds itself.
 const WRITTEN: [&str; 6] = [
     "X-Amz-Algorithm",
     "X-Amz-Credential",
@@ -37,24 +37,24 @@ const WRITTEN: [&str; 6] = [
     "X-Amz-Signature",
 ];
 
-/// The longest URI, in bytes, that the signer takes: it panics at 65535.
+/// The longest URI for the signer, in bytes. It panics at 65535.
 const LONGEST_URI: usize = 65_000;
 
-/// Why a signature does not hold; the codes differ by protocol.
+/// Why a signature isn't valid. The error codes differ by protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignatureError {
     Missing,
-    /// Not to be understood; the message says what is wrong.
+    /// It can't be read. The message says why.
     Incomplete(String),
     UnknownKey,
     ExpiredToken,
-    /// The clock is off by more than 15 minutes, or a presigned URL has had its time.
+    /// The clock differs by more than 15 minutes, or a presigned URL has expired.
     Time(String),
     Mismatch(String),
 }
 
 impl SignatureError {
-    /// In the words of a protocol's services.
+    /// Returns the error with the code and message of a protocol.
     pub fn worded(self, protocol: Protocol) -> AwsError {
         match protocol {
             Protocol::Json | Protocol::RestJson => self.json(),
@@ -63,7 +63,7 @@ impl SignatureError {
         }
     }
 
-    /// As the awsJson and restJson services word it.
+    /// Returns the error of awsJson and restJson services.
     fn json(self) -> AwsError {
         let (code, message) = match self {
             Self::Missing => {
@@ -77,7 +77,7 @@ impl SignatureError {
         AwsError::new(400, code, message)
     }
 
-    /// As the awsQuery services word it.
+    /// Returns the error of awsQuery services.
     fn query(self) -> AwsError {
         let (status, code, message) = match self {
             Self::Missing => {
@@ -91,7 +91,7 @@ impl SignatureError {
         AwsError::new(status, code, message)
     }
 
-    /// As EC2 words it, which tells no reason.
+    /// Returns EC2's error, which has no reason.
     fn ec2(self) -> AwsError {
         match self {
             Self::ExpiredToken => AwsError::new(400, "RequestExpired", "Request has expired."),
@@ -114,7 +114,7 @@ fn mismatch() -> SignatureError {
     SignatureError::Mismatch(MISMATCH.to_owned())
 }
 
-/// What a request says of its signature, before any of it is believed.
+/// The signature's parameters in a request, not verified yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorization {
     pub access_key_id: String,
@@ -127,12 +127,12 @@ pub struct Authorization {
     /// `20150830T123600Z`.
     timestamp: String,
     session_token: Option<String>,
-    /// Seconds; a presigned URL's.
+    /// How long a presigned URL is valid, in seconds.
     expires: Option<u64>,
 }
 
 impl Authorization {
-    /// None: the request is not signed.
+    /// Reads a request's signature. None: it isn't signed.
     pub fn find(request: &Parts) -> Result<Option<Self>, SignatureError> {
         let query = request.uri.query().unwrap_or_default();
         if let Some(header) = request.headers.get("authorization") {
@@ -229,7 +229,7 @@ impl Authorization {
         })
     }
 
-    /// Verifies key, token, time, body and signature of `request`.
+    /// Verifies the key, the token, the time, the body and the signature of `request`.
     pub fn verify(
         &self,
         request: &Parts,
@@ -289,7 +289,7 @@ impl Authorization {
         Ok(time)
     }
 
-    /// Whether the headers are signed that must be.
+    /// Checks that all headers that must be signed are.
     fn check_headers(&self, request: &Parts) -> Result<(), SignatureError> {
         let signed = |name: &str| self.signed_headers.iter().any(|each| each == name);
         if !signed("host") {
@@ -297,8 +297,8 @@ impl Authorization {
                 "'Host' must be a 'SignedHeader' in the AWS Authorization.".into(),
             ));
         }
-        // What names the operation must not be changed on the way. The token is compared by itself, and some
-        // services want it added after signing.
+        // Headers that name the operation must not be changed on the way. The token needn't be signed: it is compared
+        // separately, and for some services clients add it after signing.
         let mut names = request.headers.keys().map(HeaderName::as_str);
         let unsigned =
             |name: &&str| name.starts_with("x-amz-") && *name != "x-amz-security-token" && !signed(name);
@@ -309,7 +309,7 @@ impl Authorization {
         Ok(())
     }
 
-    /// Returns the signature that `secret` gives to this request; None where the signer can't take the request.
+    /// Returns the signature of this request with `secret`. None: the signer can't handle the request.
     fn expected(&self, request: &Parts, body_hash: String, secret: &str, time: Timestamp) -> Option<String> {
         let mut headers = Vec::new();
         for name in &self.signed_headers {
@@ -317,13 +317,13 @@ impl Authorization {
             for value in request.headers.get_all(name) {
                 headers.push((name.as_str(), std::str::from_utf8(value.as_bytes()).ok()?));
             }
-            // A header may be signed that isn't there.
+            // The signed headers may name one that isn't in the request.
             if headers.len() == before {
                 headers.push((name.as_str(), ""));
             }
         }
         let (path, query) = (request.uri.path(), self.signed_query(request));
-        // Encoding makes three bytes of one.
+        // Encoding can turn one byte into three.
         if path.len() + 3 * query.len() > LONGEST_URI {
             return None;
         }
@@ -336,7 +336,7 @@ impl Authorization {
             settings.signature_location = SignatureLocation::QueryParams;
             settings.expires_in = Some(Duration::from_secs(seconds));
         }
-        // The signer adds no token: one that the client signed is among the headers or in the query.
+        // The signer must add no token: if the client has signed one, it is among the headers or in the query.
         let identity = Credentials::new(&self.access_key_id, secret, None, None, "local-cloud").into();
         let params = SigningParams::builder()
             .identity(&identity)
@@ -350,7 +350,8 @@ impl Authorization {
         Some(sign(signable, &params).ok()?.into_parts().1)
     }
 
-    /// Returns the query without what the signer adds. A second parameter of one name stays, and breaks the signature.
+    /// Returns the query without the parameters that the signer adds. If one occurs twice, the second stays, and the
+    /// signature doesn't match.
     fn signed_query(&self, request: &Parts) -> String {
         let mut left = if self.expires.is_some() { WRITTEN.to_vec() } else { Vec::new() };
         let kept = |pair: &&str| {
@@ -359,7 +360,7 @@ impl Authorization {
             !pair.is_empty() && written.map(|i| left.remove(i)).is_none()
         };
         let pairs = request.uri.query().unwrap_or_default().split('&');
-        // A plus, which the signer would take for a space.
+        // The signer would treat a plus as a space.
         pairs.filter(kept).collect::<Vec<_>>().join("&").replace('+', "%2B")
     }
 }
@@ -372,7 +373,7 @@ fn same(left: &str, right: &str) -> bool {
     left.as_bytes().ct_eq(right.as_bytes()).into()
 }
 
-/// The parameters of a query, decoded; a `+` is a plus.
+/// Returns the parameters of a query, decoded. A `+` stays a plus.
 fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -1,7 +1,7 @@
-//! The cloud's state in one SQLite file: a small table of typed items, and the tables of IAM's decisions, the logs and S3.
+//! The cloud's state in one SQLite file: a table of typed items, and the tables of IAM's decisions, the logs and S3.
 //!
-//! A commit survives the death of the process (WAL), but not the loss of power: `synchronous=NORMAL` flushes at checkpoints
-//! only. That is enough for a cloud whose resources end with the machine.
+//! A commit survives the death of the process (WAL). It may not survive a power failure: `synchronous=NORMAL` flushes
+//! only at checkpoints. That is enough for a cloud whose resources end with the machine.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::call::AwsError;
 use crate::support::lock::locked;
 
-/// The format of the file; it is kept in SQLite's `user_version`.
+/// The format of the file, which is in SQLite's `user_version`.
 const FORMAT: i64 = 1;
 
 const TABLES: &str = "
@@ -64,14 +64,14 @@ pub enum OpenError {
     Sqlite { path: PathBuf, source: rusqlite::Error },
 }
 
-/// Clones share one connection. Every call is one short transaction.
+/// The state file. Clones share one connection. Every call is one short transaction.
 #[derive(Clone, Debug)]
 pub struct Store {
     connection: Arc<Mutex<Connection>>,
 }
 
 impl Store {
-    /// Opens the file, and creates it where it is missing.
+    /// Opens the file. Creates it if it is missing.
     ///
     /// # Errors
     /// The file cannot be opened, or a newer opsml wrote it.
@@ -85,7 +85,7 @@ impl Store {
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
     }
 
-    /// Writes an item, and replaces the one of that name.
+    /// Writes an item. It replaces the item of the same name.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -98,7 +98,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes an item unless the name is taken. Returns whether it wrote.
+    /// Writes an item, unless there is one of the same name. Returns whether it was written.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -114,7 +114,7 @@ impl Store {
     /// Returns an item.
     ///
     /// # Errors
-    /// The file cannot be read, or the item is no `T`.
+    /// The file can't be read, or the item isn't a `T`.
     pub fn get<T: DeserializeOwned>(&self, kind: &str, name: &str) -> Result<Option<T>, AwsError> {
         let found: Option<String> = self.with(|c| select(c, kind, name))?;
         found.map(|json| from_json(kind, name, &json)).transpose()
@@ -123,7 +123,7 @@ impl Store {
     /// Returns all items of a kind, by name.
     ///
     /// # Errors
-    /// The file cannot be read, or an item is no `T`.
+    /// The file can't be read, or an item isn't a `T`.
     pub fn list<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<(String, T)>, AwsError> {
         let rows: Vec<(String, String)> = self.with(|c| {
             c.prepare_cached("SELECT name, value FROM item WHERE kind = ?1 ORDER BY name")?
@@ -138,11 +138,11 @@ impl Store {
             .collect()
     }
 
-    /// Reads, changes and writes an item in one step, and returns what `change` returns. None: the item does not exist. The
-    /// store is locked while `change` runs, so `change` must not use it.
+    /// Reads, changes and writes an item in one transaction, and returns what `change` returns. None: the item doesn't
+    /// exist. The store is locked while `change` runs, so `change` must not use it.
     ///
     /// # Errors
-    /// That of `change`, which leaves the item as it was; the file cannot be read or written.
+    /// The error of `change`, after which the item is as it was; the file can't be read or written.
     pub fn update<T, R>(
         &self,
         kind: &str,
@@ -200,7 +200,7 @@ impl Store {
     }
 }
 
-/// Sets the connection up, and returns the file's format. A newer file stays untouched.
+/// Sets up the connection, and returns the file's format. A newer file isn't changed.
 fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if found > FORMAT {
@@ -226,7 +226,7 @@ fn select(connection: &Connection, kind: &str, name: &str) -> rusqlite::Result<O
         .optional()
 }
 
-/// The answer where the file cannot be used, as on a full disk. The state stays as it was.
+/// Returns the error if the file can't be used, as on a full disk. The state is as it was.
 fn failed(error: rusqlite::Error) -> AwsError {
     AwsError::internal(format!("the local cloud could not use its state file: {error}"))
 }
@@ -253,7 +253,7 @@ mod tests {
         assert!(store.insert("role", "a", &1).unwrap());
         assert!(!store.insert("role", "a", &9).unwrap());
         assert_eq!(store.update("role", "b", |n: &mut i64| Ok(std::mem::replace(n, 3))).unwrap(), Some(2));
-        // A forgotten handle is not closed, as if the process were killed.
+        // As if the process were killed: a forgotten handle isn't closed.
         std::mem::forget(store);
 
         let store = Store::open(&path).unwrap();

@@ -1,4 +1,4 @@
-//! Scaling activities: what was done to a target, why, and how it ended, in AWS's words.
+//! Scaling activities: how the capacity of a target was changed, why, and how that ended, in AWS's words.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ struct Activity {
     from: u64,
     to: u64,
     cause: String,
-    /// The policy whose cooldown this begins.
+    /// The policy whose cooldown begins with this activity.
     policy: Option<String>,
     start_ms: i64,
     end_ms: Option<i64>,
@@ -45,7 +45,7 @@ enum Status {
 #[derive(Clone, Debug)]
 pub struct Cause {
     pub words: String,
-    /// The policy that decided, by its name in the store.
+    /// The policy that caused the change, by its name in the store.
     pub policy: Option<String>,
 }
 
@@ -68,7 +68,7 @@ pub fn begin(service: &Arc<Scaling>, key: &Key, from: u64, to: u64, cause: Cause
     };
     match service.scaled()?.set_capacity(&key.endpoint, to) {
         Ok(change) => {
-            // It is stored before the change can be over.
+            // It is stored before the change can have ended.
             service.cloud.store.put(STORE, &activity.name(), &activity)?;
             finish_later(service, activity, change);
         }
@@ -90,7 +90,7 @@ pub fn begin(service: &Arc<Scaling>, key: &Key, from: u64, to: u64, cause: Cause
 fn finish_later(service: &Arc<Scaling>, activity: Activity, change: Change) {
     let service = Arc::clone(service);
     tokio::spawn(async move {
-        // What the server leaves unfinished when it stops, the next one finishes.
+        // If the server stops first, the next one finishes the activity.
         if let Ok(outcome) = change.await {
             finish(&service, activity, outcome);
         }
@@ -101,7 +101,7 @@ fn finish(service: &Scaling, mut activity: Activity, outcome: Result<(), String>
     let fulfilled = outcome.is_ok();
     activity.end(outcome);
     if let (true, Some(id), Some(end_ms)) = (fulfilled, &activity.policy, activity.end_ms) {
-        // Where the disk is full, the activity stays in progress until the next start.
+        // If the disk is full, the activity stays in progress until the next start.
         let _ = service.remember(id, |memory| memory.scaled(activity.from, activity.to, end_ms));
     }
     let _ = service.cloud.store.put(STORE, &activity.name(), &activity);
@@ -174,7 +174,7 @@ pub fn describe(request: &Request<'_>) -> Reply {
     request.page("ScalingActivities", asked.map(|activity| activity.describe(&details)).collect())
 }
 
-/// Says how fast time passes for the control loop.
+/// Returns the activity's `Details`, which say how fast time passes for the control loop.
 fn details(speedup: u32) -> String {
     let period = 60.0 / f64::from(speedup);
     match speedup {

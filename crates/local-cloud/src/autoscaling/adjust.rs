@@ -1,4 +1,4 @@
-//! Brings a capacity into a target's range.
+//! Changes a capacity that is outside of its target's range.
 
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use super::service::Scaling;
 use super::target::{STORE, Target};
 use crate::call::AwsError;
 
-/// Brings a target whose range was changed into it, as soon as its endpoint can be updated.
+/// Changes the capacity of a target whose range was changed so that it is in the range, once its endpoint can be
+/// updated.
 pub fn adjust(service: &Arc<Scaling>, key: &Key) -> Result<(), AwsError> {
     let Some(target) = service.target(key)? else { return Ok(()) };
     let Some(words) = target.adjust else { return Ok(()) };

@@ -1,5 +1,5 @@
-//! The control loop: at the end of each period it has the metrics written, evaluates the alarms, and scales as target tracking
-//! decides.
+//! The control loop: at the end of each period it writes the metrics, evaluates the alarms, and scales as target
+//! tracking decides.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -25,14 +25,15 @@ async fn run(service: Weak<Scaling>, period: i64) {
         let rest = period - now_ms().rem_euclid(period);
         tokio::time::sleep(Duration::from_millis(rest.unsigned_abs())).await;
         let Some(service) = service.upgrade() else { return };
-        // The clock may have been set, or a turn may have taken longer than a period: the last one that is over counts.
+        // The clock may have been set, or a turn may have taken longer than a period: the last period that has ended
+        // counts.
         let now = now_ms();
-        // What fails, on a full disk, is done at the end of the next period.
+        // What fails, as on a full disk, is done at the end of the next period.
         let _ = turn(&service, now - now.rem_euclid(period), period);
     }
 }
 
-/// At the end of a period.
+/// Does the loop's work at the end of a period.
 fn turn(service: &Arc<Scaling>, end_ms: i64, period: i64) -> Result<(), AwsError> {
     for key in service.targets()?.iter().filter_map(|(resource, _)| Key::parse(resource)) {
         report_idle(service, &key, end_ms - period, end_ms)?;
@@ -43,7 +44,7 @@ fn turn(service: &Arc<Scaling>, end_ms: i64, period: i64) -> Result<(), AwsError
     triggered.iter().try_for_each(|triggered| act(service, triggered))
 }
 
-/// A target without a request in a period needs metrics of zero, so that it can be scaled in.
+/// Writes metrics of zero for a target that had no request in a period, so that it can be scaled in.
 fn report_idle(service: &Scaling, key: &Key, start_ms: i64, end_ms: i64) -> Result<(), AwsError> {
     if service.variant(key)?.is_some() && !service.alarms.has_data(&key.metric(), start_ms, end_ms)? {
         service.scaled()?.report_idle(&key.endpoint, &key.variant, start_ms);
@@ -51,7 +52,7 @@ fn report_idle(service: &Scaling, key: &Key, start_ms: i64, end_ms: i64) -> Resu
     Ok(())
 }
 
-/// Scales as a policy says whose alarm is in ALARM.
+/// Scales by a policy whose alarm is in ALARM.
 fn act(service: &Arc<Scaling>, triggered: &Triggered) -> Result<(), AwsError> {
     let policies = service.policies()?;
     let Some(policy) = policies.into_iter().find(|policy| policy.arn == triggered.action) else {
@@ -64,7 +65,7 @@ fn act(service: &Arc<Scaling>, triggered: &Triggered) -> Result<(), AwsError> {
         Direction::Out => target.suspended.dynamic_scaling_out_suspended,
         Direction::In => target.suspended.dynamic_scaling_in_suspended,
     };
-    // An endpoint that is Updating has an activity in progress, or somebody else's change.
+    // An endpoint that is Updating is being changed already, by an activity or by a user.
     let Some(variant) = service.variant(&key)?.filter(|variant| variant.in_service && !suspended) else {
         return Ok(());
     };
@@ -77,7 +78,7 @@ fn act(service: &Arc<Scaling>, triggered: &Triggered) -> Result<(), AwsError> {
     activity::begin(service, &key, variant.desired, to, Cause { words, policy: Some(policy.id()) })
 }
 
-/// Returns a policy's settings with the cooldowns as long as they are here.
+/// Returns a policy's settings with the cooldowns shortened by the control loop's speedup.
 fn faster(service: &Scaling, policy: &Policy) -> Settings {
     let settings = policy.settings();
     Settings {

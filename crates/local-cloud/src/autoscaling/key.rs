@@ -1,4 +1,4 @@
-//! What an operation is about: the service, the dimension, and the variant of an endpoint.
+//! Reads what an operation is about: the service, the dimension, and the variant of an endpoint.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// Reads `endpoint/NAME/variant/VARIANT`. None: it is none.
+    /// Reads `endpoint/NAME/variant/VARIANT`. None: the text has another form.
     pub fn parse(resource: &str) -> Option<Self> {
         match resource.split('/').collect::<Vec<_>>().as_slice() {
             ["endpoint", endpoint, "variant", variant] if !endpoint.is_empty() && !variant.is_empty() => {
@@ -43,7 +43,7 @@ impl Key {
         Series::new("AWS/SageMaker", "InvocationsPerInstance", &dimensions, "")
     }
 
-    /// Returns AWS's error for something that this variant does not have: `what` it lacks, and `more` that identifies it.
+    /// Returns AWS's error for something that this variant lacks. `what` is its kind, and `more` identifies it.
     pub fn missing(&self, what: &str, more: &str) -> AwsError {
         let message = format!(
             "No {what} for service namespace: {SERVICE}, resource ID: {}, scalable dimension: {DIMENSION}{more}",
@@ -54,19 +54,19 @@ impl Key {
 }
 
 impl Scaling {
-    /// Returns a variant as it is now; None where there is none.
+    /// Returns a variant as it is now. None: it doesn't exist.
     pub(super) fn variant(&self, key: &Key) -> Result<Option<Variant>, AwsError> {
         self.scaled()?.variant(&key.endpoint, &key.variant)
     }
 }
 
-/// The three members that name a target in every answer.
+/// Returns the three members that name a target in every answer.
 pub fn named(resource: &str) -> Value {
     json!({"ServiceNamespace": SERVICE, "ResourceId": resource, "ScalableDimension": DIMENSION})
 }
 
 impl Request<'_> {
-    /// Refuses other services and dimensions than those that can be scaled here.
+    /// Refuses services and dimensions that can't be scaled here.
     fn check_service(&self) -> Result<(), AwsError> {
         let service = self.text("ServiceNamespace");
         if service != SERVICE {
@@ -87,7 +87,7 @@ impl Request<'_> {
         Key::parse(self.text("ResourceId")).ok_or_else(no_such_kind)
     }
 
-    /// Answers with a page of a listing.
+    /// Returns a page of a listing.
     pub fn page(&self, list: &str, entries: Vec<Value>) -> Reply {
         let size = page::size(&self.input()["MaxResults"], PAGE, PAGE);
         let page = page::page(entries, self.optional("NextToken"), size).ok_or_else(|| {
@@ -101,7 +101,7 @@ fn no_such_kind() -> AwsError {
     AwsError::validation("Unsupported service namespace, resource type or scalable dimension")
 }
 
-/// A listing needs its action on everything.
+/// Returns the access that a listing needs: its action on `*`.
 pub fn on_all(request: &Request<'_>) -> Result<Vec<Access>, AwsError> {
     request.check_service()?;
     Ok(vec![request.on("*")])

@@ -4,9 +4,10 @@
 //! InvokeEndpoint ─ metrics ─ alarms (cloudwatch) ─ [control] ─ [track] decides ─ [activity] ─ the endpoint's capacity
 //! ```
 //!
-//! [`target`] keeps scalable targets, [`policy`] scaling policies and their alarms. SageMaker, which has the variants, is
-//! above this service and is seen through [`Scalable`]. The control loop runs `Settings::speedup` times faster than on AWS:
-//! metric periods and cooldowns take that much less time, and every scaling activity says so. Timestamps are real.
+//! [`target`] stores scalable targets, and [`policy`] scaling policies and their alarms. SageMaker, which has the
+//! variants, is below this service in the list of services, so this one uses it through [`Scalable`]. The control loop
+//! runs `Settings::speedup` times faster than on AWS: metric periods and cooldowns take that much less time, and every
+//! scaling activity says so. Timestamps are real.
 
 mod activity;
 mod adjust;

@@ -11,9 +11,9 @@ use crate::support::clock::{now_ms, seconds};
 use crate::support::id::uuid;
 
 const METRIC: &str = "SageMakerVariantInvocationsPerInstance";
-/// Periods of a minute above the target before instances are added.
+/// How many periods of a minute the metric must be above the target before instances are added.
 const HIGH_PERIODS: u32 = 3;
-/// Periods of a minute below nine tenths of the target before instances are removed.
+/// How many periods of a minute the metric must be below nine tenths of the target before instances are removed.
 const LOW_PERIODS: u32 = 15;
 const LOW: f64 = 0.9;
 
@@ -57,7 +57,7 @@ pub fn put(request: &Request<'_>) -> Reply {
     Ok(json!({"PolicyARN": policy.arn, "Alarms": describe_alarms(service, &policy)}))
 }
 
-/// Returns the policy's configuration, where the local cloud can do what it asks for.
+/// Returns the policy's configuration. Refuses one that the local cloud doesn't support.
 fn check(request: &Request<'_>) -> Result<Value, AwsError> {
     let kind = request.optional("PolicyType").unwrap_or("StepScaling");
     if kind != "TargetTrackingScaling" {

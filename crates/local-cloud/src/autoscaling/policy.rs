@@ -8,7 +8,7 @@ use super::track::{Memory, Settings};
 use crate::call::AwsError;
 
 pub const STORE: &str = "autoscaling.policy";
-/// Seconds, where a policy gives none.
+/// The cooldown of a policy that gives none, in seconds.
 /// <https://docs.aws.amazon.com/autoscaling/application/APIReference/API_TargetTrackingScalingPolicyConfiguration.html>
 const COOLDOWN: i64 = 300;
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Returns what the policy asks for. Cooldowns are as long as on AWS.
+    /// Returns the policy's settings. Cooldowns are as long as on AWS.
     pub fn settings(&self) -> Settings {
         let of = |member: &str| self.configuration[member].as_i64().unwrap_or(COOLDOWN).saturating_mul(1000);
         Settings {
@@ -59,7 +59,8 @@ impl Scaling {
         Ok(self.cloud.store.list(STORE)?.into_iter().map(|(_, policy)| policy).collect())
     }
 
-    /// Changes what a policy, given by its name in the store, remembers. A policy that was deleted meanwhile stays deleted.
+    /// Changes a policy's memory. The policy is given by its name in the store. One that was deleted meanwhile stays
+    /// deleted.
     pub(super) fn remember(&self, id: &str, change: impl FnOnce(&mut Memory)) -> Result<(), AwsError> {
         let changed = self.cloud.store.update(STORE, id, |policy: &mut Policy| {
             change(&mut policy.memory);

@@ -1,4 +1,4 @@
-//! The operations on scalable targets, and what SageMaker asks about them.
+//! The operations on scalable targets, and the trait by which SageMaker uses them.
 
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ pub fn register(request: &Request<'_>) -> Reply {
     Ok(json!({"ScalableTargetARN": service.arn_of(&target)}))
 }
 
-/// Reads MinCapacity or MaxCapacity; where the request lacks it, the known one stays.
+/// Reads MinCapacity or MaxCapacity. If the request lacks it, the known value stays.
 fn capacity(request: &Request<'_>, member: &str, known: Option<u64>) -> Result<u64, AwsError> {
     let given = &request.input()[member];
     if given.is_null() {
@@ -75,7 +75,7 @@ fn capacity(request: &Request<'_>, member: &str, known: Option<u64>) -> Result<u
     })
 }
 
-/// `ml.t2.…`, `ml.t3.…`; not `ml.trn1.…`.
+/// Returns whether an instance type is burstable: `ml.t2.…` and `ml.t3.…` are, `ml.trn1.…` isn't.
 /// <https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-add-console.html>
 fn is_burstable(kind: &str) -> bool {
     kind.strip_prefix("ml.t").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
@@ -100,7 +100,8 @@ pub fn describe(request: &Request<'_>) -> Reply {
     request.page("ScalableTargets", described.collect::<Vec<Value>>())
 }
 
-/// The service-linked role that scales endpoints on AWS. Here the service scales them itself, with no role's permissions.
+/// Returns the ARN of the service-linked role that scales endpoints on AWS. Here the service scales them itself,
+/// without a role.
 fn role(service: &Scaling) -> String {
     format!(
         "arn:aws:iam::{}:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/\
@@ -133,7 +134,7 @@ fn of_endpoint(service: &Scaling, endpoint: &str) -> Result<Vec<Key>, AwsError> 
 impl Targets for Scaling {
     fn scale(self: Arc<Self>, scaled: Arc<dyn Scalable>) {
         self.set_scaled(&scaled);
-        // Activities that cannot be read now answer with the same error when a client asks for them.
+        // If activities can't be read now, a client that asks for them gets the error.
         let _ = activity::recover(&self);
         control::start(&self);
     }

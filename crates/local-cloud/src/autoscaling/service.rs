@@ -1,4 +1,4 @@
-//! The service, and what it scales.
+//! The service, and the service whose variants it scales.
 
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
@@ -30,16 +30,16 @@ impl Scaling {
         Self { cloud: Arc::clone(cloud), iam, alarms, scaled, control }
     }
 
-    /// Keeps what is scaled.
+    /// Sets the service whose variants are scaled.
     pub(super) fn set_scaled(&self, scaled: &Arc<dyn Scalable>) {
         // Only the first call counts: one service has all variants.
         let _ = self.scaled.set(Arc::downgrade(scaled));
     }
 
-    /// Returns what is scaled.
+    /// Returns the service whose variants are scaled.
     ///
     /// # Errors
-    /// `InternalFailure` where that was never set, or is gone as the server stops.
+    /// `InternalFailure`: it was never set, or has ended because the server stops.
     pub(super) fn scaled(&self) -> Result<Arc<dyn Scalable>, AwsError> {
         let scaled = self.scaled.get().and_then(Weak::upgrade);
         scaled.ok_or_else(|| AwsError::internal("the service that has the variants is not running"))

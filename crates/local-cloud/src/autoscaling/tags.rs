@@ -7,7 +7,7 @@ use super::target::{STORE, Target};
 use crate::authority::Access;
 use crate::call::{AwsError, Reply};
 
-/// The operation on the ARN that the request names.
+/// Returns the operation's action on the ARN that the request names.
 pub fn on_resource(request: &Request<'_>) -> Result<Vec<Access>, AwsError> {
     Ok(vec![request.on(request.text("ResourceARN"))])
 }

@@ -24,7 +24,7 @@ pub struct Target {
     pub created_ms: i64,
     pub suspended: Suspended,
     pub tags: BTreeMap<String, String>,
-    /// Why the capacity must be brought into the range, until that has begun.
+    /// Why the capacity must be changed to be in the range. None: it needn't, or that has begun.
     pub adjust: Option<String>,
 }
 
@@ -72,7 +72,7 @@ impl Scaling {
         self.cloud.store.list(STORE)
     }
 
-    /// Returns the target of a variant; None where there is none.
+    /// Returns the target of a variant. None: it isn't one.
     pub(super) fn target(&self, key: &Key) -> Result<Option<Target>, AwsError> {
         self.cloud.store.get(STORE, &key.resource())
     }
@@ -82,8 +82,8 @@ impl Scaling {
         self.cloud.arn("application-autoscaling", &format!("scalable-target/{}", target.id))
     }
 
-    /// Returns the ARN on which a caller needs the permission to change a target: that of all targets where the variant
-    /// has none yet.
+    /// Returns the ARN on which a caller needs the permission to change a target. If the variant isn't a target yet, it
+    /// is the ARN of all targets.
     pub(super) fn target_arn(&self, key: &Key) -> Result<String, AwsError> {
         Ok(self.target(key)?.map_or_else(
             || self.cloud.arn("application-autoscaling", "scalable-target/*"),
@@ -92,7 +92,7 @@ impl Scaling {
     }
 }
 
-/// The operation on the target that the request names.
+/// Returns the operation's action on the target that the request names.
 pub fn on_target(request: &Request<'_>) -> Result<Vec<Access>, AwsError> {
     Ok(vec![request.on(request.service.target_arn(&request.key()?)?)])
 }

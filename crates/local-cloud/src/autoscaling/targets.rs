@@ -1,4 +1,4 @@
-//! What SageMaker, which has what is scaled, asks of this service.
+//! The trait by which SageMaker, which has the variants, uses this service.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use crate::call::{AwsError, Caller};
 
 /// The scalable targets of endpoints.
 pub trait Targets: Send + Sync + std::fmt::Debug {
-    /// Scales these variants from now on. They are held weakly, since their service holds this one.
+    /// Scales the variants of this service from now on. The reference to it is weak, since it has one to this service.
     fn scale(self: Arc<Self>, scaled: Arc<dyn Scalable>);
 
-    /// Scales nothing any more.
+    /// Stops scaling.
     fn stop(&self);
 
-    /// Whether a variant is a scalable target.
+    /// Returns whether a variant is a scalable target.
     ///
     /// # Errors
     /// The store's.

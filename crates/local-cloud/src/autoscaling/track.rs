@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a policy asks for. Cooldowns are in real milliseconds.
+/// The settings of a policy. Cooldowns are in real milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     /// The value that the metric, an average over the instances, should have. More instances lower it.
@@ -12,7 +12,7 @@ pub struct Settings {
     pub in_cooldown_ms: i64,
 }
 
-/// What a policy did last. A cooldown begins when an activity has been fulfilled.
+/// What a policy did last. A cooldown begins when an activity has ended successfully.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
     out: Option<Out>,
@@ -26,7 +26,7 @@ struct Out {
 }
 
 impl Memory {
-    /// Records an activity that has been fulfilled. A scale-out ends the scale-in's cooldown.
+    /// Records an activity that has ended successfully. A scale-out ends the cooldown of a scale-in.
     pub fn scaled(&mut self, from: u64, to: u64, ended_ms: i64) {
         if to > from {
             *self = Self { out: Some(Out { ended_ms, added: to - from }), in_ended_ms: None };
@@ -43,7 +43,7 @@ pub enum Direction {
     In,
 }
 
-/// The capacity of a variant now, and its range.
+/// The present capacity of a variant, and its range.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing {
     pub current: u64,
@@ -54,10 +54,10 @@ pub struct Standing {
 
 /// Returns the capacity to set. None: it stays as it is.
 ///
-/// It is the capacity at which the metric would meet its target if the load stayed the same: current × metric / target,
-/// rounded up, in the target's range. While the scale-out cooldown lasts, only a larger step than the one that began it is
-/// taken, and what that one added counts as a part of it. While the scale-in cooldown lasts, nothing is removed. Neither
-/// cooldown prevents the other direction.
+/// It is the capacity at which the metric would have its target value if the load stayed the same: current × metric /
+/// target, rounded up, and limited to the range. During the scale-out cooldown, instances are only added if the step is
+/// larger than the one that began the cooldown; the instances that the earlier step added count as a part of the new
+/// one. During the scale-in cooldown, nothing is removed. Neither cooldown prevents the other direction.
 pub fn decide(
     settings: &Settings,
     memory: &Memory,
@@ -83,7 +83,7 @@ pub fn decide(
 }
 
 fn wanted(current: u64, metric: f64, target: f64) -> u64 {
-    // A count of instances is far below 2^52; a rounding error must not add one.
+    // A count of instances is far below 2^52, so it is exact. A rounding error must not add an instance.
     (current as f64 * metric / target - 1e-9).ceil().max(0.0) as u64
 }
 

@@ -1,4 +1,4 @@
-//! An alarm as it is stored, and what is recorded of it.
+//! An alarm and its history, as they are stored.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ impl Alarm {
         self.history.drain(..over);
     }
 
-    /// Sets the state, and records it if it is another one.
+    /// Sets the state, and records a change of it in the history.
     pub fn enter(&mut self, state: State, reason: String, data: Option<String>) {
         self.updated_ms = now_ms();
         if state != self.state {

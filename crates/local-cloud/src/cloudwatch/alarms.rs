@@ -1,12 +1,12 @@
-//! What Application Auto Scaling needs of CloudWatch.
+//! The trait by which Application Auto Scaling uses CloudWatch.
 
 use serde_json::Value;
 
 use super::series::Series;
 use crate::call::AwsError;
 
-/// An action that is due because its alarm is in ALARM. It is due again after each period in which the alarm stays there, as
-/// AWS does it for scaling actions.
+/// An action that is due because its alarm is in ALARM. It is due again after each period in which the alarm stays
+/// there, as AWS does it for scaling actions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Triggered {
     /// The alarm's name.
@@ -28,20 +28,20 @@ pub trait Alarms: Send + Sync + std::fmt::Debug {
     /// The store's.
     fn put_alarm(&self, input: Value) -> Result<(), AwsError>;
 
-    /// Deletes an alarm; one that does not exist is no error.
+    /// Deletes an alarm. It is no error if there is none.
     ///
     /// # Errors
     /// The store's.
     fn delete_alarm(&self, name: &str) -> Result<(), AwsError>;
 
-    /// Whether a metric has data in `from..to` (milliseconds since 1970).
+    /// Returns whether a metric has data in `from..to` (milliseconds since 1970).
     ///
     /// # Errors
     /// The store's.
     fn has_data(&self, series: &Series, from: i64, to: i64) -> Result<bool, AwsError>;
 
-    /// Writes the data points of the last period, evaluates all alarms over the periods that have ended by `end_ms`, and
-    /// returns the actions that are due.
+    /// Writes the data points of the last period, evaluates all alarms over the periods that have ended by `end_ms`,
+    /// and returns the actions that are due.
     ///
     /// # Errors
     /// The store's.

@@ -14,7 +14,7 @@ pub fn invalid_combination(message: impl Into<String>) -> AwsError {
     AwsError::new(400, "InvalidParameterCombination", message)
 }
 
-/// The code that the query protocol has for a `ValidationException`.
+/// Returns a `ValidationException`, with the code that it has in the query protocol.
 pub fn validation(message: impl Into<String>) -> AwsError {
     AwsError::new(400, "ValidationError", message)
 }

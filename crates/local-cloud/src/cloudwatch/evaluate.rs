@@ -34,7 +34,7 @@ impl Alarms for CloudWatch {
         for (name, alarm) in self.alarms()? {
             triggered.extend(self.evaluate_alarm(&name, &alarm, end_ms)?);
         }
-        // Old points that cannot be deleted now are deleted later.
+        // Old points that can't be deleted now are deleted later.
         let _ = self.metrics.prune_if_due(now_ms());
         Ok(triggered)
     }

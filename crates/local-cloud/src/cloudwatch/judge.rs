@@ -1,4 +1,4 @@
-//! The rule of an alarm, and the state that follows from it and the data points of the alarm's periods.
+//! The rule of an alarm, and the alarm's state by this rule and the values of its periods.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,9 +32,9 @@ impl State {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     pub statistic: String,
-    /// Seconds, as AWS would count them.
+    /// Seconds, as on AWS.
     pub period: i64,
-    /// How many periods are looked at.
+    /// How many periods are evaluated.
     pub periods: u32,
     /// How many of them must breach.
     to_alarm: u32,
@@ -138,18 +138,18 @@ impl Rule {
     }
 }
 
-/// The new state, and AWS's words for why.
+/// The new state, and the reason in AWS's words.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     pub state: State,
     pub reason: String,
 }
 
-/// Returns the state after the periods whose values these are, oldest first; None stands for a period without data.
+/// Returns the state after periods with these values, oldest first. None stands for a period without data.
 ///
-/// Periods without data count as the rule says. Where they count as missing, and all values breach but are too few, it is
-/// an ALARM only if the oldest value is at least as many periods old as must breach. Otherwise the state stays: that is how
-/// AWS avoids premature alarms.
+/// Periods without data count as the rule says. Where they count as missing, and all values breach but are too few, it
+/// is an ALARM only if the oldest value is at least as many periods old as must breach. Otherwise the state stays: that
+/// is how AWS avoids premature alarms.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html>
 pub fn judge(rule: &Rule, values: &[Option<f64>], state: State) -> Verdict {
     let there: Vec<f64> = values.iter().copied().flatten().collect();

@@ -1,4 +1,5 @@
-//! The data points of all metrics: each is a statistic set of some milliseconds. They are kept in the cloud's state file.
+//! The data points of all metrics: each is a statistic set of some milliseconds. They are kept in the cloud's state
+//! file.
 //!
 //! Points are gathered in memory and written at the end of each period, so a killed server loses those of one period at
 //! most. After three hours they are summed up by the minute, and after fifteen days they are deleted, as on AWS.
@@ -25,9 +26,9 @@ const TABLES: &str = "
         PRIMARY KEY (series, time_ms)
     ) WITHOUT ROWID;";
 
-/// How long points of less than a minute are kept.
+/// How long data points of less than a minute are kept.
 const FINE_MS: i64 = 3 * 3_600_000;
-/// How long points of a minute are kept.
+/// How long data points of a minute are kept.
 const KEPT_MS: i64 = 15 * 24 * 3_600_000;
 /// How often old points are summed up and deleted.
 const PRUNE_EVERY_MS: i64 = 60_000;
@@ -65,7 +66,7 @@ impl Metrics {
 
     /// Writes what was put since the last call.
     pub fn flush(&self) -> Result<(), AwsError> {
-        // Locked until the end, so that nobody reads before what was put earlier is written.
+        // Locked until the end, so that nobody reads before the pending points are written.
         let mut pending = locked(&self.pending);
         if pending.is_empty() {
             return Ok(());
@@ -80,7 +81,7 @@ impl Metrics {
         Ok(())
     }
 
-    /// Prunes, unless that was done within the last minute.
+    /// Calls [`Self::prune`], unless that was done within the last minute.
     pub fn prune_if_due(&self, now_ms: i64) -> Result<(), AwsError> {
         let mut pruned_ms = locked(&self.pruned_ms);
         if (now_ms - *pruned_ms).abs() > PRUNE_EVERY_MS {
@@ -90,7 +91,7 @@ impl Metrics {
         Ok(())
     }
 
-    /// Sums old points up, and deletes the oldest.
+    /// Sums up old points by the minute, and deletes the oldest.
     fn prune(&self, now_ms: i64) -> Result<(), AwsError> {
         let fine = now_ms - FINE_MS;
         let fine = fine - fine.rem_euclid(60_000);

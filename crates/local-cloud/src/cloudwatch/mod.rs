@@ -1,8 +1,9 @@
 //! CloudWatch: metrics, their statistics, and the alarms that watch them.
 //!
-//! [`metrics`] keeps the data points, [`query`] answers questions about them, [`alarm`] keeps alarms, [`judge`] decides their
-//! state, [`evaluate`] does so for all of them at the end of a period. Timestamps and the periods of statistics are real.
-//! Alarms are evaluated `Settings::speedup` times faster than on AWS: their period of 60 s takes a second where that is 60.
+//! [`metrics`] stores the data points, and [`query`] returns statistics of them. [`alarm`] stores alarms, [`judge`]
+//! decides the state of one, and [`evaluate`] does so for all at the end of a period. Timestamps and the periods of
+//! statistics are real. Alarms are evaluated `Settings::speedup` times faster than on AWS: with a speedup of 60, a
+//! period of 60 s takes a second.
 
 mod alarm;
 mod alarms;
@@ -61,7 +62,7 @@ impl Service for CloudWatch {
         let _ = self.metrics.flush();
     }
 
-    /// Metrics do not count: they go by themselves.
+    /// Metrics don't count, since they are deleted after a time.
     fn is_empty(&self) -> bool {
         self.cloud.store.list::<Value>(alarm::STORE).is_ok_and(|all| all.is_empty())
     }

@@ -14,17 +14,17 @@ use crate::support::clock::{milliseconds, seconds};
 use crate::support::page;
 use crate::support::value::texts;
 
-/// Alarms, or entries of their history, on a page without MaxRecords, and with.
+/// The number of alarms, or of entries of their history, on a page without MaxRecords, and the highest with it.
 const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 100;
 
-/// The operation on the alarm of the request; on all where it names none.
+/// Returns the operation's action on the alarm that the request names, or on all alarms if it names none.
 pub fn on_alarm(request: &Request<'_>) -> Result<Vec<Access>, AwsError> {
     let name = request.optional("AlarmName").unwrap_or("*");
     Ok(vec![request.on(request.service.arn_of_alarm(name))])
 }
 
-/// The operation on each alarm of the request.
+/// Returns the operation's action on each alarm that the request names.
 pub fn on_alarms(request: &Request<'_>) -> Result<Vec<Access>, AwsError> {
     let names = request.texts("AlarmNames");
     if names.is_empty() {
@@ -33,7 +33,7 @@ pub fn on_alarms(request: &Request<'_>) -> Result<Vec<Access>, AwsError> {
     Ok(names.into_iter().map(|name| request.on(request.service.arn_of_alarm(name))).collect())
 }
 
-/// The operation on all alarms.
+/// Returns the operation's action on all alarms.
 pub fn on_all_alarms(request: &Request<'_>) -> Result<Vec<Access>, AwsError> {
     Ok(vec![request.on(request.service.arn_of_alarm("*"))])
 }
@@ -44,7 +44,7 @@ pub fn put(request: &Request<'_>) -> Reply {
     Ok(json!({}))
 }
 
-/// Refuses what the local cloud's alarms cannot do.
+/// Refuses settings that the local cloud's alarms don't support.
 fn check(request: &Request<'_>) -> Result<(), AwsError> {
     for member in
         ["Metrics", "ExtendedStatistic", "ThresholdMetricId", "EvaluationCriteria", "EvaluationInterval"]

@@ -1,4 +1,4 @@
-//! PutMetricData and the questions about metrics: GetMetricData, GetMetricStatistics, ListMetrics.
+//! PutMetricData, and the operations that read metrics: GetMetricData, GetMetricStatistics, ListMetrics.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +15,15 @@ use crate::support::clock::{milliseconds, now_ms, seconds};
 use crate::support::page;
 use crate::support::value::{items, text};
 
-/// AWS's limit to the data points of one GetMetricStatistics.
+/// AWS's limit for the data points in an answer to GetMetricStatistics.
 const MOST_POINTS: i64 = 1440;
-/// AWS's limit to those of one GetMetricData.
+/// AWS's limit for those in an answer to GetMetricData.
 const MOST_DATA: usize = 100_800;
 const PAGE: usize = 500;
-/// Seconds; besides these, all multiples of a minute.
+/// The periods of less than a minute that AWS allows, in seconds.
 const FINE: [i64; 5] = [1, 5, 10, 20, 30];
 
-/// PutMetricData has no resource, but a condition key for the namespace.
+/// Returns the access that PutMetricData needs. It has no resource, but a condition key for the namespace.
 pub fn on_namespace(request: &Request<'_>) -> Result<Vec<Access>, AwsError> {
     let context = Context::new().with("cloudwatch:namespace", request.text("Namespace"));
     Ok(vec![request.on_with("*", context)])
@@ -184,7 +184,7 @@ pub fn get_metric_statistics(request: &Request<'_>) -> Reply {
     Ok(json!({"Label": series.name, "Datapoints": points.collect::<Vec<_>>()}))
 }
 
-/// Returns the unit in which a metric was put; AWS's `None` where it has several, or no data.
+/// Returns the unit in which a metric was put. AWS's `None`: it was put in several, or it has no data.
 fn unit_of(metrics: &Metrics, series: &Series) -> Result<String, AwsError> {
     let units = metrics.units(series)?;
     Ok(match units.as_slice() {
@@ -218,7 +218,7 @@ pub fn get_metric_data(request: &Request<'_>) -> Reply {
         if !ascending {
             points.reverse();
         }
-        // A caller who limits the number gets the first points in the order asked for, and no second page.
+        // A caller who limits the number gets the first points in the requested order, and no second page.
         let status = if points.len() > left { "PartialData" } else { "Complete" };
         points.truncate(left);
         left -= points.len();

@@ -11,7 +11,7 @@ pub struct Series {
     pub name: String,
     /// Name and value, sorted.
     pub dimensions: Vec<(String, String)>,
-    /// As AWS names it: `Count`, `Microseconds`, `None`, …; empty in questions about all units.
+    /// As AWS names it: `Count`, `Microseconds`, `None`, … In a query, an empty text means all units.
     pub unit: String,
 }
 
@@ -31,7 +31,7 @@ impl Series {
         Self::new(text(value, "Namespace"), text(value, "MetricName"), &dimensions, text(value, "Unit"))
     }
 
-    /// Whether both are the same but for the unit.
+    /// Returns whether both are the same metric, perhaps in different units.
     pub fn is_same_metric(&self, other: &Self) -> bool {
         (&self.namespace, &self.name, &self.dimensions) == (&other.namespace, &other.name, &other.dimensions)
     }

@@ -1,4 +1,4 @@
-//! What other services need in order to write metrics.
+//! The trait by which other services write metrics.
 
 /// Where services write the metrics of their resources.
 pub trait MetricSink: Send + Sync + std::fmt::Debug {

@@ -17,7 +17,7 @@ fn named(request: &Request) -> Result<Vec<Instance>, AwsError> {
     instance::of_ids(request.cloud(), &request.texts("InstanceIds"))
 }
 
-/// What these operations need: the action on each instance.
+/// Returns the access that these operations need: their action on each instance.
 pub fn needs(request: &Request) -> Needed {
     let instances = named(request)?;
     if instances.is_empty() {
@@ -32,7 +32,7 @@ pub fn needs(request: &Request) -> Needed {
     instances.iter().map(access).collect()
 }
 
-/// One entry of these operations' answers.
+/// Returns an entry of these operations' answers.
 fn changed(id: &str, from: State, to: State) -> Value {
     json!({"InstanceId": id, "PreviousState": from.described(), "CurrentState": to.described()})
 }

@@ -1,4 +1,4 @@
-//! What DescribeInstances, DescribeInstanceStatus and GetConsoleOutput say about instances.
+//! DescribeInstances, DescribeInstanceStatus and GetConsoleOutput.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -41,7 +41,7 @@ const FILTERS: Filters = &[
     ("vpc-id", "Instances.VpcId"),
 ];
 
-/// Returns the instances that a request names; all of them where it names none.
+/// Returns the instances that a request names, or all if it names none.
 fn named(request: &Request) -> Result<Vec<Instance>, AwsError> {
     let ids = request.texts("InstanceIds");
     if ids.is_empty() { instance::all(request.cloud()) } else { instance::of_ids(request.cloud(), &ids) }
@@ -75,7 +75,7 @@ pub fn describe_status(request: &Request) -> Reply {
     request.dry_run()?;
     let all = request.flag("IncludeAllInstances");
     let status = |instance: &Instance| {
-        // An instance runs as long as its first process does, so its checks pass for exactly as long.
+        // An instance is running exactly as long as its first process, so its status checks pass that long.
         let health = match instance.state {
             State::Running => {
                 json!({"Status": "ok", "Details": [{"Name": "reachability", "Status": "passed"}]})
@@ -102,7 +102,7 @@ pub fn console_needs(request: &Request) -> Needed {
     Ok(vec![request.access(request.arn("instance", id), context)])
 }
 
-/// Returns the last 64 KiB of what the user data wrote. A terminated instance has them for as long as it is visible.
+/// Returns the last 64 KiB of the user data's output. They are kept as long as a terminated instance is visible.
 pub fn console(request: &Request) -> Reply {
     let (cloud, id) = (request.cloud(), request.text("InstanceId"));
     request.dry_run()?;

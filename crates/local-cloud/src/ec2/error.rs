@@ -8,7 +8,7 @@ pub fn error(code: &str, message: impl Into<String>) -> AwsError {
     AwsError::new(400, code, message)
 }
 
-/// The error for a configuration that this cloud cannot run, with the reason.
+/// Returns the error for a configuration that this cloud can't run, with the reason.
 pub fn unsupported(why: &str) -> AwsError {
     let message = format!(
         "The requested configuration is currently not supported. Please check the documentation for supported \
@@ -17,7 +17,7 @@ pub fn unsupported(why: &str) -> AwsError {
     error("Unsupported", message)
 }
 
-/// The error for a part of an operation that the local cloud lacks.
+/// Returns the error for a part of an operation that the local cloud lacks.
 pub fn lacking(what: &str) -> AwsError {
     AwsError::unsupported("EC2", what)
 }

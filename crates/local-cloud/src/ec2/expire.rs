@@ -1,4 +1,4 @@
-//! The end of what EC2 shows of a terminated instance, an hour after its end.
+//! Deletes terminated instances, which EC2 shows for an hour after their end.
 
 use jiff::{SignedDuration, Timestamp};
 

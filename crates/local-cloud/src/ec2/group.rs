@@ -1,4 +1,4 @@
-//! Security groups as they are stored. Instances here answer on loopback only, so no group has traffic to allow.
+//! Security groups as they are stored. They have no effect on traffic: instances here can be reached on loopback only.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -42,7 +42,7 @@ pub fn all(cloud: &Cloud) -> Result<Vec<Group>, AwsError> {
         let rules = vec![rule(false, Peer::Group(id.clone())), rule(true, Peer::V4("0.0.0.0/0".to_owned()))];
         let description = "default VPC security group".to_owned();
         let group = Group { id: id.clone(), name: DEFAULT.to_owned(), description, rules };
-        // Another request may have made it since.
+        // Another request may have created it meanwhile, which is no error.
         cloud.store.insert(GROUP, &id, &group)?;
     }
     Ok(cloud.store.list(GROUP)?.into_iter().map(|(_, group)| group).collect())
@@ -75,7 +75,7 @@ pub fn with_rule(cloud: &Cloud, id: &str) -> Result<Group, AwsError> {
     groups.find(|group| group.rules.iter().any(|rule| rule.id == id)).ok_or_else(|| no_rule(id))
 }
 
-/// The error for a rule that no group has.
+/// Returns the error for a rule that no group has.
 pub fn no_rule(id: &str) -> AwsError {
     let message = format!("The security group rule ID '{id}' does not exist");
     error("InvalidSecurityGroupRuleId.NotFound", message)
@@ -90,7 +90,7 @@ pub fn named(request: &Request) -> Result<Group, AwsError> {
     }
 }
 
-/// What an operation on the group that its request names needs.
+/// Returns the access that an operation needs to the group that its request names.
 pub fn needs(request: &Request) -> Needed {
     let arn = request.arn("security-group", &named(request)?.id);
     Ok(vec![request.access(arn, network::context(request.cloud()))])

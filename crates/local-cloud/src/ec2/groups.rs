@@ -1,4 +1,4 @@
-//! Security groups: they are created, described and deleted.
+//! The operations that create, describe and delete security groups.
 
 use serde_json::{Value, json};
 
@@ -52,7 +52,7 @@ pub fn create(request: &Request) -> Reply {
         network::check_vpc(cloud, vpc)?;
     }
     let tags = given_tags(request)?;
-    // So that of two requests at once only one finds the name free.
+    // So that only one of two simultaneous requests finds the name free.
     let _one_at_a_time = locked(&request.service.admission);
     if group::all(cloud)?.iter().any(|group| group.name == name) {
         let vpc = network::vpc_id(cloud);
@@ -123,7 +123,7 @@ pub fn delete(request: &Request) -> Reply {
             format!("the specified group: \"{}\" name: \"default\" cannot be deleted by a user", group.id);
         return Err(error("CannotDelete", message));
     }
-    // An instance that is being admitted uses its groups already.
+    // So that no instance that is being launched loses its group.
     let _one_at_a_time = locked(&request.service.admission);
     let by_instance = instance::all(cloud)?
         .iter()

@@ -1,4 +1,4 @@
-//! An instance's folder and processes, which stand for a machine.
+//! The folder and the processes of an instance, which stand for a machine.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, Permissions};
@@ -18,13 +18,13 @@ use crate::cloud::Cloud;
 use crate::folder::private_dir;
 use crate::support::process::{INSTANCE_DIR, WAIT_POLICY};
 
-/// The pipe into which an instance writes that it shuts down.
+/// The name of the pipe into which an instance writes that it shuts down.
 pub const POWER: &str = "power";
 const LOG: &str = "log/cloud-init-output.log";
 /// How much EC2 keeps of a console's output.
 const CONSOLE_BYTES: u64 = 64 << 10;
 
-/// The programs for which [`shadow.sh`](SHADOW) stands in.
+/// The programs that [`shadow.sh`](SHADOW) replaces inside an instance.
 const SHADOWED: [&str; 11] = [
     "shutdown",
     "poweroff",
@@ -41,7 +41,7 @@ const SHADOWED: [&str; 11] = [
 const SHADOW: &str = include_str!("shadow.sh");
 const INIT: &str = include_str!("init.sh");
 
-/// The namespaces of an instance, as arguments of `unshare`. An instance's processes end with its first one.
+/// The namespaces of an instance, as arguments of `unshare`. When its first process ends, the kernel ends all others.
 const NAMESPACES: [&str; 7] =
     ["--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc"];
 
@@ -101,7 +101,7 @@ impl Folder {
         OpenOptions::new().append(true).create(true).mode(0o600).open(self.path(LOG))
     }
 
-    /// Returns the console's last 64 KiB, as text whatever a process wrote.
+    /// Returns the console's last 64 KiB. Bytes that are no text are replaced.
     pub fn console(&self) -> std::io::Result<String> {
         let mut file = File::open(self.path(LOG))?;
         let from = file.metadata()?.len().saturating_sub(CONSOLE_BYTES);
@@ -113,7 +113,7 @@ impl Folder {
 
     /// Opens the pipe into which the instance writes that it shuts down.
     pub fn power(&self) -> std::io::Result<Power> {
-        // The pipe is open for writing too, so that it never ends.
+        // The pipe is opened for writing too, so that reading never reaches its end.
         let pipe = pipe::OpenOptions::new().read_write(true).open_receiver(self.path(POWER))?;
         Ok(Power { pipe, read: Vec::new() })
     }
@@ -121,7 +121,7 @@ impl Folder {
     /// Unpacks the user data as cloud-init does. Returns the script to run, if there is one.
     pub fn unpack(&self, user_data: Option<&str>) -> std::io::Result<Option<PathBuf>> {
         let Some(user_data) = user_data else { return Ok(None) };
-        // RunInstances has checked it.
+        // RunInstances has checked that it is base64.
         let bytes = BASE64_STANDARD.decode(user_data).unwrap_or_default();
         if bytes.starts_with(b"#!") {
             let name = "part-001";
@@ -145,18 +145,18 @@ impl Folder {
     }
 }
 
-/// The lines that an instance writes about its power.
+/// Reads the lines by which an instance announces a shutdown or a reboot.
 #[derive(Debug)]
 pub struct Power {
     pipe: pipe::Receiver,
-    /// What has arrived of a line so far.
+    /// The part of a line that has arrived so far.
     read: Vec<u8>,
 }
 
 impl Power {
-    /// Returns the next line. The wait for it may be dropped: nothing is lost.
+    /// Returns the next line. If the future is dropped before, nothing is lost.
     pub async fn line(&mut self) -> std::io::Result<String> {
-        /// No line that an instance may write is as long.
+        /// Longer than any line that an instance may write.
         const LONGEST: usize = 4096;
         loop {
             if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
@@ -171,12 +171,12 @@ impl Power {
     }
 }
 
-/// Quotes a path for the shell.
+/// Returns a path in the shell's quotes.
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
 }
 
-/// Tries whether instances can have namespaces of their own here; the error is the reason why not.
+/// Tests whether instances can have namespaces of their own here. The error is the reason why not.
 pub async fn namespaces() -> Result<(), String> {
     let mut command = Command::new("unshare");
     command.args(NAMESPACES).args(["--", "mount", "--rbind", "/var/log", "/var/log"]).stdin(Stdio::null());
@@ -193,7 +193,7 @@ pub async fn namespaces() -> Result<(), String> {
 #[derive(Debug)]
 pub struct Started {
     pub child: Child,
-    /// The instance lives as long as this is open.
+    /// The instance's standard input. When it is closed, the instance ends.
     _lifeline: Option<ChildStdin>,
 }
 
@@ -231,8 +231,8 @@ pub fn boot(
     Ok(Started { child, _lifeline: lifeline })
 }
 
-/// Returns an instance's environment. It inherits nothing, so that no instance ever reaches real AWS. Credentials and
-/// the region come from the metadata only: AMIs have none in their environment.
+/// Returns an instance's environment. It inherits nothing, so that no instance ever reaches real AWS. As on AWS,
+/// credentials and the region come only from the metadata service.
 fn environment(cloud: &Cloud, folder: &Folder, metadata_port: u16) -> Vec<(OsString, OsString)> {
     let mut path = folder.path("bin").into_os_string();
     path.push(":");
@@ -260,12 +260,12 @@ fn environment(cloud: &Cloud, folder: &Folder, metadata_port: u16) -> Vec<(OsStr
 mod tests {
     use super::*;
 
-    /// Runs a program's stand-in. Returns what it wrote to the host, and whether it succeeded.
+    /// Runs the replacement of a program. Returns what it wrote into the pipe, and whether it succeeded.
     fn said(command: &[&str]) -> (String, bool) {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::of(&dir.path().join("it's"), "i-0");
         folder.create(None).unwrap();
-        // A plain file takes the pipe's place.
+        // A file replaces the pipe.
         std::fs::remove_file(folder.path(POWER)).unwrap();
         let shadow = folder.path("bin").join(command[0]);
         let status = std::process::Command::new(shadow)

@@ -9,7 +9,7 @@ pub fn new_id(prefix: &str) -> String {
     format!("{prefix}-0{}", id::hex::<8>())
 }
 
-/// Returns the id of a resource that exists from the start. It is the same in every cloud of the region.
+/// Returns the id of a resource that every account has. It is the same in all local clouds of a region.
 pub fn fixed_id(prefix: &str, of: &str) -> String {
     format!("{prefix}-0{}", hex::encode(&Sha256::digest(format!("{prefix}/{of}"))[..8]))
 }

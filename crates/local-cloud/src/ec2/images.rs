@@ -1,7 +1,7 @@
-//! Amazon machine images: each stands for this machine, and its description says so.
+//! Amazon machine images. An instance of any of them runs on this machine's own system, and their descriptions say so.
 //!
-//! Images are found as on AWS, by id, owner, name or a public parameter of Systems Manager, so that a runbook that
-//! looks for an image finds one here and on AWS.
+//! Images are found as on AWS, by id, owner, name or a public parameter of Systems Manager. So a runbook that looks for
+//! an image finds one both here and on AWS.
 
 use serde_json::{Value, json};
 
@@ -14,16 +14,16 @@ use crate::cloud::Cloud;
 /// An image.
 pub struct Image {
     pub name: &'static str,
-    /// The AMI that it stands for.
+    /// The name of the AMI whose place it takes.
     stands_for: &'static str,
     /// The size of the root device, in GiB.
     pub size: i64,
     free_tier: bool,
-    /// The public parameters that name it. Those of Deep Learning AMIs end with `/latest/ami-id` besides.
+    /// The public parameters that name it. For Deep Learning AMIs, `/latest/ami-id` is added.
     parameters: &'static [&'static str],
 }
 
-/// The account in which Amazon has its images.
+/// The account that owns Amazon's images.
 const OWNER: &str = "137112412989";
 const CREATED: &str = "2025-01-15T00:00:00.000Z";
 pub const ROOT_DEVICE: &str = "/dev/xvda";

@@ -2,8 +2,8 @@
 # The first process of an instance: init.sh FOLDER isolated|shared [USER_DATA]
 dir=$1
 if [ "$2" = isolated ]; then
-    # In namespaces of its own the instance has its own /var/log. It finds the stand-ins under the full names of the
-    # machine's programs, too. Of the cloud's folder, which has the keys, it sees only its own part.
+    # In namespaces of its own, the instance has its own /var/log. The full paths of the machine's programs lead to
+    # their replacements, too. The cloud's folder has the keys, so the instance sees only its own part of it.
     mount --bind "$dir/log" /var/log
     cloud=${dir%/*/*}
     inner=$dir/tmp${dir#"$cloud"}
@@ -28,13 +28,13 @@ if [ -n "$3" ]; then
         echo "Cloud-init finished: user data ended with exit status $status"
     } &
 fi
-# The cloud keeps the other end of standard input open as long as the instance is to live; it closes however the cloud
-# ends. While it waits, this process also adopts those that lost their parents. In a namespace, all end with it.
+# The cloud keeps the other end of standard input open as long as the instance lives. If the cloud ends in any way, it
+# is closed. While this process waits, it also adopts orphaned processes. In a PID namespace, all others end with it.
 exec 4<&0
 while :; do
     cat <&4 >/dev/null &
     wait $! 2>/dev/null
-    # A cat that was killed does not prove that standard input is closed.
+    # If cat was killed, standard input may still be open.
     [ $? -gt 128 ] || break
 done
 [ "$2" = isolated ] || kill -KILL 0

@@ -19,11 +19,11 @@ const TOKEN: &str = "ec2.client-token";
 pub struct Profile {
     pub name: String,
     pub arn: String,
-    /// AIPA…
+    /// `AIPA…`
     pub id: String,
 }
 
-/// How the instance's metadata service answers.
+/// The options of the instance's metadata service.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MetadataOptions {
     /// Whether requests need a token (IMDSv2).
@@ -45,11 +45,11 @@ pub struct Volume {
 /// An instance, stored under its id.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Instance {
-    /// i-…
+    /// `i-…`
     pub id: String,
-    /// r-…
+    /// `r-…`
     pub reservation: String,
-    /// Its place among those of the same request.
+    /// Its index among the instances of the same request.
     pub index: usize,
     pub image: String,
     /// `m5.xlarge`.
@@ -60,13 +60,13 @@ pub struct Instance {
     pub groups: Vec<String>,
     pub subnet: String,
     pub zone: String,
-    /// An address in the subnet. Nothing answers there.
+    /// An address in the subnet. It can't be reached.
     pub address: String,
-    /// eni-…
+    /// `eni-…`
     pub interface: String,
     pub volume: Volume,
     pub profile: Option<Profile>,
-    /// Base64.
+    /// In base64.
     pub user_data: Option<String>,
     pub on_shutdown: Shutdown,
     /// The id of a spot instance's request.
@@ -101,7 +101,7 @@ pub fn all(cloud: &Cloud) -> Result<Vec<Instance>, AwsError> {
     Ok(all)
 }
 
-/// Returns whether no instance is left, or terminated ones only. In doubt there is one.
+/// Returns whether there is no instance, or only terminated ones. If that can't be read, it returns false.
 pub fn none_left(cloud: &Cloud) -> bool {
     all(cloud).is_ok_and(|all| all.iter().all(|each| each.state.is_terminated()))
 }
@@ -119,7 +119,7 @@ pub fn get(cloud: &Cloud, id: &str) -> Result<Instance, AwsError> {
     cloud.store.get(INSTANCE, id)?.ok_or_else(|| not_found(id))
 }
 
-/// Reads the instances of these ids, each once.
+/// Reads the instances of these ids. An id that occurs twice gives one instance.
 pub fn of_ids(cloud: &Cloud, ids: &[&str]) -> Result<Vec<Instance>, AwsError> {
     let mut found: Vec<Instance> = Vec::new();
     for id in ids {
@@ -135,7 +135,7 @@ fn not_found(id: &str) -> AwsError {
     error("InvalidInstanceID.NotFound", format!("The instance ID '{id}' does not exist"))
 }
 
-/// Checks that an instance has the volume or the network interface of this id.
+/// Checks that some instance has the volume or the network interface of this id.
 pub fn with_part(cloud: &Cloud, id: &str) -> Result<(), AwsError> {
     let part =
         |each: &Instance| !each.state.is_terminated() && (each.volume.id == id || each.interface == id);
@@ -169,7 +169,7 @@ pub fn enter(
         if from(instance)? {
             instance.state = to;
             instance.changed = Timestamp::now();
-            // The reason for which the end began stays, whatever happens on the way.
+            // The first reason stays, even if the instance is terminated while it is stopping.
             if reason.is_some() {
                 instance.reason = reason;
             }
@@ -183,7 +183,7 @@ pub fn enter(
     entered.ok_or_else(|| not_found(id))
 }
 
-/// Keeps the console output of a terminated instance.
+/// Stores the console output of a terminated instance.
 pub fn keep_console(cloud: &Cloud, id: &str, text: &str) -> Result<(), AwsError> {
     cloud.store.put(CONSOLE, id, &text)
 }
@@ -193,7 +193,7 @@ pub fn kept_console(cloud: &Cloud, id: &str) -> Result<Option<String>, AwsError>
     cloud.store.get(CONSOLE, id)
 }
 
-/// What a client token stands for.
+/// The launch that was requested with a client token.
 #[derive(Serialize, Deserialize)]
 pub struct Launched {
     /// The digest of the request.
@@ -201,12 +201,12 @@ pub struct Launched {
     pub reservation: String,
 }
 
-/// Returns the launch that a client token stands for.
+/// Returns the launch that was requested with a client token.
 pub fn launched_with(cloud: &Cloud, token: &str) -> Result<Option<Launched>, AwsError> {
     cloud.store.get(TOKEN, token)
 }
 
-/// Keeps the launch that a client token stands for.
+/// Stores the launch that was requested with a client token.
 pub fn keep_token(cloud: &Cloud, token: &str, launched: &Launched) -> Result<(), AwsError> {
     cloud.store.put(TOKEN, token, launched)
 }

@@ -1,4 +1,4 @@
-//! Key pairs: the public keys that users import. Nobody can log in to an instance here, but a key must be valid.
+//! Key pairs: the public keys that users import. Nobody can log in to an instance here, but keys are checked.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -21,13 +21,13 @@ const KEY: &str = "ec2.key-pair";
 /// A key pair, stored under its name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct KeyPair {
-    /// key-…
+    /// `key-…`
     pub id: String,
     pub name: String,
     fingerprint: String,
     /// `rsa` or `ed25519`.
     kind: String,
-    /// As OpenSSH writes it.
+    /// In OpenSSH's format.
     pub public_key: String,
     created: Timestamp,
 }
@@ -43,14 +43,14 @@ pub fn by_id(cloud: &Cloud, id: &str) -> Result<KeyPair, AwsError> {
     found.ok_or_else(|| error("InvalidKeyPair.NotFound", format!("The key pair ID '{id}' does not exist")))
 }
 
-/// Refuses CreateKeyPair: nobody has to send a private key over a network.
+/// Refuses CreateKeyPair, so that no private key is sent over a network.
 pub fn create(_: &Request) -> Reply {
     Err(lacking(
         "CreateKeyPair (make a key with ssh-keygen, so that its private half never travels, and import it)",
     ))
 }
 
-/// What an operation on the key pair of a name needs.
+/// Returns the access that an operation needs to the key pair that its request names.
 pub fn needs(request: &Request) -> Needed {
     let name = request.given("KeyName").ok_or_else(|| missing("KeyName"))?;
     Ok(vec![request.access(request.arn("key-pair", name), Context::new())])
@@ -130,7 +130,7 @@ pub fn describe(request: &Request) -> Reply {
     request.listed("KeyPairs", items, FILTERS)
 }
 
-/// Finds the key pair that DeleteKeyPair names, with the name on which it needs to be allowed.
+/// Returns the key pair that DeleteKeyPair names, and the name in the ARN on which it must be allowed.
 fn named(request: &Request) -> Result<(Option<KeyPair>, String), AwsError> {
     match (request.given("KeyName"), request.given("KeyPairId")) {
         (Some(name), _) => Ok((request.cloud().store.get(KEY, name)?, name.to_owned())),
@@ -148,7 +148,7 @@ pub fn delete_needs(request: &Request) -> Needed {
     Ok(vec![request.access(request.arn("key-pair", &name), Context::new())])
 }
 
-/// Deletes a key pair. As on AWS, this succeeds for one that does not exist, too.
+/// Deletes a key pair. As on AWS, it is no error if there is none.
 pub fn delete(request: &Request) -> Reply {
     let cloud = request.cloud();
     let (key, _) = named(request)?;
@@ -186,7 +186,7 @@ fn fingerprint(text: &str) -> Option<(&'static str, String)> {
     }
 }
 
-/// Reads a length and so many bytes: RFC 4251, section 5.
+/// Reads a length and as many bytes: RFC 4251, section 5.
 fn field<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (length, after) = rest.split_first_chunk::<4>()?;
     let (field, after) = after.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
@@ -194,7 +194,7 @@ fn field<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(field)
 }
 
-/// Returns the SubjectPublicKeyInfo of an RSA key: RFC 3279, section 2.3.1. SSH and DER write integers alike.
+/// Returns the SubjectPublicKeyInfo of an RSA key: RFC 3279, section 2.3.1. SSH and DER write integers the same way.
 fn public_key_info(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
     /// The algorithm rsaEncryption, without parameters.
     const ALGORITHM: [u8; 15] =
@@ -211,7 +211,7 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     match length {
         [] => bytes.push(0),
         [short @ 0..0x80] => bytes.push(*short),
-        // Eight bytes at most.
+        // The length has eight bytes at most.
         long => {
             bytes.push(0x80 | u8::try_from(long.len()).unwrap_or(8));
             bytes.extend(long);

@@ -1,4 +1,5 @@
-//! Settings of the local cloud's operator, and of tests: quotas, capacity, interruptions.
+//! Settings that have no operation on AWS: quotas, capacity, interruptions. Tests and the local cloud's operator change
+//! them.
 //!
 //! They are in the cloud's state file, so every process that can open it (`Store::open(DIR/state.db)`) can change them
 //! while the server runs.
@@ -24,7 +25,7 @@ pub enum Quota {
     OnDemandStandard,
     /// All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests.
     SpotStandard,
-    /// Instances with GPUs, on demand and spot: a new account has none.
+    /// Instances with GPUs, on demand and spot. The quota of a new account is 0.
     Gpu,
 }
 
@@ -37,7 +38,7 @@ impl Quota {
         }
     }
 
-    /// A new account starts at 5 vCPUs and has 32 as soon as it is used.
+    /// Returns AWS's default. A new account starts with 5 vCPUs, and has 32 as soon as it is used.
     fn default(self) -> u64 {
         match self {
             Self::OnDemandStandard | Self::SpotStandard => 32,
@@ -59,7 +60,7 @@ pub fn set_quota(store: &Store, quota: Quota, vcpus: u64) -> Result<(), AwsError
     store.put(QUOTA, quota.name(), &vcpus)
 }
 
-/// The market for instances, and how they are hosted.
+/// The capacity and prices of EC2, and how instances run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Knobs {
@@ -67,11 +68,11 @@ pub struct Knobs {
     pub on_demand_capacity: bool,
     /// Whether there is capacity for spot instances.
     pub spot_capacity: bool,
-    /// USD an hour: a spot request with a lower MaxPrice is refused. None: any price is enough.
+    /// In USD an hour. A spot request with a lower MaxPrice is refused. None: every request is accepted.
     pub spot_price: Option<f64>,
-    /// Seconds from the notice of an interruption to the instance's end; 120, as on AWS.
+    /// Seconds from the notice of an interruption to the instance's end; AWS has 120.
     pub spot_notice_seconds: u64,
-    /// Whether instances get namespaces of their own where the kernel allows.
+    /// Whether instances get namespaces of their own if the kernel allows it.
     pub namespaces: bool,
 }
 
@@ -93,7 +94,7 @@ impl Knobs {
     }
 }
 
-/// Changes the knobs. Later requests follow them.
+/// Changes the knobs, for later requests.
 ///
 /// # Errors
 /// The state file cannot be written.
@@ -101,14 +102,14 @@ pub fn set_knobs(store: &Store, knobs: &Knobs) -> Result<(), AwsError> {
     store.put(KNOBS, "", knobs)
 }
 
-/// Interrupts a running spot instance: it gets its notice, and is terminated when the time of the notice is over. `dir`
+/// Interrupts a running spot instance: it gets a notice, and is terminated once the time of the notice is over. `dir`
 /// is the cloud's folder.
 ///
 /// # Errors
 /// No such instance runs.
 pub fn interrupt_spot(dir: &Path, instance_id: &str) -> std::io::Result<()> {
     let path = Folder::of(dir, instance_id).path(POWER);
-    // Without a reader, opening fails and does not wait.
+    // With NONBLOCK, opening fails if no instance reads, instead of waiting.
     let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let mut pipe = OpenOptions::new().write(true).custom_flags(nonblock).open(path)?;
     pipe.write_all(b"interrupt\n")

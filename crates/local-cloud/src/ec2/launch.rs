@@ -1,4 +1,4 @@
-//! RunInstances' input: it is read, checked against all that it names, and turned into the access that it needs.
+//! Reads RunInstances' input, checks that all that it names exists, and returns the access that it needs.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -22,7 +22,7 @@ const USER_DATA: usize = 16_384;
 /// The most instances of one request.
 const MOST: u64 = 1000;
 
-/// The members that the local cloud knows. It refuses a request with others, for it could only ignore them.
+/// The members that the local cloud supports. It refuses a request with others, which it could only ignore.
 const KNOWN: [&str; 22] = [
     "BlockDeviceMappings",
     "ClientToken",
@@ -55,24 +55,24 @@ const SPOT_REQUEST: &str = "spot-instances-request";
 /// The kinds of resources that a launch can tag.
 const TAGGED: [&str; 4] = [INSTANCE, VOLUME, INTERFACE, SPOT_REQUEST];
 
-/// A request that was read. All that it names exists.
+/// A request that was read and checked. All that it names exists.
 pub struct Launch {
     pub image_id: String,
     /// `m5.xlarge`.
     pub type_name: String,
     pub kind: Type,
-    /// How many instances at least, and at most.
+    /// The least and the greatest number of instances.
     pub count: (u64, u64),
     pub key: Option<String>,
     /// The ids of the security groups.
     pub groups: Vec<String>,
     pub subnet: Subnet,
-    /// With the ARN of its role.
+    /// The instance profile, and the ARN of its role.
     pub profile: Option<(Profile, String)>,
     /// Base64.
     pub user_data: Option<String>,
     pub on_shutdown: Shutdown,
-    /// None: on demand. A spot request's MaxPrice, if it has one.
+    /// None: on demand. Otherwise the spot request's MaxPrice, if it has one.
     pub spot: Option<Option<String>>,
     pub metadata: MetadataOptions,
     pub volume: RootVolume,
@@ -151,7 +151,7 @@ impl Launch {
         })
     }
 
-    /// Returns what RunInstances needs: its action on everything that it makes or uses.
+    /// Returns the access that RunInstances needs: its action on everything that it creates or uses.
     /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html>
     fn needs(&self, request: &Request) -> Vec<Access> {
         let cloud = request.cloud();
@@ -193,14 +193,14 @@ impl Launch {
     }
 }
 
-/// What RunInstances needs.
+/// Returns the access that RunInstances needs.
 pub fn needs(request: &Request) -> Needed {
     Ok(Launch::read(request)?.needs(request))
 }
 
 fn kind(name: &str) -> Result<Type, AwsError> {
     let family = name.split('.').next().unwrap_or_default();
-    // m6g, c7gn, t4g, g5g have a `g` behind the generation.
+    // Graviton types such as m6g, c7gn, t4g and g5g have a `g` after the generation.
     let graviton = family == "a1" || family.trim_start_matches(|c: char| !c.is_ascii_digit()).contains('g');
     if graviton {
         return Err(error(
@@ -293,7 +293,7 @@ fn read_profile(request: &Request) -> Result<Option<(Profile, String)>, AwsError
 fn read_user_data(request: &Request) -> Result<Option<String>, AwsError> {
     let Some(text) = request.given("UserData") else { return Ok(None) };
     let refuse = |message: &str| Err(error("InvalidParameterValue", message));
-    // Clients may break it into lines.
+    // Clients may break base64 into lines.
     let text: String = text.split_ascii_whitespace().collect();
     match BASE64_STANDARD.decode(&text) {
         Err(_) => refuse("Invalid BASE64 encoding of user data."),
@@ -338,7 +338,7 @@ fn read_metadata(options: &Value) -> Result<MetadataOptions, AwsError> {
         return Err(lacking("metadata with tags or over IPv6"));
     }
     Ok(MetadataOptions {
-        // The images ask for IMDSv2 unless a request says otherwise.
+        // As with AWS's newer images, IMDSv2 is required unless a request says otherwise.
         token_required: options["HttpTokens"].as_str() != Some("optional"),
         enabled: options["HttpEndpoint"].as_str() != Some("disabled"),
         hops,

@@ -1,4 +1,5 @@
-//! The life of an instance: it boots, and ends when its user, the market, the instance itself or the cloud says so.
+//! The life of an instance: it boots, and runs until its user, a spot interruption, the instance itself or the server's
+//! stop ends it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +20,10 @@ use crate::call::AwsError;
 use crate::support::lock::locked;
 use crate::support::process;
 
-/// Seconds until the furthest shutdown: later ones are brought forward to it.
+/// The longest delay of a shutdown, in seconds. Longer ones are shortened to it.
 const FAR: u64 = 10 * 365 * 86_400;
 
-/// How long the server's stop waits for instances that are ending.
+/// How long a stopping server waits for instances that are ending.
 const ENDING: Duration = Duration::from_secs(10);
 
 /// Boots an instance whose record exists and is pending.
@@ -33,11 +34,11 @@ pub fn boot(ec2: &Arc<Ec2>, id: &str) {
     machines.insert(id.to_owned(), Machine { orders, task });
 }
 
-/// Ends an instance whose record says already that it ends.
+/// Ends an instance whose record already says that it is ending.
 pub fn end(ec2: &Arc<Ec2>, id: &str, how: End) {
     let machines = locked(&ec2.machines);
     match machines.get(id) {
-        // An instance that ends by itself just now does not read the order: it ends as its record says.
+        // If the instance is just ending by itself, it doesn't read the order, but ends as its record says.
         Some(machine) => drop(machine.orders.send(how)),
         None => drop(tokio::spawn(finish(ec2.clone(), id.to_owned(), how))),
     }
@@ -59,7 +60,7 @@ pub fn recover(ec2: &Arc<Ec2>) -> Result<(), AwsError> {
         }
         known.push(id);
     }
-    // Other folders belong to instances that were never recorded, or are terminated already.
+    // The other folders belong to instances that were never recorded, or that are terminated.
     for entry in std::fs::read_dir(cloud.settings.dir.join("ec2")).into_iter().flatten().flatten() {
         if let Some(id) = entry.file_name().to_str().filter(|id| !known.iter().any(|known| known == id)) {
             let folder = Folder::of(&cloud.settings.dir, id);
@@ -79,7 +80,7 @@ pub async fn end_all(ec2: &Ec2) {
         let _ = machine.orders.send(End::Terminate(Reason::Internal));
         let _ = machine.task.await;
     }
-    // Others have begun to end before. The next start ends those that take too long.
+    // Some instances had begun to end before. The next start ends those that take too long.
     let deadline = Clock::now() + ENDING;
     let ends = |each: &Instance| matches!(each.state, State::ShuttingDown | State::Stopping);
     while instance::all(&ec2.cloud).is_ok_and(|all| all.iter().any(ends)) && Clock::now() < deadline {
@@ -90,7 +91,7 @@ pub async fn end_all(ec2: &Ec2) {
 async fn live(ec2: Arc<Ec2>, id: String, mut orders: UnboundedReceiver<End>) {
     let how = match Host::boot(&ec2, &id).await {
         Ok(mut host) => host.run(&mut orders).await,
-        // The disk is full, the machine has no more processes, or the state file cannot be used.
+        // The disk is full, the machine can start no more processes, or the state file can't be used.
         Err(why) => {
             if Folder::of(&ec2.cloud.settings.dir, &id).say(&format!("[local cloud] {why}")).is_err() {
                 eprintln!("{id} doesn't boot: {why}");
@@ -114,7 +115,7 @@ struct Host {
     first: Started,
 }
 
-/// What the instance's own shutdown will do, and when.
+/// A shutdown that the instance has scheduled: what it will do, and when.
 #[derive(Clone, Copy)]
 struct Scheduled {
     at: Clock,
@@ -128,7 +129,7 @@ impl Host {
         let disk = |error: std::io::Error| error.to_string();
         let instance = instance::get(cloud, id).map_err(message)?;
         let folder = Folder::of(&cloud.settings.dir, id);
-        // Scripts in user data run once in an instance's life.
+        // Scripts in user data run only at the first boot.
         let fresh = !folder.root().exists();
         if fresh {
             folder.create(cloud.settings.tools.as_deref()).map_err(disk)?;
@@ -155,7 +156,7 @@ impl Host {
         Ok(Self { ec2: ec2.clone(), instance, folder, isolated, metadata, listener, power, first: process })
     }
 
-    /// Runs until the instance is to end, and returns how. Its processes may still run then.
+    /// Waits until the instance must end, and returns how. Its processes may still run then.
     async fn run(&mut self, orders: &mut UnboundedReceiver<End>) -> End {
         let mut scheduled: Option<Scheduled> = None;
         let mut interruption: Option<Clock> = None;
@@ -184,8 +185,8 @@ impl Host {
         }
     }
 
-    /// Obeys a line: `off SECONDS`, `reboot SECONDS` and `cancel` come from the stand-ins for shutdown, `interrupt` from
-    /// the market.
+    /// Follows a line: `off SECONDS`, `reboot SECONDS` and `cancel` come from the replacements of shutdown, `interrupt`
+    /// from [`interrupt_spot`](super::knobs::interrupt_spot).
     fn obey(&self, line: &str, scheduled: &mut Option<Scheduled>, interruption: &mut Option<Clock>) {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let after = |seconds: u64| Clock::now() + Duration::from_secs(seconds.min(FAR));
@@ -203,7 +204,7 @@ impl Host {
                 let seconds = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or_default());
                 self.metadata.give_notice(Timestamp::now() + seconds);
                 if let Some(request) = &self.instance.spot {
-                    // Where this cannot be written, the instance has its notice all the same.
+                    // If this can't be written, the instance still gets its notice.
                     let _ = spot::marked(&self.ec2.cloud, request);
                 }
             }
@@ -211,7 +212,7 @@ impl Host {
         }
     }
 
-    /// Returns how the instance's own shutdown ends it. That of a one-time spot request cannot be started again.
+    /// Returns how the instance's own shutdown ends it. A spot instance is terminated, since it can't be started again.
     fn own_end(&self) -> End {
         match self.instance.on_shutdown {
             Shutdown::Stop if self.instance.spot.is_none() => End::Stop(Reason::Itself),
@@ -228,7 +229,7 @@ impl Host {
 }
 
 impl Drop for Host {
-    /// Kills the group at once. Processes that left it are found by their folder afterwards.
+    /// Kills the process group at once. Processes that left the group are found later by their folder.
     fn drop(&mut self) {
         if let Some(leader) = self.first.child.id() {
             process::signal_group(leader, rustix::process::Signal::KILL);
@@ -236,11 +237,11 @@ impl Drop for Host {
     }
 }
 
-/// Ends an instance, its processes first. Its record decides how: a stop may have become a termination meanwhile.
+/// Kills an instance's processes, and ends it as its record says: a stop may have become a termination meanwhile.
 async fn finish(ec2: Arc<Ec2>, id: String, how: End) {
     let cloud = &ec2.cloud;
     let folder = Folder::of(&cloud.settings.dir, &id);
-    // Where the state file cannot be written, the record stays, and the next start ends the instance again.
+    // If the state file can't be written, the record stays, and the next start ends the instance again.
     if let End::Stop(reason) = how {
         let began = instance::enter(cloud, &id, State::Stopping, Some(reason), |it| {
             Ok(matches!(it.state, State::Pending | State::Running))
@@ -271,7 +272,7 @@ async fn finish(ec2: Arc<Ec2>, id: String, how: End) {
 
 /// Kills every process of an instance.
 async fn kill(folder: &Folder) {
-    // A process in an uninterruptible system call may outlast one try.
+    // A process in an uninterruptible system call may survive several attempts.
     for _ in 0..12 {
         process::end(None, folder.root()).await;
         if process::owned_by(folder.root()).is_empty() {
@@ -280,7 +281,7 @@ async fn kill(folder: &Folder) {
     }
 }
 
-/// Deletes an instance's folder; the next start tries again where that fails.
+/// Deletes an instance's folder. If that fails, the next start tries again.
 async fn remove(folder: &Folder) {
     let root = folder.root().to_owned();
     let removing = tokio::task::spawn_blocking(move || {

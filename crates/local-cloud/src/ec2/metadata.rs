@@ -1,7 +1,7 @@
-//! The instance metadata service: IMDSv2, on a port of the instance's own, since only the kernel could serve
-//! 169.254.169.254.
+//! The instance metadata service, IMDSv2. Each instance's is on a port of its own, since 169.254.169.254 can't be
+//! served without the kernel's help.
 //!
-//! As on AWS, the credentials of the instance's role are served here and nowhere else.
+//! As on AWS, an instance gets the credentials of its role only here.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -30,9 +30,9 @@ use crate::support::lock::locked;
 
 const TOKEN: &str = "x-aws-ec2-metadata-token";
 const TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
-/// Credentials that end sooner are replaced. AWS replaces them at least five minutes before their end.
+/// Credentials that expire sooner than this are replaced. AWS replaces them at least five minutes before they expire.
 const RENEW: SignedDuration = SignedDuration::from_mins(15);
-/// The most tokens at a time. Only a client in an endless loop asks for more.
+/// The highest number of valid tokens. Only a client in an endless loop asks for more.
 const TOKENS: usize = 1000;
 
 /// One instance's metadata.
@@ -40,7 +40,7 @@ const TOKENS: usize = 1000;
 pub struct Metadata {
     ec2: Arc<Ec2>,
     instance: Instance,
-    /// With the times at which they end.
+    /// The tokens, and when they expire.
     tokens: Mutex<HashMap<String, Clock>>,
     /// The role's ARN and its credentials.
     session: Mutex<Option<(String, Session)>>,
@@ -98,7 +98,7 @@ impl Metadata {
             async move { metadata.answer(&request) }
         });
         let task = tokio::spawn(async move {
-            // It ends only when it is aborted.
+            // It only ends by being aborted.
             let _ = axum::serve(listener, app).await;
         });
         Ok(Listener { port, task })
@@ -117,7 +117,7 @@ impl Metadata {
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        // So a client knows when to ask for the next token.
+        // This tells a client when to ask for the next token.
         if let Some(seconds) = ttl {
             response.headers_mut().insert(TTL, HeaderValue::from(seconds));
         }
@@ -126,14 +126,14 @@ impl Metadata {
 
     fn respond(&self, request: &Request<Body>) -> Result<Found, Refusal> {
         let forbidden = Refusal(StatusCode::FORBIDDEN, "403 - Forbidden");
-        // A page in a browser may reach loopback under a name of its own.
+        // A web page in a browser may reach loopback under a host name of its own (DNS rebinding).
         if !self.instance.metadata.enabled || !names_loopback(request.headers()) {
             return Err(forbidden);
         }
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let path = request.uri().path();
         match (request.method(), path) {
-            // A token must not go through a proxy.
+            // As on AWS, a request for a token that came through a proxy is refused.
             (&Method::PUT, "/latest/api/token") if request.headers().contains_key("x-forwarded-for") => {
                 Err(forbidden)
             }
@@ -190,7 +190,7 @@ impl Metadata {
         }
         let folder = path.trim_end_matches('/');
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-        // A key is listed as its number and its name.
+        // A key is listed with its number and its name.
         if let (Some(key), "public-keys") = (&self.instance.key, folder) {
             return Some(format!("0={key}"));
         }
@@ -274,13 +274,14 @@ impl Metadata {
         entries
     }
 
-    /// Returns the ARN of the role that the instance's profile has now.
+    /// Returns the ARN of the present role of the instance's profile.
     fn role(&self) -> Option<String> {
         let profile = self.instance.profile.as_ref()?;
         self.ec2.iam.instance_profile(&profile.name).ok().flatten()?.role_arn
     }
 
-    /// Returns credentials of the role, renewed before they end. None: EC2 may not assume the role, or there is none.
+    /// Returns credentials of the role, and renews them before they expire. None: there is no role, or EC2 may not
+    /// assume it.
     fn credentials(&self) -> Option<Session> {
         let role = self.role()?;
         let mut kept = locked(&self.session);

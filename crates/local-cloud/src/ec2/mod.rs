@@ -1,8 +1,8 @@
 //! EC2: instances that are processes, and the keys, groups, images and networks around them.
 //!
-//! [`launch`] reads what RunInstances asks for and [`run`] launches it, [`control`] ends and starts instances,
-//! [`machine`] is the life of one, [`host`] its folder and processes, [`metadata`] what it can ask about itself. A
-//! terminated instance stays visible for an hour.
+//! [`launch`] reads RunInstances' input and [`run`] launches the instances. [`control`] terminates, stops and starts
+//! them. [`machine`] is the life of one instance, [`host`] has its folder and processes, and [`metadata`] its metadata
+//! service. A terminated instance stays visible for an hour.
 
 mod control;
 mod describe;
@@ -99,9 +99,9 @@ impl Service for Ec2 {
         }
     }
 
-    /// Ends the instances that a dead server left behind. Stopped instances stay.
+    /// Ends the instances that the last server left running. Stopped instances stay.
     async fn start(self: &Arc<Self>) {
-        // A state that cannot be read gives its error to every request that reads it.
+        // If the state can't be read, every request that reads it gets the error.
         let _ = machine::recover(self);
     }
 

@@ -1,6 +1,6 @@
 //! The network that every account has from the start: a default VPC, with a subnet in each availability zone.
 //!
-//! Instances answer on loopback only, so no subnet gives public addresses.
+//! Instances can be reached on loopback only, so no subnet assigns public addresses.
 
 use std::net::Ipv4Addr;
 
@@ -16,7 +16,7 @@ use crate::policy::Context;
 
 /// AWS reserves the first four addresses of a subnet, and the last.
 const RESERVED: usize = 4;
-/// The addresses of a subnet.
+/// The number of addresses in a subnet.
 const SIZE: usize = 4096;
 
 /// A subnet.
@@ -72,7 +72,7 @@ pub fn check_vpc(cloud: &Cloud, id: &str) -> Result<(), AwsError> {
     Err(error("InvalidVpcID.NotFound", format!("The vpc ID '{id}' does not exist")))
 }
 
-/// Returns the condition keys of what is in the VPC.
+/// Returns the condition keys of resources in the VPC.
 pub fn context(cloud: &Cloud) -> Context {
     Context::new().with("ec2:Vpc", cloud.arn("ec2", &format!("vpc/{}", vpc_id(cloud))))
 }

@@ -1,4 +1,5 @@
-//! Whether there is capacity for an instance: quotas, the market, the machine.
+//! Decides how many instances there is capacity for, by quotas, EC2's capacity and prices, and this machine's
+//! processors.
 
 use std::sync::MutexGuard;
 
@@ -19,12 +20,12 @@ pub struct Wanted<'a> {
     pub subnet: &'a Subnet,
     /// How many at least, and at most.
     pub count: (u64, u64),
-    /// None: on demand. A spot request's highest price in USD an hour, if it has one.
+    /// None: on demand. Otherwise the spot request's highest price in USD an hour, if it has one.
     pub spot: Option<Option<f64>>,
 }
 
-/// Returns how many of the wanted instances can run now. `_admission` keeps other requests from taking the same
-/// capacity.
+/// Returns how many of the wanted instances can run now. The caller holds the lock `_admission`, so that no other
+/// request takes the same capacity.
 ///
 /// # Errors
 /// VcpuLimitExceeded, MaxSpotInstanceCountExceeded, SpotMaxPriceTooLow, InsufficientInstanceCapacity.
@@ -87,7 +88,7 @@ pub fn admit(cloud: &Cloud, wanted: &Wanted, _admission: &MutexGuard<()>) -> Res
     Ok(room.min(wanted.count.1))
 }
 
-/// Too little capacity is a fault of the service, on AWS too.
+/// Returns the error for too little capacity, which has a server error's status, as on AWS.
 fn no_capacity(message: &str) -> AwsError {
     AwsError::new(500, "InsufficientInstanceCapacity", message)
 }

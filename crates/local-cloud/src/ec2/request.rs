@@ -1,4 +1,4 @@
-//! One request to EC2: reading its input, the access that it needs, and what Describe calls share: filters and pages.
+//! Reads requests to EC2: their members, the access that they need, and the filters and pages of Describe calls.
 
 use regex::Regex;
 use serde_json::Value;
@@ -15,13 +15,14 @@ use crate::support::page;
 /// A request to EC2.
 pub type Request<'a> = crate::service::Request<'a, Ec2>;
 
-/// What an operation needs to be allowed.
+/// The access that an operation needs.
 pub type Needed = Result<Vec<Access>, AwsError>;
 
-/// The names of filters, and where in a described resource the value is: members joined by dots, through lists.
+/// The names of filters, and the path to the value in a described resource: member names joined by dots. A path goes
+/// into every item of a list.
 pub type Filters = &'static [(&'static str, &'static str)];
 
-/// What operations on no particular resource need: the action on `*`.
+/// Returns the access that operations without a particular resource need: their action on `*`.
 pub fn everything(request: &Request) -> Needed {
     Ok(vec![request.access("*", Context::new())])
 }
@@ -31,7 +32,7 @@ impl<'a> Request<'a> {
         &self.service.cloud
     }
 
-    /// A text member. None where it is absent or empty: EC2 treats both alike.
+    /// Returns a text member. None: it is absent or empty, which EC2 treats the same way.
     pub fn given(&self, name: &str) -> Option<&'a str> {
         self.optional(name).filter(|text| !text.is_empty())
     }
@@ -41,12 +42,12 @@ impl<'a> Request<'a> {
         self.cloud().arn("ec2", &format!("{kind}/{id}"))
     }
 
-    /// The operation's own action on one of its resources, an ARN or `*`.
+    /// Returns the access of the operation's own action on a resource, an ARN or `*`.
     pub fn access(&self, resource: impl Into<String>, context: Context) -> Access {
         self.on_with(resource, self.in_region(context))
     }
 
-    /// Another action that the operation implies.
+    /// Returns the access of another action that the operation implies.
     pub fn implied_access(&self, action: &str, resource: &str, context: Context) -> Access {
         Access::new(action, resource).with(self.in_region(context))
     }
@@ -61,7 +62,7 @@ impl<'a> Request<'a> {
         passes.map_err(Ec2::denied)
     }
 
-    /// Ends a request that only asks whether it would succeed. Handlers call it after their checks and before any
+    /// Returns the error that answers a request with DryRun. Handlers call this after their checks and before any
     /// change.
     pub fn dry_run(&self) -> Result<(), AwsError> {
         if self.flag("DryRun") {
@@ -71,12 +72,12 @@ impl<'a> Request<'a> {
         Ok(())
     }
 
-    /// Returns a Describe call's answer: a page of the items that match the request's filters.
+    /// Returns the answer to a Describe call: a page of the items that match the request's filters.
     pub fn listed(&self, member: &str, items: Vec<Value>, filters: Filters) -> Reply {
         self.page(member, self.filtered(items, filters)?)
     }
 
-    /// Returns the items that match the request's filters. Every call knows the filters `tag:KEY` and `tag-key`.
+    /// Returns the items that match the request's filters. All calls support the filters `tag:KEY` and `tag-key`.
     pub fn filtered(&self, mut items: Vec<Value>, known: Filters) -> Result<Vec<Value>, AwsError> {
         for filter in self.items("Filters") {
             let name = filter["Name"].as_str().unwrap_or_default();
@@ -99,7 +100,7 @@ impl<'a> Request<'a> {
         Ok(items)
     }
 
-    /// Returns a page of the items; all of them where the request does not limit their number.
+    /// Returns a page of the items, or all if the request doesn't limit their number.
     pub fn page(&self, member: &str, items: Vec<Value>) -> Reply {
         let token = self.given("NextToken");
         let size = page::size(&self.input()["MaxResults"], usize::MAX, usize::MAX);
@@ -114,7 +115,8 @@ impl<'a> Request<'a> {
 /// The most characters that a filter's value may have.
 const VALUE: usize = 255;
 
-/// `*` stands for any text, `?` for any character, and a character after a backslash for itself.
+/// Returns the regexes of filter values, in which `*` matches any text, `?` any character, and a character after a
+/// backslash only itself.
 fn patterns(values: &[&str]) -> Result<Vec<Regex>, AwsError> {
     let pattern = |value: &&str| {
         if value.chars().count() > VALUE {

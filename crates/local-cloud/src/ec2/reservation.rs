@@ -15,7 +15,7 @@ pub fn reservation(cloud: &Cloud, instances: &[Instance]) -> Reply {
     joined.into_iter().next().ok_or_else(|| AwsError::internal("a reservation without instances"))
 }
 
-/// Returns a reservation for each instance. Filters look at these; [`joined`] then joins them for the answer.
+/// Returns one reservation for each instance, for the filters. [`joined`] joins them for the answer.
 pub fn reserved(cloud: &Cloud, instances: &[Instance]) -> Result<Vec<Value>, AwsError> {
     let groups = group::all(cloud)?;
     let reserved = |instance: &Instance| -> Reply {
@@ -31,11 +31,11 @@ pub fn reserved(cloud: &Cloud, instances: &[Instance]) -> Result<Vec<Value>, Aws
     instances.iter().map(reserved).collect()
 }
 
-/// Joins neighbours with the same reservation id.
+/// Joins consecutive reservations with the same id.
 pub fn joined(entries: Vec<Value>) -> Vec<Value> {
     let mut reservations: Vec<Value> = Vec::new();
     for mut entry in entries {
-        // A reservation has no tags: they were there for the filters.
+        // In the answer a reservation has no tags. They were only there for the filters.
         if let Some(entry) = entry.as_object_mut() {
             entry.shift_remove("Tags");
         }
@@ -70,7 +70,7 @@ fn described(cloud: &Cloud, instance: &Instance, known: &[Group]) -> Reply {
         let name = known.iter().find(|group| group.id == *id).map(|group| &group.name);
         json!({"GroupId": id, "GroupName": name})
     };
-    // A terminated instance no longer has what it used.
+    // A terminated instance has no volume, network interface and groups any more.
     let live = !instance.state.is_terminated();
     let attached = instance.launched.to_string();
     let groups: Vec<Value> = instance.groups.iter().filter(|_| live).map(group).collect();

@@ -1,4 +1,4 @@
-//! One rule of a security group: its protocol, its ports and its peer, as EC2 reads and describes them.
+//! A rule of a security group: its protocol, its ports and its peer.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -10,10 +10,10 @@ use super::tags;
 use crate::call::{AwsError, Reply};
 use crate::cloud::Cloud;
 
-/// A rule, which has one peer.
+/// A rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
-    /// sgr-…
+    /// `sgr-…`
     pub id: String,
     pub egress: bool,
     /// `tcp`, `udp`, `icmp`, `icmpv6`, `-1` for all, or a number.
@@ -27,7 +27,7 @@ pub struct Rule {
 /// The addresses or the group with which a rule allows traffic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Peer {
-    /// In canonical form, like `V6`: `10.0.0.0/8`.
+    /// In canonical form: `10.0.0.0/8`.
     V4(String),
     V6(String),
     /// A group's id.
@@ -35,12 +35,12 @@ pub enum Peer {
 }
 
 impl Rule {
-    /// A rule for all protocols and ports.
+    /// Returns a rule for all protocols and ports.
     pub fn of_everything(id: String, egress: bool, peer: Peer) -> Self {
         Self { id, egress, protocol: "-1".to_owned(), ports: None, peer, description: None }
     }
 
-    /// Whether both rules allow the same.
+    /// Returns whether both rules allow the same.
     pub fn same(&self, other: &Self) -> bool {
         (self.egress, &self.protocol, self.ports, &self.peer)
             == (other.egress, &other.protocol, other.ports, &other.peer)
@@ -72,6 +72,7 @@ impl Rule {
         Ok(rule)
     }
 
+    /// Returns the error for a rule that the group has already:
     /// `the specified rule "peer: 1.2.3.4/32, TCP, from port: 22, to port: 22, ALLOW" already exists`.
     pub fn duplicate(&self) -> AwsError {
         let (Peer::V4(peer) | Peer::V6(peer) | Peer::Group(peer)) = &self.peer;
@@ -92,7 +93,7 @@ impl Rule {
 
 /// Returns rules as IpPermissions: one for each protocol and its ports.
 pub fn permissions<'a>(cloud: &Cloud, rules: impl Iterator<Item = &'a Rule>) -> Vec<Value> {
-    // Each permission with its first rule.
+    // Each permission, with the first of its rules.
     let mut all: Vec<(&Rule, Value)> = Vec::new();
     for rule in rules {
         let found =
@@ -182,7 +183,7 @@ pub fn cidr4(cidr: &str) -> Result<String, AwsError> {
     read().ok_or_else(|| malformed(cidr))
 }
 
-/// The same for IPv6.
+/// Reads an IPv6 CIDR block in the same way.
 pub fn cidr6(cidr: &str) -> Result<String, AwsError> {
     let read = || {
         let (address, bits) = cidr.split_once('/')?;

@@ -1,4 +1,4 @@
-//! The rules of security groups: they are authorised, revoked and described one by one.
+//! The operations that authorise, revoke and describe the rules of security groups.
 
 use serde_json::{Map, Value, json};
 
@@ -14,7 +14,7 @@ use crate::cloud::Cloud;
 /// The most rules that a group may have in one direction.
 const LIMIT: usize = 60;
 
-/// Reads the rules that a request names, in `IpPermissions` or as one permission in members of its own.
+/// Reads the rules that a request names, in `IpPermissions` or, for a single rule, in separate members.
 fn read(request: &Request, egress: bool) -> Result<Vec<Rule>, AwsError> {
     let input = request.input();
     let mut rules = Vec::new();
@@ -79,7 +79,7 @@ fn read_permission(
     Ok(())
 }
 
-/// What AuthorizeSecurityGroupIngress and AuthorizeSecurityGroupEgress need.
+/// Returns the access that AuthorizeSecurityGroupIngress and AuthorizeSecurityGroupEgress need.
 pub fn authorize_needs(request: &Request) -> Needed {
     let mut needed = group::needs(request)?;
     let tags = given_tags(request)?;
@@ -91,7 +91,7 @@ fn given_tags(request: &Request) -> Result<tags::Tags, AwsError> {
     tags::specified(request, "security-group-rule", &["security-group-rule"])
 }
 
-/// AuthorizeSecurityGroupIngress and AuthorizeSecurityGroupEgress.
+/// Answers AuthorizeSecurityGroupIngress and AuthorizeSecurityGroupEgress.
 pub fn authorize(request: &Request, egress: bool) -> Reply {
     let cloud = request.cloud();
     let group = group::named(request)?;
@@ -122,7 +122,7 @@ pub fn authorize(request: &Request, egress: bool) -> Reply {
     Ok(json!({"Return": true, "SecurityGroupRules": described}))
 }
 
-/// RevokeSecurityGroupIngress and RevokeSecurityGroupEgress.
+/// Answers RevokeSecurityGroupIngress and RevokeSecurityGroupEgress.
 pub fn revoke(request: &Request, egress: bool) -> Reply {
     let cloud = request.cloud();
     let group = group::named(request)?;

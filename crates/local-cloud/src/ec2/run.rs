@@ -1,4 +1,5 @@
-//! RunInstances: launches instances, or returns those that an earlier request with the same client token launched.
+//! RunInstances: launches instances. If an earlier request had the same client token, it returns that request's
+//! instances.
 
 use std::sync::MutexGuard;
 
@@ -60,7 +61,7 @@ pub fn run(request: &Request) -> Reply {
     reservation(cloud, &instances)
 }
 
-/// Returns a digest of all that must be the same in two requests with the same client token.
+/// Returns a digest of the members that must be the same in two requests with the same client token.
 fn digest(input: &Value) -> String {
     let mut input = input.clone();
     if let Some(input) = input.as_object_mut() {
@@ -71,7 +72,7 @@ fn digest(input: &Value) -> String {
     hex::encode(Sha256::digest(input.to_string()))
 }
 
-/// Makes the records of as many instances as there is capacity for.
+/// Returns records of as many instances as there is capacity for.
 fn records(
     request: &Request,
     launch: &Launch,
@@ -133,7 +134,7 @@ fn records(
     Ok(instances)
 }
 
-/// Writes an instance, its tags and its spot request.
+/// Stores an instance, its tags and its spot request.
 fn put(request: &Request, launch: &Launch, instance: &Instance) -> Result<(), AwsError> {
     let cloud = request.cloud();
     tags::put(cloud, &instance.id, &launch.tags.instance)?;

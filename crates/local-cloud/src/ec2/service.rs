@@ -1,4 +1,4 @@
-//! The service: what it holds while it runs.
+//! The service, and its state in memory.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use super::state::End;
 use crate::authority::Authority;
 use crate::cloud::Cloud;
 
-/// The name that a role's trust policy must allow for instances to have the role.
+/// The service principal that a role's trust policy must allow to assume the role.
 pub const PRINCIPAL: &str = "ec2.amazonaws.com";
 
 /// EC2.
@@ -21,8 +21,8 @@ pub struct Ec2 {
     pub(super) iam: Arc<dyn Authority>,
     /// The instances that run, by id. Empty after a restart until the service starts.
     pub(super) machines: Mutex<HashMap<String, Machine>>,
-    /// Locked while instances are admitted, so that two requests cannot both take the last place, or use one client
-    /// token for two instances.
+    /// Locked while a request is checked and recorded, so that two requests can't both take the last capacity, or use
+    /// one client token twice.
     pub(super) admission: Mutex<()>,
     /// Whether instances can have namespaces, or why not.
     pub(super) namespaces: OnceCell<Result<(), String>>,
@@ -41,7 +41,7 @@ impl Ec2 {
     }
 }
 
-/// The handle of an instance that runs.
+/// The handle of a running instance.
 #[derive(Debug)]
 pub(super) struct Machine {
     pub(super) orders: UnboundedSender<End>,

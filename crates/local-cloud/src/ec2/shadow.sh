@@ -1,5 +1,5 @@
 #!/bin/sh
-# Stands in, inside an instance, for programs with which user data would change the machine itself.
+# Replaces, inside an instance, the programs with which user data would change the machine itself.
 dir=@DIR@
 name=${0##*/}
 

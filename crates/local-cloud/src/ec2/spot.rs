@@ -1,4 +1,4 @@
-//! Spot requests. RunInstances makes them, and fulfils each at once or refuses it.
+//! Spot requests. RunInstances creates them, and either fulfils one at once or refuses it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ const REQUEST: &str = "ec2.spot-request";
 /// A spot request, stored under its id.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SpotRequest {
-    /// sir-…
+    /// `sir-…`
     pub id: String,
     pub instance: String,
     pub image: String,
@@ -99,7 +99,7 @@ pub fn forget(cloud: &Cloud, id: &str) -> Result<(), AwsError> {
     cloud.store.delete(REQUEST, id).map(drop)
 }
 
-/// Notes that a request's instance will be interrupted.
+/// Stores that a request's instance will be interrupted.
 pub fn marked(cloud: &Cloud, id: &str) -> Result<(), AwsError> {
     cloud
         .store
@@ -164,7 +164,7 @@ pub fn cancel_needs(request: &Request) -> Needed {
     ids.into_iter().map(access).collect()
 }
 
-/// Cancels requests. As on AWS, their instances go on.
+/// Cancels requests. As on AWS, their instances keep running.
 pub fn cancel(request: &Request) -> Reply {
     let cloud = request.cloud();
     let ids = request.texts("SpotInstanceRequestIds");

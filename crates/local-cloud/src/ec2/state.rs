@@ -68,7 +68,7 @@ impl Reason {
     }
 }
 
-/// How an instance that runs is to end.
+/// How a running instance must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     Terminate(Reason),

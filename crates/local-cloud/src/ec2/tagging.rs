@@ -46,7 +46,7 @@ pub fn delete(request: &Request) -> Reply {
     let given = request.input()["Tags"].as_array();
     let delete = |id: &str| {
         let Some(given) = given else { return tags::forget(request.cloud(), id) };
-        // A key alone deletes its tag, whatever the value is.
+        // A key without a value deletes its tag, whatever the tag's value is.
         let deleted = |key: &str, value: &str| {
             given
                 .iter()

@@ -1,4 +1,4 @@
-//! The tags of resources, stored under the ids of these, and what policies can ask about them.
+//! The tags of resources, which are stored under the resources' ids, and their condition keys.
 
 use std::collections::BTreeMap;
 
@@ -26,12 +26,12 @@ pub fn of(cloud: &Cloud, id: &str) -> Result<Value, AwsError> {
     Ok(get(cloud, id)?.into_iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect())
 }
 
-/// Returns the ids of all resources with tags, and these.
+/// Returns the ids and the tags of all resources that have tags.
 pub fn all(cloud: &Cloud) -> Result<Vec<(String, Tags)>, AwsError> {
     cloud.store.list(TAGS)
 }
 
-/// Adds to a resource's tags.
+/// Adds tags to a resource.
 pub fn put(cloud: &Cloud, id: &str, added: &Tags) -> Result<(), AwsError> {
     if added.is_empty() {
         return Ok(());
@@ -42,7 +42,7 @@ pub fn put(cloud: &Cloud, id: &str, added: &Tags) -> Result<(), AwsError> {
     cloud.store.put(TAGS, id, &tags)
 }
 
-/// Deletes those of a resource's tags that `keep` does not want.
+/// Deletes the tags of a resource for which `keep` returns false.
 pub fn retain(cloud: &Cloud, id: &str, keep: impl Fn(&str, &str) -> bool) -> Result<(), AwsError> {
     let mut tags = get(cloud, id)?;
     tags.retain(|key, value| keep(key, value));
@@ -62,8 +62,8 @@ fn check_number(tags: &Tags) -> Result<(), AwsError> {
     Ok(())
 }
 
-/// Reads the tags that a request gives to the resources of a kind (`TagSpecifications`). It may name the kinds in
-/// `allowed` only.
+/// Reads the tags that a request gives to the resources of a kind (`TagSpecifications`). Refuses kinds that aren't in
+/// `allowed`.
 pub fn specified(request: &Request, kind: &str, allowed: &[&str]) -> Result<Tags, AwsError> {
     let mut tags = Tags::new();
     for specification in request.items("TagSpecifications") {
@@ -101,7 +101,8 @@ pub fn read(tags: &Value) -> Result<Tags, AwsError> {
     Ok(read)
 }
 
-/// `ec2:CreateTags`, which a request needs that creates a resource with tags. None: it gives no tags.
+/// Returns the access `ec2:CreateTags`, which a request needs that creates a resource with tags. None: there are no
+/// tags.
 pub fn access_with(request: &Request, resource: &str, tags: &Tags) -> Option<Access> {
     if tags.is_empty() {
         return None;

@@ -1,10 +1,10 @@
-//! What other services use of EC2.
+//! The traits by which other services use EC2.
 
 use super::service::Ec2;
 use super::{group, images, network};
 use crate::call::AwsError;
 
-/// The network, for services that place something in it.
+/// The network, for services whose resources can be in a VPC.
 pub trait Network: Send + Sync + std::fmt::Debug {
     /// Returns the id of the default VPC, `vpc-…`.
     fn vpc_id(&self) -> String;
@@ -29,7 +29,7 @@ impl Network for Ec2 {
 
 /// The machine images, for Systems Manager, whose public parameters name them.
 pub trait Images: Send + Sync + std::fmt::Debug {
-    /// Returns the id of the image that a public parameter names; None where no image has this parameter.
+    /// Returns the id of the image that a public parameter names. None: no image has this parameter.
     fn parameter(&self, name: &str) -> Option<String>;
 }
 

@@ -58,7 +58,7 @@ struct Gpus {
 }
 
 impl Type {
-    /// Returns the type of a name such as `m5.xlarge`; None where the table lacks it.
+    /// Returns the type of a name such as `m5.xlarge`. None: the table lacks it.
     pub fn of(name: &str) -> Option<Self> {
         let (family, size) = name.split_once('.')?;
         let (_, sizes) = FAMILIES.iter().find(|(known, _)| *known == family)?;
@@ -66,7 +66,7 @@ impl Type {
             return None;
         }
         let burstable = family.starts_with('t');
-        // t2's small sizes have one vCPU, t3's two.
+        // The small sizes of t2 have one vCPU, those of t3 have two.
         let small = if family == "t2" { 1 } else { 2 };
         let (vcpus, memory_mib) = match size {
             "nano" => (small, 512),

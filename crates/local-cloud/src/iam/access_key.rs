@@ -20,13 +20,14 @@ pub struct AccessKey {
 }
 
 impl AccessKey {
-    /// Returns the keys of the state folder: made once, readable by its owner alone, and never overwritten.
+    /// Returns the keys of the state folder, and creates them if it has none. Only the folder's owner can read them,
+    /// and they are never overwritten.
     ///
     /// # Errors
     /// The file cannot be written or read.
     pub fn ensure(dir: &Path) -> std::io::Result<Self> {
         let path = dir.join(KEYS_FILE);
-        // Written aside and linked into place, so that a half-written file is never taken for the keys.
+        // Written to another file and then linked, so that a half-written file is never read as the keys.
         let aside = dir.join(format!("{KEYS_FILE}.{}", std::process::id()));
         let key = Self::random();
         if !path.exists() {
@@ -52,7 +53,7 @@ impl AccessKey {
         Self { access_key_id: id::access_key_id("AKIA"), secret_access_key: id::secret() }
     }
 
-    /// Returns the keys of a folder that has some.
+    /// Returns the keys of a folder.
     ///
     /// # Errors
     /// There is no such file, or it cannot be read.

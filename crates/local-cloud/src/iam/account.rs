@@ -9,7 +9,8 @@ use super::stored::{Grants, InstanceProfile, POLICY, PROFILE, Policy, ROLE, Role
 use super::usage::Usage;
 use crate::call::{AwsError, Reply};
 
-/// Counts what the account has. Root has a password and neither an MFA device nor access keys, as in a new account.
+/// Returns the counts of the account's resources. Root has a password and neither an MFA device nor access keys, as in
+/// a new account.
 pub fn summary(request: &Request) -> Reply {
     let store = request.store();
     let users = store.list::<User>(USER)?.len();
@@ -99,7 +100,7 @@ pub fn authorization_details(request: &Request) -> Reply {
     if wanted("AWSManagedPolicy") {
         for policy in AWS_MANAGED.iter() {
             let mut detail = usage.counted(describe::aws_policy(policy));
-            // Of AWS's own, those that somebody uses.
+            // Of AWS's own policies, only those that are in use.
             if detail["AttachmentCount"] == 0 && detail["PermissionsBoundaryUsageCount"] == 0 {
                 continue;
             }

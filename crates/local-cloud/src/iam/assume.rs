@@ -1,4 +1,4 @@
-//! Acting as a role: what its trust policy says, and the session that begins.
+//! Assuming a role: checks its trust policy, and starts a session.
 
 use jiff::SignedDuration;
 
@@ -11,12 +11,12 @@ use crate::policy::{Asker, Context, Document, Grant, Policies, Source, Verdict};
 
 const ACTION: &str = "sts:AssumeRole";
 
-/// How long a service acts as a role with one session's credentials. On AWS a container fetches fresh ones for as long as
-/// it runs; local jobs and endpoints need theirs for the start and the end at most.
+/// How long the credentials of a service's session are valid. On AWS a container gets new ones as long as it runs.
+/// Local jobs and endpoints need them at their start and their end at most.
 const SERVICE_SESSION: SignedDuration = SignedDuration::from_hours(12);
 
 impl Iam {
-    /// Begins a session in which a service acts as a role.
+    /// Starts a session in which a service acts as a role.
     pub(super) fn assume_for_service(
         &self,
         role_arn: &str,
@@ -44,7 +44,7 @@ impl Iam {
         }
     }
 
-    /// Begins a session in which a user or another session acts as a role.
+    /// Starts a session in which a user or another session acts as a role.
     pub(super) fn assume_for_caller(
         &self,
         caller: &Caller,
@@ -84,7 +84,8 @@ impl Iam {
         let who = Asker::Arn { arn: &caller.arn, role: principal.role.as_deref(), account };
         let context = self.full_context(caller, &principal, context);
         let verdict = policies.judge(who, ACTION, &role.arn, &context);
-        // The caller's own allow alone doesn't open a role, as it would a resource of another kind.
+        // Unlike with other resources, it isn't enough that the caller's own policies allow it: the trust policy must,
+        // too.
         let trusted = trust.grant(who, ACTION, &role.arn, &context) != Grant::None;
         Ok(if verdict == Verdict::Allowed && !trusted { Verdict::NoAllow(Source::Resource) } else { verdict })
     }

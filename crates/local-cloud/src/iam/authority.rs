@@ -1,4 +1,4 @@
-//! What IAM decides for the other services.
+//! IAM's implementation of [`Authority`], which the other services use.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ impl Authority for Iam {
     fn authorize_pass_role(&self, caller: &Caller, role_arn: &str, service: &str) -> Result<(), AwsError> {
         let context = Context::new().with("iam:PassedToService", service);
         let access = Access::new("iam:PassRole", role_arn).with(context);
-        // It is the other service that answers, so the code is not IAM's own.
+        // The other service answers with this error, so the code isn't IAM's own.
         self.decide(caller, &access, (400, "AccessDeniedException"))
     }
 

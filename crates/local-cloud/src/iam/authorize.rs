@@ -1,15 +1,15 @@
-//! Whether a caller may do something. Each decision is recorded.
+//! Decides whether a caller may do something, and records each decision.
 
 use super::service::Iam;
 use crate::authority::Access;
 use crate::call::{AwsError, Caller};
 use crate::policy::{Asker, EVERYTHING, Policies, Source, Verdict};
 
-/// What the owner of a bucket may always do to its policy, whatever that policy says.
+/// The actions on a bucket's policy that its owner may always do, whatever that policy says.
 const OWNERS: [&str; 3] = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"];
 
 impl Iam {
-    /// Decides and records. `denied` is the status and code of the error.
+    /// Decides, and records the decision. `denied` is the status and code of the error.
     pub(super) fn decide(
         &self,
         caller: &Caller,
@@ -46,7 +46,7 @@ impl Iam {
     }
 }
 
-/// Returns the message of a verdict that refuses.
+/// Returns the error message of a verdict. None: access is allowed.
 fn refusal(caller: &Caller, access: &Access, verdict: Verdict) -> Option<String> {
     let Access { action, resource, .. } = access;
     let kind = |source| match source {

@@ -1,4 +1,4 @@
-//! Who is behind a caller: their policies, and the condition keys that say who asks.
+//! Finds the user or role of a caller, its policies, and the condition keys that describe the caller.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::policy::{Context, Document};
 use crate::support::lock::locked;
 
 impl Iam {
-    /// Returns the user or role behind a caller. One that is gone has no policies, so its sessions may do nothing.
+    /// Returns the user or role of a caller. One that was deleted has no policies, so its sessions may do nothing.
     pub(super) fn principal_of(&self, caller: &Caller) -> Result<Arc<Principal>, AwsError> {
         // Locked while the store is read, so that no change comes between the read and its caching.
         let mut cache = locked(&self.principals);
@@ -31,7 +31,7 @@ impl Iam {
         Ok(principal)
     }
 
-    /// Returns the role behind an assumed-role session, while it is still the one that was assumed.
+    /// Returns the role of an assumed-role session. None: it was deleted, even if there is a new role of its name.
     fn role_of(&self, caller: &Caller) -> Result<Option<Role>, AwsError> {
         let Some((_, rest)) = caller.arn.split_once(":assumed-role/") else { return Ok(None) };
         let name = rest.split('/').next().unwrap_or_default();
@@ -54,7 +54,7 @@ impl Iam {
         texts.iter().map(|text| Document::identity(text).map_err(AwsError::internal)).collect()
     }
 
-    /// Returns a boundary's document. A boundary that is gone allows nothing.
+    /// Returns a boundary's document. A boundary that was deleted allows nothing.
     fn boundary(&self, arn: &str) -> Result<Document, AwsError> {
         match self.managed_document(arn)? {
             Some(text) => Document::identity(&text).map_err(AwsError::internal),
@@ -62,7 +62,7 @@ impl Iam {
         }
     }
 
-    /// Returns the policies that limit a session, if any do.
+    /// Returns the policies that limit a session. None: it has no session policies.
     pub(super) fn session_policies(&self, caller: &Caller) -> Result<Option<Vec<Document>>, AwsError> {
         if caller.session_policies.is_empty() {
             return Ok(None);
@@ -86,12 +86,12 @@ impl Iam {
             .with("aws:EpochTime", now.as_second().to_string())
             .with("aws:RequestedRegion", &*self.cloud.region)
             .with("aws:SourceIp", "127.0.0.1")
-            // Loopback carries it without TLS; the same call to AWS would have it.
+            // Loopback needs no TLS, but the same call to AWS would use it.
             .with("aws:SecureTransport", "true");
         every.or(context.clone())
     }
 
-    /// Returns the condition keys that say who asks.
+    /// Returns the condition keys that describe the caller.
     pub(super) fn principal_context(&self, caller: &Caller, principal: &Principal) -> Context {
         let mut context = Context::new()
             .with("aws:PrincipalArn", principal.role.as_deref().unwrap_or(&caller.arn))

@@ -1,4 +1,4 @@
-//! What requests are signed with: users' access keys and sessions.
+//! The credentials that requests are signed with: users' access keys, and those of sessions.
 
 use std::sync::Arc;
 
@@ -15,7 +15,8 @@ use crate::support::lock::{read, write};
 const SESSION: &str = "sts.session";
 
 impl Iam {
-    /// Makes `key` one of `caller`'s, unless it already is, perhaps an inactive one. Returns it as it is stored.
+    /// Stores `key` as an access key of `caller`, unless it is stored already, perhaps as inactive. Returns the stored
+    /// key.
     pub(super) fn add_key(&self, key: &AccessKey, caller: Caller) -> Result<UserKey, AwsError> {
         let user = caller.arn.rsplit('/').next().unwrap_or_default().to_owned();
         let new = UserKey { key: key.clone(), user, caller, active: true, created: Timestamp::now() };
@@ -24,7 +25,7 @@ impl Iam {
         Ok(self.store().get(KEY, &key.access_key_id)?.unwrap_or(new))
     }
 
-    /// Lets the active keys sign.
+    /// Accepts signatures by the active keys.
     fn load_keys(&self) -> Result<(), AwsError> {
         for (_, stored) in self.store().list::<UserKey>(KEY)? {
             if stored.active {
@@ -42,7 +43,7 @@ impl Iam {
         Ok(keys)
     }
 
-    /// Lets `key` sign as `caller`.
+    /// Accepts signatures by `key`, as those of `caller`.
     pub(super) fn accept(&self, key: &AccessKey, caller: Caller) {
         self.remember(Credential {
             access_key_id: key.access_key_id.clone(),
@@ -53,17 +54,17 @@ impl Iam {
         });
     }
 
-    /// Lets a key sign no more.
+    /// Accepts no more signatures by a key.
     pub(super) fn refuse(&self, access_key_id: &str) {
         write(&self.credentials).remove(access_key_id);
     }
 
-    /// Returns the credential of an access key, an expired one too: the answer to it is another one than to an unknown one.
+    /// Returns the credential of an access key, even if it has expired: the error differs from that for an unknown key.
     pub(super) fn find_credential(&self, access_key_id: &str) -> Option<Arc<Credential>> {
         read(&self.credentials).get(access_key_id).cloned()
     }
 
-    /// Makes and stores temporary credentials.
+    /// Creates and stores temporary credentials.
     pub(super) fn start_session(&self, caller: Caller, lasts: SignedDuration) -> Result<Session, AwsError> {
         let session = Session {
             caller,
@@ -84,8 +85,8 @@ impl Iam {
         Ok(session)
     }
 
-    /// Reads the stored sessions, and drops those that ended more than a day ago: until then the answer to their owner is
-    /// that they have expired.
+    /// Reads the stored sessions, and deletes those that expired more than a day ago. Until then, requests with them
+    /// get the error that they have expired.
     pub(super) fn load_sessions(&self) -> Result<(), AwsError> {
         let day_ago = Timestamp::now() - SignedDuration::from_hours(24);
         for (id, credential) in self.store().list::<Credential>(SESSION)? {

@@ -1,4 +1,4 @@
-//! The record of decisions: in a table, and for roles in CloudWatch Logs too, where it is read as any log is.
+//! Records decisions in a table, and those on roles also in CloudWatch Logs, where clients can read them.
 
 use opsml_contract::DECISIONS_LOG_GROUP;
 use rusqlite::params;
@@ -8,10 +8,10 @@ use crate::call::AwsError;
 use crate::policy::Verdict;
 use crate::support::clock::now_ms;
 
-/// How many decisions are kept; the oldest go.
+/// How many decisions are kept. The oldest are deleted.
 const DECISIONS_KEPT: i64 = 100_000;
 
-/// The end of the ARN of a session in which SageMaker acts as a role.
+/// The end of a session's ARN if SageMaker acts as the role.
 const SAGEMAKER_SESSION: &str = "/SageMaker";
 
 /// One recorded decision.
@@ -28,10 +28,11 @@ pub struct Decision {
 }
 
 impl Iam {
-    /// Records a decision. One on a role's session goes to [`DECISIONS_LOG_GROUP`] too, in a stream of the role's name, as
-    /// one JSON [`opsml_contract::Decision`] an event. A repeat of the same action, resource and outcome is left out there
-    /// until the session starts again, a policy changes or the log is deleted. So are SageMaker's own sessions: a training
-    /// job fetches thousands of objects, and it is functions that the log is evidence for.
+    /// Records a decision. One on a role's session is also written to [`DECISIONS_LOG_GROUP`], in a stream of the
+    /// role's name. Each event is one [`opsml_contract::Decision`] as JSON. The same action, resource and outcome isn't
+    /// written again until the session starts again, a policy changes or the log is deleted. SageMaker's own sessions
+    /// aren't written at all: a training job downloads thousands of objects, and the log is meant as evidence about
+    /// functions.
     pub(super) fn record(
         &self,
         principal: &str,

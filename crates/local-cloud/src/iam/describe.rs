@@ -36,7 +36,7 @@ pub fn role(role: &Role) -> Value {
     })
 }
 
-/// Describes when a role was used last; empty for one that has not been used.
+/// Describes when a role was used last. Empty if it was never used.
 pub fn last_used(request: &Request, role: &Role) -> Reply {
     Ok(match request.service.last_used(&role.id)? {
         Some(used) => json!({"LastUsedDate": written(used.time), "Region": used.region}),
@@ -100,7 +100,7 @@ pub fn version(policy: &Policy, number: u32, version: &PolicyVersion, with_docum
     })
 }
 
-/// Describes a policy of AWS's, without how often it is used.
+/// Describes an AWS managed policy, without how often it is used.
 pub fn aws_policy(policy: &AwsManaged) -> Value {
     let path = policy.arn.strip_prefix("arn:aws:iam::aws:policy").unwrap_or("/");
     let path = &path[..=path.rfind('/').unwrap_or(0)];
@@ -118,7 +118,7 @@ pub fn aws_policy(policy: &AwsManaged) -> Value {
     })
 }
 
-/// Describes the one version of a policy of AWS's.
+/// Describes the only version of an AWS managed policy.
 pub fn aws_version(policy: &AwsManaged, with_document: bool) -> Value {
     json!({
         "Document": with_document.then(|| url_encoded(policy.document())),

@@ -1,5 +1,5 @@
-//! What IAM stores under a name: users, roles and instance profiles. Operations that differ in nothing else are written once
-//! for all of them.
+//! Users, roles and instance profiles, which IAM stores by name. Operations that are the same for all of them are
+//! written once.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,33 +11,33 @@ use crate::call::AwsError;
 
 /// A user, a role or an instance profile.
 pub trait Entity: Serialize + DeserializeOwned {
-    /// The kind under which the store holds it.
+    /// Its kind in the store.
     const STORED: &'static str;
-    /// What its resource begins with in ARNs.
+    /// The beginning of its resource in ARNs.
     const KIND: &'static str;
-    /// The member of inputs that names it.
+    /// The input member that names it.
     const MEMBER: &'static str;
 
     fn arn(&self) -> &str;
 
     fn tags(&mut self) -> &mut Vec<Tag>;
 
-    /// Returns the name of the one that a request is about.
+    /// Returns the name that a request has.
     fn name_in<'a>(request: &Request<'a>) -> &'a str {
         request.text(Self::MEMBER)
     }
 
-    /// Returns the error for a name that nothing has.
+    /// Returns the error for a name that doesn't exist.
     fn missing(name: &str) -> AwsError {
         no_such_entity(format!("The {} with name {name} cannot be found.", Self::KIND))
     }
 }
 
-/// What policies are attached to: a user or a role.
+/// An entity that has policies: a user or a role.
 pub trait Holder: Entity {
-    /// Characters that its inline policies may have together.
+    /// The greatest number of characters of all its inline policies together.
     const INLINE_LIMIT: usize;
-    /// The quota of managed policies that are attached to it.
+    /// The name of the quota of managed policies that are attached to it.
     const ATTACHED_QUOTA: &'static str;
 
     fn grants(&mut self) -> &mut Grants;
@@ -56,7 +56,7 @@ impl Entity for User {
         &mut self.tags
     }
 
-    /// Where no user is named, it is the caller.
+    /// Returns the name that a request has, or that of the caller.
     fn name_in<'a>(request: &Request<'a>) -> &'a str {
         let path = |arn: &'a str| arn.rsplit_once("user/").map_or("", |(_, path)| path);
         let own = || path(&request.call.caller.arn).rsplit('/').next().unwrap_or_default();
@@ -114,7 +114,7 @@ impl Entity for InstanceProfile {
     }
 }
 
-/// Returns the entity that a request names, if it is there.
+/// Returns the entity that a request names, if it exists.
 pub fn stored<E: Entity>(request: &Request) -> Result<Option<E>, AwsError> {
     request.store().get(E::STORED, E::name_in(request))
 }
@@ -127,10 +127,10 @@ pub fn find<E: Entity>(request: &Request) -> Result<E, AwsError> {
     stored(request)?.ok_or_else(|| E::missing(E::name_in(request)))
 }
 
-/// Changes the entity that a request names, and lets the change take effect.
+/// Changes the entity that a request names. The change takes effect at once.
 ///
 /// # Errors
-/// `NoSuchEntity`; what `change` answers, and then nothing is changed.
+/// `NoSuchEntity`; the error of `change`, and then nothing is changed.
 pub fn change<E: Entity>(
     request: &Request,
     change: impl FnOnce(&mut E) -> Result<(), AwsError>,

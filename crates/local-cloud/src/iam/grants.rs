@@ -9,10 +9,10 @@ use super::request::{Request, policy_size, url_encoded};
 use super::stored::Grants;
 use crate::call::{AwsError, Reply};
 
-/// Managed policies that one role or user may have.
+/// The greatest number of managed policies of one role or user.
 const ATTACHED_LIMIT: usize = 10;
 
-/// PutRolePolicy, PutUserPolicy.
+/// Answers PutRolePolicy and PutUserPolicy.
 pub fn put<H: Holder>(request: &Request) -> Reply {
     find::<H>(request)?;
     let (policy, document) = (request.text("PolicyName"), request.identity_policy("PolicyDocument")?);
@@ -26,7 +26,7 @@ pub fn put<H: Holder>(request: &Request) -> Reply {
     })
 }
 
-/// GetRolePolicy, GetUserPolicy.
+/// Answers GetRolePolicy and GetUserPolicy.
 pub fn get<H: Holder>(request: &Request) -> Reply {
     let (mut holder, policy) = (find::<H>(request)?, request.text("PolicyName"));
     let document = holder.grants().inline.get(policy).ok_or_else(|| no_inline::<H>(policy))?;
@@ -34,7 +34,7 @@ pub fn get<H: Holder>(request: &Request) -> Reply {
     Ok(json!({H::MEMBER: H::name_in(request), "PolicyName": policy, "PolicyDocument": document}))
 }
 
-/// DeleteRolePolicy, DeleteUserPolicy.
+/// Answers DeleteRolePolicy and DeleteUserPolicy.
 pub fn delete<H: Holder>(request: &Request) -> Reply {
     let policy = request.text("PolicyName");
     change_grants::<H>(request, |grants| {
@@ -42,14 +42,14 @@ pub fn delete<H: Holder>(request: &Request) -> Reply {
     })
 }
 
-/// ListRolePolicies, ListUserPolicies.
+/// Answers ListRolePolicies and ListUserPolicies.
 pub fn list<H: Holder>(request: &Request) -> Reply {
     let mut holder: H = find(request)?;
     let names = holder.grants().inline.keys();
     request.page("PolicyNames", names.map(|name| (name.clone(), json!(name))).collect())
 }
 
-/// AttachRolePolicy, AttachUserPolicy.
+/// Answers AttachRolePolicy and AttachUserPolicy.
 pub fn attach<H: Holder>(request: &Request) -> Reply {
     find::<H>(request)?;
     let arn = request.text("PolicyArn");
@@ -68,7 +68,7 @@ pub fn attach<H: Holder>(request: &Request) -> Reply {
     })
 }
 
-/// DetachRolePolicy, DetachUserPolicy.
+/// Answers DetachRolePolicy and DetachUserPolicy.
 pub fn detach<H: Holder>(request: &Request) -> Reply {
     let arn = request.text("PolicyArn");
     change_grants::<H>(request, |grants| {
@@ -79,7 +79,7 @@ pub fn detach<H: Holder>(request: &Request) -> Reply {
     })
 }
 
-/// ListAttachedRolePolicies, ListAttachedUserPolicies.
+/// Answers ListAttachedRolePolicies and ListAttachedUserPolicies.
 pub fn list_attached<H: Holder>(request: &Request) -> Reply {
     let mut holder: H = find(request)?;
     let attached = holder.grants().attached.iter();
@@ -87,7 +87,7 @@ pub fn list_attached<H: Holder>(request: &Request) -> Reply {
     request.page("AttachedPolicies", attached.collect())
 }
 
-/// PutRolePermissionsBoundary, PutUserPermissionsBoundary.
+/// Answers PutRolePermissionsBoundary and PutUserPermissionsBoundary.
 pub fn put_boundary<H: Holder>(request: &Request) -> Reply {
     find::<H>(request)?;
     let boundary = boundary(request)?;
@@ -97,7 +97,7 @@ pub fn put_boundary<H: Holder>(request: &Request) -> Reply {
     })
 }
 
-/// DeleteRolePermissionsBoundary, DeleteUserPermissionsBoundary.
+/// Answers DeleteRolePermissionsBoundary and DeleteUserPermissionsBoundary.
 pub fn delete_boundary<H: Holder>(request: &Request) -> Reply {
     let missing = || format!("The {} {} has no permissions boundary.", H::KIND, H::name_in(request));
     change_grants::<H>(request, |grants| {
@@ -108,7 +108,7 @@ pub fn delete_boundary<H: Holder>(request: &Request) -> Reply {
 /// Returns the managed policy that `PermissionsBoundary` names, if the input has that member.
 ///
 /// # Errors
-/// It is no policy's ARN, or there is no such policy.
+/// It isn't a policy's ARN, or there is no such policy.
 pub fn boundary(request: &Request) -> Result<Option<String>, AwsError> {
     let Some(arn) = request.optional("PermissionsBoundary") else { return Ok(None) };
     if !arn.starts_with("arn:") || !arn.contains(":policy/") {

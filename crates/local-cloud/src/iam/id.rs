@@ -1,6 +1,6 @@
-//! Ids and secrets as AWS makes them.
+//! Creates ids and secrets in AWS's form.
 
-/// Returns a unique id of IAM's: the prefix says of what, then 17 letters and digits.
+/// Returns a unique id of IAM: the prefix, which says of what kind, and 17 letters and digits.
 pub fn unique_id(prefix: &str) -> String {
     format!("{prefix}{}", random(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 17))
 }
@@ -21,7 +21,7 @@ pub fn session_token() -> String {
     format!("IQoJb3JpZ2luX2Vj{random}")
 }
 
-/// From the thread's generator, which the operating system seeds: fit for secrets.
+/// Returns random characters of the thread's generator. The operating system seeds it, so they can be used as secrets.
 fn random(alphabet: &[u8], length: usize) -> String {
     (0..length).map(|_| char::from(alphabet[rand::random_range(0..alphabet.len())])).collect()
 }

@@ -1,4 +1,4 @@
-//! The access keys of users: made, listed, made inactive, deleted.
+//! The operations on users' access keys.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::request::{Request, written};
 use super::stored::{KEY, User, UserKey};
 use crate::call::{AwsError, Caller, Reply};
 
-/// Keys of one user.
+/// The greatest number of keys of one user.
 const KEY_LIMIT: usize = 2;
 
 pub fn create(request: &Request) -> Reply {
@@ -35,7 +35,7 @@ pub fn update(request: &Request) -> Reply {
     let active = match request.text("Status") {
         "Active" => true,
         "Inactive" => false,
-        // The model has one more, which AWS alone sets.
+        // The model has one more status, which only AWS sets.
         other => return Err(invalid(format!("The status of an access key can't be set to {other}."))),
     };
     let id = &stored.key.access_key_id;

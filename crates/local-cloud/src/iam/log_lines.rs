@@ -1,4 +1,4 @@
-//! Which lines of the log of decisions needn't be written again.
+//! Remembers which lines are in the log of decisions, so that they aren't written again.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -15,13 +15,14 @@ pub struct LogLines(Mutex<Lines>);
 #[derive(Debug, Default)]
 struct Lines {
     by_session: HashMap<String, HashSet<String>>,
-    /// How many groups and streams had been deleted when they were written.
+    /// How many log groups and streams had been deleted when they were written.
     deletions: u64,
 }
 
 impl LogLines {
-    /// Remembers a line, and returns whether it is new. A session that has asked for very many things may write some
-    /// twice. `deletions` is how often groups and streams of logs have been deleted: lines may have gone with them.
+    /// Remembers a line, and returns whether it is new. For a session with more than [`REMEMBERED`] lines, some count
+    /// as new again. `deletions` is how often log groups and streams have been deleted: if there are more than before,
+    /// lines may have been deleted with them, so all are forgotten.
     pub fn add(&self, session: &str, line: &str, deletions: u64) -> bool {
         let mut all = locked(&self.0);
         if all.deletions != deletions {

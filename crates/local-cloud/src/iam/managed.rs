@@ -13,7 +13,7 @@ pub struct AwsManaged {
     pub arn: String,
     /// `v1`.
     pub version: String,
-    /// As IAM's answers write a time.
+    /// In the time format of IAM's answers.
     pub created: String,
     pub updated: String,
     document: Box<RawValue>,
@@ -26,14 +26,14 @@ impl AwsManaged {
     }
 }
 
-/// Those that people attach to the roles of machine-learning projects; a few of AWS's thousand and more. The documents,
-/// versions, dates and paths are AWS's own as of October 2026, taken from the copy of them in the PyPI package moto
-/// 5.2.5. ReadOnlyAccess, 95 KB, isn't among them.
+/// The AWS managed policies that are here: those that people attach to the roles of machine-learning projects. AWS has
+/// more than a thousand. The documents, versions, dates and paths are AWS's own as of October 2026, taken from the copy
+/// of them in the PyPI package moto 5.2.5. ReadOnlyAccess, with 95 KB, isn't among them.
 pub static AWS_MANAGED: LazyLock<Vec<AwsManaged>> = LazyLock::new(|| {
     serde_json::from_str(include_str!("managed.json")).expect("the table is part of the program")
 });
 
-/// Returns AWS's own policy of this ARN.
+/// Returns the AWS managed policy of this ARN.
 pub fn aws_managed(arn: &str) -> Option<&'static AwsManaged> {
     AWS_MANAGED.iter().find(|policy| policy.arn == arn)
 }

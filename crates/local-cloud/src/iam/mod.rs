@@ -1,4 +1,4 @@
-//! IAM: users, roles and their policies, what these allow, and the operations by which they are changed.
+//! IAM: users, roles and their policies, the decisions that follow from these, and the operations on them.
 
 mod access_key;
 mod account;
@@ -123,7 +123,7 @@ impl Service for Iam {
         OPERATIONS
     }
 
-    /// The first user does not count: the local cloud itself makes it.
+    /// The first user doesn't count, since the local cloud itself creates it.
     fn is_empty(&self) -> bool {
         self.is_as_opened().unwrap_or(false)
     }

@@ -1,4 +1,4 @@
-//! What IAM's operations need to be allowed: their action on the ARN of what they are about.
+//! The access that IAM's operations need: their action on the ARN of the entity or policy that they are about.
 
 use super::entity::{Entity, Holder, stored};
 use super::request::Request;
@@ -7,24 +7,25 @@ use crate::authority::Access;
 use crate::call::AwsError;
 use crate::policy::Context;
 
-/// Those of an operation on one user, role or instance profile. One that isn't there has the ARN that it would have under `/`.
+/// Returns the access for an operation on a user, role or instance profile. If it doesn't exist, its ARN is the one
+/// that it would have with the path `/`.
 pub fn one<E: Entity>(request: &Request) -> Result<Vec<Access>, AwsError> {
     let bare = || request.service.arn(&format!("{}/{}", E::KIND, E::name_in(request)));
     let arn = stored::<E>(request)?.map_or_else(bare, |entity| entity.arn().to_owned());
     Ok(vec![request.on(arn)])
 }
 
-/// Those of an operation that makes one.
+/// Returns the access for an operation that creates one.
 pub fn new_one<E: Entity>(request: &Request) -> Result<Vec<Access>, AwsError> {
     Ok(vec![request.on(request.new_arn(E::KIND, E::name_in(request)))])
 }
 
-/// Those of an operation that lists those under a path.
+/// Returns the access for an operation that lists those under a path.
 pub fn under_path<E: Entity>(request: &Request) -> Result<Vec<Access>, AwsError> {
     Ok(vec![request.on(request.service.arn(&format!("{}{}", E::KIND, request.path_prefix())))])
 }
 
-/// Those of an operation on the policies of a user or role.
+/// Returns the access for an operation on the policies of a user or role.
 pub fn grants<H: Holder>(request: &Request) -> Result<Vec<Access>, AwsError> {
     let members = [("PolicyArn", "iam:PolicyARN"), ("PermissionsBoundary", "iam:PermissionsBoundary")];
     let keys = members.into_iter().filter_map(|(member, key)| Some((key, request.optional(member)?)));
@@ -32,24 +33,24 @@ pub fn grants<H: Holder>(request: &Request) -> Result<Vec<Access>, AwsError> {
     Ok(one::<H>(request)?.into_iter().map(|access| access.with(context.clone())).collect())
 }
 
-/// Those of an operation on a managed policy.
+/// Returns the access for an operation on a managed policy.
 pub fn policy(request: &Request) -> Result<Vec<Access>, AwsError> {
     Ok(vec![request.on(request.text("PolicyArn"))])
 }
 
-/// Those of CreatePolicy.
+/// Returns the access for CreatePolicy.
 pub fn new_policy(request: &Request) -> Result<Vec<Access>, AwsError> {
     Ok(vec![request.on(request.new_arn("policy", request.text("PolicyName")))])
 }
 
-/// Those of GetAccessKeyLastUsed: it is about the user whose key it is.
+/// Returns the access for GetAccessKeyLastUsed. Its resource is the user whose key it is.
 pub fn owner_of_key(request: &Request) -> Result<Vec<Access>, AwsError> {
     let key: Option<UserKey> = request.store().get(KEY, request.text("AccessKeyId"))?;
     let user = key.as_ref().map_or("*", |key| &key.user);
     Ok(vec![request.on(request.service.arn(&format!("user/{user}")))])
 }
 
-/// Those of SimulatePrincipalPolicy.
+/// Returns the access for SimulatePrincipalPolicy.
 pub fn simulated(request: &Request) -> Result<Vec<Access>, AwsError> {
     Ok(vec![request.on(request.text("PolicySourceArn"))])
 }

@@ -1,4 +1,4 @@
-//! How IAM opens: with the user as whom opsml acts.
+//! Opens IAM, and creates the user as whom opsml acts.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::logs::LogSink;
 const FIRST_USER: &str = "opsml";
 
 impl Iam {
-    /// Reads the credentials, and makes the account's first user where there is none. `keys` are that user's.
+    /// Reads the credentials, and creates the account's first user if there is none. `keys` are that user's.
     ///
     /// # Errors
     /// The state cannot be read or written.
@@ -29,7 +29,7 @@ impl Iam {
         Ok(iam)
     }
 
-    /// Makes the user as whom opsml acts: an administrator, as most people are on their first day.
+    /// Creates the user as whom opsml acts. It is an administrator, as the first user of a new AWS account usually is.
     fn ensure_first_user(&self) -> Result<(), AwsError> {
         let grants = Grants { attached: vec![ADMINISTRATOR.to_owned()], ..Grants::default() };
         let user = User {
@@ -48,14 +48,14 @@ impl Iam {
     /// Returns the user as whom opsml acts.
     ///
     /// # Errors
-    /// The user is gone, or the store's.
+    /// The user was deleted; the store's.
     pub fn first_user(&self) -> Result<Caller, AwsError> {
         let user: Option<User> = self.store().get(USER, FIRST_USER)?;
         let user = user.ok_or_else(|| AwsError::internal("the user opsml is gone"))?;
         Ok(Caller::new(user.arn, user.id))
     }
 
-    /// Returns whether nothing has been made but the first user.
+    /// Returns whether there is nothing but the first user.
     pub(super) fn is_as_opened(&self) -> Result<bool, AwsError> {
         let any = |kind| self.store().list::<serde_json::Value>(kind).map(|items| !items.is_empty());
         let one_user = self.store().list::<User>(USER)?.len() == 1;

@@ -1,4 +1,4 @@
-//! Managed policies and their versions.
+//! The operations on managed policies and their versions.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::usage::Usage;
 use super::{describe, tags};
 use crate::call::{AwsError, Reply};
 
-/// Characters of a managed policy.
+/// The greatest number of characters of a managed policy.
 const SIZE_LIMIT: usize = 6144;
 const VERSION_LIMIT: usize = 5;
 
@@ -36,7 +36,7 @@ pub fn create(request: &Request) -> Reply {
         next_version: 2,
         tags: tags::merged(Vec::new(), request.tags()?)?,
     };
-    // The name is taken whatever the path.
+    // A name can be used only once, whatever the path is.
     let taken = request.store().list::<Policy>(POLICY)?.iter().any(|(_, other)| other.name == name);
     if taken || !request.store().insert(POLICY, &arn, &policy)? {
         return Err(exists(format!(
@@ -72,7 +72,7 @@ pub fn list(request: &Request) -> Reply {
         path.starts_with(request.path_prefix()) && (!only_attached || policy["AttachmentCount"] != 0)
     });
     let items = counted.map(|mut policy| {
-        // As on AWS, only GetPolicy shows these.
+        // As on AWS, only GetPolicy returns these members.
         policy["Description"] = Value::Null;
         policy["Tags"] = Value::Null;
         (policy["Arn"].as_str().unwrap_or_default().to_owned(), policy)
@@ -186,7 +186,7 @@ fn find(request: &Request) -> Result<Policy, AwsError> {
     request.store().get(POLICY, arn)?.ok_or_else(|| no_such_policy(arn))
 }
 
-/// Returns the policy that `PolicyArn` names, which must be one that the account may change.
+/// Returns the policy that `PolicyArn` names. Refuses AWS's own, which can't be changed.
 fn own(request: &Request) -> Result<Policy, AwsError> {
     let arn = request.text("PolicyArn");
     if aws_managed(arn).is_some() {
@@ -196,7 +196,7 @@ fn own(request: &Request) -> Result<Policy, AwsError> {
     find(request)
 }
 
-/// Changes the policy that `PolicyArn` names, and lets the change take effect.
+/// Changes the policy that `PolicyArn` names. The change takes effect at once.
 fn change(request: &Request, change: impl FnOnce(&mut Policy) -> Reply) -> Reply {
     let arn = request.text("PolicyArn");
     let changed = request.store().update(POLICY, arn, |policy: &mut Policy| {
@@ -208,7 +208,7 @@ fn change(request: &Request, change: impl FnOnce(&mut Policy) -> Reply) -> Reply
     changed.ok_or_else(|| no_such_policy(arn))
 }
 
-/// Lists who has the policy, attached or as a boundary. There are no groups here.
+/// Lists the users and roles that have the policy, attached or as a boundary. There are no groups here.
 pub fn list_entities(request: &Request) -> Reply {
     let arn = request.text("PolicyArn");
     if request.service.managed_document(arn)?.is_none() {

@@ -3,10 +3,10 @@
 use super::stored::Tag;
 use crate::policy::Document;
 
-/// Who is behind a caller.
+/// The user or role of a caller.
 #[derive(Debug)]
 pub struct Principal {
-    /// A role's ARN; None of a user.
+    /// The role's ARN. None: it is a user.
     pub role: Option<String>,
     pub tags: Vec<Tag>,
     pub identity: Vec<Document>,

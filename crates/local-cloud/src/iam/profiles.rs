@@ -1,4 +1,4 @@
-//! Instance profiles, by which an EC2 instance gets a role.
+//! The operations on instance profiles, by which an EC2 instance gets a role.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

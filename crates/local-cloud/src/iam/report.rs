@@ -1,4 +1,4 @@
-//! The credential report: which users have keys, and when they used them.
+//! The credential report: which keys users have, and when they were last used.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use super::stored::{USER, User};
 use crate::call::{AwsError, Reply};
 
 const REPORT: &str = "iam.credential-report";
-/// After this a report is too old to be got.
+/// How long a report can be read.
 const REPORT_LASTS: SignedDuration = SignedDuration::from_hours(4);
 
 #[derive(Serialize, Deserialize)]
@@ -20,7 +20,7 @@ struct Report {
     generated: Timestamp,
 }
 
-/// Makes the report at once: an account of a few users needs no task for it.
+/// Makes the report at once. With only a few users it needs no task in the background.
 pub fn generate(request: &Request) -> Reply {
     let report = Report { content: credentials(request)?, generated: Timestamp::now() };
     request.store().put(REPORT, "", &report)?;
@@ -41,7 +41,8 @@ pub fn get(request: &Request) -> Reply {
     }))
 }
 
-/// Returns the report with the columns of AWS's. <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_getting-report.html>
+/// Returns the report, with AWS's columns.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_getting-report.html>
 fn credentials(request: &Request) -> Result<String, AwsError> {
     let mut csv = String::from("user,arn,user_creation_time,password_enabled,password_last_used,");
     csv += "password_last_changed,password_next_rotation,mfa_active";
@@ -52,7 +53,7 @@ fn credentials(request: &Request) -> Result<String, AwsError> {
     }
     csv += ",cert_1_active,cert_1_last_rotated,cert_2_active,cert_2_last_rotated";
     let users = request.store().list::<User>(USER)?;
-    // The account is as old as its first user.
+    // The account was created when its first user was.
     let opened = users.iter().map(|(_, user)| user.created).min().unwrap_or_else(Timestamp::now);
     let no_key = ["false", "N/A", "N/A", "N/A", "N/A"].map(str::to_owned);
     let no_certificates = ["false", "N/A", "false", "N/A"].map(str::to_owned);

@@ -1,4 +1,4 @@
-//! What IAM's operations read of their input, and how they answer a list.
+//! Reads the inputs of IAM's operations, and answers lists.
 
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -13,10 +13,10 @@ use crate::policy::Document;
 use crate::store::Store;
 use crate::support::{clock, page};
 
-/// What is encoded in the documents of IAM's answers: all but RFC 3986's unreserved characters.
+/// The characters that are encoded in policy documents of answers: all but RFC 3986's unreserved ones.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// One of IAM's operations under way.
+/// A request to IAM.
 pub type Request<'a> = crate::service::Request<'a, Iam>;
 
 impl<'a> Request<'a> {
@@ -24,7 +24,7 @@ impl<'a> Request<'a> {
         self.service.store()
     }
 
-    /// Returns the ARN of what an operation makes: `role` and its name, under the path that the input has.
+    /// Returns the ARN of what an operation creates. `kind` is `role`, for example. The input has the path.
     pub(super) fn new_arn(&self, kind: &str, name: &str) -> String {
         self.service.arn(&format!("{kind}{}{name}", self.path()))
     }
@@ -42,15 +42,15 @@ impl<'a> Request<'a> {
         tags.map_err(|error| invalid(error.to_string()))
     }
 
-    /// Returns a member that is a policy of a user or role.
+    /// Returns a member that must be a policy of a user or role.
     pub(super) fn identity_policy(&self, member: &str) -> Result<&'a str, AwsError> {
         let text = self.text(member);
         Document::identity(text).map_err(malformed)?;
         Ok(text)
     }
 
-    /// Answers the page of `items`, each with the key by which it is sorted, that `Marker` and `MaxItems` ask for. A marker
-    /// is the last key of the page before, so what is deleted between two pages doesn't shift them.
+    /// Returns the page of `items` that `Marker` and `MaxItems` ask for. Each item comes with its sort key. A marker is
+    /// the last key of the page before, so a deletion between two pages doesn't shift the second.
     pub(super) fn page(&self, list: &str, mut items: Vec<(String, Value)>) -> Reply {
         let size = page::size(&self.input()["MaxItems"], 100, 1000);
         let after = match self.optional("Marker") {
@@ -69,7 +69,7 @@ impl<'a> Request<'a> {
         Ok(json!({list: items, "IsTruncated": is_truncated, "Marker": marker}))
     }
 
-    /// Answers a page of items of several lists: each is an object whose only member has the name of its list.
+    /// Returns a page of items of several lists. Each item is an object whose only member has the name of its list.
     pub(super) fn page_of(&self, lists: &[&str], items: Vec<(String, Value)>) -> Reply {
         let mut page = self.page("Items", items)?;
         let mut answer = json!({"IsTruncated": page["IsTruncated"], "Marker": page["Marker"]});
@@ -81,17 +81,17 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Returns a time as IAM's answers write it.
+/// Returns a time in the format of IAM's answers.
 pub fn written(time: Timestamp) -> String {
     clock::iso_seconds(time)
 }
 
-/// Returns a policy document as IAM's answers write it.
+/// Returns a policy document in the encoding of IAM's answers.
 pub fn url_encoded(document: &str) -> String {
     utf8_percent_encode(document, ENCODED).to_string()
 }
 
-/// Returns the characters that count against a policy's size: whitespace does not.
+/// Returns a policy's size in characters, without whitespace, as AWS counts it.
 pub fn policy_size(document: &str) -> usize {
     document.chars().filter(|c| !c.is_whitespace()).count()
 }

@@ -1,4 +1,4 @@
-//! Roles, and who may assume them.
+//! The operations on roles and their trust policies.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -13,10 +13,10 @@ use crate::authority::Authority;
 use crate::call::{AwsError, Reply};
 use crate::policy::Document;
 
-/// Bytes of a trust policy (the quota `ACLSizePerRole`).
+/// The greatest size of a trust policy in bytes (the quota `ACLSizePerRole`).
 const TRUST_LIMIT: usize = 2048;
 
-/// Seconds that a session may last where the role doesn't say.
+/// The default of a role's longest session, in seconds.
 const MAX_SESSION: u32 = 3600;
 
 pub fn create(request: &Request) -> Reply {
@@ -52,7 +52,7 @@ pub fn list(request: &Request) -> Reply {
     let roles = roles.filter(|(_, role)| role.path.starts_with(request.path_prefix()));
     let described = roles.map(|(name, role)| {
         let mut described = describe::role(&role);
-        // As on AWS, only GetRole shows the tags and the boundary.
+        // As on AWS, only GetRole returns the tags and the boundary.
         described["Tags"] = Value::Null;
         described["PermissionsBoundary"] = Value::Null;
         (name, described)
@@ -97,7 +97,7 @@ pub fn delete(request: &Request) -> Reply {
     Ok(Value::Null)
 }
 
-/// Returns a member that is a trust policy.
+/// Returns a member that must be a trust policy.
 fn trust(request: &Request, member: &str) -> Result<String, AwsError> {
     let document = request.text(member);
     if document.len() > TRUST_LIMIT {

@@ -1,4 +1,4 @@
-//! The IAM service: what it keeps in memory of what it stores.
+//! The IAM service, and the caches of what it stores.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock};
@@ -14,9 +14,9 @@ use crate::logs::LogSink;
 use crate::store::Store;
 use crate::support::lock::locked;
 
-/// Users, roles, policies and credentials, and what they let callers do.
+/// IAM.
 ///
-/// Principals are read through a cache of parsed policies, so that a decision costs no disk; every change empties it.
+/// Parsed policies are cached, so that a decision reads nothing from the disk. Every change empties the cache.
 #[derive(Debug)]
 pub struct Iam {
     pub(super) cloud: Arc<Cloud>,
@@ -26,7 +26,7 @@ pub struct Iam {
     /// By the id of the user or role (AIDA…, AROA…).
     pub(super) principals: Mutex<HashMap<String, Arc<Principal>>>,
     pub(super) log_lines: LogLines,
-    /// The last use that was stored, by access key or role id.
+    /// The last use that was stored, by the id of the access key or role.
     pub(super) used: Mutex<HashMap<String, Used>>,
 }
 
@@ -46,7 +46,7 @@ impl Iam {
         format!("arn:aws:iam::{}:{resource}", self.cloud.account)
     }
 
-    /// Lets a stored change of a principal or a policy take effect.
+    /// Empties the caches, so that a stored change of a principal or a policy takes effect.
     pub(super) fn changed(&self) {
         locked(&self.principals).clear();
         self.log_lines.forget_all();

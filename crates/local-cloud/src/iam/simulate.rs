@@ -1,4 +1,4 @@
-//! SimulatePrincipalPolicy and SimulateCustomPolicy: what policies would say, and which statements decide it.
+//! SimulatePrincipalPolicy and SimulateCustomPolicy: what policies would decide, and by which statements.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use super::stored::{Grants, ROLE, Role, USER, User};
 use crate::call::{AwsError, Caller, Reply};
 use crate::policy::{Asker, Context, Document, Effect, Policies, Rule, Verdict};
 
-/// A policy that takes part, under its name in the answer.
+/// A policy of the simulation, with its name in the answer.
 struct Input {
     id: String,
     /// The answer's `SourcePolicyType`.
@@ -26,7 +26,7 @@ struct Simulated {
     /// `role` or `user`, and the name.
     kind: &'static str,
     name: String,
-    /// Its ARN where it is a role's.
+    /// A role's ARN. None: it is a user.
     role: Option<String>,
     context: Context,
 }
@@ -52,7 +52,7 @@ pub fn custom(request: &Request) -> Reply {
     simulated(request, &inputs, boundary.as_ref(), (caller, None), Context::new())
 }
 
-/// Answers a result for each action on each resource.
+/// Returns a result for each action on each resource.
 fn simulated(
     request: &Request,
     inputs: &[Input],
@@ -186,7 +186,7 @@ fn own(request: &Request, principal: &Simulated) -> Result<Vec<Input>, AwsError>
     Ok(inputs)
 }
 
-/// Returns a managed policy; None where it is gone.
+/// Returns a managed policy. None: it was deleted.
 fn managed(request: &Request, arn: &str) -> Result<Option<Input>, AwsError> {
     let kind = if aws_managed(arn).is_some() { "aws-managed" } else { "user-managed" };
     let text = request.service.managed_document(arn)?;
@@ -198,7 +198,7 @@ fn input(id: String, kind: &'static str, text: String) -> Result<Input, AwsError
     Ok(Input { id, kind, text, document })
 }
 
-/// Returns the policies that the input has.
+/// Returns the policies in the input.
 fn given(request: &Request, member: &str) -> Result<Vec<Input>, AwsError> {
     let inputs = request.texts(member).into_iter().enumerate().map(|(index, text)| {
         let id = format!("{member}.{}", index + 1);
@@ -208,7 +208,7 @@ fn given(request: &Request, member: &str) -> Result<Vec<Input>, AwsError> {
     inputs.collect()
 }
 
-/// Returns the condition keys that the input has.
+/// Returns the condition keys in the input.
 fn context(request: &Request) -> Result<Context, AwsError> {
     let mut context = Context::new();
     for entry in request.items("ContextEntries") {
@@ -230,7 +230,8 @@ fn context(request: &Request) -> Result<Context, AwsError> {
     Ok(context)
 }
 
-/// Describes where a statement lies in its policy: from its first character to the one behind its last, counted from 1.
+/// Describes the position of a statement in its policy: that of its first character, and that after its last, counted
+/// from 1.
 fn statement(input: &Input, rule: &Rule) -> Value {
     let place = |offset: usize| {
         let before = &input.text[..offset];

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::access_key::AccessKey;
 use crate::call::Caller;
 
-/// The kinds under which the store holds them: users, roles and profiles by name, policies by ARN, keys by their id.
+/// Their kinds in the store. Users, roles and profiles are stored by name, policies by ARN, and keys by id.
 pub const USER: &str = "iam.user";
 pub const ROLE: &str = "iam.role";
 pub const POLICY: &str = "iam.policy";
@@ -22,7 +22,7 @@ pub struct Tag {
     pub value: String,
 }
 
-/// What a user or a role may do.
+/// The policies of a user or a role.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Grants {
     /// Inline policies: their documents by name.
@@ -38,7 +38,7 @@ pub struct Grants {
 pub struct User {
     pub name: String,
     pub path: String,
-    /// AIDA…
+    /// `AIDA…`
     pub id: String,
     pub arn: String,
     pub created: Timestamp,
@@ -51,14 +51,14 @@ pub struct User {
 pub struct Role {
     pub name: String,
     pub path: String,
-    /// AROA…
+    /// `AROA…`
     pub id: String,
     pub arn: String,
     pub created: Timestamp,
-    /// The policy document that says who may assume it.
+    /// The trust policy.
     pub trust: String,
     pub description: Option<String>,
-    /// Seconds.
+    /// The longest session, in seconds.
     pub max_session: u32,
     pub tags: Vec<Tag>,
     pub grants: Grants,
@@ -69,16 +69,16 @@ pub struct Role {
 pub struct Policy {
     pub name: String,
     pub path: String,
-    /// ANPA…
+    /// `ANPA…`
     pub id: String,
     pub arn: String,
     pub created: Timestamp,
     pub updated: Timestamp,
     pub description: Option<String>,
-    /// `v1` is 1.
+    /// The number of the default version: 1 is `v1`.
     pub default_version: u32,
     pub versions: BTreeMap<u32, PolicyVersion>,
-    /// Numbers are not used again, even after a version is deleted.
+    /// The number of the next version. A number is never used again, even after the version was deleted.
     pub next_version: u32,
     pub tags: Vec<Tag>,
 }
@@ -93,11 +93,11 @@ pub struct PolicyVersion {
 pub struct InstanceProfile {
     pub name: String,
     pub path: String,
-    /// AIPA…
+    /// `AIPA…`
     pub id: String,
     pub arn: String,
     pub created: Timestamp,
-    /// At most one name.
+    /// The names of its roles, of which there is at most one.
     pub roles: Vec<String>,
     pub tags: Vec<Tag>,
 }
@@ -116,7 +116,7 @@ pub struct UserKey {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Used {
     pub time: Timestamp,
-    /// As in the credential scope of a signature: `s3`.
+    /// The service's name in the credential scope of a signature: `s3`.
     pub service: String,
     pub region: String,
 }

@@ -8,10 +8,10 @@ use super::request::Request;
 use super::stored::Tag;
 use crate::call::{AwsError, Reply};
 
-/// Tags that one entity may have.
+/// The greatest number of tags of one entity.
 const LIMIT: usize = 50;
 
-/// TagRole, TagUser.
+/// Answers TagRole and TagUser.
 pub fn add<E: Entity>(request: &Request) -> Reply {
     let new = request.tags()?;
     change::<E>(request, |entity| {
@@ -22,7 +22,7 @@ pub fn add<E: Entity>(request: &Request) -> Reply {
     Ok(Value::Null)
 }
 
-/// UntagRole, UntagUser.
+/// Answers UntagRole and UntagUser.
 pub fn remove<E: Entity>(request: &Request) -> Reply {
     let keys = request.texts("TagKeys");
     change::<E>(request, |entity| {
@@ -32,16 +32,16 @@ pub fn remove<E: Entity>(request: &Request) -> Reply {
     Ok(Value::Null)
 }
 
-/// ListRoleTags, ListUserTags, ListInstanceProfileTags.
+/// Answers ListRoleTags, ListUserTags and ListInstanceProfileTags.
 pub fn list<E: Entity>(request: &Request) -> Reply {
     let mut entity: E = find(request)?;
     request.page("Tags", entity.tags().iter().map(|tag| (tag.key.clone(), json!(tag))).collect())
 }
 
-/// Returns the tags with `new` among them, which overwrite those of the same key.
+/// Returns `tags` and `new`. A new tag replaces one with the same key.
 ///
 /// # Errors
-/// One is of AWS's own, or there are too many.
+/// A key is reserved for AWS, or there are too many tags.
 pub fn merged(mut tags: Vec<Tag>, new: Vec<Tag>) -> Result<Vec<Tag>, AwsError> {
     for tag in new {
         if tag.key.to_ascii_lowercase().starts_with("aws:") {

@@ -1,4 +1,4 @@
-//! How often managed policies are used.
+//! Counts how often managed policies are used.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::request::Request;
 use super::stored::{Grants, ROLE, Role, USER, User};
 use crate::call::AwsError;
 
-/// What all users and roles have been given, to count how often a policy is used.
+/// The policies of all users and roles.
 pub struct Usage(Vec<Grants>);
 
 impl Usage {
@@ -20,14 +20,14 @@ impl Usage {
         Ok(Self(roles.chain(users).collect()))
     }
 
-    /// Returns to how many users and roles a policy is attached, and of how many it is the boundary.
+    /// Returns the number of users and roles to which a policy is attached, and of those whose boundary it is.
     pub fn of(&self, arn: &str) -> (usize, usize) {
         let attached = self.0.iter().filter(|grants| grants.attached.iter().any(|each| each == arn));
         let bounds = self.0.iter().filter(|grants| grants.boundary.as_deref() == Some(arn));
         (attached.count(), bounds.count())
     }
 
-    /// Adds the counts to a policy's description.
+    /// Returns a policy's description with the counts added.
     pub fn counted(&self, mut policy: Value) -> Value {
         let (attached, bounds) = self.of(policy["Arn"].as_str().unwrap_or_default());
         policy["AttachmentCount"] = json!(attached);

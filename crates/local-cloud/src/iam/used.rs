@@ -1,4 +1,4 @@
-//! When credentials were used last: RoleLastUsed and GetAccessKeyLastUsed.
+//! Stores when access keys and roles were last used, for RoleLastUsed and GetAccessKeyLastUsed.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -10,11 +10,11 @@ use crate::support::lock::locked;
 
 const USED: &str = "iam.used";
 
-/// A use within this time of the last one that was stored is not stored again.
+/// A use isn't stored if the last stored one is more recent than this.
 const RESOLUTION: SignedDuration = SignedDuration::from_mins(1);
 
 impl Iam {
-    /// Stores that these credentials signed a request.
+    /// Stores that a request was signed with these credentials.
     pub(super) fn credential_used(&self, credential: &Credential, service: &str, region: &str) {
         let id = match credential.session_token {
             Some(_) => credential.caller.user_id.split(':').next().unwrap_or_default(),
@@ -23,7 +23,7 @@ impl Iam {
         self.used_now(id, service, region);
     }
 
-    /// Stores a use of the access key or role with this id. A use that can't be stored is no reason to refuse a request.
+    /// Stores a use of the access key or role with this id. If that fails, the request goes on.
     pub(super) fn used_now(&self, id: &str, service: &str, region: &str) {
         let used = Used { time: Timestamp::now(), service: service.to_owned(), region: region.to_owned() };
         let mut last = locked(&self.used);

@@ -1,4 +1,4 @@
-//! Users.
+//! The operations on users.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ pub fn delete(request: &Request) -> Reply {
     Ok(Value::Null)
 }
 
-/// Nobody here has a device for multi-factor authentication, and none can be made.
+/// Lists no MFA devices, since none can be created here.
 pub fn list_mfa_devices(request: &Request) -> Reply {
     find::<User>(request)?;
     request.page("MFADevices", Vec::new())

@@ -10,12 +10,12 @@ use crate::policy::Context;
 
 type Needs = Result<Vec<Access>, AwsError>;
 
-/// Returns the operation's action on the function, whichever qualifier the request names.
+/// Returns the operation's action on the function, without the qualifier that the request may name.
 pub fn on_function(request: &Request<'_>) -> Needs {
     Ok(vec![request.on_with(request.target()?.function_arn(&request.service.cloud), tags(request))])
 }
 
-/// Returns the operation's action on the version or the alias.
+/// Returns the operation's action on the version or the alias that the request names.
 pub fn on_qualifier(request: &Request<'_>) -> Needs {
     Ok(vec![request.on(request.target()?.arn(&request.service.cloud))])
 }
@@ -35,7 +35,7 @@ pub fn to_create(request: &Request<'_>) -> Needs {
     Ok(accesses)
 }
 
-/// Returns the action InvokeFunction, which the function's own policy can allow.
+/// Returns the action InvokeFunction, which the function's resource policy can allow too.
 pub fn to_invoke(request: &Request<'_>) -> Needs {
     let cloud = &request.service.cloud;
     let target = request.target()?;

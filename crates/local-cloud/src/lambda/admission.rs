@@ -1,4 +1,4 @@
-//! Which invocations may run, and in which environment: here concurrency is enforced.
+//! Decides which invocations may run, and in which environment. This enforces the limits of concurrency.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use super::quota::{Quota, taken};
 use super::record::{FUNCTION, Function, Version};
 use crate::call::AwsError;
 
-/// How many environments on demand are kept idle, of all functions together.
+/// The greatest number of idle on-demand environments, of all functions together.
 const MOST_IDLE: usize = 32;
 
-/// The right of one invocation to run, held until it is dropped.
+/// An admitted invocation. It counts as running until this is dropped.
 pub struct Place {
     pools: Arc<Pools>,
     function: String,
-    /// The qualifier and the generation of the reserve that lent the environment. None: it runs on demand.
+    /// The qualifier and the generation of the reserve that the environment belongs to. None: it runs on demand.
     reserve: Option<(String, u64)>,
 }
 
@@ -32,10 +32,10 @@ impl Drop for Place {
 }
 
 impl Pools {
-    /// Admits an invocation, and lends it an idle environment if there is one.
+    /// Admits an invocation, and returns an idle environment for it if there is one.
     ///
     /// # Errors
-    /// A throttle; the store's.
+    /// It is throttled; the store's.
     pub fn admit(
         self: &Arc<Self>,
         function: &Function,
@@ -47,7 +47,7 @@ impl Pools {
         let limit = Quota::ConcurrentExecutions.limit(store)?;
         let left = limit.saturating_sub(taken(all.iter().map(|(_, function)| function)));
         let place = |reserve| Place { pools: Arc::clone(self), function: function.name.clone(), reserve };
-        // Dropped after the lock, since to drop an environment takes a while.
+        // Dropped after the lock, since dropping an environment takes some time.
         let mut dead = Vec::new();
         let mut pools = self.lock();
         let shared = all.iter().filter(|(_, function)| function.reserved.is_none());
@@ -89,7 +89,7 @@ impl Pools {
         Ok((place(None), lent))
     }
 
-    /// Creates an environment for an invocation on demand, which also initialises it.
+    /// Creates an environment for an on-demand invocation, which also initialises it.
     ///
     /// # Errors
     /// The server is being stopped; those of [`Environment::open`].

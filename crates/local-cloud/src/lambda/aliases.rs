@@ -1,4 +1,4 @@
-//! Aliases: names of versions. An alias may divide its invocations between two versions.
+//! The operations on aliases, the names of versions. An alias may divide its invocations between two versions.
 
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ fn no_alias(cloud: &Cloud, target: &Target, name: &str) -> AwsError {
     not_found(format!("Cannot find alias arn: {}", arn(cloud, &target.name, Some(name))))
 }
 
-/// Returns the alias after a request: what it names, and for the rest what was there before.
+/// Returns the alias after a request. Members that the request lacks stay as they were.
 fn changed(
     request: &Request<'_>,
     target: &Target,
@@ -92,7 +92,7 @@ fn weight(input: &Value, before: Option<&Alias>) -> Result<Option<(String, f64)>
 pub fn create(request: &Request<'_>) -> Reply {
     let (cloud, name) = (&request.service.cloud, request.text("Name"));
     let target = request.target()?;
-    // The model's check leaves this pattern out, since it looks ahead.
+    // The model's check skips this pattern, since it has a look-ahead.
     let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     if !is_word || name.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(AwsError::validation(format!(

@@ -1,4 +1,4 @@
-//! The Runtime API of one execution environment, on a port of its own: how its process gets events and answers them.
+//! The Runtime API of an execution environment, on a port of its own. Its process gets events by it and answers them.
 //!
 //! As in AWS's "Lambda runtime API": `GET …/invocation/next` waits for an event, `POST …/invocation/ID/response` and
 //! `…/ID/error` answer it, `POST …/init/error` reports that the process could not be initialised.
@@ -19,7 +19,7 @@ use crate::support::id;
 use crate::support::listen::{self, names_loopback};
 use crate::support::lock::locked;
 
-/// AWS's limit of a response, in bytes.
+/// AWS's limit for a response, in bytes.
 pub const MAX_RESPONSE: usize = 6_291_556;
 const PREFIX: &str = "/2018-06-01/runtime/";
 
@@ -30,25 +30,25 @@ pub struct Event {
     pub payload: Bytes,
     /// Milliseconds since the epoch.
     pub deadline_ms: i64,
-    /// As it was invoked, with its qualifier.
+    /// The ARN with the qualifier by which it was invoked.
     pub function_arn: String,
-    /// JSON.
+    /// In JSON.
     pub client_context: Option<String>,
 }
 
-/// What a process sends.
+/// A message of a process.
 #[derive(Debug)]
 pub enum Message {
     /// It asks for the next event.
     Next,
     Response(Bytes),
-    /// A response that is longer than allowed, with its bytes.
+    /// A response that is longer than allowed, with its length in bytes.
     TooLarge(usize),
     Error(Bytes),
     InitError(Bytes),
 }
 
-/// One environment's API. It ends when this is dropped.
+/// The API of one environment. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Api {
     pub port: u16,
@@ -60,12 +60,12 @@ pub struct Api {
 struct Shared {
     events: tokio::sync::Mutex<mpsc::UnboundedReceiver<Event>>,
     messages: mpsc::UnboundedSender<Message>,
-    /// The request that the process has got and not answered yet.
+    /// The id of the request that the process has got and not answered yet.
     current: Mutex<Option<String>>,
 }
 
 impl Api {
-    /// Begins to listen.
+    /// Starts to listen.
     ///
     /// # Errors
     /// No port is free.
@@ -175,7 +175,7 @@ impl Shared {
                 kept.extend_from_slice(&frame);
             }
         }
-        // Of two answers the first counts.
+        // If there are two answers, the first one counts.
         if locked(&self.current).take_if(|current| current == id).is_none() {
             return refused(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID");
         }

@@ -1,4 +1,4 @@
-"""The runtime of python3.x functions: behaves as AWS's own, by the Runtime API."""
+"""The runtime of python3.x functions. It uses the Runtime API, and behaves as AWS's own."""
 import decimal
 import http.client
 import importlib
@@ -24,7 +24,7 @@ def call(method, path, body=None, headers=None):
 
 
 class Context:
-    """What a handler gets beside its event."""
+    """The context, which a handler gets in addition to its event."""
 
     def __init__(self, headers):
         self.aws_request_id = headers["Lambda-Runtime-Aws-Request-Id"]
@@ -49,7 +49,7 @@ class LogHandler(logging.Handler):
     request_id = ""
 
     def emit(self, record):
-        # A record of several lines is one event.
+        # A log record of several lines is one event.
         sys.stdout.write(self.format(record).replace("\n", "\r") + "\n")
         sys.stdout.flush()
 
@@ -59,7 +59,7 @@ class LogHandler(logging.Handler):
 
 
 class Fault(Exception):
-    """The handler cannot be called."""
+    """The handler can't be called."""
 
     def __init__(self, kind, message, trace=()):
         super().__init__(message)
@@ -96,7 +96,7 @@ def report(kind, message, trace, request_id=""):
 
 
 def raised(error, request_id):
-    """Reports an exception of the handler, without this file's own frames."""
+    """Reports an exception of the handler. The traceback doesn't have this file's own frames."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
     return report(type(error).__name__, str(error), traceback.format_list(frames), request_id)
 
@@ -130,7 +130,7 @@ def main():
     sys.path[0] = os.environ["LAMBDA_TASK_ROOT"]
     name = os.environ["_HANDLER"]
     try:
-        # AWS's own runtime, where the interpreter has it.
+        # AWS's own runtime, if the interpreter has it.
         from awslambdaric.__main__ import main as aws
     except ImportError:
         pass

@@ -1,4 +1,4 @@
-//! A function's code: a zip from the request or from S3, unpacked into a folder that nobody writes to again.
+//! A function's code: a zip from the request or from S3, which is unpacked into a folder that is never changed again.
 
 use std::fs::Permissions;
 use std::io::{self, Cursor};
@@ -19,7 +19,7 @@ use crate::s3::Objects;
 use crate::support::archive::{Limits, files_under, folders_under, unpack_zip};
 use crate::support::id;
 
-/// AWS's limits in bytes: of a zip in a request, of what it unpacks to, and of a request.
+/// AWS's limits in bytes: for a zip in a request, for the unpacked code, and for a request.
 pub const MAX_ZIP: usize = 52_428_800;
 pub const MAX_UNZIPPED: u64 = 262_144_000;
 pub const MAX_REQUEST: usize = 70_167_211;
@@ -30,10 +30,10 @@ pub fn folder(cloud: &Cloud, name: &str) -> PathBuf {
     cloud.settings.dir.join("lambda/code").join(name)
 }
 
-/// Returns the zip that a request brings, or that it names in S3.
+/// Returns the zip in a request, or the object in S3 that the request names.
 ///
 /// # Errors
-/// There is no such object, or `caller` may not read it; a request without a zip, or with too large a one.
+/// There is no such object, or `caller` may not read it; the request has no zip, or one that is too large.
 pub async fn fetch(objects: &dyn Objects, caller: &Caller, source: &Value) -> Result<Vec<u8>, AwsError> {
     for member in ["ImageUri", "S3ObjectVersion", "SourceKMSKeyArn"] {
         if !source[member].is_null() {
@@ -98,7 +98,7 @@ async fn from_s3(
 /// Unpacks a zip into a folder of its own.
 ///
 /// # Errors
-/// AWS's for a zip that is broken, empty or too large; a full disk.
+/// The zip is broken, empty or too large; a full disk.
 pub async fn store(cloud: &Cloud, zip: Vec<u8>) -> Result<Code, AwsError> {
     let name = id::uuid();
     let to = folder(cloud, &name);
@@ -129,7 +129,7 @@ fn disk(error: &io::Error) -> AwsError {
     service_failed(format!("The local cloud could not store the code: {error}"))
 }
 
-/// Unpacks a zip into a new folder, and forbids to write in it.
+/// Unpacks a zip into a new folder, and makes the folder read-only.
 fn unpack(zip: Vec<u8>, to: &Path) -> io::Result<()> {
     private_dir(to)?;
     unpack_zip(Cursor::new(zip), to, LIMITS)?;
@@ -143,7 +143,7 @@ fn unpack(zip: Vec<u8>, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes a folder of code. One that cannot be removed stays unused.
+/// Removes a folder of code. If that fails, it stays and isn't used.
 pub fn remove(folder: &Path) {
     for each in folders_under(folder).unwrap_or_default() {
         let _ = std::fs::set_permissions(each, Permissions::from_mode(0o755));

@@ -14,7 +14,7 @@ pub fn put(request: &Request<'_>) -> Reply {
     let target = request.target()?;
     let function = target.function(cloud)?;
     let wanted = request.input()["ReservedConcurrentExecutions"].as_u64().unwrap_or_default();
-    // To reserve nothing leaves all to the others, and stops the function.
+    // A reservation of 0 takes nothing from the others. It stops the function.
     if wanted > 0 {
         check_left(&cloud.store, &function.name, "ReservedConcurrentExecutions", wanted)?;
     }

@@ -1,4 +1,5 @@
-//! An execution environment: a process with a folder, a home and a Runtime API of its own, for one invocation at a time.
+//! An execution environment: a process with a folder, a home and a Runtime API of its own. It runs one invocation at a
+//! time.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -33,11 +34,11 @@ use crate::folder::private_dir;
 use crate::support::clock::now_ms;
 use crate::support::{id, process};
 
-/// How long a first initialisation may take. One that fails is repeated during the invocation, within its time-out.
+/// How long a first initialisation may take. If it fails, it is repeated during the invocation, within its time-out.
 const INIT: Duration = Duration::from_secs(10);
-/// The type of a failed initialisation where the process names none.
+/// The error type of a failed initialisation if the process names none.
 const INIT_ERROR: &str = "Runtime.InitError";
-/// How long an environment is used: its credentials expire after 12 hours.
+/// How long an environment is used. Its credentials expire after 12 hours.
 const LIFE: Duration = Duration::from_secs(11 * 3600);
 
 /// What an environment runs.
@@ -45,7 +46,7 @@ const LIFE: Duration = Duration::from_secs(11 * 3600);
 pub struct Spec {
     pub function: String,
     pub version: Version,
-    /// Whether it is started ahead of its first request.
+    /// Whether it is started before its first request.
     pub provisioned: bool,
 }
 
@@ -143,10 +144,10 @@ impl Environment {
         }
     }
 
-    /// Starts the process ahead of the first request.
+    /// Starts the process before the first request.
     ///
     /// # Errors
-    /// The type of what went wrong.
+    /// The error type.
     pub async fn provision(&mut self, limit: Duration) -> Result<(), String> {
         let initialised = self.init(limit, "init").await;
         self.log.flush();
@@ -161,11 +162,11 @@ impl Environment {
                 message = self.api.message() => match message {
                     Message::Next => break Ok(()),
                     Message::InitError(body) => break Err(Fault::reported(body, INIT_ERROR)),
-                    // The process has got no event that it could answer.
+                    // The process has no event, so these are ignored.
                     Message::Response(_) | Message::Error(_) | Message::TooLarge(_) => {}
                 },
                 status = process.child.wait() => {
-                    // It may have reported the reason just before.
+                    // It may have reported the reason just before it ended.
                     break Err(match self.api.arrived_message() {
                         Some(Message::InitError(body)) => Fault::reported(body, INIT_ERROR),
                         _ => Fault::exited(status.ok(), ""),
@@ -227,7 +228,7 @@ impl Environment {
         let mut answer = None;
         loop {
             tokio::select! {
-                // Messages that arrived before the end or the time-out count.
+                // Checked in this order, so that messages that arrived before the end or the time-out count.
                 biased;
                 message = self.api.message() => match message {
                     Message::Response(body) => answer = Some((body, None)),
@@ -252,7 +253,7 @@ impl Environment {
         }
     }
 
-    /// Returns what the caller gets for a fault, and writes the fault to the log.
+    /// Returns the answer to the caller for a fault, and writes the fault to the log.
     fn answer_to(&self, fault: &Fault, id: &str) -> Bytes {
         if fault.kind == TIMED_OUT {
             let reason = format!("Task timed out after {}.00 seconds", self.spec.version.settings.timeout);
@@ -263,7 +264,7 @@ impl Environment {
         let Ok(mut answer) = serde_json::from_slice::<Value>(&fault.payload) else {
             return fault.payload.clone();
         };
-        // A fault of the initialisation does not know the request.
+        // A fault during the initialisation doesn't have the request's id.
         if let Some(message) = answer["errorMessage"].as_str().and_then(|text| text.strip_prefix(NO_REQUEST))
         {
             answer["errorMessage"] = json!(format!("RequestId: {id}{message}"));
@@ -287,7 +288,7 @@ impl Environment {
         fault: Option<&str>,
     ) -> String {
         let memory = self.spec.version.settings.memory;
-        // AWS bills each millisecond that began, and an initialisation on demand as well.
+        // AWS bills every started millisecond, including an on-demand initialisation.
         let billed = (took + init.unwrap_or_default()).as_micros().div_ceil(1000);
         let used = peak.div_ceil(1 << 20).min(memory);
         let mut report = format!(
@@ -314,7 +315,7 @@ impl Environment {
         self.process.as_ref().map_or(0, of).max(self.peak)
     }
 
-    /// Returns whether it can take another event.
+    /// Returns whether the process runs, and so can get another event.
     pub fn is_alive(&mut self) -> bool {
         let runs = |process: &mut Process| matches!(process.child.try_wait(), Ok(None));
         self.ready && self.created.elapsed() < LIFE && self.process.as_mut().is_some_and(runs)
@@ -344,7 +345,8 @@ impl Environment {
             .stdout(writer)
             .process_group(0)
             .kill_on_drop(true);
-        // A file that was just written may still be open in a process that another thread is starting: it inherited it.
+        // A program that was just written may still be open in a process that another thread is starting, which
+        // inherited it.
         let mut retries = 100;
         let child = loop {
             match command.spawn() {
@@ -355,7 +357,7 @@ impl Environment {
                 spawned => break spawned.map_err(|error| failed(&error))?,
             }
         };
-        // It holds the pipe's writing end.
+        // The command holds the pipe's writing end.
         drop(command);
         self.log.follow(reader.into()).map_err(|error| failed(&error))?;
         let leader = child.id().unwrap_or_default();
@@ -372,7 +374,7 @@ impl Environment {
         let (ours, theirs): (Vec<_>, Vec<_>) =
             child_env(&self.host.cloud, &self.folder.join("tmp"), &self.session)
                 .into_iter()
-                // A function cannot choose another endpoint or other credentials, so that it never reaches real AWS.
+                // A function can't set another endpoint or other credentials, so that it never reaches real AWS.
                 .partition(|(name, _)| name.to_string_lossy().starts_with("AWS_") || name == "NO_PROXY");
         env.extend(theirs);
         let own = settings.environment.iter().filter(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"));
@@ -416,7 +418,7 @@ impl Environment {
         self.host.watched.remove(process.leader);
     }
 
-    /// Ends the process, and removes the folder.
+    /// Ends the processes, and removes the folder.
     pub async fn end(mut self) {
         self.stop_process().await;
         self.log.flush();
@@ -429,12 +431,12 @@ impl Drop for Environment {
             process::signal_group(process.leader, Signal::KILL);
             self.host.watched.remove(process.leader);
         }
-        // A folder that cannot be removed is removed at the server's next start.
+        // A folder that can't be removed now is removed at the server's next start.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
-/// Returns a time in milliseconds with two decimals, as reports have it.
+/// Returns a time in milliseconds with two decimals, as in REPORT lines.
 fn milliseconds(time: Duration) -> String {
     format!("{:.2}", time.as_secs_f64() * 1000.0)
 }

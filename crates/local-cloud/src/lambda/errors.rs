@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::call::AwsError;
 
-/// Why a function's role does not help it.
+/// The message if Lambda may not assume a function's role.
 pub const NOT_ASSUMABLE: &str = "The role defined for the function cannot be assumed by Lambda.";
 const THROTTLED: u16 = 429;
 
@@ -20,17 +20,17 @@ pub fn conflict(message: impl Into<String>) -> AwsError {
     AwsError::new(409, "ResourceConflictException", message)
 }
 
-/// Returns the error of a failure that is not the caller's.
+/// Returns the error for a failure that isn't the caller's fault.
 pub fn service_failed(message: impl Into<String>) -> AwsError {
     AwsError::new(500, "ServiceException", message)
 }
 
-/// Returns the error of an invocation beyond a limit of concurrency, which `reason` names.
+/// Returns the error for an invocation beyond a limit of concurrency, which `reason` names.
 pub fn throttled(reason: &str) -> AwsError {
     AwsError::new(THROTTLED, "TooManyRequestsException", "Rate Exceeded.").with("Reason", reason)
 }
 
-/// Returns whether the same invocation may succeed later: its error is a throttle, or a failure that is not the caller's.
+/// Returns whether the same invocation may succeed later: it was throttled, or the failure isn't the caller's fault.
 pub fn is_transient(error: &AwsError) -> bool {
     error.status == THROTTLED || error.status >= 500
 }
@@ -38,7 +38,7 @@ pub fn is_transient(error: &AwsError) -> bool {
 /// Checks the RevisionId of a request, if it has one.
 ///
 /// # Errors
-/// It is not the newest.
+/// It isn't the newest.
 pub fn check_revision(input: &Value, newest: &str) -> Result<(), AwsError> {
     if input["RevisionId"].as_str().is_none_or(|given| given == newest) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The answer to an invocation where the function gives none, in the words of AWS's own supervisor.
+//! The answer to an invocation that the function itself didn't answer, in the words of AWS's supervisor.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
@@ -11,7 +11,7 @@ use super::api::MAX_RESPONSE;
 /// Why the function gave no answer.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// `Runtime.ExitError`.
+    /// The error type, such as `Runtime.ExitError`.
     pub kind: String,
     pub payload: Bytes,
 }
@@ -20,9 +20,9 @@ pub const TIMED_OUT: &str = "Sandbox.Timedout";
 pub const TOO_LARGE: &str = "Function.ResponseSizeTooLarge";
 pub const INVALID_ENTRYPOINT: &str = "Runtime.InvalidEntrypoint";
 pub const EXITED: &str = "Runtime.ExitError";
-/// After these there is no process that could take another event.
+/// After these errors, there is no process that could get another event.
 pub const FATAL: [&str; 3] = [TIMED_OUT, INVALID_ENTRYPOINT, EXITED];
-/// Begins the message of a fault that came before the first request.
+/// The beginning of the message of a fault before the first request.
 pub const NO_REQUEST: &str = "RequestId: -";
 
 impl Fault {
@@ -30,12 +30,12 @@ impl Fault {
         Self { kind: TIMED_OUT.to_owned(), payload: Bytes::new() }
     }
 
-    /// Returns the fault that a process reported. `default` is its type where the report names none.
+    /// Returns the fault that a process reported. `default` is its type if the report names none.
     pub fn reported(payload: Bytes, default: &str) -> Self {
         Self { kind: error_type(&payload).unwrap_or_else(|| default.to_owned()), payload }
     }
 
-    /// Returns the fault of a process that ended by itself. `id` is the request's; empty where there is none.
+    /// Returns the fault of a process that ended by itself. `id` is the request's id, or empty.
     pub fn exited(status: Option<ExitStatus>, id: &str) -> Self {
         let request = if id.is_empty() { NO_REQUEST.to_owned() } else { format!("RequestId: {id}") };
         let message = format!("{request} Error: {}", exit_message(status));
@@ -65,7 +65,7 @@ fn exit_message(status: Option<ExitStatus>) -> String {
         Some((Some(code), _)) => return format!("Runtime exited with error: exit status {code}"),
         Some((None, signal)) => signal.unwrap_or_default(),
     };
-    // As Go's syscall.Signal writes them.
+    // AWS's supervisor is written in Go, so the names are those of its syscall.Signal.
     let name = match signal {
         4 => "illegal instruction".to_owned(),
         6 => "aborted".to_owned(),

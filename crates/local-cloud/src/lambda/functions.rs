@@ -1,4 +1,4 @@
-//! Functions: created, described, changed, deleted.
+//! The operations that create, describe, change and delete functions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,12 +67,12 @@ pub async fn create(request: Request<'_>) -> Reply {
     Ok(service.describe(&function, version, qualifier.as_deref()))
 }
 
-/// Activates a new or changed function, once the idle environments of what it was have ended.
+/// Sets a new or changed function to Active, once the idle environments of its former version have ended.
 pub fn settle(service: &Arc<Lambda>, name: &str) {
     let (service, name) = (Arc::clone(service), name.to_owned());
     tokio::spawn(async move {
         service.pools.retire(&name).await;
-        // If this cannot be written, the function stays pending until the server's next start.
+        // If this can't be written, the function stays Pending until the server's next start.
         let _ = service.cloud.store.update(FUNCTION, &name, |function: &mut Function| {
             for version in function.published.values_mut().chain([&mut function.latest]) {
                 version.state = State::Active;
@@ -98,7 +98,7 @@ pub fn get(request: &Request<'_>) -> Reply {
     let (target, function) = request.found()?;
     let mut answer = json!({
         "Configuration": configuration(request, &target, &function)?,
-        // There is no Location: nobody could download the zip there.
+        // There is no Location, since the zip can't be downloaded.
         "Code": {"RepositoryType": "S3"},
     });
     if !function.tags.is_empty() {
@@ -190,7 +190,7 @@ fn begin_update(version: &mut Version) {
     version.update = Update::InProgress;
 }
 
-/// Answers an update, which may also publish the version that it made.
+/// Answers an update, which may also publish a version.
 fn finish_update(request: &Request<'_>, target: &Target, function: &Function) -> Reply {
     let service = request.service;
     let answer = if request.flag("Publish") {
@@ -207,7 +207,7 @@ fn finish_update(request: &Request<'_>, target: &Target, function: &Function) ->
     Ok(answer)
 }
 
-/// Removes those of the folders that no version of the function uses any more.
+/// Removes the folders that no version of the function uses any more.
 fn remove_unused(cloud: &Cloud, function: &Function, folders: &[String]) {
     let used = function.code_folders();
     for folder in folders.iter().filter(|folder| !used.contains(folder)) {

@@ -1,4 +1,4 @@
-//! What all execution environments of a server share.
+//! The state that all execution environments of a server share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,9 +12,9 @@ use crate::cloud::Cloud;
 use crate::logs::LogSink;
 use crate::policy::Context;
 
-/// Whom a function's role has to trust.
+/// The service principal that a function's role must trust.
 pub const PRINCIPAL: &str = "lambda.amazonaws.com";
-/// Initialisations on demand at once. More would only slow each other down.
+/// The greatest number of simultaneous on-demand initialisations. More would only slow each other down.
 const STARTS: usize = 8;
 
 #[derive(Debug)]
@@ -24,11 +24,11 @@ pub struct Host {
     pub logs: Arc<dyn LogSink>,
     /// The processes of all environments.
     pub watched: Watched,
-    /// Limits the initialisations on demand. It is never closed.
+    /// Limits the on-demand initialisations. It is never closed.
     pub starts: Semaphore,
-    /// The version of the machine's Python. None: it has none.
+    /// The version of the machine's Python. None: there is no Python.
     pub python: OnceCell<Option<String>>,
-    /// The port that stands for AWS where a function cannot reach it.
+    /// The port that functions get as AWS's endpoint if they can't reach AWS.
     pub unreachable: OnceCell<u16>,
     stopping: AtomicBool,
 }
@@ -50,12 +50,12 @@ impl Host {
     /// Returns credentials of a function's role.
     ///
     /// # Errors
-    /// `AccessDenied`: the role does not trust Lambda, or does not exist.
+    /// `AccessDenied`: the role doesn't trust Lambda, or doesn't exist.
     pub fn assume_role(&self, role: &str, function: &str) -> Result<Session, AwsError> {
         self.iam.assume_role(role, PRINCIPAL, function, &Context::new())
     }
 
-    /// Forbids to start processes from now on.
+    /// Starts no processes from now on.
     pub fn begin_stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }

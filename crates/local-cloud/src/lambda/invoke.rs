@@ -1,4 +1,4 @@
-//! Invoke: checked, admitted, run, answered.
+//! Invoke: checks, admits, runs and answers invocations.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,17 +19,17 @@ use super::target::Target;
 use crate::call::AwsError;
 use crate::protocol::restjson::encode_payload;
 
-/// AWS's limits of an event, in bytes: of an invocation that waits for the answer, and of one that does not.
+/// AWS's limits for an event, in bytes: of a synchronous invocation, and of an asynchronous one.
 const MAX_EVENT: usize = 6_291_456;
 const MAX_ASYNC_EVENT: usize = 1_048_576;
 /// The pauses before the second and the third attempt of an asynchronous invocation that failed.
 const RETRIES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
-/// How long a throttled asynchronous invocation is attempted again, and the pauses between, which double.
+/// How long a throttled asynchronous invocation is tried again, and the pauses between, which double.
 const PATIENCE: Duration = Duration::from_secs(6 * 3600);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(300);
 
-/// A valid invocation.
+/// An invocation that was checked.
 struct Invocation {
     target: Target,
     request_id: String,
@@ -48,7 +48,7 @@ pub async fn invoke(request: Request<'_>) -> Result<Response<Bytes>, AwsError> {
             Ok(encode_payload(202, Bytes::new(), &[], id))
         }
         _ => {
-            // As on AWS, it continues when the client is gone.
+            // As on AWS, it continues if the client disconnects.
             let run = tokio::spawn(async move { run(&service, &invocation).await });
             let (version, outcome) =
                 run.await.map_err(|_| AwsError::internal("the invocation broke off"))??;
@@ -102,7 +102,7 @@ fn invalid_content(message: &str) -> AwsError {
     AwsError::new(400, "InvalidRequestContentException", message)
 }
 
-/// Returns the version to invoke. Of an alias with two versions it is drawn by their shares.
+/// Returns the version to invoke. For an alias with two versions, it is drawn at random by their weights.
 fn chosen<'a>(service: &Lambda, target: &Target, function: &'a Function) -> Result<&'a Version, AwsError> {
     let alias = target.qualifier.as_deref().and_then(|qualifier| function.aliases.get(qualifier));
     let other = alias.and_then(|alias| alias.weight.as_ref());
@@ -135,7 +135,8 @@ async fn run(service: &Lambda, invocation: &Invocation) -> Result<(String, Outco
     Ok((version.name(), outcome))
 }
 
-/// Runs an asynchronous invocation. A function's error is retried twice, a throttle and an error of ours for hours.
+/// Runs an asynchronous invocation. A function's error is retried twice, throttling and errors of the service for
+/// hours.
 async fn run_async(service: Arc<Lambda>, invocation: Invocation) {
     let mut retries = RETRIES.iter();
     let (mut waited, mut pause) = (Duration::ZERO, FIRST_PAUSE);
@@ -150,7 +151,7 @@ async fn run_async(service: Arc<Lambda>, invocation: Invocation) {
                 waited += pause;
                 pause = LAST_PAUSE.min(pause * 2);
             }
-            // It succeeded, or the function or its role is gone.
+            // It succeeded, or the function or its role was deleted.
             Ok(_) | Err(_) => return,
         }
     }

@@ -1,6 +1,6 @@
-//! The log of one execution environment: what its process writes, and Lambda's own lines around it.
+//! The log of an execution environment: the output of its process, and Lambda's own lines.
 //!
-//! Lambda writes it as the function's role, so a function whose role lacks the permission has no log. The tail of an
+//! Lambda writes it with the permissions of the function's role, so without them there is no log. The tail of an
 //! invocation (`LogType: Tail`) needs no permission.
 
 use std::os::fd::OwnedFd;
@@ -14,11 +14,11 @@ use crate::call::Caller;
 use crate::support::clock::now_ms;
 use crate::support::lock::locked;
 
-/// Bytes of an event that CloudWatch Logs accepts. A longer line becomes several events.
+/// The greatest size of an event in CloudWatch Logs, in bytes. A longer line becomes several events.
 const MAX_LINE: usize = 256 << 10;
-/// Bytes of a tail.
+/// The size of a tail in bytes.
 const TAIL: usize = 4096;
-/// Bytes after which reading pauses, for a process that never stops writing.
+/// How many bytes are read at once, so that a process that never stops writing doesn't block others.
 const AT_ONCE: usize = 1 << 20;
 
 pub struct Log {
@@ -32,7 +32,7 @@ pub struct Log {
 
 #[derive(Default)]
 struct Written {
-    /// The output of the process that runs now.
+    /// The output of the present process.
     pipe: Option<Arc<Receiver>>,
     /// A line that has not ended yet.
     partial: Vec<u8>,
@@ -52,10 +52,10 @@ impl Log {
         })
     }
 
-    /// Reads the output of a process from now on, until nobody holds the pipe's writing end any more.
+    /// Reads the output of a process from now on, until the pipe's writing end is closed everywhere.
     ///
     /// # Errors
-    /// The pipe cannot be read without blocking.
+    /// The pipe can't be set to non-blocking.
     pub fn follow(self: &Arc<Self>, pipe: OwnedFd) -> std::io::Result<()> {
         let pipe = Arc::new(Receiver::from_owned_fd(pipe)?);
         locked(&self.written).pipe = Some(Arc::clone(&pipe));
@@ -72,14 +72,14 @@ impl Log {
         Ok(())
     }
 
-    /// Adds a line of Lambda's own after all that the process has written so far.
+    /// Adds a line of Lambda's after all that the process has written so far.
     pub fn line(&self, text: &str) {
         let mut written = locked(&self.written);
         written.catch_up();
         written.event(text.to_owned());
     }
 
-    /// Begins the tail of an invocation after all that the process has written so far.
+    /// Starts the tail of an invocation after all that the process has written so far.
     pub fn begin(&self) {
         let mut written = locked(&self.written);
         written.catch_up();
@@ -91,7 +91,7 @@ impl Log {
         locked(&self.written).tail.clone()
     }
 
-    /// Writes what is pending, if the role may.
+    /// Writes the pending lines to CloudWatch Logs, if the role may.
     pub fn flush(&self) {
         let (pending, has_stream) = {
             let mut written = locked(&self.written);
@@ -100,7 +100,7 @@ impl Log {
         if pending.is_empty() || !self.may_write(has_stream) {
             return;
         }
-        // A log that cannot be written, on a full disk, must not stop the function.
+        // An error, as on a full disk, must not stop the function.
         let _ = self.host.logs.append(&self.group, &self.stream, &pending);
         locked(&self.written).has_stream = true;
     }
@@ -124,7 +124,7 @@ impl Written {
         self.end_line();
     }
 
-    /// Reads what is there; returns false once the output has ended.
+    /// Reads the available output. Returns false once the output has ended.
     fn read(&mut self, pipe: &Receiver) -> bool {
         let mut buffer = [0; 16 << 10];
         let mut total = 0;
@@ -158,7 +158,7 @@ impl Written {
             return;
         }
         let line = std::mem::take(&mut self.partial);
-        // Runtimes end the lines of one event with a carriage return.
+        // Runtimes separate the lines within one event by carriage returns.
         let text = String::from_utf8_lossy(&line).trim_end().replace('\r', "\n");
         if !text.is_empty() {
             self.event(text);

@@ -1,4 +1,4 @@
-//! The memory of the execution environments' processes: measured ten times a second, and limited.
+//! Measures the memory of the execution environments' processes ten times a second, and enforces its limit.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,20 +12,20 @@ use crate::support::process;
 
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// The process groups that run, by their leaders.
+/// The running process groups, by their leaders.
 #[derive(Debug, Default)]
 pub struct Watched(Mutex<HashMap<u32, Watch>>);
 
 #[derive(Debug)]
 struct Watch {
     function: String,
-    /// Bytes.
+    /// In bytes.
     limit: u64,
     peak: Arc<AtomicU64>,
 }
 
 impl Watched {
-    /// Watches a group, and returns where its highest use so far can be read, in bytes.
+    /// Watches a group from now on. Returns a counter with its highest use so far, in bytes.
     pub fn add(&self, leader: u32, function: &str, limit: u64) -> Arc<AtomicU64> {
         let peak = Arc::new(AtomicU64::default());
         let watch = Watch { function: function.to_owned(), limit, peak: Arc::clone(&peak) };
@@ -37,7 +37,7 @@ impl Watched {
         locked(&self.0).remove(&leader);
     }
 
-    /// Kills the processes of a function; those of all functions for None.
+    /// Kills the processes of a function. None: those of all functions.
     pub fn kill(&self, function: Option<&str>) {
         for (leader, watch) in locked(&self.0).iter() {
             if function.is_none_or(|function| function == watch.function) {

@@ -1,12 +1,13 @@
-//! Lambda: functions that run, by the real Runtime API.
+//! Lambda: functions, whose processes use the real Runtime API.
 //!
-//! [`functions`] keeps them, [`versions`] and [`aliases`] what is published of them, [`permissions`] who may invoke
-//! them. [`invoke`] answers Invoke: the [`pool`] of the function admits it within the limits of [`concurrency`](quota), and
-//! lends it an [`environment`], a process that the [`runtime`] names, [`memory`] watches, and that gets its event by the
-//! Runtime [`api`]. Its output goes to the [`log`]. [`reserve`] starts environments ahead of requests.
+//! [`functions`] has the operations on functions, [`versions`] and [`aliases`] those on what is published of them, and
+//! [`permissions`] those on who may invoke them. [`invoke`] answers Invoke: the [`pool`] of the function admits it
+//! within the limits of [`concurrency`](quota), and gives it an [`environment`]. This is a process that [`runtime`]
+//! chooses and [`memory`] watches. It gets its event by the Runtime [`api`], and its output goes to the [`log`].
+//! [`reserve`] starts environments before there are requests.
 //!
-//! AWS also limits the share of CPU that comes with memory, and the size of `/tmp`; the local cloud does not. Asynchronous
-//! invocations that are still to be retried end with the server.
+//! AWS also limits the CPU share by the memory, and the size of `/tmp`; the local cloud doesn't. Asynchronous
+//! invocations that wait for a retry are lost when the server stops.
 
 mod access;
 mod admission;
@@ -96,7 +97,7 @@ impl Service for Lambda {
         OPERATIONS
     }
 
-    /// Ends what a killed server left behind, and starts the provisioned environments again.
+    /// Ends the processes of a killed server, and starts the provisioned environments again.
     async fn start(self: &Arc<Self>) {
         environment::end_leftovers(&self.cloud).await;
         // If it fails, Python functions fail with an error that names the missing file.
@@ -140,7 +141,7 @@ mod tests {
         ] {
             assert_eq!(find(method, uri).as_deref(), Ok(operation), "{uri}");
         }
-        // A path of no operation stands for itself in the error message.
+        // If a path belongs to no operation, the error message names the path.
         for uri in ["/2018-10-31/layers", "/2015-03-31/functions//policy"] {
             assert_eq!(find("GET", uri).as_deref(), Ok(uri));
         }

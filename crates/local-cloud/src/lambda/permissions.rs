@@ -1,4 +1,4 @@
-//! Resource policies: who may invoke a function, beside those whose own policies allow it.
+//! The operations on resource policies, which allow others to invoke a function, in addition to callers' own policies.
 
 use serde_json::{Value, json};
 
@@ -10,13 +10,14 @@ use crate::call::{AwsError, Reply};
 use crate::policy::Document;
 use crate::support::id;
 
-/// AWS's limit of a policy, in bytes.
+/// AWS's limit for a policy, in bytes.
 const MOST: usize = 20_480;
 
-/// Returns the policies of a function, its versions and its aliases as one document: each statement names its own resource.
+/// Returns the policies of a function, its versions and its aliases as one document. Each statement names its own
+/// resource.
 ///
 /// # Errors
-/// A stored policy cannot be read.
+/// A stored policy can't be read.
 pub fn document(function: Option<&Function>) -> Result<Option<Document>, AwsError> {
     let statements: Vec<&Value> = function
         .iter()
@@ -30,7 +31,8 @@ pub fn document(function: Option<&Function>) -> Result<Option<Document>, AwsErro
     Document::resource(&policy.to_string()).map(Some).map_err(AwsError::internal)
 }
 
-/// Returns the function, and the qualifier whose policy the request is about; empty for the function's own.
+/// Returns the function, and the qualifier whose policy the request is about. It is empty for the function's own
+/// policy.
 fn found(request: &Request<'_>) -> Result<(Target, Function, String), AwsError> {
     let (target, function) = request.found()?;
     let qualifier = target.qualifier.clone().unwrap_or_default();

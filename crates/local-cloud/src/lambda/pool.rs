@@ -1,4 +1,4 @@
-//! The environments that wait for invocations, and the counts of invocations under way.
+//! The environments that wait for invocations, and the number of running invocations.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
@@ -13,18 +13,19 @@ use super::host::Host;
 use super::record::{FUNCTION, Function};
 use crate::support::lock::locked;
 
-/// How long an idle environment on demand is kept.
+/// How long an idle on-demand environment is kept.
 const IDLE: Duration = Duration::from_secs(60);
 const INTERVAL: Duration = Duration::from_secs(1);
-/// How long a stopping server waits for processes that were just being started.
+/// How long a stopping server waits for processes that are just being started.
 const STOP: Duration = Duration::from_secs(10);
-/// Initialisations ahead of requests at once. More would only slow each other down.
+/// The greatest number of simultaneous initialisations for provisioned concurrency. More would only slow each other
+/// down.
 const PROVISIONS: usize = 4;
 
-/// What runs of all functions.
+/// The pools of all functions.
 pub struct Pools {
     pub host: Arc<Host>,
-    /// Limits the initialisations ahead of requests. It is never closed.
+    /// Limits the initialisations for provisioned concurrency. It is never closed.
     pub provisions: Semaphore,
     /// The newest generation of all reserves.
     pub generation: AtomicU64,
@@ -32,29 +33,29 @@ pub struct Pools {
     pools: Mutex<HashMap<String, Pool>>,
 }
 
-/// What runs of one function.
+/// The environments and running invocations of one function.
 #[derive(Default)]
 pub struct Pool {
-    /// Invocations under way.
+    /// The number of running invocations.
     pub busy: u64,
-    /// Those of them that run on demand.
+    /// The number of those that run on demand.
     pub on_demand: u64,
-    /// Environments on demand and when each became idle, the last one at the end.
+    /// The idle on-demand environments, and when each became idle. The latest is at the end.
     pub idle: Vec<(Environment, Instant)>,
     /// By qualifier.
     pub reserves: HashMap<String, Reserve>,
 }
 
-/// Environments that are started ahead of requests.
+/// The environments of provisioned concurrency.
 #[derive(Default)]
 pub struct Reserve {
-    /// Another number after each change of the version. Environments of an older generation are ended.
+    /// A number that grows with each change of the version. Environments of an older generation are ended.
     pub generation: u64,
     /// The revision of the version that they run.
     pub revision: String,
-    /// Environments that are initialised, idle or busy.
+    /// The number of initialised environments, idle or busy.
     pub ready: u64,
-    /// Environments that are being initialised.
+    /// The number of environments that are being initialised.
     pub starting: u64,
     pub idle: Vec<Environment>,
     /// Why there are fewer than requested.
@@ -82,7 +83,7 @@ impl Pools {
         versions.map(|version| version.revision.clone()).collect()
     }
 
-    /// Ends the idle environments on demand whose version the function no longer has.
+    /// Ends the idle on-demand environments whose version the function no longer has.
     pub async fn retire(&self, name: &str) {
         let current = self.revisions(name);
         let mut retired = Vec::new();
@@ -94,7 +95,7 @@ impl Pools {
         end_all(retired).await;
     }
 
-    /// Ends environments on demand that have been idle for long. It never returns.
+    /// Ends on-demand environments that have been idle for too long. It never returns.
     pub async fn end_idle(&self) {
         loop {
             tokio::time::sleep(INTERVAL).await;
@@ -118,7 +119,7 @@ impl Pools {
         }
         end_all(idle).await;
         let deadline = Instant::now() + STOP;
-        // A process that was just being started is killed as soon as it runs.
+        // A process that is just being started is killed as soon as it runs.
         while !self.host.watched.is_empty() && Instant::now() < deadline {
             self.host.watched.kill(None);
             tokio::time::sleep(Duration::from_millis(10)).await;

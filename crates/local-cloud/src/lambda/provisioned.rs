@@ -57,7 +57,7 @@ pub fn put(request: &Request<'_>) -> Reply {
     described(service, &function, &qualifier).ok_or_else(|| target.not_found(cloud))
 }
 
-/// Checks that no other qualifier of the same version is provisioned.
+/// Checks that no other qualifier of the same version has provisioned concurrency.
 fn check_not_twice(function: &Function, qualifier: &str, version: &Version) -> Result<(), AwsError> {
     let same = |other: &str| {
         other != qualifier
@@ -107,7 +107,7 @@ pub fn delete(request: &Request<'_>) -> Reply {
     Ok(Value::Null)
 }
 
-/// Returns what is provisioned for a qualifier; None where nothing is.
+/// Returns the provisioned concurrency of a qualifier as answers have it. None: it has none.
 fn described(service: &Lambda, function: &Function, qualifier: &str) -> Option<Value> {
     let config = function.provisioned.get(qualifier)?;
     let pools = service.pools.lock();

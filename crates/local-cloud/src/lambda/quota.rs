@@ -1,4 +1,4 @@
-//! The account's limits of concurrency, and what functions take of them.
+//! The account's limits of concurrency, and how much of them functions take.
 
 use super::errors::invalid;
 use super::record::{FUNCTION, Function};
@@ -7,12 +7,12 @@ use crate::store::Store;
 
 const QUOTA: &str = "lambda.quota";
 
-/// A number that AWS sets for an account.
+/// A quota of the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quota {
     /// Invocations at once, of all functions: 1000, or 10 on a new account.
     ConcurrentExecutions,
-    /// How many of them no function may reserve: 100, or 10 or 50 on a new account.
+    /// How many of them must stay unreserved: 100, or 10 or 50 on a new account.
     UnreservedMinimum,
 }
 
@@ -33,7 +33,7 @@ impl Quota {
     }
 }
 
-/// Sets a quota for requests from now on.
+/// Sets a quota, for later requests.
 ///
 /// # Errors
 /// The store's.
@@ -41,8 +41,8 @@ pub fn set_quota(store: &Store, quota: Quota, value: u64) -> Result<(), AwsError
     store.put(QUOTA, quota.name(), &value)
 }
 
-/// Returns how much of the account's concurrency the functions take: what they reserve, or where they reserve nothing, what
-/// is provisioned for them.
+/// Returns how much of the account's concurrency the functions take: for each, its reserved concurrency, or if it has
+/// none, its provisioned concurrency.
 pub fn taken<'a>(functions: impl IntoIterator<Item = &'a Function>) -> u64 {
     let of = |function: &Function| function.reserved.unwrap_or_else(|| function.provisioned_total());
     functions.into_iter().map(of).sum()
@@ -51,7 +51,7 @@ pub fn taken<'a>(functions: impl IntoIterator<Item = &'a Function>) -> u64 {
 /// Checks that a function may take `wanted`. `parameter` names the request's member in the message.
 ///
 /// # Errors
-/// Less than the minimum would be left to the others; the store's.
+/// Less than the minimum would stay unreserved; the store's.
 pub fn check_left(store: &Store, name: &str, parameter: &str, wanted: u64) -> Result<(), AwsError> {
     let all: Vec<(String, Function)> = store.list(FUNCTION)?;
     let others = taken(all.iter().filter(|(each, _)| each != name).map(|(_, function)| function));

@@ -1,14 +1,14 @@
-//! What is stored of a function: one record, so that every change of it is one step.
+//! The record of a function in the store. All of it is in one record, so that every change is atomic.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The kind of the store's items that are a [`Function`], by name.
+/// The store's kind of a [`Function`], by name.
 pub const FUNCTION: &str = "lambda.function";
-/// The kind of those that are the last version number of a deleted function, by its name. No number is used twice, not even
-/// by another function of that name.
+/// The store's kind of the last version number of a deleted function, by name. No number is used twice, not even by a
+/// new function of the same name.
 pub const NUMBER: &str = "lambda.number";
 pub const LATEST: &str = "$LATEST";
 
@@ -17,21 +17,21 @@ pub const LATEST: &str = "$LATEST";
 pub struct Function {
     pub name: String,
     pub latest: Version,
-    /// By number.
+    /// The published versions, by number.
     pub published: BTreeMap<u64, Version>,
     pub aliases: BTreeMap<String, Alias>,
     /// Reserved concurrency. None: the function shares the account's.
     pub reserved: Option<u64>,
     /// By qualifier: a version's number or an alias.
     pub provisioned: BTreeMap<String, Provisioned>,
-    /// By qualifier. The function's own has an empty one.
+    /// By qualifier, which is empty for the function's own policy.
     pub policies: BTreeMap<String, Policy>,
     pub tags: BTreeMap<String, String>,
-    /// The number of the version that was published last.
+    /// The number of the last published version.
     pub last: u64,
 }
 
-/// `$LATEST`, or a published version, which no longer changes.
+/// `$LATEST`, or a published version, which never changes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Version {
     /// None: `$LATEST`.
@@ -39,13 +39,13 @@ pub struct Version {
     pub settings: Settings,
     pub code: Code,
     pub modified_ms: i64,
-    /// Random. Each change replaces it.
+    /// A random id, which each change replaces.
     pub revision: String,
     pub state: State,
     pub update: Update,
 }
 
-/// What UpdateFunctionConfiguration changes.
+/// The settings that UpdateFunctionConfiguration can change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     pub runtime: String,
@@ -72,9 +72,9 @@ pub struct Vpc {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Code {
-    /// The zip's, in base64.
+    /// The digest of the zip, in base64.
     pub sha256: String,
-    /// The zip's, in bytes.
+    /// The size of the zip, in bytes.
     pub size: u64,
     /// The name of the unpacked zip's folder.
     pub folder: String,
@@ -97,7 +97,7 @@ pub struct Alias {
     /// `$LATEST` or a number.
     pub version: String,
     pub description: String,
-    /// A second version and its share of the invocations.
+    /// A second version, and its share of the invocations.
     pub weight: Option<(String, f64)>,
     pub revision: String,
 }
@@ -108,7 +108,7 @@ pub struct Provisioned {
     pub modified_ms: i64,
 }
 
-/// A resource policy: who may do what with a function, beside those whom identity policies allow it.
+/// A resource policy, which allows callers to use a function, in addition to their own policies.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Policy {
     pub statements: Vec<Value>,
@@ -123,7 +123,7 @@ impl Version {
 }
 
 impl Function {
-    /// Returns a version by its name: `$LATEST` or a number, but no alias.
+    /// Returns a version by its name, which is `$LATEST` or a number, but not an alias.
     pub fn version(&self, name: &str) -> Option<&Version> {
         if name == LATEST {
             return Some(&self.latest);
@@ -131,7 +131,7 @@ impl Function {
         self.published.get(&number(name)?)
     }
 
-    /// Returns the version that a qualifier names. Of an alias with two versions it is the first.
+    /// Returns the version that a qualifier names. For an alias with two versions, it is the first.
     pub fn qualified(&self, qualifier: Option<&str>) -> Option<&Version> {
         let Some(qualifier) = qualifier else { return Some(&self.latest) };
         let alias = self.aliases.get(qualifier).map(|alias| alias.version.as_str());
@@ -154,7 +154,7 @@ impl Function {
     }
 }
 
-/// Returns the version number that a text is. `01` and `+1` are none.
+/// Reads a version number. `01` and `+1` aren't version numbers.
 pub fn number(text: &str) -> Option<u64> {
     text.parse().ok().filter(|number: &u64| number.to_string() == text)
 }

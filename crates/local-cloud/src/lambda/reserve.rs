@@ -1,4 +1,4 @@
-//! Environments that are started ahead of requests, as provisioned concurrency asks for.
+//! Provisioned concurrency: starts environments before there are requests.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,11 +10,11 @@ use super::environment::{Environment, Spec};
 use super::pool::{Pools, Reserve, end_all};
 use super::record::{FUNCTION, Function, Version};
 
-/// How long an initialisation ahead of requests may take. A longer time-out of the function extends it, as on AWS.
+/// How long an initialisation may take. As on AWS, a longer time-out of the function extends it.
 const INIT: Duration = Duration::from_secs(130);
 
 impl Pools {
-    /// Starts as many environments as the function's record asks for, and ends those of another version.
+    /// Starts as many environments as the function's record says, and ends those of another version.
     pub fn provision(self: &Arc<Self>, name: &str, qualifier: &str) {
         let Ok(Some(function)) = self.host.cloud.store.get::<Function>(FUNCTION, name) else { return };
         let Some(version) = function.qualified(Some(qualifier)) else { return };
@@ -43,13 +43,13 @@ impl Pools {
         self.refill(name, qualifier, generation);
     }
 
-    /// Ends what was provisioned for a qualifier.
+    /// Ends the environments of a qualifier.
     pub fn withdraw(&self, name: &str, qualifier: &str) {
         let reserve = self.lock().get_mut(name).and_then(|pool| pool.reserves.remove(qualifier));
         tokio::spawn(end_all(reserve.map(|reserve| reserve.idle).unwrap_or_default()));
     }
 
-    /// Starts as many environments as are missing.
+    /// Starts the missing environments.
     pub fn refill(self: &Arc<Self>, name: &str, qualifier: &str, generation: u64) {
         let (pools, name, qualifier) = (Arc::clone(self), name.to_owned(), qualifier.to_owned());
         tokio::spawn(async move {
@@ -62,7 +62,7 @@ impl Pools {
         });
     }
 
-    /// Returns how many environments are missing, and their version; the caller must start them. None: none is missing.
+    /// Returns how many environments are missing, and their version. The caller must start them. None: none is missing.
     fn claim_missing(&self, name: &str, qualifier: &str, generation: u64) -> Option<(u64, Version)> {
         let function: Function = self.host.cloud.store.get(FUNCTION, name).ok()??;
         let wanted = function.provisioned.get(qualifier)?.requested;
@@ -93,7 +93,7 @@ impl Pools {
         }
     }
 
-    /// Adds an environment that was started to its reserve, if it is still wanted.
+    /// Adds a started environment to its reserve, if it is still needed.
     async fn add(&self, name: &str, qualifier: &str, generation: u64, started: Result<Environment, String>) {
         let over = {
             let mut pools = self.lock();

@@ -1,5 +1,5 @@
-//! The runtimes that the local cloud can run: `provided.*` with the code's own `bootstrap`, `python3.*` with the machine's
-//! Python and our [`boot.py`](BOOT), or AWS's `awslambdaric` where that Python has it.
+//! The runtimes that the local cloud supports: `provided.*` runs the code's own `bootstrap`. `python3.*` runs the
+//! machine's Python with our [`boot.py`](BOOT), or with AWS's `awslambdaric` if that Python has it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -43,10 +43,10 @@ const RUNTIMES: [&str; 20] = [
     "provided.al2023",
 ];
 
-/// Checks that a runtime exists and can be run here.
+/// Checks that a runtime exists and that the local cloud supports it.
 ///
 /// # Errors
-/// There is no such runtime; the local cloud does not support it.
+/// There is no such runtime, or the local cloud doesn't support it.
 pub fn check(runtime: &str) -> Result<(), AwsError> {
     if !RUNTIMES.contains(&runtime) {
         return Err(invalid(format!(
@@ -61,12 +61,12 @@ pub fn check(runtime: &str) -> Result<(), AwsError> {
     Err(AwsError::unsupported("Lambda", &format!("the runtime {runtime}")))
 }
 
-/// Returns the folder of the runtimes' files: LAMBDA_RUNTIME_DIR.
+/// Returns the folder of the runtimes' files, which functions see as LAMBDA_RUNTIME_DIR.
 pub fn folder(cloud: &Cloud) -> PathBuf {
     cloud.settings.dir.join("lambda/runtime")
 }
 
-/// Writes the runtimes' files. Each start of a server does so, since another build may have written them last.
+/// Writes the runtimes' files. Each start of a server does so, since they may be those of another build.
 ///
 /// # Errors
 /// The folder cannot be written.
@@ -79,7 +79,7 @@ fn python(cloud: &Cloud) -> PathBuf {
     cloud.settings.python.clone().unwrap_or_else(|| "python3".into())
 }
 
-/// Returns the program, and its arguments, that runs a version whose code is in `root`.
+/// Returns the program that runs a version whose code is in `root`, and its arguments.
 pub fn command(cloud: &Cloud, version: &Version, root: &Path) -> (PathBuf, Vec<OsString>) {
     if version.settings.runtime.starts_with("python") {
         (python(cloud), vec!["-u".into(), folder(cloud).join("boot.py").into()])
@@ -88,7 +88,7 @@ pub fn command(cloud: &Cloud, version: &Version, root: &Path) -> (PathBuf, Vec<O
     }
 }
 
-/// Returns why the program did not start, in AWS's words except for a machine without Python.
+/// Returns why the program didn't start, in AWS's words. For a machine without Python, AWS has no words.
 pub fn not_started(version: &Version, program: &Path, error: &std::io::Error) -> String {
     let runtime = &version.settings.runtime;
     if runtime.starts_with("python") {
@@ -103,14 +103,14 @@ pub fn not_started(version: &Version, program: &Path, error: &std::io::Error) ->
         }
         std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
         std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        // ENOEXEC has no kind of its own.
+        // 8 is ENOEXEC, for which ErrorKind has no variant.
         _ if error.raw_os_error() == Some(8) => "exec format error".to_owned(),
         _ => error.to_string(),
     };
     format!("fork/exec /var/task/bootstrap: {why}")
 }
 
-/// Returns the version of the runtime for the log. Of Python it is the machine's, whichever the function asks for.
+/// Returns the runtime's version for the log. For Python it is the machine's, whichever version the function asks for.
 pub async fn version(host: &Host, version: &Version) -> String {
     let runtime = &version.settings.runtime;
     let Some(wanted) = runtime.strip_prefix("python") else {

@@ -1,4 +1,4 @@
-//! The service: what its operations work with.
+//! The service, and its requests.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::logs::LogSink;
 use crate::s3::Objects;
 use crate::support::page::{page, size};
 
-/// Entries of a page at most.
+/// The greatest number of entries on a page.
 const PAGE: usize = 50;
 
 pub struct Lambda {
@@ -43,7 +43,7 @@ impl Lambda {
     }
 }
 
-/// One operation of Lambda under way.
+/// A request to Lambda.
 pub type Request<'a> = crate::service::Request<'a, Lambda>;
 
 impl Request<'_> {
@@ -52,14 +52,14 @@ impl Request<'_> {
         Target::read(&self.service.cloud, self.input())
     }
 
-    /// Returns the function that the request names, with its record.
+    /// Returns the function that the request names, and its record.
     pub(super) fn found(&self) -> Result<(Target, Function), AwsError> {
         let target = self.target()?;
         let function = target.function(&self.service.cloud)?;
         Ok((target, function))
     }
 
-    /// Answers with the page of a listing that the request asks for.
+    /// Returns the page of a listing that the request asks for.
     pub(super) fn page(&self, list: &str, items: Vec<Value>) -> Reply {
         let size = size(&self.input()["MaxItems"], PAGE, PAGE);
         let page = page(items, self.optional("Marker"), size);

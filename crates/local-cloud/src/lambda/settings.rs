@@ -1,4 +1,4 @@
-//! A function's settings, as requests change them.
+//! Reads a function's settings from requests.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::service::Request;
 use super::{runtime, vpc};
 use crate::call::AwsError;
 
-/// Environment variables that Lambda sets (AWS: "Defined runtime environment variables").
+/// The environment variables that Lambda sets (AWS: "Defined runtime environment variables").
 const RESERVED: [&str; 18] = [
     "_HANDLER",
     "_X_AMZN_TRACE_ID",
@@ -32,10 +32,11 @@ const RESERVED: [&str; 18] = [
     "LAMBDA_TASK_ROOT",
     "LAMBDA_RUNTIME_DIR",
 ];
-/// Bytes of all environment variables together.
+/// The greatest size of all environment variables together, in bytes.
 const MAX_ENVIRONMENT: usize = 4096;
 
-/// Settings that the local cloud does not support: a member and its unsupported value, or a member of it. Empty: any value.
+/// Settings that the local cloud doesn't support: a member, and its unsupported value or member. If that is empty, no
+/// value is supported.
 const UNSUPPORTED: [(&str, &str); 11] = [
     ("PackageType", "Image"),
     ("DeadLetterConfig", "TargetArn"),
@@ -50,10 +51,10 @@ const UNSUPPORTED: [(&str, &str); 11] = [
     ("TenancyConfig", ""),
 ];
 
-/// Returns the settings after a request: what it names, and for the rest what was there before, or AWS's defaults.
+/// Returns the settings after a request. Members that it lacks stay as they were, or have AWS's defaults.
 ///
 /// # Errors
-/// Invalid values; a role that the caller may not pass or that Lambda cannot assume; what the local cloud does not support.
+/// Invalid values; a role that the caller may not pass or that Lambda can't assume; unsupported settings.
 pub fn read(request: &Request<'_>, name: &str, before: Option<&Settings>) -> Result<Settings, AwsError> {
     let (service, input) = (request.service, request.input());
     check_supported(request)?;
@@ -119,7 +120,7 @@ fn native_architecture() -> &'static str {
     if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }
 }
 
-/// Returns the architecture after a request. UpdateFunctionCode may change it as well.
+/// Returns the architecture after a request. UpdateFunctionCode can change it too.
 ///
 /// # Errors
 /// There is no such architecture.

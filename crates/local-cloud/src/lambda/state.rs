@@ -1,4 +1,4 @@
-//! Whether a function can be used, and whether it can be changed.
+//! Checks whether a function can be invoked, and whether it can be changed.
 
 use super::errors::conflict;
 use super::record::{Function, State, Update, Version};

@@ -9,7 +9,7 @@ use super::service::Request;
 use super::target::Target;
 use crate::call::{AwsError, Reply};
 
-/// AWS's limit.
+/// AWS's limit for one function.
 const MOST: usize = 50;
 
 /// Reads the tags of a request.
@@ -45,7 +45,7 @@ fn check_count(tags: &BTreeMap<String, String>) -> Result<(), AwsError> {
 /// Returns the function that a request about tags names by its ARN.
 ///
 /// # Errors
-/// It is no function's ARN, or one with a qualifier.
+/// It isn't a function's ARN, or it has a qualifier.
 pub fn tagged(request: &Request<'_>) -> Result<Target, AwsError> {
     let target = Target::parse(&request.service.cloud, request.text("Resource"), None)?;
     match target.qualifier {

@@ -1,4 +1,4 @@
-//! How requests name functions.
+//! Reads the names of functions in requests.
 
 use serde_json::Value;
 
@@ -7,10 +7,10 @@ use super::record::{FUNCTION, Function};
 use crate::call::AwsError;
 use crate::cloud::Cloud;
 
-/// Characters of a function's name.
+/// The greatest number of characters of a function's name.
 const LONGEST_NAME: usize = 64;
 
-/// A function and perhaps one of its versions or aliases.
+/// A function, and perhaps one of its versions or aliases.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     pub name: String,
@@ -18,17 +18,17 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads the members `FunctionName` (a name, a partial ARN or a whole one, each perhaps with a qualifier) and `Qualifier`
-    /// of a request.
+    /// Reads the members `FunctionName` and `Qualifier` of a request. `FunctionName` is a name, a partial ARN or a
+    /// whole one, and may have a qualifier.
     ///
     /// # Errors
-    /// Another account's or region's function, two different qualifiers, a name that is too long.
+    /// The function is of another account or region; there are two different qualifiers; the name is too long.
     pub fn read(cloud: &Cloud, input: &Value) -> Result<Self, AwsError> {
         let text = input["FunctionName"].as_str().unwrap_or_default();
         Self::parse(cloud, text, input["Qualifier"].as_str().filter(|qualifier| !qualifier.is_empty()))
     }
 
-    /// Reads a function's name or ARN; `given` is a qualifier from elsewhere in the request.
+    /// Reads a function's name or ARN. `given` is the qualifier from another member of the request.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -89,7 +89,7 @@ impl Target {
         not_found(format!("Function not found: {}", self.arn(cloud)))
     }
 
-    /// Changes the function's record in one step, and returns what `change` returns. An error leaves it as it was.
+    /// Changes the function's record atomically, and returns what `change` returns. After an error it is as it was.
     ///
     /// # Errors
     /// There is no such function; those of `change`; the store's.

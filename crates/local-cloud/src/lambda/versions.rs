@@ -1,4 +1,4 @@
-//! Versions: what `$LATEST` was when it was published. They never change.
+//! The operations on versions: copies of `$LATEST` at the time of publishing, which never change.
 
 use super::errors::{check_revision, invalid};
 use super::record::{Function, State, Update, Version};
@@ -8,7 +8,8 @@ use crate::call::{AwsError, Reply};
 use crate::support::clock::now_ms;
 use crate::support::id;
 
-/// Publishes `$LATEST`, and returns the version's number. It is the last version's if nothing has changed since.
+/// Publishes `$LATEST`, and returns the version's number. If nothing has changed since the last version, it is that
+/// one's.
 pub fn add(function: &mut Function, description: Option<&str>) -> u64 {
     let latest = &function.latest;
     let mut settings = latest.settings.clone();
@@ -16,7 +17,7 @@ pub fn add(function: &mut Function, description: Option<&str>) -> u64 {
         description.clone_into(&mut settings.description);
     }
     if let Some((number, last)) = function.published.last_key_value() {
-        // Another description alone makes no new version.
+        // A different description isn't a change.
         let mut same = last.settings.clone();
         same.description.clone_from(&latest.settings.description);
         if *number == function.last && last.code.sha256 == latest.code.sha256 && same == latest.settings {

@@ -1,8 +1,8 @@
-//! Functions in a VPC: checked as AWS does, and cut off.
+//! Functions in a VPC. Their settings are checked as on AWS, and they reach nothing.
 //!
-//! The local VPC has neither a NAT gateway nor VPC endpoints, so a function in it reaches nothing: AWS's endpoint is for it
-//! an address that accepts connections and never answers. The function hangs until its time-out, as it would on AWS. It
-//! still has a log, which Lambda writes.
+//! The local VPC has neither a NAT gateway nor VPC endpoints. So a function in it gets as AWS's endpoint an address
+//! that accepts connections and never answers: calls hang until the function's time-out, as on AWS. The function still
+//! has a log, which Lambda writes.
 
 use std::net::Ipv4Addr;
 
@@ -17,10 +17,10 @@ use crate::authority::Access;
 use crate::call::{AwsError, Caller};
 use crate::ec2::Network;
 
-/// Reads the subnets and groups of a request's VpcConfig. None: the function is in no VPC.
+/// Reads the subnets and security groups of a request's VpcConfig. None: the function is in no VPC.
 ///
 /// # Errors
-/// They do not exist, or only one of the two is named; Ipv6AllowedForDualStack.
+/// One doesn't exist; the request names only subnets or only groups; Ipv6AllowedForDualStack, which isn't supported.
 pub fn read(network: &dyn Network, config: &Value) -> Result<Option<Vpc>, AwsError> {
     let texts = |member: &str| -> Vec<String> {
         let items = config[member].as_array().into_iter().flatten();
@@ -53,7 +53,7 @@ pub fn read(network: &dyn Network, config: &Value) -> Result<Option<Vpc>, AwsErr
 /// Checks that a function's role may create the network interface that a function in a VPC has.
 ///
 /// # Errors
-/// It may not.
+/// `InvalidParameterValueException`: it may not.
 pub fn check_role(host: &Host, role: &Caller) -> Result<(), AwsError> {
     let anywhere = host.cloud.arn("ec2", "network-interface/*");
     for (action, resource) in [
@@ -75,13 +75,13 @@ pub async fn unreachable(host: &Host) -> String {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         tokio::spawn(async move {
-            // A client whose connection is not accepted waits as well as one that gets no answer.
+            // If accepting fails, the client waits as well.
             while let Ok((mut stream, _)) = listener.accept().await {
                 tokio::spawn(async move { copy(&mut stream, &mut sink()).await });
             }
         });
         Ok::<_, std::io::Error>(port)
     });
-    // Without a port of our own it is that of the discard service. Where nothing listens there, calls fail at once.
+    // If no port is free, it is that of the discard service. If nothing listens there, calls fail at once.
     format!("http://127.0.0.1:{}", port.await.copied().unwrap_or(9))
 }

@@ -1,4 +1,4 @@
-//! The events of one stream: PutLogEvents, GetLogEvents.
+//! The operations on the events of one stream: PutLogEvents, GetLogEvents.
 
 use rusqlite::params;
 use serde::Deserialize;
@@ -10,12 +10,12 @@ use super::rows::{Position, check_stream, insert_events};
 use crate::call::{AwsError, Reply};
 use crate::support::clock::now_ms;
 
-/// Events in one answer.
+/// The greatest number of events in one answer.
 const LIMIT: u32 = 10_000;
-/// Bytes of messages in one answer.
+/// The greatest size of all messages in one answer, in bytes.
 const ANSWER_BYTES: usize = 1 << 20;
 
-/// An event is too old two weeks back, and too new two hours ahead (milliseconds).
+/// Events that are older than two weeks, or more than two hours in the future, are refused (in milliseconds).
 const TOO_OLD: i64 = 14 * 24 * 3600 * 1000;
 const TOO_NEW: i64 = 2 * 3600 * 1000;
 
@@ -38,7 +38,7 @@ pub fn put(request: &Request<'_>) -> Reply {
         return Err(invalid("Log events in a single PutLogEvents request must be in chronological order."));
     }
     let now = now_ms();
-    // The events are in order of time, so those that are refused lie at the two ends.
+    // The events are ordered by time, so those that are refused are at the two ends.
     let old = events.partition_point(|event| event.timestamp < now - TOO_OLD);
     let fresh = events.partition_point(|event| event.timestamp <= now + TOO_NEW);
     request.service.cloud.store.transaction(|c| {
@@ -70,7 +70,8 @@ struct Get {
     start_from_head: bool,
 }
 
-/// Returns a page, and tokens for the pages before and after it. At an end of the stream the token stays the same.
+/// Returns a page, and tokens for the pages before and after it. At an end of the stream, the token is the request's
+/// own.
 pub fn get(request: &Request<'_>) -> Reply {
     let (group, stream) = (request.group(), request.stream());
     let input: Get = request.read()?;
@@ -120,7 +121,7 @@ fn write_token(direction: char, (time, id): Position) -> String {
     format!("{direction}/{time}.{id}/s")
 }
 
-/// Whether the page is forward, and the position before or after which it lies.
+/// Returns whether the page is after the token's position, and that position.
 fn read_token(token: &str) -> Result<(bool, Position), AwsError> {
     let read = || {
         let (direction, rest) = token.split_once('/')?;

@@ -1,4 +1,4 @@
-//! FilterLogEvents: the events of a group's streams that match a pattern of terms.
+//! FilterLogEvents: returns the events of a group's streams that match a pattern of terms.
 
 use rusqlite::params;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use super::place::Request;
 use super::rows::{Position, has_group};
 use crate::call::{AwsError, Reply};
 
-/// Events in one answer.
+/// The greatest number of events in one answer.
 const LIMIT: usize = 10_000;
 
 #[derive(Deserialize)]
@@ -88,7 +88,8 @@ fn read_token(token: &str) -> Result<Position, AwsError> {
     position.ok_or_else(invalid_token)
 }
 
-/// Matches a message that has all of the terms, any of the `?` terms, and none of the `-` terms. Case counts.
+/// A pattern. It matches a message that has all of the terms, at least one of the `?` terms, and none of the `-` terms,
+/// with the same upper and lower case.
 struct Pattern {
     all: Vec<String>,
     any: Vec<String>,

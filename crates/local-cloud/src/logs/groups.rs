@@ -9,7 +9,7 @@ use crate::call::Reply;
 use crate::support::clock::now_ms;
 use crate::support::page;
 
-/// Groups on a page.
+/// The greatest number of groups on a page.
 const PAGE: usize = 50;
 
 pub fn create(request: &Request<'_>) -> Reply {

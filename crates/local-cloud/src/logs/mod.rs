@@ -46,7 +46,7 @@ impl Service for Logs {
         OPERATIONS
     }
 
-    /// The log of IAM's decisions does not count: the local cloud itself creates it.
+    /// The log of IAM's decisions doesn't count, since the local cloud itself creates it.
     fn is_empty(&self) -> bool {
         let sql = "SELECT NOT EXISTS (SELECT * FROM log_group WHERE name <> ?1)";
         let empty = self.cloud.store.with(|c| c.query_row(sql, [DECISIONS_LOG_GROUP], |row| row.get(0)));

@@ -1,4 +1,4 @@
-//! The group and the stream that a request names, and the access that it needs to them.
+//! Reads the group and the stream that a request names, and returns the access that it needs to them.
 
 use opsml_contract::DECISIONS_LOG_GROUP;
 
@@ -10,7 +10,7 @@ use crate::call::AwsError;
 pub type Request<'a> = crate::service::Request<'a, Logs>;
 
 impl<'a> Request<'a> {
-    /// The group's name, of a request that gives its name or its ARN.
+    /// Returns the group's name. The request has its name or its ARN.
     pub fn group(&self) -> &'a str {
         let group = self.optional("logGroupName").unwrap_or_else(|| self.text("logGroupIdentifier"));
         // arn:aws:logs:REGION:ACCOUNT:log-group:NAME, perhaps with `:*` at the end.
@@ -20,15 +20,15 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The stream's name; empty where the request is about a group.
+    /// Returns the stream's name. It is empty if the request is about a group.
     pub fn stream(&self) -> &'a str {
         self.text("logStreamName")
     }
 
-    /// The group's name, of a request that writes to it.
+    /// Returns the group's name, for a request that writes to the group.
     ///
     /// # Errors
-    /// Nobody but the local cloud writes to the log of its decisions: they are evidence.
+    /// The request is for the log of decisions. Only the local cloud writes to it, since it is used as evidence.
     pub fn writable_group(&self) -> Result<&'a str, AwsError> {
         match self.group() {
             DECISIONS_LOG_GROUP => {
@@ -39,7 +39,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The operation on the group, or on the stream, that the request names.
+/// Returns the operation's action on the group or the stream that the request names.
 pub fn on_place(request: &Request<'_>) -> Result<Vec<Access>, AwsError> {
     let (group, stream) = (request.group(), request.stream());
     if group.is_empty() {
@@ -49,7 +49,7 @@ pub fn on_place(request: &Request<'_>) -> Result<Vec<Access>, AwsError> {
     Ok(vec![request.on(arn)])
 }
 
-/// AWS asks for a permission to list groups on this odd ARN.
+/// Returns the access that listing groups needs. AWS's resource for it is this unusual ARN.
 pub fn on_all_groups(request: &Request<'_>) -> Result<Vec<Access>, AwsError> {
     Ok(vec![request.on(request.service.cloud.arn("logs", "log-group::log-stream:"))])
 }

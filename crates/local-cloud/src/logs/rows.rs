@@ -1,4 +1,4 @@
-//! The tables' statements that several operations share.
+//! SQL statements that several operations share.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -13,7 +13,7 @@ pub fn has_group(c: &Connection, group: &str) -> rusqlite::Result<bool> {
     Ok(statement.query_row([group], |_| Ok(())).optional()?.is_some())
 }
 
-/// The inner error says which of the two is missing, the group or the stream.
+/// Checks that a stream exists. The inner error says whether the group or the stream is missing.
 pub fn check_stream(c: &Connection, group: &str, stream: &str) -> rusqlite::Result<Result<(), AwsError>> {
     if !has_group(c, group)? {
         return Ok(Err(no_group()));

@@ -19,12 +19,12 @@ pub struct Logs {
 }
 
 impl Logs {
-    /// The logs of a cloud.
+    /// Returns the service of a cloud.
     pub fn new(cloud: &Arc<Cloud>) -> Self {
         Self { cloud: Arc::clone(cloud), deletions: AtomicU64::new(0) }
     }
 
-    /// Counts the deletion of a group or stream, once it is done.
+    /// Counts the deletion of a group or stream, after it was done.
     pub(super) fn count_deletion(&self) {
         self.deletions.fetch_add(1, Ordering::SeqCst);
     }

@@ -6,7 +6,7 @@ use super::fault::{Constraint, Fault};
 use super::shape::{File, Part, Shape, Type};
 use crate::protocol::Protocol;
 
-/// Appends all faults of `value`, which is at `path`.
+/// Adds all faults of `value`, which is at `path`, to `faults`.
 pub fn check<'m>(model: &'m File, shape: &'m Shape, path: &str, value: &Value, faults: &mut Vec<Fault<'m>>) {
     let mut fault =
         |constraint| faults.push(Fault { path: path.to_owned(), value: value.clone(), constraint });

@@ -3,20 +3,20 @@
 What is cut: the operations in the rows of the service's table (`Operation::new("CreateModel", …`). How: SERVICE/cut.toml.
 
 - `botocore`: botocore's name of the service
-- `protocol`: the one that is spoken here
+- `protocol`: the protocol that the local cloud uses for it
 - `invalid`: the code of a validation error
-- `shapes`: what a shape says here instead (nothing: an empty list), and `unconstrained_items`: shapes that take any text
-  where they are items of a list
+- `shapes`: what a shape is here instead (an empty list: nothing), and `unconstrained_items`: shapes that allow any text
+  as items of a list
 - `status`: the HTTP status of an operation, where the model has none
-- `words`: the service's own words for what doesn't match a pattern
+- `words`: the service's own messages for values that don't match a pattern
 
-A model says how a service is spoken to, where each operation is found, and what its input must be: members and their
-names on the wire, what is required, enums, patterns, lengths and ranges. Outputs are there where the codec writes them by
-the model (the XML protocols). AWS's JSON needs no such help. The reader is reader.rs, beside this file.
+A model has a service's protocol, the method and path of each operation, and the shape of its input: members and their
+names on the wire, required members, enums, patterns, lengths and ranges. It has outputs only for the XML protocols, whose
+codecs need them. reader.rs, in the same folder, reads it.
 
-A shape is its type, what constrains it, and its parts. A part goes by the name of a shape, or by its type where nothing
-constrains it. `"Name": ["Shape", "wire"]` is a member whose name on the wire is another one, and EC2, which has two of
-them, writes `["Shape", "in the form", "in the XML"]`.
+A shape has its type, its constraints, and its parts. A part is given by the name of a shape, or, if it has no constraints,
+by its type. `"Name": ["Shape", "wire"]` is a member with another name on the wire. EC2 has two names on the wire:
+`["Shape", "in the form", "in the XML"]`.
 """
 import json
 import pathlib
@@ -25,7 +25,7 @@ import tomllib
 
 import botocore.session
 
-# What the XML protocols call an item of a list.
+# The name of a list's item in the XML protocols.
 ITEM = {"query": "member", "ec2": "item"}
 
 
@@ -34,7 +34,7 @@ def capital(name):
 
 
 def reach(shape, names):
-    """Adds to `names` those of a shape and of all its parts."""
+    """Adds the names of a shape and of all its parts to `names`."""
     if shape is None or shape.name in names:
         return
     names.add(shape.name)
@@ -45,7 +45,7 @@ def reach(shape, names):
 
 
 class Cut:
-    """One service's model."""
+    """The model of a service."""
 
     def __init__(self, folder):
         self.how = tomllib.loads((folder / "cut.toml").read_text())
@@ -54,7 +54,7 @@ class Cut:
         metadata = self.model.metadata
         self.head = {"protocol": self.protocol}
         if self.protocol in ITEM:
-            # EC2's answers have a slash more than its model.
+            # EC2's answers have a slash that its model lacks.
             self.head["namespace"] = metadata["xmlNamespace"].rstrip("/") + "/"
         if self.protocol == "json":
             self.head["target"], self.head["version"] = metadata["targetPrefix"], metadata["jsonVersion"]
@@ -100,17 +100,17 @@ class Cut:
                 entry["result"] = shape.serialization["resultWrapper"]
 
     def errors(self):
-        """The errors whose text is `Message`; that of the others is `message`."""
+        """Returns the errors whose text is in `Message`. That of the others is in `message`."""
         shapes = [shape for name in self.operations for shape in self.model.operation_model(name).error_shapes]
-        # AWS denies access in front of the service, so the service's model lacks the error.
+        # AWS denies access before a request reaches the service, so the service's model lacks the error.
         return sorted({"AccessDeniedException"} | {shape.name for shape in shapes if "Message" in shape.members})
 
     def shape(self, shape):
-        """The name of a shape, which is added where it isn't there."""
+        """Returns the name of a shape, and adds the shape if it is missing."""
         if shape.name in self.shapes:
             return shape.name
         entry = {"type": shape.type_name}
-        # Nobody but us makes outputs.
+        # Only we make outputs, so they aren't checked.
         if shape.name in self.read:
             entry.update(self.constraints(shape))
         if shape.type_name not in ("structure", "list", "map"):
@@ -118,7 +118,7 @@ class Cut:
                 return shape.type_name
             self.shapes[shape.name] = entry
             return shape.name
-        # Before its parts, which may hold it again.
+        # Added before its parts, which may contain it again.
         self.shapes[shape.name] = entry
         if shape.serialization.get("flattened"):
             entry["flattened"] = True
@@ -141,7 +141,7 @@ class Cut:
     def constraints(self, shape):
         found = {name: shape.metadata[name] for name in ("min", "max", "enum") if name in shape.metadata}
         pattern = shape.metadata.get("pattern")
-        # What matches anything says nothing, and Rust's regex looks neither ahead nor behind.
+        # A pattern that matches anything is left out, and so is one with a look-around, which Rust's regex lacks.
         says_nothing = pattern in (None, ".*", "[\\S\\s]*")
         if not says_nothing and not any(look in pattern for look in ("(?<", "(?!", "(?=")):
             found["pattern"] = pattern
@@ -149,7 +149,7 @@ class Cut:
         return {name: value for name, value in found.items() if value != []}
 
     def part(self, whole, shape, usual):
-        """A list's items, a map's keys and values: XML alone gives them names, and we keep those that aren't usual."""
+        """Returns a list's items, or a map's keys and values. Only XML names them; unusual names are kept."""
         name, wire = self.shape(shape), shape.serialization.get("name", usual)
         return name if wire == usual or whole.name not in self.written else [name, wire]
 

@@ -1,4 +1,4 @@
-//! What is wrong with an input, in AWS's words.
+//! The faults of an input, in AWS's words.
 
 use serde_json::Value;
 
@@ -7,26 +7,26 @@ use crate::call::AwsError;
 use crate::protocol::Protocol;
 use crate::protocol::ec2query;
 
-/// One thing that is wrong.
+/// A fault.
 #[derive(Debug)]
 pub struct Fault<'m> {
-    /// In AWS's lower camel case; for EC2, as the form has it.
+    /// In AWS's lower camel case, or for EC2 as in the form.
     pub path: String,
-    /// Null where there is none.
+    /// Null if there is no value.
     pub value: Value,
     pub constraint: Constraint<'m>,
 }
 
-/// What a value doesn't satisfy.
+/// The constraint that a value breaks.
 #[derive(Debug)]
 pub enum Constraint<'m> {
-    /// It must be there.
+    /// The member is required.
     Required,
-    /// It must not be there: the shape has no such member.
+    /// The shape has no such member.
     Known,
     Type(Type),
     Whole,
-    /// The least length or size, or the greatest.
+    /// The least length or size.
     MinLength(f64),
     MaxLength(f64),
     Min(f64),
@@ -66,13 +66,13 @@ fn type_words(r#type: Type) -> &'static str {
     }
 }
 
-/// Returns the error for the faults of an input; None where there is none.
+/// Returns the error for the faults of an input. None: there are no faults.
 pub fn error(model: &File, faults: &[Fault<'_>]) -> Option<AwsError> {
     let first = faults.first()?;
     if model.protocol == Protocol::Ec2 {
         return Some(ec2_error(first));
     }
-    // AWS's front end reads JSON into types before it checks anything else.
+    // AWS's front end reads JSON as typed values before it checks anything else.
     let read_by_type = matches!(model.protocol, Protocol::Json | Protocol::RestJson);
     if let Some(unreadable) = faults.iter().find_map(unreadable).filter(|_| read_by_type) {
         return Some(AwsError::new(400, "SerializationException", unreadable));
@@ -81,7 +81,8 @@ pub fn error(model: &File, faults: &[Fault<'_>]) -> Option<AwsError> {
         Constraint::Pattern(pattern) => model.words.get(pattern),
         _ => None,
     };
-    // The service itself looks at patterns that it has words for, and AWS's front end at all else, and earlier.
+    // AWS's front end checks first. Patterns for which a service has messages of its own are checked later, by the
+    // service.
     let front: Vec<String> = faults.iter().filter(|fault| own(fault).is_none()).map(worded).collect();
     let message = match (front.len(), own(first)) {
         (0, Some(words)) => format!("The specified value for {} is invalid. {words}", first.path),
@@ -91,7 +92,7 @@ pub fn error(model: &File, faults: &[Fault<'_>]) -> Option<AwsError> {
     Some(AwsError::new(400, &model.invalid, message))
 }
 
-/// Returns what AWS says of a JSON value of another type than its shape's; None for any other fault.
+/// Returns AWS's message for a JSON value whose type isn't that of its shape. None: the fault is another one.
 fn unreadable(fault: &Fault<'_>) -> Option<String> {
     let Constraint::Type(r#type) = fault.constraint else { return None };
     let wanted = match r#type {

@@ -1,6 +1,6 @@
-//! A form as typed JSON: a query service's input, by the names that its model gives members on the wire.
+//! Reads a form, the input of the query protocols, as typed JSON, by the names that members have on the wire.
 //!
-//! What doesn't read as its type is left as the text that it is, for the check to refuse.
+//! A text that can't be read as its type stays a text, which the check refuses.
 
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use super::shape::{File, Part, Shape, Type};
 use crate::protocol::Protocol;
 use crate::protocol::form::Node;
 
-/// Reads one shape. Parameters that it lacks are faults in EC2; AWS's other services ignore them.
+/// Reads one shape. Unknown parameters are faults in EC2; AWS's other services ignore them.
 pub fn read<'m>(
     model: &'m File,
     shape: &'m Shape,
@@ -20,7 +20,7 @@ pub fn read<'m>(
 ) -> Value {
     let text = node.value.as_deref().unwrap_or_default();
     match shape.r#type {
-        // A form has an empty list as an empty text.
+        // In a form, an empty list is an empty text.
         Type::Structure | Type::List | Type::Map if node.members.is_empty() && !text.is_empty() => {
             json!(text)
         }
@@ -63,7 +63,7 @@ fn read_structure<'m>(
     Value::Object(input)
 }
 
-/// Returns the name of a member in a form: that of a flattened list is the name of its items, if they have one.
+/// Returns the name of a member in a form. A flattened list has the name of its items, if they have one.
 fn form_name<'m>(model: &'m File, name: &'m str, part: &'m Part) -> &'m str {
     let list = model.part(part).filter(|shape| shape.flattened && model.protocol == Protocol::Query);
     match list.and_then(|list| list.member.as_ref()) {
@@ -72,7 +72,7 @@ fn form_name<'m>(model: &'m File, name: &'m str, part: &'m Part) -> &'m str {
     }
 }
 
-/// Returns the entries of a list or map in their order: those inside `within`, where the shape isn't flattened.
+/// Returns the entries of a list or map in their order. If the shape isn't flattened, they are inside `within`.
 fn entries(
     model: &File,
     shape: &Shape,

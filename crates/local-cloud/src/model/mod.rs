@@ -1,12 +1,12 @@
-//! AWS's models of the services: how each is spoken to, and what the input of an operation must be.
+//! AWS's models of the services: the protocol of each, and the shapes of its operations' inputs.
 //!
 //! ```text
 //! HTTP ─ [reader] ─ form: [input] ─┐
 //!                 └ JSON ──────────┴ [check] ─ typed input ─ … ─ output ─ [output]: XML, or JSON
 //! ```
 //!
-//! `SERVICE/model.json` is cut out of botocore's model by `cut.py`. [`Model`] reads it, and is the only one that checks what it
-//! says.
+//! `cut.py` cuts `SERVICE/model.json` out of botocore's model. [`Model`] reads it, and is the only code that enforces
+//! it.
 
 mod check;
 mod fault;

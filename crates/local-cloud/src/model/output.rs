@@ -1,4 +1,5 @@
-//! An output as XML, by the names that its model gives members. What doesn't fit the model is our own fault, and said to be.
+//! Writes an output as XML, by the names that members have on the wire. An output that doesn't fit the model is our
+//! fault, and reported as such.
 
 use std::fmt::Write;
 
@@ -7,10 +8,10 @@ use serde_json::Value;
 use super::shape::{File, Part, Shape, Type};
 use crate::protocol::xml::escape;
 
-/// Appends what is inside an element.
+/// Appends the content of an element.
 ///
 /// # Errors
-/// Where the value isn't of the shape, and why.
+/// Where the value doesn't fit the shape, and why.
 pub fn write(model: &File, xml: &mut String, shape: &Shape, value: &Value) -> Result<(), String> {
     match (shape.r#type, value) {
         (Type::Structure, Value::Object(members)) => {

@@ -1,11 +1,11 @@
-//! AWS's patterns, which are Java's, as Rust's.
+//! Translates AWS's patterns, which are Java's, into Rust's.
 
 use std::sync::OnceLock;
 
 use regex::Regex;
 use serde::Deserialize;
 
-/// What Java writes, and what Rust writes for it. Java's classes are those of ASCII; its pairs of surrogates are the
+/// Java's syntax, and Rust's for the same. Java's classes have only ASCII characters, and its surrogate pairs are the
 /// characters above U+FFFF.
 const TRANSLATED: [(&str, &str); 7] = [
     (r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF"),
@@ -17,7 +17,7 @@ const TRANSLATED: [(&str, &str); 7] = [
     (r"\S", r"[^\t\n\x0B\f\r\x20]"),
 ];
 
-/// A pattern, compiled when it is first needed.
+/// A pattern, which is compiled at its first use.
 #[derive(Debug, Deserialize)]
 #[serde(from = "String")]
 pub struct Pattern {
@@ -33,7 +33,7 @@ impl From<String> for Pattern {
 }
 
 impl Pattern {
-    /// Whether the whole text matches. The models' tests see to it that each pattern compiles.
+    /// Returns whether the whole text matches. A test checks that each pattern of the models compiles.
     pub fn matches(&self, text: &str) -> bool {
         self.regex().is_none_or(|regex| regex.is_match(text))
     }
@@ -52,7 +52,7 @@ fn translated(mut pattern: &str) -> String {
             pattern = &pattern[java.len()..];
             continue;
         }
-        // An escaped character is taken whole, so that the second half of `\\` begins nothing.
+        // An escape is copied as a whole, so that the second character of `\\` doesn't count as the start of another.
         let length =
             if next == '\\' { pattern.chars().take(2).map(char::len_utf8).sum() } else { next.len_utf8() };
         rust += &pattern[..length];

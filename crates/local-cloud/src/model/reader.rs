@@ -1,4 +1,4 @@
-//! The one reader of models: requests become typed inputs, and outputs answers, in the service's protocol.
+//! Turns requests into typed inputs, and outputs into answers, by a service's model and in its protocol.
 
 use bytes::Bytes;
 use http::Response;
@@ -19,15 +19,15 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads a model of the build.
+    /// Reads a model that is part of the program.
     ///
     /// # Panics
-    /// The text is no model. The tests read each one.
+    /// The text isn't a model. The tests read all of them.
     pub fn read(text: &'static str) -> Self {
         Self { file: serde_json::from_str(text).expect("the file is part of the build and tested") }
     }
 
-    /// Returns how the service is spoken to.
+    /// Returns the service's protocol.
     pub fn protocol(&self) -> Protocol {
         self.file.protocol
     }
@@ -37,7 +37,8 @@ impl Model {
         self.file.operations.keys().map(String::as_str)
     }
 
-    /// Whether a request that is signed for the service's name is for this service: SageMaker shares its name.
+    /// Returns whether a request that is signed for the service's name is for this service. SageMaker and its runtime
+    /// have the same name.
     pub fn speaks(&self, request: &Parts) -> bool {
         match self.protocol() {
             Protocol::Json => json::target(request).is_some_and(|(target, _)| target == self.file.target),
@@ -46,10 +47,10 @@ impl Model {
         }
     }
 
-    /// Returns the operation that a request names. A path that is no operation's stands for itself.
+    /// Returns the operation that a request names. If its path belongs to no operation, the path is returned.
     ///
     /// # Errors
-    /// It names none, or can't be read.
+    /// It names no operation, or can't be read.
     pub fn operation(&self, request: &Parts, body: &[u8]) -> Result<String, AwsError> {
         match self.protocol() {
             Protocol::Json => json::operation(request),
@@ -58,10 +59,10 @@ impl Model {
         }
     }
 
-    /// Returns an operation's input, typed and checked, and the body where that is a stream of bytes.
+    /// Returns an operation's input, typed and checked, and the body if that is a stream of bytes.
     ///
     /// # Errors
-    /// The request can't be read, or what it says doesn't fit the model, in AWS's words.
+    /// The request can't be read, or doesn't fit the model, in AWS's words.
     pub fn decode(&self, operation: &str, request: &Parts, body: Bytes) -> Result<(Value, Bytes), AwsError> {
         let lacking = || AwsError::internal(format!("The model has no {operation}."));
         let found = self.file.operations.get(operation).ok_or_else(lacking)?;
@@ -90,7 +91,7 @@ impl Model {
         fault::error(&self.file, &faults).map_or(Ok((input, payload)), Err)
     }
 
-    /// Returns the answer with an operation's output; Null is that of an operation without one.
+    /// Returns the answer with an operation's output. Null means no output.
     pub fn encode(
         &self,
         request: &Parts,
@@ -124,7 +125,7 @@ impl Model {
         }
     }
 
-    /// Returns the answer that an error is.
+    /// Returns the answer for an error.
     pub fn encode_error(&self, request: &Parts, error: &AwsError, request_id: &str) -> Response<Bytes> {
         match self.protocol() {
             Protocol::Json => json::error(error, json::content_type(request, &self.file.version), request_id),
@@ -137,7 +138,8 @@ impl Model {
         }
     }
 
-    /// Finds the operation whose method, path and own query a request has.
+    /// Returns the operation with the method and path of a request, and with the query parameters that its URI may
+    /// have.
     fn route(&self, request: &Parts) -> Option<&str> {
         let query = request.uri.query().unwrap_or_default();
         let fitting = self.file.operations.iter().filter(|(_, operation)| {
@@ -146,11 +148,11 @@ impl Model {
                 && restjson::in_path(&operation.uri, request.uri.path()).is_some()
                 && own.is_none_or(|own| query.split('&').any(|pair| pair == own))
         });
-        // Of two with one path, the one whose own query is there.
+        // If two have the same path, it is the one whose URI has a query.
         fitting.max_by_key(|(_, operation)| operation.uri.contains('?')).map(|(name, _)| name.as_str())
     }
 
-    /// Reads the members that stand in the query and in headers.
+    /// Reads the members in the query and in headers.
     fn read_located(
         &self,
         operation: &Operation,
@@ -180,7 +182,7 @@ impl Model {
         }
     }
 
-    /// Returns what is inside an operation's output as XML; None where the operation has no output.
+    /// Returns the content of an operation's output as XML. None: the operation has no output.
     fn xml(&self, operation: Option<&Operation>, output: &Value) -> Result<Option<String>, String> {
         let Some(output_shape) = operation.and_then(|operation| operation.output.as_deref()) else {
             return Ok(None);
@@ -193,7 +195,7 @@ impl Model {
     }
 }
 
-/// Adds the body's members. Those that the path, the query and the headers hold are there and nowhere else.
+/// Adds the body's members. Members of the path, the query and the headers can't be in the body.
 fn add_body(operation: &Operation, body: Map<String, Value>, members: &mut Map<String, Value>) {
     for (name, value) in body {
         let located = members.contains_key(&name)

@@ -1,4 +1,4 @@
-//! A model as its file has it: operations and shapes.
+//! The content of a model's file: operations and shapes.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,77 +7,77 @@ use serde::Deserialize;
 use super::pattern::Pattern;
 use crate::protocol::Protocol;
 
-/// A file that `cut.py` writes.
+/// A model's file, which `cut.py` writes.
 #[derive(Debug, Deserialize)]
 pub struct File {
     pub protocol: Protocol,
-    /// Of XML answers.
+    /// The namespace of XML answers.
     #[serde(default)]
     pub namespace: String,
-    /// What `X-Amz-Target` begins with.
+    /// The beginning of `X-Amz-Target`.
     #[serde(default)]
     pub target: String,
-    /// awsJson's.
+    /// The version of awsJson.
     #[serde(default)]
     pub version: String,
     /// The code of a validation error.
     #[serde(default)]
     pub invalid: String,
-    /// The service's own words for what doesn't match a pattern.
+    /// The service's own messages for values that don't match a pattern.
     #[serde(default)]
     pub words: HashMap<String, String>,
-    /// The errors whose text is `Message`.
+    /// The errors whose text is in the member `Message` instead of `message`.
     #[serde(default)]
     pub errors: Vec<String>,
     pub operations: BTreeMap<String, Operation>,
     shapes: HashMap<String, Shape>,
-    /// Those without constraints, which go by their type.
+    /// The shapes without constraints, by their type.
     #[serde(skip, default = "Shape::plain")]
     plain: HashMap<&'static str, Shape>,
 }
 
-/// An operation: its shapes, and where restJson finds it.
+/// An operation: its shapes, and in restJson its method and URI.
 #[derive(Debug, Deserialize)]
 pub struct Operation {
     pub input: String,
     pub output: Option<String>,
-    /// The element that is around the output.
+    /// The element that surrounds the output.
     pub result: Option<String>,
     #[serde(default)]
     pub method: String,
     #[serde(default)]
     pub uri: String,
-    /// The status of success.
+    /// The HTTP status of a success.
     #[serde(default)]
     pub code: u16,
-    /// Names in the URI's query, and their members.
+    /// The names of query parameters, and their members.
     #[serde(default)]
     pub query: BTreeMap<String, String>,
-    /// Headers, and their members.
+    /// The names of headers, and their members.
     #[serde(default)]
     pub header: BTreeMap<String, String>,
-    /// The member that the whole body is.
+    /// The member whose value is the whole body.
     pub payload: Option<String>,
 }
 
-/// A shape: its type, what constrains it, and its parts.
+/// A shape: its type, its constraints, and its parts.
 #[derive(Debug, Deserialize)]
 pub struct Shape {
     pub r#type: Type,
-    /// A list or map whose entries no element surrounds.
+    /// Whether the entries of the list or map have no element around them.
     #[serde(default)]
     pub flattened: bool,
     #[serde(default)]
     pub required: Vec<String>,
-    /// A structure's.
+    /// The members of a structure.
     #[serde(default)]
     pub members: BTreeMap<String, Part>,
-    /// A list's.
+    /// The items of a list.
     pub member: Option<Part>,
-    /// A map's.
+    /// The keys of a map.
     pub key: Option<Part>,
     pub value: Option<Part>,
-    /// Of a number, a text's length or a collection's size.
+    /// The least value of a number, length of a text or size of a collection.
     pub min: Option<f64>,
     pub max: Option<f64>,
     pub r#enum: Option<Vec<String>>,
@@ -111,13 +111,13 @@ const SCALARS: [(&str, Type); 8] = [
     ("double", Type::Double),
 ];
 
-/// A part of a shape: the name of its own shape and, where they differ from the part's, its names on the wire.
+/// A part of a shape: the name of its shape, and its names on the wire if they differ from its own.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Part {
     Same(String),
     Named([String; 2]),
-    /// In the form, and in the XML.
+    /// Its shape, its name in the form, and its name in the XML.
     Twice([String; 3]),
 }
 
@@ -169,7 +169,7 @@ impl Shape {
 }
 
 impl File {
-    /// Returns the shape of a name, or of a type's.
+    /// Returns the shape of a name, or the one without constraints of a type.
     pub fn shape(&self, name: &str) -> Option<&Shape> {
         self.shapes.get(name).or_else(|| self.plain.get(name))
     }
@@ -184,7 +184,7 @@ impl File {
         self.shape(&self.operations.get(operation)?.input)
     }
 
-    /// Returns the name of an item of a list that has no other.
+    /// Returns the default name of a list's items.
     pub fn item(&self) -> &'static str {
         if self.protocol == Protocol::Ec2 { "item" } else { "member" }
     }
@@ -211,7 +211,7 @@ mod tests {
                     shape.required.iter().filter(|name| !shape.members.contains_key(*name)).collect();
                 assert!(lacking.is_empty(), "{name}: {shape_name} requires {lacking:?}");
             }
-            for (pattern, _) in &file.words {
+            for pattern in file.words.keys() {
                 let mut shapes = file.shapes.values().filter_map(|shape| shape.pattern.as_ref());
                 assert!(shapes.any(|known| known.text == *pattern), "{name}: no shape has {pattern}");
             }
@@ -226,7 +226,7 @@ mod tests {
                 assert_eq!(file.input(operation).unwrap().r#type, Type::Structure, "{name}: {operation}");
                 let output = found.output.as_ref();
                 assert!(output.is_none_or(|output| file.shape(output).is_some()), "{name}: {operation}");
-                // Query wraps an output in a result element; EC2 doesn't.
+                // The query protocol has a result element around an output; EC2's hasn't.
                 let wrapped = found.result.is_some();
                 assert_eq!(wrapped, output.is_some() && file.protocol == Protocol::Query, "{operation}");
                 let located = found.query.values().chain(found.header.values());

@@ -1,4 +1,4 @@
-//! What the models make of requests and answers.
+//! Tests of how models read requests and write answers.
 
 use std::fs::DirEntry;
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Model;
 use crate::call::AwsError;
 
-/// Returns each service's folder and its model.
+/// Returns the folder and the model of each service.
 pub fn models() -> Vec<(String, &'static str)> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let folders = std::fs::read_dir(src).unwrap().map(|entry| entry.unwrap());
@@ -24,7 +24,8 @@ pub fn models() -> Vec<(String, &'static str)> {
     models
 }
 
-/// A query service with all that the services of today lack: flattened lists and maps, and names of their own.
+/// The model of a query service with features that the present services don't use: flattened lists and maps, and names
+/// on the wire.
 const QUERY: &str = r#"{"protocol": "query", "namespace": "urn:q", "invalid": "ValidationError",
     "operations": {"Run": {"input": "In", "output": "In", "result": "RunResult"}, "Stop": {"input": "structure"}},
     "shapes": {
@@ -248,7 +249,7 @@ fn all_faults_are_named_at_once() {
     assert!(message.contains("'ml.none' at 'productionVariants.1.member.instanceType'"), "{message}");
     assert!(message.contains("greater than or equal to 1"), "{message}");
     decoded(&sagemaker, "ListModels", r#"{"MaxResults": 5, "SortBy": null}"#).unwrap();
-    // IAM looks at its names only once all else fits.
+    // IAM checks the patterns of names after everything else.
     let message = decoded(&model("iam"), "CreateRole", "Action=CreateRole&RoleName=a/b").unwrap_err().message;
     assert!(
         message.starts_with("1 validation error detected: Value null at 'assumeRolePolicyDocument'"),

@@ -1,6 +1,6 @@
-//! Two evaluators that know nothing of each other must agree: ours, and the crate iam-rs, on generated policies and
-//! requests. What iam-rs does otherwise than AWS documents isn't generated: ArnEquals with wildcards, wildcards that
-//! reach over an ARN's colons, keys in another case, several values in a negated condition on numbers. Those are in `cases`.
+//! Two independent evaluators, ours and the crate iam-rs, must agree on generated policies and requests. Where iam-rs
+//! differs from AWS's documentation, nothing is generated: ArnEquals with wildcards, wildcards that match an ARN's
+//! colons, keys in another case, several values in a negated condition on numbers. Those cases are in `cases`.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -64,7 +64,7 @@ const ARNS: &[&str] = &["arn:aws:lambda:us-east-1:123456789012:function:f", "arn
 const ARN_PATTERNS: &[&str] =
     &["arn:aws:lambda:*:123456789012:function:f", "arn:aws:s3:::*", "arn:aws:s3:::c"];
 
-/// What is asked with what; a key that is None is missing.
+/// A request. A condition key that is None is missing.
 #[derive(Clone, Debug)]
 struct Request {
     asked: (&'static str, &'static str),
@@ -83,7 +83,7 @@ fn some_of(from: &'static [&'static str]) -> impl Strategy<Value = Value> {
     vec(one_of(from), 1..4).prop_map(|list| if list.len() == 1 { json!(list[0]) } else { json!(list) })
 }
 
-/// An operator, perhaps IfExists, with a key and values of its type.
+/// Generates an operator, perhaps with IfExists, a key, and values of its type.
 fn condition() -> impl Strategy<Value = (String, &'static str, Value)> {
     let typed = prop_oneof![
         (select(vec!["StringEquals", "StringNotEquals", "StringEqualsIgnoreCase"]), some_of(NAMES))
@@ -224,7 +224,8 @@ fn both_say_the_same() {
     let config = ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() };
     let seen = RefCell::new(BTreeSet::new());
     let agreed = TestRunner::new(config).run(&(policies(), request()), |(policies, mut request)| {
-        // A statement with a variable that has no value says nothing here; iam-rs reads an empty text.
+        // Here, a statement with a variable that has no value doesn't apply. iam-rs uses an empty text for the
+        // variable.
         if policies.concat().contains("${") {
             request.username.get_or_insert("ann");
         }
@@ -234,6 +235,6 @@ fn both_say_the_same() {
         Ok(())
     });
     agreed.unwrap_or_else(|error| panic!("{error}"));
-    // Agreement on one answer alone would be no evidence.
+    // All three answers must have occurred, or the agreement would prove little.
     assert_eq!(seen.into_inner(), BTreeSet::from(["allowed", "denied", "nothing"]));
 }

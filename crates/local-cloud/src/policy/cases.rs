@@ -1,4 +1,4 @@
-//! What AWS documents of its evaluation, case by case; each names the page that says so, of IAM's User Guide.
+//! Cases of AWS's documented evaluation. Each names the page of IAM's User Guide that documents it.
 
 use serde_json::{Value, json};
 
@@ -222,7 +222,7 @@ fn conditions() {
         (OPERATORS, json!({"ArnNotEquals": {"aws:Absent": "arn:aws:s3:::b"}}), true),
         (OPERATORS, json!({"Bool": {"aws:MultiFactorAuthPresent": "false"}}), false),
         (OPERATORS, json!({"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}), true),
-        // Several values are or, several keys and operators are and, negated values are nor.
+        // Several values are joined by OR, several keys and operators by AND, and negated values by NOR.
         (SEVERAL, json!({"StringEquals": {"aws:username": ["bob", "ann"]}}), true),
         (SEVERAL, json!({"StringEquals": {"aws:username": "ann", "aws:PrincipalTag/team": "sound"}}), false),
         (
@@ -262,7 +262,7 @@ fn variables_in_resources() {
         (VARIABLES, "2012-10-17", "arn:aws:s3:::b/${aws:PrincipalTag/unit, 'ann'}/*", true),
         (VARIABLES, "2012-10-17", "arn:aws:s3:::b/${aws:Absent}*", false),
         (VARIABLES, "2012-10-17", "arn:aws:s3:::b/${*}", false),
-        // The older version takes a variable for text.
+        // In the older version, a variable is plain text.
         (VERSION, "2008-10-17", "arn:aws:s3:::b/${aws:username}/*", false),
         (VERSION, "2008-10-17", "arn:aws:s3:::b/ann/*", true),
     ] {
@@ -295,7 +295,7 @@ fn several_kinds_of_policy() {
     let bounded = Verdict::NoAllow(Source::Boundary);
     let by_resource = Verdict::ExplicitDeny(Source::Resource);
     let none = Value::Null;
-    // Who, the identity policy, the boundary, the session policy, the resource's policy.
+    // The caller, the identity policy, the boundary, the session policy, the resource's policy.
     let rows: Vec<(&str, Asker, &Value, &Value, &Value, Value, Verdict)> = vec![
         (ONE_ACCOUNT, user(), &get, &none, &none, none.clone(), ALLOWED),
         (ONE_ACCOUNT, user(), &none, &none, &none, to(json!({"AWS": USER})), ALLOWED),
@@ -351,7 +351,8 @@ fn several_kinds_of_policy() {
         (BOUNDARY, user(), &get, &other, &none, none.clone(), bounded),
         (BOUNDARY, user(), &none, &get, &none, none.clone(), NOTHING),
         (BOUNDARY, user(), &get, &deny, &none, none.clone(), Verdict::ExplicitDeny(Source::Boundary)),
-        // What a resource's policy gives a user or a session by its ARN, no boundary limits; what it gives a role, it does.
+        // A boundary doesn't limit what a resource's policy allows the ARN of a user or a session. It limits what one
+        // allows a role.
         (BOUNDARY, user(), &none, &other, &none, to(json!({"AWS": USER})), ALLOWED),
         (BOUNDARY, session(), &none, &other, &none, to(json!({"AWS": ROLE_SESSION})), ALLOWED),
         (BOUNDARY, session(), &none, &other, &none, to(json!({"AWS": ROLE})), bounded),

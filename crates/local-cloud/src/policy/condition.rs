@@ -15,10 +15,10 @@ use super::pattern::{Pattern, Reach, expanded};
 #[derive(Clone, Debug)]
 pub struct Condition {
     pub operator: Operator,
-    /// As it is written; its case doesn't count.
+    /// As it is written. Upper and lower case are the same.
     pub key: String,
     pub values: Vec<String>,
-    /// Whether the values may have variables, as those of version 2012-10-17 may.
+    /// Whether the values may have variables, as in policies of version 2012-10-17.
     pub variables: bool,
 }
 
@@ -26,9 +26,9 @@ pub struct Condition {
 #[derive(Clone, Copy, Debug)]
 pub struct Operator {
     pub comparison: Comparison,
-    /// Whether none of the values may fit, instead of one of them.
+    /// Whether none of the values may match, instead of at least one.
     pub negated: bool,
-    /// Whether it holds where the key is missing.
+    /// Whether the condition is true if the key is missing.
     pub if_exists: bool,
     pub set: Option<Set>,
 }
@@ -56,7 +56,7 @@ pub enum Comparison {
     Null,
 }
 
-/// By name: how it compares, and whether it is negated.
+/// The operators: name, comparison, and whether it is negated.
 const OPERATORS: [(&str, Comparison, bool); 27] = [
     ("StringEquals", Comparison::Equal, false),
     ("StringNotEquals", Comparison::Equal, true),
@@ -88,7 +88,7 @@ const OPERATORS: [(&str, Comparison, bool); 27] = [
 ];
 
 impl Operator {
-    /// Reads an operator. None: there is no such one.
+    /// Reads an operator. None: there is no such operator.
     pub fn parse(written: &str) -> Option<Self> {
         let (set, name) = match written.split_once(':') {
             Some(("ForAllValues", name)) => (Some(Set::All), name),
@@ -102,7 +102,7 @@ impl Operator {
 }
 
 impl Condition {
-    /// Returns whether it holds. A condition with a variable that has no value doesn't, negated or not.
+    /// Returns whether the condition is true. With a variable that has no value it is false, negated or not.
     pub fn holds(&self, context: &Context) -> bool {
         let values: Option<Vec<String>> = match self.variables {
             true => self.values.iter().map(|value| expanded(value, context)).collect(),
@@ -117,7 +117,7 @@ impl Condition {
         let fits = |found: &String| {
             let pairs = self.values.iter().zip(&values);
             let mut compared = pairs.map(|(written, value)| self.compare(found, written, value, context));
-            // What can't be compared fits neither way.
+            // Values that can't be compared make it false, negated or not.
             match negated {
                 true => compared.all(|fits| fits == Some(false)),
                 false => compared.any(|fits| fits == Some(true)),
@@ -133,8 +133,8 @@ impl Condition {
         }
     }
 
-    /// Compares a key's value with one of the condition's, as it is written and with its variables' values. None: one of
-    /// the two is not of the operator's type.
+    /// Compares a key's value with a value of the condition, which is given as it is written and with its variables
+    /// replaced. None: one of the two isn't of the operator's type.
     fn compare(&self, found: &str, written: &str, value: &str, context: &Context) -> Option<bool> {
         let like = |reach| Pattern::new(written, self.variables, reach).fits(found, context);
         match self.operator.comparison {
@@ -157,7 +157,7 @@ fn boolean(text: &str) -> Option<bool> {
     text.to_ascii_lowercase().parse().ok()
 }
 
-/// Reads seconds since 1970, or a time or a day of ISO 8601.
+/// Reads a time: seconds since 1970, or a time or a day of ISO 8601.
 fn date(text: &str) -> Option<Timestamp> {
     if let Ok(seconds) = text.parse() {
         return Timestamp::from_second(seconds).ok();
@@ -166,7 +166,7 @@ fn date(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| day().map(|day| day.timestamp()))
 }
 
-/// Returns whether an address is in a network, `192.0.2.0/24`, or is the one address.
+/// Returns whether an address is in a network, such as `192.0.2.0/24`, or equals a single address.
 fn is_within(address: &str, network: &str) -> bool {
     let (base, bits) = network.split_once('/').map_or((network, None), |(base, bits)| (base, Some(bits)));
     let (address, base, width) = match (address.parse(), base.parse()) {
@@ -208,7 +208,7 @@ mod tests {
         for (operator, found, value, expected) in [
             ("NumericEquals", "1.0", "1", true),
             ("NumericNotEquals", "1", "2", true),
-            // What is no number is neither equal nor unequal to one.
+            // A text that isn't a number is neither equal nor unequal to a number.
             ("NumericEquals", "one", "1", false),
             ("NumericNotEquals", "one", "1", false),
             ("DateEquals", "2026-01-01T00:00:00Z", "1767225600", true),
@@ -224,7 +224,7 @@ mod tests {
             ("IpAddress", "192.0.2.7", "::/0", false),
             ("IpAddress", "192.0.2.7", "192.0.2.0/33", false),
             ("NotIpAddress", "192.0.2.7", "192.0.2.8", true),
-            // The value of a variable has no wildcards, nor has what is written for a literal one.
+            // `*` in the value of a variable isn't a wildcard, nor is `${*}`.
             ("StringLike", "abc", "${*}", false),
             ("StringLike", "*", "${*}", true),
             ("StringLike", "abc", "${aws:Star}", false),

@@ -1,8 +1,8 @@
-//! The context of a request: what its conditions and policy variables are about.
+//! The context of a request: the values of condition keys and policy variables.
 
 use std::collections::HashMap;
 
-/// Condition keys, whose case doesn't count, and their values.
+/// Condition keys and their values. Upper and lower case of keys are the same.
 #[derive(Clone, Debug, Default)]
 pub struct Context(HashMap<String, Values>);
 
@@ -30,7 +30,7 @@ impl Context {
         self
     }
 
-    /// Adds those keys of `other` that are missing here.
+    /// Adds the keys of `other` that are missing here.
     pub fn or(mut self, other: Self) -> Self {
         for (key, value) in other.0 {
             self.0.entry(key).or_insert(value);
@@ -43,7 +43,7 @@ impl Context {
         self.0.contains_key(&key.to_ascii_lowercase())
     }
 
-    /// Returns the values of a key; none where it is absent.
+    /// Returns the values of a key. There are none if the key is missing.
     pub fn values(&self, key: &str) -> &[String] {
         match self.0.get(&key.to_ascii_lowercase()) {
             Some(Values::One(value)) => std::slice::from_ref(value),
@@ -52,7 +52,7 @@ impl Context {
         }
     }
 
-    /// Returns the value of a key that has one by its nature: no variable stands for a key that may have several.
+    /// Returns the value of a single-valued key. A multivalued key can't be used as a variable.
     pub fn single(&self, key: &str) -> Option<&str> {
         match self.0.get(&key.to_ascii_lowercase()) {
             Some(Values::One(value)) => Some(value),

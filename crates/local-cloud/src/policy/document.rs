@@ -1,4 +1,4 @@
-//! Policy documents: how they are read, and what one of them says about a request.
+//! Reads policy documents, and finds the statements of one that apply to a request.
 
 use std::collections::HashSet;
 
@@ -36,7 +36,7 @@ impl Document {
         Self::read(json, Kind::Identity)
     }
 
-    /// Reads the policy that says who may assume a role.
+    /// Reads a role's trust policy.
     ///
     /// # Errors
     /// AWS's message for MalformedPolicyDocument.
@@ -52,7 +52,7 @@ impl Document {
         Self::read(json, Kind::Resource)
     }
 
-    /// Returns a policy without statements, which no document can be.
+    /// Returns a policy without statements, which can't be written as a document.
     pub fn empty() -> Self {
         Self { rules: Vec::new() }
     }
@@ -62,17 +62,18 @@ impl Document {
         &self.rules
     }
 
-    /// Returns every principal that the policy names, each after its kind (`AWS`, `Service`); `*` without a kind is none.
+    /// Returns every principal that the policy names, with its kind (`AWS`, `Service`). `*` without a kind isn't among
+    /// them.
     pub fn principals(&self) -> impl Iterator<Item = (&str, &str)> {
         self.rules.iter().flat_map(Rule::principals)
     }
 
-    /// Returns whether a statement of this effect is about the request, whoever makes it.
+    /// Returns whether a statement with this effect applies to the request, whoever the caller is.
     pub fn says(&self, effect: Effect, action: &str, resource: &str, context: &Context) -> bool {
         self.rules.iter().any(|rule| rule.effect == effect && rule.matches(action, resource, context))
     }
 
-    /// Returns the statements about the request; of a policy that names principals, those that cover `who`.
+    /// Returns the statements that apply to the request. If the policy names principals, they must include `who`.
     pub fn about<'a>(
         &'a self,
         who: Option<Asker<'a>>,
@@ -83,7 +84,7 @@ impl Document {
         self.covering(who).filter(move |rule| rule.matches(action, resource, context))
     }
 
-    /// Returns the condition keys of the statements that would be about the request if their conditions held.
+    /// Returns the condition keys of the statements that would apply to the request if their conditions were true.
     pub fn keys_wanted<'a>(
         &'a self,
         who: Option<Asker<'a>>,
@@ -99,8 +100,8 @@ impl Document {
         self.rules.iter().filter(move |rule| who.is_none_or(|who| rule.covers(who) != Grant::None))
     }
 
-    /// Returns how a policy that names principals lets `who` do `action` on `resource`. A trust policy is about its role
-    /// whatever `resource` is.
+    /// Returns how a policy that names principals allows `who` to do `action` on `resource`. A trust policy applies to
+    /// its role, whatever `resource` is.
     pub fn grant(&self, who: Asker, action: &str, resource: &str, context: &Context) -> Grant {
         let about = self.about(Some(who), action, resource, context);
         let grants = about.map(|rule| match rule.effect {
@@ -160,7 +161,7 @@ impl Document {
             return Err("Statement IDs (SID) in a single policy must be unique.".to_owned());
         }
         let rules = statements.iter().zip(&values).map(|(raw, value)| {
-            // The statement is a part of the text, so its place is how far it lies behind the text's start.
+            // The statement is a part of the text, so its position is the distance from the text's start.
             let start = raw.get().as_ptr().addr() - json.as_ptr().addr();
             Rule::read(value, version == "2012-10-17", start..start + raw.get().len())
         });

@@ -1,4 +1,4 @@
-//! What policies say about a request together: identity, boundary, session and resource policies.
+//! Decides on a request by all its policies: identity policies, boundary, session policies and resource policy.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>
 
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use super::document::Document;
 use super::principal::{Asker, Grant};
 use super::rule::Effect;
 
-/// Which kind of policy decided.
+/// The kind of policy that decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     Identity,
@@ -17,7 +17,7 @@ pub enum Source {
     Resource,
 }
 
-/// What policies say together.
+/// The decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Allowed,
@@ -25,17 +25,18 @@ pub enum Verdict {
     NoAllow(Source),
 }
 
-/// The policies that decide on a request.
+/// The policies of a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Policies<'a> {
     pub identity: &'a [Document],
     pub boundary: Option<&'a Document>,
-    /// Of a session. They allow what one of them allows.
+    /// The session policies. An action is allowed if one of them allows it. None: the caller isn't a session, or has
+    /// none.
     pub session: Option<&'a [Document]>,
     pub resource: Option<&'a Document>,
 }
 
-/// The policies of root: they allow everything.
+/// The policies of root, which allow everything.
 pub static EVERYTHING: LazyLock<[Document; 1]> = LazyLock::new(|| {
     let all =
         r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}"#;
@@ -43,8 +44,8 @@ pub static EVERYTHING: LazyLock<[Document; 1]> = LazyLock::new(|| {
 });
 
 impl Policies<'_> {
-    /// Returns whether `who` may do `action` on `resource`, all of one account. The resource of an action that has none is
-    /// `*`.
+    /// Decides whether `who` may do `action` on `resource`. Both must be of the same account. If an action has no
+    /// resource, `resource` is `*`.
     pub fn judge(&self, who: Asker, action: &str, resource: &str, context: &Context) -> Verdict {
         let boundary = self.boundary.map(std::slice::from_ref);
         let limits = [(Source::Boundary, boundary), (Source::Session, self.session)];
@@ -165,7 +166,7 @@ mod tests {
         let alice = Context::new().with("aws:username", "alice");
         assert_eq!(ask(home.clone(), "s3:GetObject", "arn:aws:s3:::b/alice/k", &alice), Verdict::Allowed);
         assert_eq!(ask(home.clone(), "s3:GetObject", "arn:aws:s3:::b/bob/k", &alice), NO_ALLOW);
-        // A role's session has no user name, so the statement is about nothing.
+        // A role's session has no user name, so the statement doesn't apply.
         assert_eq!(ask(home, "s3:GetObject", "arn:aws:s3:::b//k", &Context::new()), NO_ALLOW);
     }
 

@@ -1,7 +1,7 @@
-//! The grammar of statements, in AWS's words where one breaks it.
+//! Checks the grammar of statements. Errors are in AWS's words.
 //!
-//! IAM checks the policies of users and roles by one parser, and those that name principals (trust policies, bucket
-//! policies, function policies) by a younger one with other words; the wordings here are those of their answers.
+//! IAM has one parser for the policies of users and roles, and a newer one, with other messages, for those that name
+//! principals (trust policies, bucket policies, function policies). The messages here are copied from AWS's answers.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::condition::Operator;
 
-/// What a policy is attached to, and so what it must and must not say.
+/// The kind of a policy, which decides what members its statements must and must not have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Identity,
@@ -33,7 +33,7 @@ pub const SYNTAX: &str = "Syntax errors in policy.";
 const LEGACY: &str = "The policy failed legacy parsing";
 const PARTITIONS: [&str; 9] =
     ["*", "aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"];
-/// What the resource part of an ARN of IAM's begins with.
+/// The beginnings of the resource in IAM's ARNs.
 const IAM_PATHS: [&str; 13] = [
     "user/",
     "federated-user/",
@@ -99,7 +99,7 @@ pub fn check_members(statement: &Map<String, Value>, kind: Kind) -> Result<(), S
     Ok(())
 }
 
-/// Checks that a statement says what its kind of policy must say, and nothing else.
+/// Checks that a statement has what its kind of policy must have, and nothing else.
 ///
 /// # Errors
 /// AWS's message.
@@ -183,7 +183,7 @@ fn check_action(action: &str) -> Result<(), String> {
     if vendor.is_empty() || name.is_empty() { Err(LEGACY.to_owned()) } else { Ok(()) }
 }
 
-/// Checks that a resource is `*`, or an ARN whose service is written out. Segments that are missing at its end are any.
+/// Checks that a resource is `*`, or an ARN whose service has no wildcard. Missing segments at its end match anything.
 fn check_resource(resource: &str) -> Result<(), String> {
     if resource == "*" {
         return Ok(());
@@ -218,7 +218,7 @@ fn check_resource(resource: &str) -> Result<(), String> {
     }
 }
 
-/// Returns the texts of a member that is a text or a list of texts. None: it is neither.
+/// Returns the texts of a member, which is a text or a list of texts. None: it is neither.
 pub fn texts(value: &Value) -> Option<Vec<&str>> {
     match value {
         Value::String(text) => Some(vec![text]),

@@ -1,4 +1,4 @@
-//! The language of policies: documents, what is asked of them, and what they answer. It knows no service.
+//! The policy language: documents, and decisions by them. It uses no service.
 
 #[cfg(test)]
 mod agreement;

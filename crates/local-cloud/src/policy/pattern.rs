@@ -1,27 +1,27 @@
-//! Patterns: wildcards and variables, in resources and in conditions.
+//! Patterns with wildcards and variables, in resources and in conditions.
 //!
-//! `wildmatch` matches actions, but not these: it has no literal `*` for `${*}` and the values of variables, and its `*`
-//! knows nothing of an ARN's colons.
+//! The crate `wildmatch` matches actions, but can't be used here: it has no literal `*`, which `${*}` and the values of
+//! variables need, and its `*` doesn't treat an ARN's colons specially.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html>
 
 use super::context::Context;
 
-/// The index of an ARN's last segment, which goes on to the end.
+/// The index of an ARN's last segment, which may contain colons.
 const LAST_SEGMENT: usize = 5;
 
-/// A pattern as a policy has it.
+/// A pattern in a policy.
 #[derive(Clone, Debug)]
 pub struct Pattern(Vec<Piece>);
 
-/// How far wildcards reach.
+/// What wildcards match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Over everything, as in StringLike.
+    /// Anything, as in StringLike.
     Text,
-    /// As in a statement's resources: a `*` at the end of an ARN's segment reaches beyond the colon, one within a
-    /// segment doesn't.
+    /// As in a statement's resources: a `*` at the end of an ARN's segment also matches colons, another `*` doesn't.
     Resource,
-    /// To the end of an ARN's segment, as in ArnLike. A pattern with fewer segments than an ARN is a text.
+    /// Anything but the colons between an ARN's segments, as in ArnLike. A pattern with fewer segments than an ARN is a
+    /// text.
     Segment,
 }
 
@@ -41,7 +41,7 @@ enum Piece {
 }
 
 impl Pattern {
-    /// Reads a pattern. Policies of version 2012-10-17 have variables; before, they are text.
+    /// Reads a pattern. Variables are only read in policies of version 2012-10-17.
     pub fn new(written: &str, variables: bool, reach: Reach) -> Self {
         let mut pieces = Vec::new();
         let (mut rest, mut segment) = (written, 0);
@@ -74,7 +74,7 @@ impl Pattern {
         Self(pieces)
     }
 
-    /// Returns whether `text` fits. None: a variable has no value, so the pattern is about nothing.
+    /// Returns whether `text` matches. None: a variable has no value, so the pattern doesn't apply.
     pub fn fits(&self, text: &str, context: &Context) -> Option<bool> {
         if !self.0.iter().any(|piece| matches!(piece, Piece::Variable(_))) {
             return Some(glob(&self.0, text));
@@ -90,7 +90,7 @@ impl Pattern {
     }
 }
 
-/// Returns a template with the values of its variables. None: one of them has no value.
+/// Returns a template with its variables replaced by their values. None: one of them has no value.
 pub fn expanded(template: &str, context: &Context) -> Option<String> {
     let mut out = String::with_capacity(template.len());
     let mut rest = template;
@@ -108,12 +108,12 @@ pub fn expanded(template: &str, context: &Context) -> Option<String> {
     Some(out)
 }
 
-/// Returns the name in a `${…}` that `text` begins with, and what follows it.
+/// Returns the name in the `${…}` at the start of `text`, and the rest of `text`.
 fn leading_variable(text: &str) -> Option<(&str, &str)> {
     text.strip_prefix("${")?.split_once('}')
 }
 
-/// Returns the value of a variable: the context's, or its own default.
+/// Returns the value of a variable in the context, or its default.
 fn value_of<'a>(variable: &'a str, context: &'a Context) -> Option<&'a str> {
     let (name, default) = match variable.split_once(',') {
         Some((name, default)) => {
@@ -124,12 +124,13 @@ fn value_of<'a>(variable: &'a str, context: &'a Context) -> Option<&'a str> {
     context.single(name.trim()).or(default)
 }
 
-/// Follows all places of the pattern at once, so that no pattern takes more than its length times the text's.
+/// Returns whether a text matches. It follows all possible positions in the pattern at once, so the time is at most
+/// proportional to the pattern's length times the text's.
 fn glob(pieces: &[Piece], text: &str) -> bool {
     let enter = |active: &mut Vec<usize>, mut at: usize| {
         while !active.contains(&at) {
             active.push(at);
-            // A star may stand for nothing.
+            // `*` also matches an empty text.
             if !matches!(pieces.get(at), Some(Piece::Many { .. })) {
                 break;
             }

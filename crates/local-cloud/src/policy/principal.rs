@@ -1,29 +1,30 @@
-//! Who asks, and what a policy that names principals says of them.
+//! Callers, and the principals that policies name.
 
 use serde_json::Value;
 
 use super::grammar::texts;
 
-/// Who asks, to a policy that names principals.
+/// A caller, as it is compared with principals.
 #[derive(Clone, Copy, Debug)]
 pub enum Asker<'a> {
     /// `sagemaker.amazonaws.com`.
     Service(&'a str),
-    /// The ARN of a user, of root or of a session, and for a session its role's ARN too.
+    /// The ARN of a user, of root or of a session. A session also has its role's ARN.
     Arn { arn: &'a str, role: Option<&'a str>, account: &'a str },
-    /// Somebody who didn't sign.
+    /// The caller of an unsigned request.
     Anonymous,
 }
 
-/// How a policy that names principals lets somebody in.
+/// How a policy that names principals includes a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grant {
     None,
-    /// It trusts their account: their own policies must allow it too.
+    /// It names the caller's account, so the caller's own policies must allow the action too.
     Account,
-    /// It names their role, or everybody: their own policies needn't allow it, but boundaries must.
+    /// It names the caller's role, or everybody. The caller's own policies needn't allow the action, but boundaries
+    /// must.
     Named,
-    /// It names the very user or session, which no boundary limits.
+    /// It names the user or session itself. No boundary limits this.
     Exact,
     Denied,
 }
@@ -31,7 +32,7 @@ pub enum Grant {
 /// The principals of a statement.
 #[derive(Clone, Debug, Default)]
 pub struct Principals {
-    /// All but these.
+    /// Whether it is all principals but these.
     negated: bool,
     everybody: bool,
     aws: Vec<String>,
@@ -39,7 +40,7 @@ pub struct Principals {
 }
 
 impl Principals {
-    /// Reads a statement's `Principal`, or its `NotPrincipal`, which is `negated`.
+    /// Reads a statement's `Principal`, or, if `negated`, its `NotPrincipal`.
     pub fn new(negated: bool, written: &Value) -> Self {
         let listed = |kind: &str| -> Vec<String> {
             let list = written.get(kind).and_then(texts).unwrap_or_default();
@@ -48,18 +49,18 @@ impl Principals {
         Self { negated, everybody: written == "*", aws: listed("AWS"), services: listed("Service") }
     }
 
-    /// Returns the named ones, each after its kind (`AWS`, `Service`); `*` without a kind is none.
+    /// Returns the named principals with their kinds (`AWS`, `Service`). `*` without a kind isn't among them.
     pub fn named(&self) -> impl Iterator<Item = (&str, &str)> {
         let aws = self.aws.iter().map(|each| ("AWS", each.as_str()));
         aws.chain(self.services.iter().map(|each| ("Service", each.as_str())))
     }
 
-    /// Returns whether everybody is among them, or everybody but some.
+    /// Returns whether they include everybody, or everybody but some.
     pub fn are_open(&self) -> bool {
         self.everybody || self.negated || self.names("*")
     }
 
-    /// Returns how they include somebody.
+    /// Returns how they include a caller.
     pub fn include(&self, who: Asker) -> Grant {
         match (self.negated, self.list(who)) {
             (false, grant) => grant,

@@ -1,10 +1,10 @@
-//! Whether a resource's policy opens it to the public, as S3 defines it.
+//! Decides whether a resource's policy makes it public, by S3's definition.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html>
 
 use super::condition::{Comparison, Condition, Set};
 use super::document::Document;
 
-/// Keys whose fixed values make a statement one that isn't for the public.
+/// The condition keys that make a statement non-public if their values are fixed.
 const NARROWING: [&str; 12] = [
     "aws:SourceIp",
     "aws:SourceArn",
@@ -20,7 +20,7 @@ const NARROWING: [&str; 12] = [
     "s3:DataAccessPointAccount",
 ];
 
-/// Returns for each statement that allows something to everybody whether a condition with fixed values limits it.
+/// Returns, for each statement that allows something to everybody, whether a condition with fixed values limits it.
 pub fn limits_everybody(document: &Document) -> impl Iterator<Item = bool> {
     let open = document.rules().iter().filter(|rule| rule.is_for_everybody());
     open.map(|rule| rule.conditions.iter().any(narrows))
@@ -29,7 +29,7 @@ pub fn limits_everybody(document: &Document) -> impl Iterator<Item = bool> {
 fn narrows(condition: &Condition) -> bool {
     let operator = condition.operator;
     let known = NARROWING.iter().any(|key| key.eq_ignore_ascii_case(&condition.key));
-    // A missing key would let everybody through.
+    // With these operators, a missing key would make the condition true for everybody.
     let strict = !operator.negated && !operator.if_exists && operator.set != Some(Set::All);
     let fixed = |value: &String| match operator.comparison {
         Comparison::Equal | Comparison::EqualIgnoreCase => !value.contains("${"),
@@ -40,7 +40,7 @@ fn narrows(condition: &Condition) -> bool {
     known && strict && !condition.values.is_empty() && condition.values.iter().all(fixed)
 }
 
-/// Returns whether a network is no wider than /8 (IPv4) or /32 (IPv6): wider ones are public.
+/// Returns whether a network isn't larger than /8 (IPv4) or /32 (IPv6). Larger ones count as public.
 fn is_narrow(network: &str) -> bool {
     let (address, bits) = network.split_once('/').unwrap_or((network, "128"));
     let least = if address.contains(':') { 32 } else { 8 };

@@ -1,4 +1,4 @@
-//! One statement of a policy.
+//! A statement of a policy.
 
 use std::ops::Range;
 
@@ -17,20 +17,20 @@ pub enum Effect {
     Deny,
 }
 
-/// One statement.
+/// A statement.
 #[derive(Clone, Debug)]
 pub struct Rule {
     pub effect: Effect,
-    /// Its bytes in the document.
+    /// The range of its bytes in the document.
     pub place: Range<usize>,
     pub conditions: Vec<Condition>,
     principals: Option<Principals>,
     actions: Listed<WildMatch>,
-    /// None: a trust policy's, which is about its role alone.
+    /// None: it is a trust policy's statement, which applies only to its role.
     resources: Option<Listed<Pattern>>,
 }
 
-/// The patterns of a list, or with `negated` of all but a list (`NotAction`).
+/// A list of patterns. If `negated`, everything matches that none of them matches (`NotAction`).
 #[derive(Clone, Debug)]
 struct Listed<T> {
     negated: bool,
@@ -48,8 +48,8 @@ impl<T> Listed<T> {
 }
 
 impl Rule {
-    /// Reads a statement at its place in the document. Policies of version 2012-10-17 have variables. None: it is not one
-    /// that the grammar allows.
+    /// Reads a statement, which is at `place` in the document. Variables are only read in policies of version
+    /// 2012-10-17. None: the grammar doesn't allow it.
     pub fn read(statement: &Map<String, Value>, variables: bool, place: Range<usize>) -> Option<Self> {
         let principals = match statement.get("Principal") {
             Some(named) => Some(Principals::new(false, named)),
@@ -78,12 +78,12 @@ impl Rule {
         })
     }
 
-    /// Returns whether it is about `action` on `resource`, and its conditions hold.
+    /// Returns whether it applies to `action` on `resource`, and its conditions are true.
     pub fn matches(&self, action: &str, resource: &str, context: &Context) -> bool {
         self.concerns(action, resource, context) && self.conditions.iter().all(|it| it.holds(context))
     }
 
-    /// Returns whether it is about `action` on `resource`, if its conditions hold.
+    /// Returns whether it applies to `action` on `resource`, apart from its conditions.
     pub fn concerns(&self, action: &str, resource: &str, context: &Context) -> bool {
         let listed = self.actions.patterns.iter().any(|pattern| pattern.matches(action));
         listed != self.actions.negated && self.concerns_resource(resource, context)
@@ -95,7 +95,7 @@ impl Rule {
         for pattern in &resources.patterns {
             match pattern.fits(resource, context) {
                 Some(fits) => listed |= fits,
-                // Nobody can say what all but an unknown resource is.
+                // If a variable of NotResource has no value, the statement doesn't apply.
                 None if resources.negated => return false,
                 None => {}
             }
@@ -103,12 +103,12 @@ impl Rule {
         listed != resources.negated
     }
 
-    /// Returns how its principals include somebody; they don't where it names none.
+    /// Returns how its principals include a caller. If it names no principals, they don't.
     pub fn covers(&self, who: Asker) -> Grant {
         self.principals.as_ref().map_or(Grant::None, |principals| principals.include(who))
     }
 
-    /// Returns the principals that it names, each after its kind (`AWS`, `Service`).
+    /// Returns the principals that it names, with their kinds (`AWS`, `Service`).
     pub fn principals(&self) -> impl Iterator<Item = (&str, &str)> {
         self.principals.iter().flat_map(Principals::named)
     }
@@ -119,7 +119,7 @@ impl Rule {
     }
 }
 
-/// Returns a condition's value as text: `true` and `1` may be written without quotes.
+/// Returns a condition's value as text, since `true` and `1` may be written without quotes.
 fn written(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -1,4 +1,4 @@
-//! An answer: a body with its status, type and request id.
+//! Builds an answer of a body, a status, a content type and a request id.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};

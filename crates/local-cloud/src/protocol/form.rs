@@ -1,4 +1,4 @@
-//! A form, as the query protocols send it: `Tags.member.1.Key=k` is a path in a tree.
+//! Reads a form of the query protocols as a tree, in which `Tags.member.1.Key=k` is a path.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use percent_encoding::percent_decode_str;
 
 use crate::call::AwsError;
 
-/// Deeper than any shape of AWS's query services.
+/// The deepest path. All shapes of AWS's query services are less deep.
 const DEPTH: usize = 16;
 
-/// A parameter: its value, its parts, or both.
+/// A parameter, with a value, with parts, or with both.
 #[derive(Debug, Default)]
 pub struct Node {
     pub value: Option<String>,
@@ -34,7 +34,7 @@ impl Node {
         Ok(root)
     }
 
-    /// Takes the operation's name, and the API's version, out of the form.
+    /// Removes the operation's name and the API's version from the form, and returns the name.
     ///
     /// # Errors
     /// `MissingAction`.
@@ -46,7 +46,7 @@ impl Node {
         })
     }
 
-    /// Returns false where the path is too deep.
+    /// Adds a parameter. Returns false if its path is too deep.
     fn insert(&mut self, path: &str, value: String) -> bool {
         let parts: Vec<&str> = path.splitn(DEPTH + 1, '.').collect();
         if parts.len() > DEPTH {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::answer::response;
 use crate::call::AwsError;
 
-/// Returns `X-Amz-Target`: the service's prefix and the operation.
+/// Returns the parts of `X-Amz-Target`: the service's prefix and the operation.
 pub fn target(request: &Parts) -> Option<(&str, &str)> {
     request.headers.get("x-amz-target")?.to_str().ok()?.rsplit_once('.')
 }
@@ -16,7 +16,7 @@ pub fn target(request: &Parts) -> Option<(&str, &str)> {
 /// Returns the operation that `X-Amz-Target` names (`SageMaker.CreateTrainingJob`).
 ///
 /// # Errors
-/// `UnknownOperationException`: there is none, or the request is CBOR.
+/// `UnknownOperationException`: the header is missing, or the request is in CBOR.
 pub fn operation(request: &Parts) -> Result<String, AwsError> {
     if request.headers.get("smithy-protocol").is_some_and(|protocol| protocol == "rpc-v2-cbor") {
         let message =
@@ -27,7 +27,7 @@ pub fn operation(request: &Parts) -> Result<String, AwsError> {
     target(request).map(|(_, operation)| operation.to_owned()).ok_or_else(missing)
 }
 
-/// Reads a body; an empty one is an empty object.
+/// Reads a body. An empty body is an empty object.
 ///
 /// # Errors
 /// `SerializationException`.
@@ -39,7 +39,7 @@ pub fn read(body: &[u8]) -> Result<Map<String, Value>, AwsError> {
         .map_err(|_| AwsError::new(400, "SerializationException", "The request's body is not a JSON object."))
 }
 
-/// Returns the content type that the request has, or else that of its service's version.
+/// Returns the request's content type, or, if it has none, that of the service's version of awsJson.
 pub fn content_type(request: &Parts, version: &str) -> &'static str {
     let spoken = request.headers.get("content-type").map(HeaderValue::as_bytes);
     match (spoken, version) {
@@ -50,13 +50,13 @@ pub fn content_type(request: &Parts, version: &str) -> &'static str {
     }
 }
 
-/// Returns an answer; that of an operation without output has an empty body.
+/// Returns an answer. If the operation has no output, the body is empty.
 pub fn answer(output: &Value, content_type: &'static str, request_id: &str) -> Response<Bytes> {
     let body = if output.is_null() { String::new() } else { output.to_string() };
     response(200, content_type, request_id, body)
 }
 
-/// Returns the answer that an error is.
+/// Returns the answer for an error.
 pub fn error(error: &AwsError, content_type: &'static str, request_id: &str) -> Response<Bytes> {
     let mut body = json!({"__type": error.code, "message": error.message});
     for (member, value) in &*error.members {

@@ -1,4 +1,4 @@
-//! The wire protocols: what a request says without its service's model, and how an answer looks around its content.
+//! The wire protocols: what can be read of a request without its service's model, and the frame of an answer.
 
 mod answer;
 pub mod ec2query;
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use crate::call::AwsError;
 use form::Node;
 
-/// How a service is spoken to.
+/// The protocol of a service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
@@ -27,7 +27,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Returns the answer that an error is where no service's model is known.
+    /// Returns the answer for an error if the service's model isn't known.
     pub fn error(self, error: &AwsError, request_id: &str) -> Response<Bytes> {
         match self {
             Self::Json => json::error(error, "application/json", request_id),
@@ -37,7 +37,7 @@ impl Protocol {
         }
     }
 
-    /// Returns the operation that a request names by itself: in `X-Amz-Target`, or in `Action`.
+    /// Returns the operation that a request names in `X-Amz-Target` or in `Action`.
     pub fn named_operation(self, request: &Parts, body: &[u8]) -> Option<String> {
         match self {
             Self::Json => json::target(request).map(|(_, operation)| operation.to_owned()),

@@ -1,4 +1,4 @@
-//! awsQuery (IAM, STS): a form in, XML out.
+//! awsQuery (IAM, STS): requests are forms, and answers are XML.
 
 use std::fmt::Write;
 
@@ -9,8 +9,8 @@ use super::answer::response;
 use super::xml::escape;
 use crate::call::AwsError;
 
-/// Returns the answer of `operation`. `result` is the name and the content of its result element, which an operation
-/// without output lacks.
+/// Returns the answer of `operation`. `result` is the name and the content of its result element. None: it has no
+/// output.
 pub fn answer(
     namespace: &str,
     operation: &str,
@@ -28,7 +28,7 @@ pub fn answer(
     response(200, "text/xml", request_id, xml)
 }
 
-/// Returns the answer that an error is; a service that is not known has no namespace.
+/// Returns the answer for an error. If the service isn't known, the namespace is empty.
 pub fn error(namespace: &str, error: &AwsError, request_id: &str) -> Response<Bytes> {
     let fault = if error.status < 500 { "Sender" } else { "Receiver" };
     let mut xml = format!("<ErrorResponse xmlns=\"{namespace}\"><Error><Type>{fault}</Type><Code>");

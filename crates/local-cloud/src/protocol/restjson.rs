@@ -1,4 +1,5 @@
-//! restJson (Lambda, SageMaker Runtime): the operation is in method and path, its input in path, query, headers and body.
+//! restJson (Lambda, SageMaker Runtime): method and path name the operation. Its input is in path, query, headers and
+//! body.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response};
@@ -10,11 +11,11 @@ use crate::call::AwsError;
 
 const JSON: &str = "application/json";
 
-/// Returns the members that `path` holds where it is one of `uri`
-/// (`/2015-03-31/functions/{FunctionName}`, perhaps with a query that tells two operations of one path apart).
+/// Returns the members in `path`, if it matches `uri` (`/2015-03-31/functions/{FunctionName}`, perhaps with a query
+/// that distinguishes two operations with the same path).
 pub fn in_path(uri: &str, path: &str) -> Option<Map<String, Value>> {
     let template = uri.split('?').next().unwrap_or_default();
-    // Older clients end some paths with a slash.
+    // In older clients, some paths end with a slash.
     let (wanted, found) =
         (template.trim_matches('/').split('/'), path.trim_matches('/').split('/').collect::<Vec<_>>());
     if wanted.clone().count() != found.len() {
@@ -34,13 +35,13 @@ pub fn in_path(uri: &str, path: &str) -> Option<Map<String, Value>> {
     Some(members)
 }
 
-/// Returns an answer with the operation's own status; that of an operation without output has an empty body.
+/// Returns an answer with the operation's own status. If the operation has no output, the body is empty.
 pub fn answer(status: u16, output: &Value, request_id: &str) -> Response<Bytes> {
     let body = if output.is_null() { String::new() } else { output.to_string() };
     response(status, JSON, request_id, body)
 }
 
-/// Returns an answer that is bytes, with members that are headers.
+/// Returns an answer whose body is bytes. Other members become headers.
 pub fn encode_payload(
     status: u16,
     payload: Bytes,
@@ -56,7 +57,8 @@ pub fn encode_payload(
     response
 }
 
-/// Returns the answer that an error is. `message` is what the error's shape calls its text: clients of either case exist.
+/// Returns the answer for an error. `message` is the name of the text's member in the error's shape: some services have
+/// `Message`, others `message`.
 pub fn error(error: &AwsError, message: &str, request_id: &str) -> Response<Bytes> {
     let fault = if error.status < 500 { "User" } else { "Service" };
     let mut body =

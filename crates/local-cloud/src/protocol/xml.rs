@@ -1,6 +1,6 @@
 //! XML text.
 
-/// Appends a text; what XML cannot hold at all becomes U+FFFD.
+/// Appends an escaped text. Characters that XML can't have become U+FFFD.
 pub fn escape(xml: &mut String, text: &str) {
     for c in text.chars() {
         match c {

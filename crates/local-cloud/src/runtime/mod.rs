@@ -1,4 +1,4 @@
-//! SageMaker Runtime, a service of its own that shares SageMaker's name in signatures: it invokes endpoints.
+//! SageMaker Runtime, which invokes endpoints. It is a separate service, but has SageMaker's name in signatures.
 
 use std::sync::{Arc, LazyLock};
 
@@ -12,7 +12,7 @@ use crate::policy::Context;
 use crate::sagemaker::Endpoints;
 use crate::service::{Operation, Service};
 
-/// The members that name something that no endpoint here has.
+/// The members for features that no endpoint here has.
 const UNSUPPORTED: [&str; 5] =
     ["TargetModel", "TargetContainerHostname", "EnableExplanations", "InferenceComponentName", "SessionId"];
 
@@ -28,7 +28,7 @@ pub struct Runtime(Arc<dyn Endpoints>);
 type Request<'a> = crate::service::Request<'a, Runtime>;
 
 impl Runtime {
-    /// Makes the service that invokes these endpoints.
+    /// Returns the service that invokes these endpoints.
     pub fn new(endpoints: Arc<dyn Endpoints>) -> Self {
         Self(endpoints)
     }

@@ -1,4 +1,4 @@
-//! Verifies who signs, and authorises every operation before its handler is called.
+//! Finds the caller of each request, and authorises every operation before its handler is called.
 
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
@@ -33,7 +33,8 @@ impl S3Auth for ObjectStore {
 
 #[async_trait::async_trait]
 impl S3Access for ObjectStore {
-    /// s3s calls this for every operation that it knows, once the signature holds and before it reads a body.
+    /// Authorises a request. s3s calls this for every operation that it has, after it has verified the signature and
+    /// before it reads a body.
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
         let caller = self.signer(cx)?;
         let operation = cx.s3_op().name();
@@ -65,7 +66,7 @@ impl S3Access for ObjectStore {
 }
 
 impl ObjectStore {
-    /// Returns whose key signed. A request without a signature may be allowed to everybody.
+    /// Returns the caller whose key signed. An unsigned request has the anonymous caller.
     fn signer(&self, cx: &S3AccessContext<'_>) -> S3Result<Caller> {
         let Some(credentials) = cx.credentials() else { return Ok(Caller::anonymous()) };
         let Some(credential) = self.iam.credential(&credentials.access_key) else {
@@ -81,19 +82,19 @@ impl ObjectStore {
     }
 }
 
-/// The token of a header, or of a presigned URL.
+/// Returns the session token in a header or in a presigned URL.
 fn presented_token(cx: &S3AccessContext<'_>) -> Option<String> {
     let header = cx.headers().get(TOKEN_HEADER).and_then(|value| value.to_str().ok());
     header.map(str::to_owned).or_else(|| query(cx, "X-Amz-Security-Token"))
 }
 
-/// A parameter of the query, decoded.
+/// Returns a parameter of the query, decoded.
 fn query(cx: &S3AccessContext<'_>, name: &str) -> Option<String> {
     let pairs = form_urlencoded::parse(cx.uri().query()?.as_bytes());
     pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-/// Returns who makes a request that [`S3Access::check`] let through.
+/// Returns the caller of a request that [`S3Access::check`] has allowed.
 pub fn caller<T>(request: &S3Request<T>) -> S3Result<Caller> {
     request.extensions.get().cloned().ok_or_else(|| s3_error!(AccessDenied, "Access Denied"))
 }

@@ -1,5 +1,5 @@
-//! The bytes of S3's objects: one file each, under a random name, so that no key reaches the file system. A file is written
-//! elsewhere, and renamed into its place once it is whole.
+//! The bytes of S3's objects. Each object is a file with a random name, so that keys never become paths. A file is
+//! written in another folder, and moved to its place once it is complete.
 
 use std::collections::HashSet;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -15,16 +15,16 @@ use tempfile::NamedTempFile;
 
 use crate::support::id;
 
-/// Read and written at a time; an object of this size or less costs one hop to a blocking thread.
+/// How many bytes are read or written at a time. An object up to this size needs only one call on a blocking thread.
 const CHUNK: usize = 1 << 20;
 
-/// Cheap to clone.
+/// The files. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Blobs {
     root: Arc<Path>,
 }
 
-/// A file that was written and is in its place.
+/// A file that was written and moved to its place.
 pub struct Written {
     pub file: String,
     pub size: u64,
@@ -34,13 +34,13 @@ pub struct Written {
 
 /// Why a body was not stored.
 pub enum WriteError {
-    /// The client's fault: the body broke off, or its signature did not hold.
+    /// The client's fault: the body broke off, or its signature is wrong.
     Body(s3s::StdError),
-    /// Ours, such as a full disk.
+    /// A fault of this machine, such as a full disk.
     Disk(io::Error),
 }
 
-/// An object that is being written. Dropped early, it leaves nothing behind.
+/// An object that is being written. If this is dropped before the end, the file is deleted.
 struct Writer {
     file: NamedTempFile,
     size: u64,
@@ -49,8 +49,8 @@ struct Writer {
 }
 
 impl Blobs {
-    /// Makes the folders in the cloud's, and deletes what a crash left there: half-written files, and files that are not in
-    /// `live`, the files that a row names.
+    /// Creates the folders in the cloud's folder, and deletes what a crash has left there: half-written files, and
+    /// files that aren't in `live`, the names that the index has.
     pub fn open(dir: &Path, live: &HashSet<String>) -> io::Result<Self> {
         let root = dir.join("s3");
         for (folder, keep) in [("new", &HashSet::new()), ("objects", live)] {
@@ -74,7 +74,7 @@ impl Blobs {
         self.root.join("new")
     }
 
-    /// Stores a stream. Memory in use is bounded by [`CHUNK`] and the stream's own pieces.
+    /// Stores a stream. It uses as much memory as [`CHUNK`] and the stream's own pieces.
     pub async fn write<S>(&self, body: Option<S>, hashes: ChecksumHasher) -> Result<Written, WriteError>
     where
         S: Stream<Item = Result<Bytes, s3s::StdError>> + Unpin,
@@ -127,7 +127,7 @@ impl Blobs {
         }
     }
 
-    /// Joins stored files, as for a multipart upload. The MD5 and the checksums are those of the whole.
+    /// Joins stored files into one, for a multipart upload. The MD5 and the checksums are those of all bytes.
     pub async fn concat(&self, files: &[String], hashes: ChecksumHasher) -> io::Result<Written> {
         self.join(files.iter().map(|file| self.path(file)).collect(), hashes).await
     }
@@ -172,7 +172,7 @@ impl Blobs {
         })
     }
 
-    /// Returns the bytes of a range as a stream. The file is open from the start, so a delete meanwhile does not matter.
+    /// Returns the bytes of a range as a stream. The file is opened at once, so it may be deleted meanwhile.
     pub async fn read(
         &self,
         file: &str,
@@ -195,13 +195,13 @@ impl Blobs {
         }))
     }
 
-    /// Deletes files; one that is missing is no error.
+    /// Deletes files. A missing file is no error.
     pub async fn remove(&self, files: Vec<String>) {
         if files.is_empty() {
             return;
         }
         let blobs = self.clone();
-        // What cannot be deleted now is deleted at the next start: no row names it.
+        // A file that can't be deleted now is deleted at the next start, since the index doesn't have it.
         let _ = blocking(move || {
             files.iter().for_each(|file| drop(std::fs::remove_file(blobs.path(file))));
             Ok(())
@@ -217,7 +217,7 @@ fn next_chunk(mut file: std::fs::File, left: u64) -> io::Result<(Bytes, std::fs:
     Ok((buffer.into(), file, left - size as u64))
 }
 
-/// Runs blocking work on a thread for such work.
+/// Runs blocking work on a separate thread.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {

@@ -31,7 +31,7 @@ pub struct PublicAccessBlock {
 }
 
 impl Bucket {
-    /// Makes a bucket as AWS makes it: nothing in it can be public.
+    /// Returns a new bucket. As on AWS, all public access is blocked.
     pub fn new() -> Self {
         Self {
             created_ms: now_ms(),

@@ -1,4 +1,4 @@
-//! What a bucket policy may say, and whether it makes its bucket public.
+//! Checks bucket policies, and decides whether they make their bucket public.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html>
 
 use serde_json::Value;
@@ -8,10 +8,10 @@ use crate::authority::Authority;
 use crate::call::AwsError;
 use crate::policy::{Document, limits_everybody};
 
-/// Bytes of a bucket policy.
+/// The greatest size of a bucket policy, in bytes.
 const SIZE_LIMIT: usize = 20 << 10;
 
-/// Returns a policy that S3 would accept for this bucket.
+/// Reads a policy, and checks that S3 would accept it for this bucket.
 ///
 /// # Errors
 /// `MalformedPolicy`.
@@ -58,7 +58,7 @@ pub fn check(authority: &dyn Authority, bucket: &str, text: &str) -> Result<Docu
     Ok(document)
 }
 
-/// Whether a policy allows something to everybody, and no condition with fixed values narrows that down.
+/// Returns whether a policy allows something to everybody, without a condition on fixed values.
 pub fn is_public(document: &Document) -> bool {
     limits_everybody(document).any(|limited| !limited)
 }
@@ -68,7 +68,7 @@ fn is_wild(resource: &str) -> bool {
     bucket.split('/').next().is_some_and(|name| name.contains(['*', '?']))
 }
 
-/// Whether an action is one on objects; None: it has wildcards, and may be on both.
+/// Returns whether an action is one on objects. None: it has wildcards, so it may be on buckets too.
 fn is_of_objects(action: &str) -> Option<bool> {
     let name = action.to_lowercase();
     if name.contains(['*', '?']) {

@@ -28,7 +28,7 @@ impl ObjectStore {
                  sent to."
             ));
         }
-        // us-east-1 alone answers 200 to the owner who creates a bucket again.
+        // Only in us-east-1 it is no error if the owner creates a bucket again.
         if !self.cloud.store.insert(BUCKET, &input.bucket, &Stored::new()).map_err(to_s3)?
             && here != "us-east-1"
         {

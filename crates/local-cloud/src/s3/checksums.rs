@@ -10,7 +10,7 @@ use s3s::dto::Checksum;
 
 use super::index::Record;
 
-/// Returns a hasher for the algorithms of these names; an unknown name is passed over.
+/// Returns a hasher for the algorithms of these names. Unknown names are ignored.
 pub fn hasher<'a>(names: impl IntoIterator<Item = &'a str>) -> ChecksumHasher {
     let mut hashes = ChecksumHasher::default();
     for name in names {
@@ -26,7 +26,7 @@ pub fn hasher<'a>(names: impl IntoIterator<Item = &'a str>) -> ChecksumHasher {
     hashes
 }
 
-/// Returns the hasher of CRC64NVME, which S3 computes where the client sent no checksum.
+/// Returns the hasher of CRC64NVME, which S3 computes if the client sends no checksum.
 pub fn default_hasher() -> ChecksumHasher {
     hasher(["crc64nvme"])
 }
@@ -45,7 +45,7 @@ pub fn by_name(sums: Checksum) -> BTreeMap<String, String> {
     .collect()
 }
 
-/// Returns the checksum over the parts' checksums, with `-N`.
+/// Returns the checksum of the parts' checksums, with `-N` for N parts.
 pub fn composite(algorithm: &str, parts: &[Record]) -> Checksum {
     let mut hashes = hasher([algorithm]);
     for part in parts {

@@ -1,4 +1,4 @@
-//! The errors of S3, in AWS's words, and their way into s3s's type.
+//! S3's errors, in AWS's words, and their conversion into s3s's type.
 
 use s3s::{S3Error, S3ErrorCode};
 
@@ -12,7 +12,7 @@ pub fn no_such_key() -> AwsError {
     AwsError::new(404, "NoSuchKey", "The specified key does not exist.")
 }
 
-/// The disk has failed, and nothing was changed.
+/// Returns the error for a failure of the disk. Nothing was changed.
 pub fn disk(error: std::io::Error) -> AwsError {
     AwsError::internal(format!("the local cloud could not use its disk: {error}"))
 }

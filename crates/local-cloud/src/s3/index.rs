@@ -1,5 +1,5 @@
-//! The index of S3's objects: which file holds which version of which key. The rows decide what exists: a file without a
-//! row is a left-over.
+//! The index of S3's objects: for each version of each key, the file with its bytes. An object exists if the index has
+//! a row for it. A file without a row is a remainder of a crash.
 
 use std::collections::BTreeMap;
 
@@ -11,16 +11,16 @@ use crate::call::AwsError;
 use crate::store::Store;
 use crate::support::id;
 
-/// The version id of what was written while versioning was off.
+/// The version id of objects that were written while versioning was off.
 pub const NULL_VERSION: &str = "null";
 
-/// The content type of an object that was put without one.
+/// The content type of an object that was uploaded without one.
 pub const DEFAULT_TYPE: &str = "binary/octet-stream";
 
 /// One version of an object, or a delete marker.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Record {
-    /// The name of the file that holds the bytes. None: a delete marker.
+    /// The name of the file with the bytes. None: this is a delete marker.
     pub file: Option<String>,
     pub size: u64,
     /// Without its quotes.
@@ -29,12 +29,12 @@ pub struct Record {
     pub modified_ms: i64,
     #[serde(flatten)]
     pub headers: Headers,
-    /// By the algorithm's name in lower case: `crc32`, `crc64nvme`, `sha256`, …; base64.
+    /// In base64, by the algorithm's name in lower case: `crc32`, `crc64nvme`, `sha256`, …
     #[serde(default)]
     pub checksums: BTreeMap<String, String>,
 }
 
-/// The headers of an upload that come back with the object.
+/// The headers of an upload that are returned with the object.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Headers {
     pub content_type: Option<String>,
@@ -46,7 +46,7 @@ pub struct Headers {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// A record with its place in the bucket.
+/// A record with its key and version.
 #[derive(Clone, Debug)]
 pub struct Version {
     pub key: String,
@@ -64,12 +64,12 @@ pub enum Versioning {
     Suspended,
 }
 
-/// What an upload demands of the object that it replaces.
+/// The condition of an upload on the object that it replaces.
 #[derive(Clone, Debug)]
 pub enum Condition {
-    /// There is none.
+    /// There must be no object.
     Absent,
-    /// Its ETag, without quotes.
+    /// The object must have this ETag (without quotes).
     Etag(String),
 }
 
@@ -79,13 +79,13 @@ pub enum Refused {
     NoSuchKey,
 }
 
-/// What a delete did.
+/// The result of a delete.
 #[derive(Default)]
 pub struct Deleted {
-    /// The version that is gone, or the marker that was made.
+    /// The version that was deleted, or the delete marker that was created.
     pub version: Option<String>,
     pub marker: bool,
-    /// Files that no row names any more.
+    /// The files that have no row any more.
     pub files: Vec<String>,
 }
 
@@ -94,11 +94,11 @@ pub struct Deleted {
 pub struct Page {
     pub versions: Vec<Version>,
     pub prefixes: Vec<String>,
-    /// Where the next page starts. None: this is the last.
+    /// Where the next page starts. None: this is the last page.
     pub next: Option<Cursor>,
 }
 
-/// A place in a listing: after this key (and of its versions after this one), or after a common prefix.
+/// A position in a listing: after a key, after one of its versions, or after a common prefix.
 #[derive(Clone, Debug)]
 pub struct Cursor {
     pub key: String,
@@ -115,12 +115,12 @@ impl Index {
         Self { store }
     }
 
-    /// The latest version, or the one named; a delete marker is found too.
+    /// Returns the latest version, or the version that is named. It may be a delete marker.
     pub fn get(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<Option<Version>, AwsError> {
         self.store.with(|c| find(c, bucket, key, version))
     }
 
-    /// Writes a version and answers its id (None: versioning is off) and the files that it replaced.
+    /// Writes a version. Returns its id (None: versioning is off) and the files that it replaced.
     pub fn put(
         &self,
         bucket: &str,
@@ -143,7 +143,7 @@ impl Index {
         })
     }
 
-    /// Deletes a version for good, or hides the object as the bucket's versioning says.
+    /// Deletes a version for ever. Without a version, deletes or hides the object, by the bucket's versioning.
     pub fn delete(
         &self,
         bucket: &str,
@@ -162,7 +162,7 @@ impl Index {
         })
     }
 
-    /// Whether the bucket holds any version at all.
+    /// Returns whether the bucket has no version of any object.
     pub fn is_empty(&self, bucket: &str) -> Result<bool, AwsError> {
         self.store.with(|c| {
             c.prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM s3_object WHERE bucket = ?1)")?
@@ -170,8 +170,8 @@ impl Index {
         })
     }
 
-    /// Up to `max` keys and common prefixes after `cursor`, in the order of their bytes; of each key the latest
-    /// version that is no delete marker, or `all` versions, newest first.
+    /// Returns up to `max` keys and common prefixes after `cursor`, in the order of their bytes. A key has its latest
+    /// version, unless that is a delete marker, or, if `all`, all versions, newest first.
     pub fn list(
         &self,
         bucket: &str,
@@ -184,7 +184,7 @@ impl Index {
         self.store.with(|c| {
             let mut page = Page::default();
             let end = successor(prefix.as_bytes());
-            // The place to read on from: this key or later, and of it only what is older than `older_than`.
+            // Reading continues at this key, with its versions that are older than `older_than`.
             let (mut from, mut older_than) = match cursor {
                 None => (prefix.as_bytes().to_vec(), None),
                 Some(at) => start_after(c, bucket, prefix, delimiter, at, all)?,
@@ -225,7 +225,7 @@ impl Index {
                         });
                         match common {
                             Some(common) => {
-                                // Nothing more under this prefix is of interest: read on behind it.
+                                // All other keys with this prefix are skipped.
                                 let Some(behind) = successor(common.as_bytes()) else { return Ok(page) };
                                 page.prefixes.push(common);
                                 (from, older_than) = (behind, None);
@@ -258,7 +258,7 @@ impl Index {
         })
     }
 
-    /// By number.
+    /// Returns the parts of an upload, by their numbers.
     pub fn parts(&self, upload: &str) -> Result<Vec<(i32, Record)>, AwsError> {
         self.store.with(|c| {
             c.prepare_cached("SELECT number, record FROM s3_part WHERE upload = ?1 ORDER BY number")?
@@ -272,7 +272,7 @@ impl Index {
         Ok(())
     }
 
-    /// Every file that a row names.
+    /// Returns the names of all files that have a row.
     pub fn files(&self) -> Result<std::collections::HashSet<String>, AwsError> {
         self.store.with(|c| {
             c.prepare(
@@ -355,7 +355,7 @@ fn remove(c: &Connection, bucket: &str, key: &str, version: &str) -> rusqlite::R
     })
 }
 
-/// The key from which a listing goes on behind `at`, and of that key only versions older than the number.
+/// Returns the key at which a listing continues after `at`, and the number that the key's versions must be older than.
 fn start_after(
     c: &Connection,
     bucket: &str,
@@ -374,18 +374,18 @@ fn start_after(
             .prepare_cached("SELECT seq FROM s3_object WHERE bucket = ?1 AND key = ?2 AND version = ?3")?
             .query_row(params![bucket, at.key.as_bytes(), version], |row| row.get(0))
             .optional()?;
-        // A version that has gone since leaves the rest of its key to be listed again, which loses nothing.
+        // If the version was deleted meanwhile, the key's versions are listed again, so that none is lost.
         return Ok((at.key.clone().into_bytes(), seq));
     }
     Ok((after(at.key.as_bytes()), None))
 }
 
-/// The first key behind this one.
+/// Returns the first key after this one.
 fn after(key: &[u8]) -> Vec<u8> {
     [key, &[0]].concat()
 }
 
-/// The first key behind all that start so; None: there is none.
+/// Returns the first key after all keys with this prefix. None: there is none.
 fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
     let mut end = prefix.to_vec();
     while let Some(last) = end.pop() {

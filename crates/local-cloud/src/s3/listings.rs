@@ -49,7 +49,7 @@ impl ObjectStore {
         let after = input.marker.clone().filter(|marker| !marker.is_empty());
         let page = self.page(&input.bucket, &input.prefix, &input.delimiter, after, max)?;
         let encoding = input.encoding_type.as_ref();
-        // This version of the operation has a marker only where a delimiter hides which key was the last.
+        // This version of the operation returns a marker only with a delimiter. Otherwise clients use the last key.
         let next = page.next.as_ref().filter(|_| input.delimiter.is_some());
         Ok(S3Response::new(ListObjectsOutput {
             name: Some(input.bucket),

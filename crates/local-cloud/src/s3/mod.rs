@@ -4,13 +4,13 @@
 //! s3s (HTTP, signatures, XML) ─ [access] authorises ─ a row of [operations] ─ a handler ─ [store]: [index], [blobs]
 //! ```
 //!
-//! S3 does not go through the dispatcher. Its bodies are streams, and their signatures and checksums are verified piece by
-//! piece while they are stored, which the crate s3s does. The rule is the same: no handler is reached without [`access`],
-//! which s3s calls for every operation once the signature holds, and which refuses an operation that has no row.
+//! S3 doesn't use the dispatcher. Its bodies are streams, and the crate s3s verifies their signatures and checksums
+//! piece by piece while they are stored. The rule is the same: no handler is called without [`access`]. s3s calls it
+//! for every operation after it has verified the signature, and it refuses an operation that has no row.
 //!
-//! A new operation is a row in [`operations`], which says the access that it needs, and its handler: a method of
+//! To add an operation, add a row to [`operations`] with the access that it needs, and a handler: a method of
 //! [`store::ObjectStore`] in the file of its subject ([`buckets`], [`policies`], [`reads`], [`writes`], [`listings`],
-//! [`uploads`]). Other services use objects through [`Objects`], as the role that they act as.
+//! [`uploads`]). Other services use objects through [`Objects`], with the permissions of a role.
 
 mod access;
 mod arn;

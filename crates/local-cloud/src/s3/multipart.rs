@@ -1,4 +1,4 @@
-//! Multipart uploads: parts are files like objects, joined when the upload is completed.
+//! Multipart uploads. Parts are stored as files, which are joined when the upload is completed.
 
 use s3s::checksum::ChecksumHasher;
 use s3s::crypto::{Checksum as _, Md5};
@@ -15,10 +15,10 @@ use crate::support::clock::now_ms;
 use crate::support::id;
 
 const UPLOAD: &str = "s3.upload";
-/// The fewest bytes of every part but the last.
+/// The smallest size of every part but the last, in bytes.
 const MIN_PART: u64 = 5 << 20;
 
-/// An upload under way.
+/// An upload that isn't completed yet.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Upload {
     pub bucket: String,
@@ -27,7 +27,7 @@ pub struct Upload {
     pub headers: Headers,
     /// The algorithm that the client chose for the object's checksum: `CRC32`, …
     pub algorithm: Option<String>,
-    /// Whether that is a checksum of the parts' checksums, instead of one of all bytes.
+    /// Whether it is a checksum of the parts' checksums, instead of one of all bytes.
     pub composite: bool,
 }
 
@@ -109,7 +109,7 @@ impl ObjectStore {
         Ok(done)
     }
 
-    /// Returns the parts that the client lists, each checked against what was uploaded.
+    /// Returns the parts that the client lists, after it has compared each with the uploaded part.
     fn chosen_parts(&self, id: &str, listed: &[CompletedPart]) -> Result<Vec<Record>, AwsError> {
         if listed.is_empty() {
             let message =

@@ -1,12 +1,12 @@
-//! The table of S3's operations: each with its handler and the access that it needs. s3s answers an operation that is not
-//! here with NotImplemented, and so does [`access`](super::access), before it reaches any handler.
+//! The table of S3's operations, with the handler of each and the access that it needs. An operation that isn't here is
+//! refused by [`access`](super::access) with NotImplemented, before any handler is called.
 
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::store::ObjectStore;
 
-/// The access that an operation needs to the bucket or the object that the request's path names.
+/// The access that an operation needs, to the bucket or the object in the request's path.
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
@@ -16,7 +16,7 @@ pub enum Needs {
         latest: &'static str,
         named: &'static str,
     },
-    /// The handler authorises each object that the request's body names before it does anything to it.
+    /// The handler authorises each object that the request's body names, before it does anything with it.
     EachObject,
 }
 
@@ -24,8 +24,8 @@ use Needs::{Action, EachObject, Version};
 
 const READ: Needs = Version { latest: "s3:GetObject", named: "s3:GetObjectVersion" };
 
-/// Writes the rows as s3s's trait, whose methods call the handlers, and as the list that [`needs`] reads: so no handler
-/// can be added without the access that it needs.
+/// Makes of the rows an implementation of s3s's trait, whose methods call the handlers, and the list that [`needs`]
+/// reads. So no handler can be added without the access that it needs.
 macro_rules! operations {
     ($($name:ident: $handler:ident($input:ident) -> $output:ident, $needs:expr;)*) => {
         #[async_trait::async_trait]
@@ -99,7 +99,7 @@ operations! {
         Action("s3:ListBucketMultipartUploads");
 }
 
-/// Returns the access that an operation needs. None: the local cloud does not support it.
+/// Returns the access that an operation needs. None: the local cloud doesn't support the operation.
 pub fn needs(operation: &str) -> Option<Needs> {
     NEEDS.iter().find(|(name, _)| *name == operation).map(|(_, needs)| *needs)
 }

@@ -64,7 +64,8 @@ impl ObjectStore {
         Ok(S3Response::new(GetBucketPolicyStatusOutput { policy_status }))
     }
 
-    /// ACLs cannot be set here, as in every bucket created since 2023: the owner has full control, nobody else has any.
+    /// Answers GetBucketAcl. As in every bucket that was created since 2023, ACLs can't be set: the owner has full
+    /// control, and nobody else has any.
     pub(super) async fn get_bucket_acl(
         &self,
         req: S3Request<GetBucketAclInput>,

@@ -48,7 +48,7 @@ impl ObjectStore {
             metadata: Some(headers.metadata.into_iter().collect()),
             ..Default::default()
         };
-        // A part's bytes do not have the whole's checksum.
+        // The checksum is that of the whole object, so it isn't returned with a range.
         if input.checksum_mode.is_some() && content_range.is_none() {
             set_checksums!(output, &found.record.checksums);
             output.checksum_type = checksum_type(&found.record);

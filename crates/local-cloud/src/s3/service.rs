@@ -1,4 +1,4 @@
-//! The service, as the server keeps it in its list.
+//! The service, as an item of the server's list.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::dispatch::Served;
 use crate::door::{Door, request_id};
 use crate::protocol::Protocol;
 
-/// S3. It verifies signatures itself, since those reach into the body.
+/// S3. It verifies signatures itself, since bodies have signatures too.
 #[derive(Debug)]
 pub struct S3 {
     store: ObjectStore,
@@ -34,12 +34,12 @@ impl S3 {
     pub fn open(cloud: &Arc<Cloud>, iam: Arc<dyn Authority>) -> Result<Self, AwsError> {
         let store = ObjectStore::open(cloud, iam)?;
         let mut builder = S3ServiceBuilder::new(store.clone());
-        // s3s checks access only where it checks signatures, too.
+        // s3s checks access only if it checks signatures too.
         builder.set_auth(store.clone());
         builder.set_access(store.clone());
         let mut config = S3Config::default();
         config.presigned_url_max_skew_time_secs = 900;
-        // `a//b` is a key of its own.
+        // `a//b` is another key than `a/b`.
         config.normalize_forward_slash_path = false;
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
         Ok(Self { store, service: builder.build() })

@@ -1,4 +1,4 @@
-//! The objects and buckets themselves, below the operations and below what other services do with them.
+//! Buckets and objects, for S3's operations and for other services.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::cloud::Cloud;
 use crate::policy::{Context, Document};
 use crate::support::clock::now_ms;
 
-/// Cheap to clone.
+/// The buckets and objects. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ObjectStore {
     pub cloud: Arc<Cloud>,
@@ -29,14 +29,14 @@ pub struct ObjectStore {
 }
 
 impl ObjectStore {
-    /// Makes the folders of the bytes, and deletes files that a crash left there.
+    /// Creates the folders for objects' bytes, and deletes files that a crash has left there.
     pub fn open(cloud: &Arc<Cloud>, iam: Arc<dyn Authority>) -> Result<Self, AwsError> {
         let index = Index::new(cloud.store.clone());
         let blobs = Blobs::open(&cloud.settings.dir, &index.files()?).map_err(disk)?;
         Ok(Self { cloud: Arc::clone(cloud), iam, index, blobs })
     }
 
-    /// Checks that `caller` has an access to a bucket or to an object in it.
+    /// Checks that `caller` has an access to a bucket or an object in it.
     ///
     /// # Errors
     /// `AccessDenied`.
@@ -46,7 +46,8 @@ impl ObjectStore {
         let restricted = block.is_some_and(|block| block.restrict_public_buckets);
         let policy = stored.and_then(|bucket| bucket.policy);
         let policy = policy.map(|text| Document::resource(&text).map_err(AwsError::internal)).transpose()?;
-        // A public policy of a restricted bucket is for the account alone, to which every signer here belongs.
+        // In a restricted bucket, a public policy applies only to the account, to which every signed request belongs
+        // here.
         let policy = policy.filter(|policy| !(restricted && caller.is_anonymous() && is_public(policy)));
         self.iam.authorize(caller, &access.with_policy(policy)).map_err(|error| match caller.is_anonymous() {
             true => AwsError::new(403, "AccessDenied", "Access Denied"),
@@ -66,10 +67,10 @@ impl ObjectStore {
         changed.ok_or_else(no_such_bucket)
     }
 
-    /// Returns the latest version of an object, or the version that is asked for.
+    /// Returns the latest version of an object, or the requested version.
     ///
     /// # Errors
-    /// Only a caller who may list the bucket learns that the object does not exist.
+    /// If the object doesn't exist, `NoSuchKey` for callers who may list the bucket, and `AccessDenied` for others.
     pub fn object(
         &self,
         caller: &Caller,
@@ -91,7 +92,7 @@ impl ObjectStore {
         }
     }
 
-    /// Makes an object of what was written. If that fails, its file is deleted.
+    /// Makes a written file an object. If that fails, the file is deleted.
     pub async fn commit(
         &self,
         bucket: &str,
@@ -134,7 +135,7 @@ impl ObjectStore {
         }
     }
 
-    /// Deletes an object, or the version that is asked for, as the bucket's versioning says.
+    /// Deletes the requested version. Without one, deletes or hides the object, by the bucket's versioning.
     pub async fn delete(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<Deleted, AwsError> {
         let versioning = self.bucket(bucket)?.versioning;
         let mut deleted = self.index.delete(bucket, key, versioning, version, now_ms())?;

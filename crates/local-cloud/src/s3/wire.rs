@@ -1,4 +1,4 @@
-//! Between s3s's types and ours: what an upload claims, what an answer shows, and what is refused.
+//! Conversions between s3s's types and ours, for uploads and answers, and checks of requests.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +14,7 @@ use super::index::{Condition, Cursor, Deleted, NULL_VERSION, Page, Record, Versi
 use super::store::ObjectStore;
 use crate::call::AwsError;
 
-/// The most keys of a page, as on AWS.
+/// The greatest number of keys on a page, as on AWS.
 pub(super) const PAGE: i32 = 1000;
 
 /// Sets the checksum members that many of S3's shapes share.
@@ -29,7 +29,7 @@ macro_rules! set_checksums {
     }};
 }
 
-/// Reads what an upload claims about its body, from members that PutObject and UploadPart share.
+/// Reads an upload's checksums of its body, from members that PutObject and UploadPart share.
 macro_rules! claims {
     ($input:expr, $trailers:expr) => {
         Claims {
@@ -47,7 +47,7 @@ macro_rules! claims {
     };
 }
 
-/// Reads the headers from the members that every upload has.
+/// Reads the headers from members that all uploads have.
 macro_rules! headers {
     ($input:expr) => {
         Headers {
@@ -61,7 +61,7 @@ macro_rules! headers {
     };
 }
 
-/// Refuses members that would have no effect.
+/// Refuses members that aren't supported and so would have no effect.
 macro_rules! refuse {
     ($input:expr, $($member:ident),+) => {
         $(if $input.$member.is_some() {
@@ -70,7 +70,7 @@ macro_rules! refuse {
     };
 }
 
-/// What an upload claims about its body.
+/// An upload's length and checksums of its body, as the client sent them.
 pub(super) struct Claims {
     pub(super) sums: [(&'static str, Option<String>); 5],
     pub(super) md5: Option<String>,
@@ -79,7 +79,7 @@ pub(super) struct Claims {
 }
 
 impl ObjectStore {
-    /// Stores a body and checks it against what the client claims.
+    /// Stores a body, and compares it with the client's checksums.
     pub(super) async fn receive(
         &self,
         body: Option<StreamingBlob>,
@@ -105,7 +105,7 @@ impl ObjectStore {
     }
 }
 
-/// The answer to a body that broke off, or whose hash or chunk signature did not hold.
+/// Returns the error for a body that broke off, or whose hash or chunk signature is wrong.
 pub(super) fn body_error(cause: &str) -> s3s::S3Error {
     let lower = cause.to_ascii_lowercase();
     if lower.contains("hash") || lower.contains("checksum") || lower.contains("digest") {
@@ -165,7 +165,7 @@ pub(super) fn verify(written: &Written, claims: &Claims) -> S3Result<()> {
     Ok(())
 }
 
-/// Returns the algorithms whose checksums the trailers will bring, and the one that the SDK names.
+/// Returns the algorithms whose checksums will be in the trailers, and the one that the SDK names.
 pub(super) fn announced<T>(request: &S3Request<T>) -> Vec<String> {
     let values = ["x-amz-trailer", "x-amz-sdk-checksum-algorithm"].map(|name| request.headers.get_all(name));
     values
@@ -193,7 +193,7 @@ pub(super) fn condition(
     }
 }
 
-/// Checks the conditions of a read: 412 where the client wants another object, 304 where it has this one already.
+/// Checks the conditions of a read: 412 if the client wants another object, 304 if it has this one already.
 pub(super) fn check_read(
     found: &Version,
     if_match: Option<&ETagCondition>,
@@ -229,12 +229,12 @@ pub(super) fn size(bytes: u64) -> Option<i64> {
     i64::try_from(bytes).ok()
 }
 
-/// Returns the version id that an answer shows: none where versioning was never on.
+/// Returns the version id for an answer. None: versioning was never on.
 pub(super) fn shown_version(found: &Version, versioning: Versioning) -> Option<String> {
     (versioning != Versioning::Off || found.version != NULL_VERSION).then(|| found.version.clone())
 }
 
-/// Returns a key as a listing shows it: percent-encoded where the client asked for that.
+/// Returns a key for a listing. It is percent-encoded if the client asked for that.
 pub(super) fn encode(text: &str, encoding: Option<&EncodingType>) -> String {
     const KEPT: &percent_encoding::AsciiSet =
         &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
@@ -318,7 +318,7 @@ pub(super) fn check_storage(
     Ok(())
 }
 
-/// The answer to a read of a delete marker by its version id.
+/// Returns the error for a read of a delete marker by its version id.
 pub(super) fn marker_error() -> s3s::S3Error {
     s3_error!(MethodNotAllowed, "The specified method is not allowed against this resource.")
 }

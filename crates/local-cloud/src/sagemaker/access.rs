@@ -1,4 +1,4 @@
-//! The access that operations need, and the roles that callers pass to SageMaker.
+//! The access that operations need, and checks of the roles that callers pass to SageMaker.
 
 use super::platform::PRINCIPAL;
 use super::service::Request;
@@ -21,7 +21,7 @@ pub fn on(request: &Request<'_>, resource: impl Into<String>) -> Result<Vec<Acce
 /// Checks that the caller may pass a role to SageMaker, and returns the role's credentials.
 ///
 /// # Errors
-/// AccessDeniedException for `iam:PassRole`; a ValidationException where SageMaker may not act as the role.
+/// AccessDeniedException for `iam:PassRole`; a ValidationException if SageMaker may not assume the role.
 pub fn pass_role(request: &Request<'_>, role: &str) -> Result<Session, AwsError> {
     let platform = &request.service.platform;
     platform.iam.authorize_pass_role(&request.call.caller, role, PRINCIPAL)?;

@@ -1,4 +1,4 @@
-//! Models and endpoint configs: kept as they were asked for, and read by the endpoints that are made from them.
+//! Models and endpoint configs: they are stored as they were requested, and endpoints are created from them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,12 +13,12 @@ use crate::call::{AwsError, Reply};
 use crate::cloud::Cloud;
 use crate::support::clock::{now_ms, seconds};
 
-/// What differs between the two kinds.
+/// The differences between the two kinds.
 pub struct Kind {
     pub store: &'static str,
-    /// In ARNs.
+    /// The kind's name in ARNs.
     pub path: &'static str,
-    /// In AWS's messages.
+    /// The kind's name in AWS's messages.
     words: &'static str,
     /// The member with the name.
     name: &'static str,

@@ -14,23 +14,23 @@ use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::TokioExecutor;
 use tokio::time::{Instant, timeout_at};
 
-/// AWS's limit to a body, in either direction (botocore: `Body`, max).
+/// AWS's limit for a body, of requests and answers (botocore: `Body`, max).
 pub const MAX_BODY: usize = 6_291_456;
 const CUSTOM_ATTRIBUTES: HeaderName = HeaderName::from_static("x-amzn-sagemaker-custom-attributes");
 
 static CLIENT: LazyLock<Client<HttpConnector, Full<Bytes>>> =
     LazyLock::new(|| Client::builder(TokioExecutor::new()).build_http());
 
-/// The fault of a container, as InvokeEndpoint's ModelError describes it.
+/// The error of a container, as in InvokeEndpoint's ModelError.
 pub struct ModelError {
-    /// 0: there was no answer.
+    /// The container's status. 0: there was no answer.
     pub original_status: u16,
     pub original_message: String,
     pub message: String,
 }
 
 impl ModelError {
-    /// The container did not answer in time.
+    /// Returns the error if the container didn't answer in time.
     pub fn timed_out() -> Self {
         Self::unanswered(
             "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for \
@@ -46,7 +46,7 @@ impl ModelError {
         }
     }
 
-    /// The container answered, but not with a success.
+    /// Returns the error for an answer that isn't a success.
     fn answered(status: StatusCode, body: &[u8]) -> Self {
         let text: String = String::from_utf8_lossy(body).chars().take(1000).collect();
         let side = if status.is_client_error() { "client" } else { "server" };
@@ -59,9 +59,9 @@ impl ModelError {
     }
 }
 
-/// Why a container gave no answer that can be passed on.
+/// Why there is no answer for the client.
 pub enum Failure {
-    /// It never got the request.
+    /// The container never got the request.
     Unreached,
     Model(ModelError),
 }
@@ -73,11 +73,11 @@ pub async fn ping(port: u16) -> bool {
     CLIENT.request(request).await.is_ok_and(|response| response.status() == StatusCode::OK)
 }
 
-/// Sends an invocation to a container, with those of its headers that containers get, and returns the answer, with those
-/// of its headers that clients get.
+/// Sends an invocation to a container, and returns the answer. Of the headers, only those are passed on that AWS passes
+/// on.
 ///
 /// # Errors
-/// Also if there is no answer at `deadline`.
+/// The container's error; there is no answer by `deadline`.
 pub async fn invoke(
     port: u16,
     headers: &HeaderMap,

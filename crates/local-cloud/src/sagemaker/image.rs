@@ -1,4 +1,4 @@
-//! Which program an image name stands for.
+//! Finds the program that the local cloud runs in place of an image.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use opsml_contract::WORKER_IMAGE;
 
 use crate::cloud::Settings;
 
-/// A program that the local cloud runs in place of an image.
+/// A program that runs in place of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Image {
     /// opsml's own worker.
@@ -15,7 +15,7 @@ pub enum Image {
     PyTorch,
 }
 
-/// The accounts whose registries have AWS's deep learning containers, each with its regions' own.
+/// The accounts whose registries have AWS's deep learning containers. Regions have different accounts.
 /// <https://docs.aws.amazon.com/sagemaker/latest/dg-ecr-paths/sagemaker-algo-docker-registry-paths.html>
 const AWS_ACCOUNTS: [&str; 27] = [
     "763104351884",
@@ -48,10 +48,10 @@ const AWS_ACCOUNTS: [&str; 27] = [
 ];
 
 impl Image {
-    /// Returns what trains in place of an image.
+    /// Returns the program that trains in place of an image.
     ///
     /// # Errors
-    /// Why no program stands for the image, and what to do.
+    /// Why there is no program for the image, and what to do.
     pub fn to_train(settings: &Settings, image: &str) -> Result<Self, String> {
         match repository(image) {
             "pytorch-training" if is_of_aws(image) => Ok(Self::PyTorch),
@@ -79,12 +79,12 @@ impl Image {
     }
 }
 
-/// Whether an image is in a registry of AWS's: `763104351884.dkr.ecr.us-east-1.amazonaws.com/…`.
+/// Returns whether an image is in a registry of AWS: `763104351884.dkr.ecr.us-east-1.amazonaws.com/…`.
 fn is_of_aws(image: &str) -> bool {
     image.split_once(".dkr.ecr").is_some_and(|(account, _)| AWS_ACCOUNTS.contains(&account))
 }
 
-/// Returns `opsml-worker` of `123456789012.dkr.ecr.us-east-1.amazonaws.com/opsml-worker:1`.
+/// Returns an image's repository: `opsml-worker` for `123456789012.dkr.ecr.us-east-1.amazonaws.com/opsml-worker:1`.
 fn repository(image: &str) -> &str {
     let path = match image.split_once('/') {
         Some((registry, path)) if registry.contains(".dkr.ecr.") => path,
@@ -93,7 +93,7 @@ fn repository(image: &str) -> &str {
     path.split(['@', ':']).next().unwrap_or(path)
 }
 
-/// Returns why a program did not start, and what to do; None where it did start. The loader and the shell exit with 127.
+/// Returns why a program didn't start, and what to do. None: it did start. The loader and the shell exit with 127.
 pub fn start_failure(exit: i32, last_line: &str) -> Option<String> {
     let library = last_line.contains("error while loading shared libraries");
     (exit == 127 || library).then(|| {

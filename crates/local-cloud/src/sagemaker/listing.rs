@@ -1,4 +1,4 @@
-//! List operations: filters, order, pages.
+//! Filters, sorts and pages the answers of List operations.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::call::{AwsError, Reply};
 use crate::support::clock::milliseconds;
 use crate::support::page;
 
-/// One entry of a listing: its summary, and what it can be filtered and sorted by.
+/// An entry of a listing: its summary, and the values by which it is filtered and sorted.
 pub struct Entry {
     pub name: String,
     pub created_ms: i64,
@@ -15,10 +15,10 @@ pub struct Entry {
     pub summary: Value,
 }
 
-/// Answers a List operation with the summaries that its input asks for, as the list `member`.
+/// Returns the answer to a List operation: the summaries that its input asks for, in the member `member`.
 ///
 /// # Errors
-/// A ValidationException for a token that is not ours.
+/// A ValidationException for an invalid token.
 pub fn list(member: &str, input: &Value, mut entries: Vec<Entry>) -> Reply {
     let created = Period::of(input, "CreationTime");
     let modified = Period::of(input, "LastModifiedTime");
@@ -40,10 +40,10 @@ pub fn list(member: &str, input: &Value, mut entries: Vec<Entry>) -> Reply {
     paged(member, input, entries.into_iter().map(|entry| entry.summary).collect())
 }
 
-/// Answers with the page of `summaries` that the input asks for, as the list `member`.
+/// Returns the page of `summaries` that the input asks for, in the member `member`.
 ///
 /// # Errors
-/// A ValidationException for a token that is not ours.
+/// A ValidationException for an invalid token.
 pub fn paged(member: &str, input: &Value, summaries: Vec<Value>) -> Reply {
     let size = page::size(&input["MaxResults"], 10, 100);
     let page = page::page(summaries, input["NextToken"].as_str(), size);

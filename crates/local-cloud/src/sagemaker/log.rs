@@ -1,4 +1,4 @@
-//! Copies a child's output to CloudWatch Logs, and finds metrics in it by regexes.
+//! Copies a child process's output to CloudWatch Logs, and finds metrics in it by regexes.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, PipeReader, Read as _};
@@ -10,9 +10,9 @@ use crate::logs::LogSink;
 use crate::support::clock::now_ms;
 use crate::support::lock::locked;
 
-/// CloudWatch Logs takes no longer events; a longer line becomes several.
+/// The greatest size of an event in CloudWatch Logs. A longer line becomes several events.
 const MAX_LINE: u64 = 256 << 10;
-/// Lines that are kept to say why a child failed.
+/// The number of last lines that are kept, to explain why a child failed.
 const TAIL: usize = 100;
 
 /// The last value of a metric.
@@ -23,7 +23,7 @@ pub struct Metric {
     pub time_ms: i64,
 }
 
-/// What a pump has read so far.
+/// The metrics and last lines that a pump has read so far.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub metrics: Vec<Metric>,
@@ -32,18 +32,18 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Returns the last line; empty where there is none.
+    /// Returns the last line. It is empty if there is none.
     pub fn last_line(&self) -> &str {
         self.tail.back().map_or("", String::as_str)
     }
 }
 
-/// Reads a pipe until all its writers are gone. It runs on a thread of its own, since reading blocks.
+/// Reads a pipe until all its writers have closed it. It runs on a thread of its own, since reading blocks.
 pub struct Pump {
     pub logs: Arc<dyn LogSink>,
     pub group: String,
     pub stream: String,
-    /// Name and regex, whose first group is the value.
+    /// Names and regexes. The first group of a regex is the value.
     pub metrics: Vec<(String, Regex)>,
     pub seen: Arc<Mutex<Seen>>,
 }
@@ -68,9 +68,9 @@ impl Pump {
                     events.push((now, text.to_owned()));
                 }
             }
-            // What was written together goes to the log together.
+            // Lines that were written together are sent to the log together.
             if !events.is_empty() && (read == 0 || reader.buffer().is_empty() || events.len() >= 500) {
-                // A log that cannot be written, on a full disk, must not block the child.
+                // An error, as on a full disk, must not block the child.
                 let _ = self.logs.append(&self.group, &self.stream, &events);
                 events.clear();
             }
@@ -91,7 +91,7 @@ impl Pump {
                 regex.captures_iter(line).last().and_then(|found| found.get(1)?.as_str().parse::<f64>().ok());
             let Some(value) = value else { continue };
             seen.metrics.retain(|metric| metric.name != *name);
-            // JSON has no NaN and no infinity: such a metric has no value.
+            // JSON has no NaN and no infinity, so such a value is ignored.
             if value.is_finite() {
                 seen.metrics.push(Metric { name: name.clone(), value, time_ms });
             }

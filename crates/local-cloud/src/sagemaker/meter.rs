@@ -1,4 +1,4 @@
-//! The metrics of endpoints' requests and instances in CloudWatch.
+//! Writes the metrics of endpoints' requests and instances to CloudWatch.
 //! <https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html>
 
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use crate::support::process;
 /// The namespace of the metrics of requests.
 const REQUESTS: &str = "AWS/SageMaker";
 const INSTANCES: &str = "/aws/sagemaker/Endpoints";
-/// How often the processes are measured at most: each time, all of /proc is read.
+/// The shortest time between two measurements of the processes. Each reads all of /proc.
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
 
 /// Writes the metrics.
@@ -24,14 +24,14 @@ pub struct Meter {
     last: Mutex<Option<Measurement>>,
 }
 
-/// The CPU time that each process group had spent at a time.
+/// The CPU time that each process group had used at a time.
 #[derive(Debug)]
 struct Measurement {
     time: Instant,
     spent: HashMap<u32, Duration>,
 }
 
-/// The instances of an endpoint's variant, to be measured.
+/// The instances of an endpoint's variant that are to be measured.
 pub struct Measured {
     pub endpoint: String,
     pub variant: String,
@@ -45,7 +45,7 @@ impl Meter {
         Self { metrics, last: Mutex::default() }
     }
 
-    /// A request goes to one of `serving` instances.
+    /// Counts a request to one of `serving` instances.
     pub fn sent(&self, endpoint: &str, variant: &str, serving: usize) {
         let dimensions = dimensions(endpoint, variant);
         // Nobody has 2^52 instances.
@@ -55,7 +55,7 @@ impl Meter {
         self.metrics.put(REQUESTS, "InvocationsPerInstance", &dimensions, share, "None");
     }
 
-    /// The model answered with this status. 0: with none in time, which counts as its fault.
+    /// Counts a model's answer with this status. 0: there was no answer in time, which counts as the model's error.
     pub fn answered(&self, endpoint: &str, variant: &str, status: u16, latency: Duration) {
         let dimensions = dimensions(endpoint, variant);
         let is = |class: u16| f64::from(u8::from(status / 100 == class));
@@ -66,9 +66,9 @@ impl Meter {
         self.metrics.put(REQUESTS, "ModelLatency", &dimensions, micros, "Microseconds");
     }
 
-    /// A variant that is a scalable target had no request in the period that began at `time_ms`. "If a variant's traffic
-    /// becomes zero, SageMaker automatically scales in to the minimum number of instances specified. In this case,
-    /// SageMaker emits metrics with a value of zero."
+    /// Writes zeros for a scalable target that had no request in the period that began at `time_ms`. "If a variant's
+    /// traffic becomes zero, SageMaker automatically scales in to the minimum number of instances specified. In this
+    /// case, SageMaker emits metrics with a value of zero."
     /// <https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-edit.html>
     pub fn idle(&self, endpoint: &str, variant: &str, time_ms: i64) {
         let dimensions = dimensions(endpoint, variant);
@@ -77,8 +77,8 @@ impl Meter {
         }
     }
 
-    /// Measures the instances that `find` returns, at most once a second: CPUUtilization (percent of one core, so that it
-    /// can be above 100, as on AWS) and MemoryUtilization (percent of the instance's memory).
+    /// Measures the instances that `find` returns, at most once a second: CPUUtilization (percent of one core, so that
+    /// it can be above 100, as on AWS) and MemoryUtilization (percent of the instance's memory).
     ///
     /// # Errors
     /// Those of `find`.
@@ -122,7 +122,7 @@ impl Meter {
     }
 }
 
-/// The dimensions of a variant's metrics.
+/// Returns the dimensions of a variant's metrics.
 fn dimensions<'a>(endpoint: &'a str, variant: &'a str) -> [(&'static str, &'a str); 2] {
     [("EndpointName", endpoint), ("VariantName", variant)]
 }

@@ -1,7 +1,7 @@
-//! SageMaker: training jobs that train, endpoints that serve, and the records around them.
+//! SageMaker: training jobs, tuning jobs, notebook instances, models and endpoints.
 //!
-//! [`catalog`] keeps models and endpoint configs, [`notebook`] notebook instances; [`tuning`] runs training jobs as its
-//! trials; [`training`] and [`endpoint`] run containers on the [`platform`], whose output [`log`] copies.
+//! [`catalog`] stores models and endpoint configs, and [`notebook`] notebook instances. [`tuning`] runs training jobs
+//! as its trials. [`training`] and [`endpoint`] run containers on the [`platform`], whose output [`log`] copies.
 
 mod access;
 mod catalog;
@@ -93,9 +93,9 @@ impl Service for SageMaker {
         OPERATIONS
     }
 
-    /// Brings endpoints back, and fails the jobs that the last server lost.
+    /// Starts the endpoints again, and fails the jobs that ran when the last server stopped.
     async fn start(self: &Arc<Self>) {
-        // Whoever asks later for a record that cannot be read now gets the error.
+        // If a record can't be read now, a later request for it gets the error.
         let _ = tuning::jobs::recover(self);
         let _ = training::jobs::recover(self).await;
         let _ = notebook::recover(self);

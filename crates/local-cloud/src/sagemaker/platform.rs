@@ -1,4 +1,4 @@
-//! What containers run on: the state, the roles that they act as, their logs, and the objects that they read and write.
+//! What containers need: the state, their roles, their logs, and the objects that they read and write.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use crate::logs::LogSink;
 use crate::policy::Context;
 use crate::s3::Objects;
 
-/// SageMaker's name in trust policies.
+/// SageMaker's service principal in trust policies.
 pub const PRINCIPAL: &str = "sagemaker.amazonaws.com";
-/// The name of a role's session that SageMaker starts.
+/// The name of the sessions that SageMaker starts.
 const SESSION: &str = "SageMaker";
 
-/// Held by everything that runs a container.
+/// Used by everything that runs a container.
 #[derive(Debug)]
 pub struct Platform {
     pub cloud: Arc<Cloud>,
@@ -27,7 +27,7 @@ impl Platform {
     /// Returns credentials of a role.
     ///
     /// # Errors
-    /// A ValidationException in SageMaker's words, where the role does not exist or does not trust SageMaker.
+    /// A ValidationException in SageMaker's words: the role doesn't exist, or doesn't trust SageMaker.
     pub fn assume(&self, role: &str) -> Result<Session, AwsError> {
         let session = self.iam.assume_role(role, PRINCIPAL, SESSION, &Context::new());
         session.map_err(|error| match error.code.as_str() {

@@ -1,11 +1,11 @@
-//! Quotas: how much an account may have at a time.
+//! Quotas of the account.
 
 use crate::call::AwsError;
 use crate::store::Store;
 
-/// The store's kind of the quotas that were changed.
+/// The store's kind of changed quotas.
 const QUOTA: &str = "sagemaker.quota";
-/// AWS's default for most instance types on an account that has been used.
+/// AWS's default for most instance types, on an account that is in use.
 const INSTANCES: u64 = 20;
 
 /// Checks that `asked` more instances of a type may run for a usage, such as `training job`.
@@ -22,7 +22,7 @@ pub fn check_instances(
     check(store, "Instances", &format!("{instance_type} for {usage} usage"), INSTANCES, used, asked)
 }
 
-/// Checks that `asked` more of something fit into the quota of a name.
+/// Checks that `asked` more of something are within a quota, which is given by its name.
 ///
 /// # Errors
 /// `ResourceLimitExceeded`, which names the quota.

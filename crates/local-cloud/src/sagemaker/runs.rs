@@ -1,4 +1,4 @@
-//! The jobs that run now, by name.
+//! The running jobs, by name.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::support::lock::locked;
 
-/// Jobs of one kind. None runs after a restart of the server.
+/// The running jobs of one kind. After a restart of the server there are none.
 #[derive(Debug, Default)]
 pub struct Runs(Mutex<HashMap<String, Run>>);
 
@@ -19,8 +19,8 @@ struct Run {
 }
 
 impl Runs {
-    /// Starts a job. `run` makes its future from a receiver, which becomes true when the job has to stop. The returned
-    /// receiver is closed, without a message, once the job has ended.
+    /// Starts a job. `run` returns its future; it gets a receiver that becomes true when the job must stop. The
+    /// returned receiver is closed, without a message, once the job has ended.
     pub fn start<F>(
         self: &Arc<Self>,
         name: &str,
@@ -32,7 +32,7 @@ impl Runs {
         let (stop, stopped) = watch::channel(false);
         let (ends, ended) = oneshot::channel();
         let (run, runs, own_name) = (run(stopped), Arc::clone(self), name.to_owned());
-        // Locked until the job is entered, so that its end finds it here.
+        // Locked until the job is added, so that its end finds it here.
         let mut all = locked(&self.0);
         let task = tokio::spawn(async move {
             run.await;
@@ -43,7 +43,7 @@ impl Runs {
         ended
     }
 
-    /// Asks a job to stop. One that has ended needs no stop.
+    /// Asks a job to stop. If it has ended, nothing happens.
     pub fn stop(&self, name: &str) {
         if let Some(run) = locked(&self.0).get(name) {
             let _ = run.stop.send(true);
@@ -55,7 +55,7 @@ impl Runs {
         locked(&self.0).is_empty()
     }
 
-    /// Aborts all jobs, waits until their tasks are gone, and with them the handles of their processes, and returns the
+    /// Aborts all jobs, and waits until their tasks have ended, which drops the handles of their processes. Returns the
     /// jobs' names.
     pub async fn abort_all(&self) -> Vec<String> {
         let all: Vec<(String, Run)> = locked(&self.0).drain().collect();

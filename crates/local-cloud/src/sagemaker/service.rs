@@ -1,4 +1,4 @@
-//! The service itself: what it stands on, and what it has running.
+//! The service: the services that it uses, and its running jobs and endpoints.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::logs::LogSink;
 use crate::s3::Objects;
 use crate::store::Store;
 
-/// An operation of SageMaker under way.
+/// A request to SageMaker.
 pub type Request<'a> = crate::service::Request<'a, SageMaker>;
 
 /// SageMaker: training jobs, tuning jobs, notebook instances, models, endpoints.
@@ -31,7 +31,7 @@ pub struct SageMaker {
 }
 
 impl SageMaker {
-    /// Makes the service. Nothing runs until it is started.
+    /// Returns the service. Nothing runs until it is started.
     pub fn new(
         cloud: &Arc<Cloud>,
         iam: Arc<dyn Authority>,

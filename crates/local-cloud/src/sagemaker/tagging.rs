@@ -1,4 +1,4 @@
-//! AddTags, ListTags, DeleteTags: the same for every kind of resource.
+//! AddTags, ListTags and DeleteTags, for all kinds of resources.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::{access, endpoint, notebook, tags, training, tuning};
 use crate::authority::Access;
 use crate::call::{AwsError, Reply};
 
-/// What ARNs have before the name, and the store's kind, of all that can be tagged.
+/// For each kind of resource with tags: its name in ARNs, and its kind in the store.
 const KINDS: [(&str, &str); 6] = [
     (training::PATH, training::STORE),
     (tuning::PATH, tuning::STORE),
@@ -57,7 +57,7 @@ fn exists(service: &SageMaker, arn: &str) -> Result<bool, AwsError> {
         return Ok(false);
     };
     let Some((_, store)) = KINDS.iter().find(|(known, _)| *known == path) else { return Ok(false) };
-    // ARNs are in lower case, names are not.
+    // ARNs have the name in lower case, so names are compared in lower case.
     let all = service.store().list::<Value>(store)?;
     Ok(all.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)))
 }

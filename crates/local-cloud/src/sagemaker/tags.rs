@@ -1,4 +1,4 @@
-//! The tags of resources as they are kept, and as condition keys.
+//! The tags of resources as they are stored, and as condition keys.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -41,7 +41,7 @@ pub fn add(store: &Store, arn: &str, input: &Value) -> Result<(), AwsError> {
     store.put(TAGS, arn, &tags)
 }
 
-/// Removes the tags that have one of these keys.
+/// Removes the tags with these keys.
 pub fn remove(store: &Store, arn: &str, keys: &[&str]) -> Result<(), AwsError> {
     let mut tags = of(store, arn)?;
     tags.retain(|tag| !keys.contains(&tag.key.as_str()));

@@ -1,4 +1,4 @@
-//! Copies objects between S3 and a job's folder, as the job's role.
+//! Copies objects between S3 and a job's folder, with the permissions of the job's role.
 
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
@@ -45,7 +45,7 @@ impl std::fmt::Display for S3Uri {
     }
 }
 
-/// Which of a prefix's objects a host gets: every `of`th.
+/// A host's share of a prefix's objects: every `of`th object.
 #[derive(Clone, Copy, Debug)]
 pub struct Shard {
     pub index: usize,
@@ -56,11 +56,11 @@ impl Shard {
     pub const ALL: Self = Self { index: 0, of: 1 };
 }
 
-/// Downloads a host's share of all objects under a prefix into a folder, as SageMaker's File mode does: a file's name is
-/// the key after the prefix's last slash. Returns how many objects there are for all hosts.
+/// Downloads a host's share of all objects under a prefix into a folder. As in SageMaker's File mode, a file's name is
+/// the part of the key after the prefix's last slash. Returns the number of objects for all hosts.
 ///
 /// # Errors
-/// S3's, as [`Objects::list`] and [`Objects::get_to_file`]; a key that cannot be a file's name; a full disk.
+/// S3's, as [`Objects::list`] and [`Objects::get_to_file`]; a key that can't be a file's name; a full disk.
 pub async fn download(
     objects: &dyn Objects,
     role: &Caller,
@@ -96,7 +96,7 @@ pub async fn download(
     Ok(count)
 }
 
-/// Copies the regular files of a folder, with its folders.
+/// Copies a folder, with its subfolders and regular files.
 ///
 /// # Errors
 /// The disk's.
@@ -111,24 +111,24 @@ pub fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Returns the end of a key as a relative path; None where it would leave its folder.
+/// Returns the end of a key as a relative path. None: the path would lead out of the folder.
 fn safe(name: &str) -> Option<PathBuf> {
     let path = Path::new(name.trim_start_matches('/'));
     let normal = path.components().all(|part| matches!(part, Component::Normal(_)));
     (normal && !name.contains('\0')).then(|| path.to_owned())
 }
 
-/// Uploads the files of a folder that are new or changed since the last time.
+/// Uploads the files of a folder that are new or have changed since the last call.
 #[derive(Debug, Default)]
 pub struct Sync {
-    /// Size and time of the files that are in S3 already.
+    /// Size and modification time of the files that are in S3 already.
     sent: HashMap<PathBuf, (u64, SystemTime)>,
-    /// Size and time at the last call: a file that is still being written differs at the next one.
+    /// Size and modification time at the last call. If they differ at the next call, the file is still being written.
     seen: HashMap<PathBuf, (u64, SystemTime)>,
 }
 
 impl Sync {
-    /// Starts with a folder whose files came from S3.
+    /// Returns a sync of a folder whose present files come from S3.
     ///
     /// # Errors
     /// The disk's.
@@ -136,7 +136,8 @@ impl Sync {
         Ok(Self { sent: look(folder)?, seen: HashMap::new() })
     }
 
-    /// Uploads each file that did not change since the last call, or, at the `last` one, each that is not in S3.
+    /// Uploads each new or changed file, unless it may still be being written: it must be the same as at the last call.
+    /// The call with `last` uploads all that aren't in S3.
     ///
     /// # Errors
     /// S3's, as [`Objects::put_file`]; the disk's.
@@ -156,7 +157,7 @@ impl Sync {
             }
             let Some(name) = path.strip_prefix(folder).ok().and_then(Path::to_str) else { continue };
             match objects.put_file(role, &to.bucket, &to.join(name).key, path).await {
-                // It was renamed or removed meanwhile.
+                // The file was renamed or removed meanwhile.
                 Err(_) if !path.exists() => {}
                 sent => {
                     sent?;

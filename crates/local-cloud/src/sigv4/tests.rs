@@ -1,4 +1,4 @@
-//! Signatures that AWS publishes, and what breaks one.
+//! Tests with the signatures that AWS publishes, and with changed requests.
 
 use http::Request;
 
@@ -21,10 +21,10 @@ fn now() -> Timestamp {
     "2015-08-30T12:36:00Z".parse().unwrap()
 }
 
-/// What the suite signs for.
+/// The credential scope of the suite.
 const SCOPE: &str = "AKIDEXAMPLE/20150830/us-east-1/service/aws4_request";
 
-/// A request of AWS's suite, signed with `signature` in its header.
+/// Returns a request of AWS's suite, with `signature` in its header.
 fn request(method: &str, uri: &str, headers: &[(&str, &str)], signature: &str) -> Parts {
     let mut names = vec!["host", "x-amz-date"];
     names.extend(headers.iter().map(|(name, _)| *name));
@@ -39,7 +39,7 @@ fn request(method: &str, uri: &str, headers: &[(&str, &str)], signature: &str) -
     with(request, headers)
 }
 
-/// The same as a presigned URL.
+/// Returns the same request as a presigned URL.
 fn presigned(method: &str, uri: &str, headers: &[(&str, &str)], signature: &str) -> Parts {
     let names = std::iter::once("host").chain(headers.iter().map(|(name, _)| *name)).collect();
     let uri = format!(
@@ -73,7 +73,7 @@ struct Case {
     request: (&'static str, &'static str),
     headers: &'static [(&'static str, &'static str)],
     body: &'static [u8],
-    /// In the header, and in a presigned URL.
+    /// The signature in the header, and the one in a presigned URL.
     signatures: [&'static str; 2],
 }
 
@@ -258,7 +258,7 @@ fn aws_suite_holds() {
         let [in_header, in_url] = case.signatures;
         let verified = verify(&presigned(method, uri, headers, in_url), case.body, now());
         assert!(verified.is_ok(), "{method} {uri} {headers:?} presigned: {verified:?}");
-        // The suite signs the hash of a body as well.
+        // The suite also signs the hash of a body.
         let hash = hex::encode(Sha256::digest(case.body));
         let stated = [("x-amz-content-sha256", hash.as_str())];
         let more = if case.body.is_empty() { &stated[..0] } else { &stated[..] };
@@ -269,7 +269,7 @@ fn aws_suite_holds() {
 
 #[test]
 fn paths_are_encoded_once_more() {
-    // The suite's case of a path that has a percent sign.
+    // The suite's case of a path with a percent sign.
     let path = "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-west-2%3A892717189312%3Afunction%3Amy-rusty-fun/invocations";
     let scope = "AKIDEXAMPLE/20210511/us-east-2/lambda/aws4_request";
     let header = format!(
@@ -381,7 +381,7 @@ fn sessions_need_their_token_and_end() {
     let header = "07ec1639c89043aa0e3e2de82b96708f198cceab042d4a97044c66dd9f74e7f8";
     let url = "7ff2b50b376cb4d151970630573d6291dc128cc5c2a12ffb237f73cc53f67b6c";
     let in_url = format!("/?X-Amz-Security-Token={TOKEN}");
-    // Some services want the token added after signing.
+    // For some services, clients add the token after signing.
     let mut after = request("GET", "/", &[], VANILLA[0]);
     after.headers.insert("x-amz-security-token", TOKEN.parse().unwrap());
     let signed = [request("GET", "/", &in_header, header), presigned("GET", &in_url, &[], url), after];

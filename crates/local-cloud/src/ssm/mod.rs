@@ -1,4 +1,4 @@
-//! Systems Manager: its public parameters, which name the newest machine images.
+//! Systems Manager: only its public parameters, which name the newest machine images.
 
 mod parameters;
 mod service;

@@ -8,7 +8,7 @@ use crate::call::{AwsError, Reply};
 
 type Request<'a> = crate::service::Request<'a, Ssm>;
 
-/// When the public parameters were changed last: when the images were made.
+/// When the public parameters were last changed, which is when the images were made.
 const MODIFIED: i64 = 1_736_899_200;
 
 pub fn get_one_needs(request: &Request) -> Result<Vec<Access>, AwsError> {

@@ -1,4 +1,4 @@
-//! The service: what it holds while it runs.
+//! The service.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ pub struct Ssm {
 }
 
 impl Ssm {
-    /// Opens the service for the parameters that name `images`.
+    /// Returns the service. Its parameters name `images`.
     pub fn new(cloud: &Arc<Cloud>, images: Arc<dyn Images>) -> Self {
         Self { cloud: cloud.clone(), images }
     }

@@ -1,4 +1,4 @@
-//! STS: who am I, and temporary credentials.
+//! STS: GetCallerIdentity and AssumeRole.
 
 use std::sync::{Arc, LazyLock};
 
@@ -13,9 +13,9 @@ use crate::policy::{Context, Document};
 use crate::service::{Operation, Service};
 use crate::support::clock;
 
-/// Characters of a session's policies together.
+/// The greatest number of characters of all policies of a session.
 const SESSION_POLICIES: usize = 2048;
-/// Managed policies of a session.
+/// The greatest number of managed policies of a session.
 const MANAGED_POLICIES: usize = 10;
 
 static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
@@ -35,7 +35,7 @@ pub struct Sts {
 type Request<'a> = crate::service::Request<'a, Sts>;
 
 impl Sts {
-    /// Makes the service, for whose callers `authority` decides.
+    /// Returns the service. `authority` decides for its callers.
     pub fn new(cloud: &Arc<Cloud>, authority: Arc<dyn Authority>) -> Self {
         Self { cloud: cloud.clone(), iam: authority }
     }
@@ -86,7 +86,7 @@ fn assume_role(request: &Request) -> Reply {
     }))
 }
 
-/// Returns the policies that are to limit a session: ARNs of managed ones, then a document.
+/// Returns the policies that limit a session: ARNs of managed policies, then a document.
 fn session_policies(request: &Request) -> Result<Vec<String>, AwsError> {
     let arns = request.items("PolicyArns").iter().map(|policy| policy["arn"].as_str().unwrap_or_default());
     let mut policies: Vec<String> = arns.map(str::to_owned).collect();

@@ -1,5 +1,5 @@
-//! Archives: `.tar.gz` files, packed from folders and unpacked, and zips, unpacked. No archive is trusted: what it holds is
-//! written into one folder and within limits, or refused.
+//! Packs and unpacks `.tar.gz` files, and unpacks zips. No archive is trusted: its files are written into one folder
+//! and within limits, or it is refused.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
@@ -12,12 +12,12 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use zip::ZipArchive;
 
-/// Limits of a `.tar.gz`.
+/// The greatest number of entries of a `.tar.gz`.
 const TAR_ENTRIES: usize = 100_000;
 const TAR_BYTES: u64 = 20 << 30;
-/// Unpacked bytes for each packed one. DEFLATE cannot exceed 1032; weights stay below 10.
+/// The greatest number of unpacked bytes for each packed byte. DEFLATE can reach 1032; weights stay below 10.
 const TAR_RATIO: u64 = 200;
-/// Below this many unpacked bytes the ratio does not matter: a small archive of zeros does no harm.
+/// With fewer unpacked bytes than this, the ratio isn't checked: a small archive of zeros does no harm.
 const RATIO_FLOOR: u64 = 64 << 20;
 
 /// The part of a file's mode that holds its type, and the types of files and folders: stat(2).
@@ -25,16 +25,16 @@ const TYPE_MASK: u32 = 0o170_000;
 const FILE_TYPE: u32 = 0o100_000;
 const FOLDER_TYPE: u32 = 0o040_000;
 
-/// What an archive may hold at most.
+/// The limits of an archive.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub entries: usize,
-    /// Of all entries together, unpacked.
+    /// The unpacked size of all entries together.
     pub bytes: u64,
 }
 
-/// Packs the files of all folders into one archive, in the order of their names. Of two files with one name it packs the
-/// one in the folder that is named first.
+/// Packs the files of all folders into one archive, in the order of their names. If two files have the same name, it
+/// packs the one in the earlier folder.
 ///
 /// # Errors
 /// A file that cannot be read, a full disk.
@@ -46,7 +46,7 @@ pub fn pack(folders: &[PathBuf], to: &Path) -> io::Result<()> {
             files.entry(name).or_insert(path);
         }
     }
-    // Weights hardly compress, and trying takes longer than training a small model does.
+    // No compression: weights hardly compress, and trying would take longer than training a small model.
     let encoder = GzEncoder::new(File::create(to)?, Compression::none());
     let mut archive = tar::Builder::new(encoder);
     archive.follow_symlinks(false);
@@ -74,7 +74,7 @@ pub fn folders_under(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(walk(folder)?.0)
 }
 
-/// Returns the folders, the given one first, and the files.
+/// Returns the folders, beginning with the given one, and the files.
 fn walk(folder: &Path) -> io::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let (mut folders, mut files, mut next) = (vec![folder.to_owned()], Vec::new(), 0);
     while next < folders.len() {
@@ -95,11 +95,11 @@ fn walk(folder: &Path) -> io::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
 ///
 /// # Errors
 /// `InvalidData` for an archive that is broken, or has an entry that is a link or a device or would lie outside of the
-/// folder; `FileTooLarge` for one that exceeds the limits; what the disk answers.
+/// folder; `FileTooLarge` for one that exceeds the limits; the disk's.
 pub fn unpack_tar(archive: &Path, folder: &Path) -> io::Result<()> {
     let packed = std::fs::metadata(archive)?.len();
     let mut left = packed.saturating_mul(TAR_RATIO).clamp(RATIO_FLOOR, TAR_BYTES);
-    // The limit counts what the archive holds between its entries, too.
+    // The limit also counts the bytes between entries.
     let content = Limited { inner: GzDecoder::new(File::open(archive)?), left: &mut left };
     let mut archive = tar::Archive::new(content);
     let mut unpacker = Unpacker { folder, entries: 0, limit: TAR_ENTRIES };
@@ -115,8 +115,8 @@ pub fn unpack_tar(archive: &Path, folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Unpacks the files and folders of a zip into `folder`. Each file can be read and run by those whom its mode in the archive
-/// lets, and always be read by its owner.
+/// Unpacks the files and folders of a zip into `folder`. Each file gets the permissions to read and run it from its
+/// mode in the archive. Its owner can always read it.
 ///
 /// # Errors
 /// `InvalidInput` for a zip without entries; else as [`unpack_tar`].
@@ -140,7 +140,7 @@ pub fn unpack_zip(zip: impl Read + Seek, folder: &Path, limits: Limits) -> io::R
             unpacker.folder(&name)?;
             continue;
         }
-        // The sizes in the zip's directory are not trusted: the limit counts the bytes that come out.
+        // The sizes in the zip's directory aren't trusted: the limit counts the unpacked bytes.
         let file = unpacker.file(&name, &mut Limited { inner: entry, left: &mut left })?;
         file.set_permissions(Permissions::from_mode((mode & 0o777) | 0o400))?;
     }
@@ -155,7 +155,7 @@ struct Unpacker<'a> {
 }
 
 impl Unpacker<'_> {
-    /// Returns where the next entry belongs.
+    /// Returns the path for the next entry.
     fn place(&mut self, name: &Path) -> io::Result<PathBuf> {
         self.entries += 1;
         if self.entries > self.limit {
@@ -176,7 +176,7 @@ impl Unpacker<'_> {
         let to = self.place(name)?;
         let parent = to.parent().unwrap_or(self.folder);
         std::fs::create_dir_all(parent).map_err(|error| conflicting(name, error))?;
-        // Never over another file: an archive has one entry of each name.
+        // An existing file is never overwritten: an archive may have only one entry of each name.
         let file = File::options().write(true).create_new(true).open(&to);
         let mut file = file.map_err(|error| conflicting(name, error))?;
         io::copy(content, &mut file)?;
@@ -184,7 +184,7 @@ impl Unpacker<'_> {
     }
 }
 
-/// Reads at most `left` bytes, and counts them down. What goes wrong in reading is the archive's fault.
+/// Reads at most `left` bytes, and subtracts what it has read. Errors while reading are the archive's fault.
 struct Limited<'a, R> {
     inner: R,
     left: &'a mut u64,
@@ -215,7 +215,8 @@ fn neither_file_nor_folder(name: &Path) -> io::Error {
     refused(format!("the entry {} is neither file nor folder", name.display()))
 }
 
-/// Blames the archive where the disk refuses a name, such as that of a file for a folder as well.
+/// Returns an error that names the archive as the cause if the disk refuses a name, such as one that is a file and a
+/// folder.
 fn conflicting(name: &Path, error: io::Error) -> io::Error {
     use io::ErrorKind::{AlreadyExists, InvalidFilename, IsADirectory, NotADirectory};
     match error.kind() {
@@ -243,7 +244,7 @@ mod tests {
 
     fn entry(name: &str, kind: tar::EntryType, size: u64) -> tar::Header {
         let mut header = tar::Header::new_gnu();
-        // Not set_path, which refuses what an attacker would write.
+        // set_path would refuse such names.
         header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
         header.set_entry_type(kind);
         header.set_size(size);

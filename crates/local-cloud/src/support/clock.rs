@@ -1,14 +1,14 @@
-//! Times as the store keeps them and as the protocols write them.
+//! Times in the store's format and in those of the protocols.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// Milliseconds since 1970, UTC.
+/// Returns the present time, in milliseconds since 1970, UTC.
 pub fn now_ms() -> i64 {
     Timestamp::now().as_millisecond()
 }
 
-/// Milliseconds as awsJson writes a time: seconds since 1970, with a fraction.
+/// Returns milliseconds in awsJson's format: seconds since 1970, with a fraction.
 pub fn seconds(ms: i64) -> Value {
     // No date comes near 2^52 ms.
     #[allow(clippy::cast_precision_loss)]
@@ -16,7 +16,9 @@ pub fn seconds(ms: i64) -> Value {
     json!(seconds)
 }
 
-/// A time of a JSON input, in milliseconds: seconds since 1970 as a number or in a text, or ISO 8601. None: it is neither.
+/// Reads a time of a JSON input, and returns it in milliseconds. It may be seconds since 1970, as a number or a text,
+/// or ISO
+/// 8601. None: it is neither.
 pub fn milliseconds(value: &Value) -> Option<i64> {
     // No date comes near 2^52 ms.
     #[allow(clippy::cast_possible_truncation)]
@@ -31,7 +33,7 @@ pub fn milliseconds(value: &Value) -> Option<i64> {
     }
 }
 
-/// A time to the second as the query protocols write it: `2026-01-31T12:00:00Z`.
+/// Returns a time in the query protocols' format, to the second: `2026-01-31T12:00:00Z`.
 pub fn iso_seconds(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

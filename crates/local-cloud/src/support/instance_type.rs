@@ -13,12 +13,12 @@ pub struct Instance {
 const MIB: u64 = 1 << 20;
 
 impl Instance {
-    /// Returns what SageMaker's type of a name such as `ml.m5.xlarge` has; None for an unknown family.
+    /// Returns the hardware of a SageMaker type such as `ml.m5.xlarge`. None: the family is unknown.
     pub fn of(name: &str) -> Option<Self> {
         Self::of_ec2(name.strip_prefix("ml.")?)
     }
 
-    /// Returns what EC2's type of a name such as `m5.xlarge` has; None for an unknown family.
+    /// Returns the hardware of an EC2 type such as `m5.xlarge`. None: the family is unknown.
     pub fn of_ec2(name: &str) -> Option<Self> {
         let mut parts = name.split('.');
         let (family, size) = (parts.next()?, parts.next()?);
@@ -50,8 +50,8 @@ impl Instance {
         Some(Self { vcpus, memory_bytes: vcpus as u64 * mib_each * MIB })
     }
 
-    /// Returns with how many threads a process of this instance should compute: the instance's vCPUs, but at most its
-    /// share of the machine's cores where `processes` run at once.
+    /// Returns with how many threads a process of this instance should compute. It is the number of the instance's
+    /// vCPUs, but at most its share of the machine's cores if `processes` run at once.
     pub fn threads(name: &str, processes: usize) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let cores = (cores / processes.max(1)).max(1);

@@ -1,4 +1,5 @@
-//! Accepts connections: a limited number at once, each with time-outs, so that a client that stalls keeps nobody else out.
+//! Accepts connections. Their number is limited and each has time-outs, so that a client that stalls doesn't block
+//! others.
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
@@ -17,14 +18,15 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, Sleep};
 
-/// Connections at once. A job's worker holds a few, an SDK a dozen.
+/// The greatest number of connections at once. A job's worker holds a few, an SDK a dozen.
 const CONNECTIONS: u32 = 512;
 /// How long a request's head may take to arrive. A connection without a request is closed after the same time.
 const HEAD: Duration = Duration::from_secs(75);
-/// How long a body may pause before it is complete.
+/// How long a body may pause.
 const STALLED: Duration = Duration::from_secs(60);
 
-/// Answers requests until `stop` is true or its sender is dropped, and returns when those under way are answered.
+/// Answers requests until `stop` is true or its sender is dropped. Returns when all requests that have begun are
+/// answered.
 pub async fn serve<F, A>(listener: TcpListener, answer: F, mut stop: watch::Receiver<bool>)
 where
     F: Fn(Request<Body>) -> A + Clone + Send + 'static,
@@ -36,15 +38,15 @@ where
         let Ok(place) = places.clone().acquire_owned().await else { return };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            // It also ends when the sender is dropped.
+            // The wait also ends when the sender is dropped.
             _ = stop.wait_for(|stop| *stop) => break,
         };
         let Ok((stream, _)) = accepted else {
-            // The client is gone, or too many files are open; the next connection may succeed.
+            // The client has disconnected, or too many files are open. The next connection may succeed.
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         };
-        // Small answers must not wait for the client's acknowledgement. If this fails, they wait.
+        // So that small answers don't wait for the client's acknowledgement. If this fails, they wait.
         let _ = stream.set_nodelay(true);
         let (answer, mut stop) = (answer.clone(), stop.clone());
         tokio::spawn(async move {
@@ -61,7 +63,7 @@ where
                 ended = connection.as_mut() => Some(ended),
                 _ = stop.wait_for(|stop| *stop) => None,
             };
-            // A connection that breaks off concerns the client alone.
+            // An error is ignored: if a connection breaks off, only its client is affected.
             if ended.is_none() {
                 connection.as_mut().graceful_shutdown();
                 let _ = connection.await;
@@ -69,7 +71,7 @@ where
             drop(place);
         });
     }
-    // Every place is free once every connection has ended.
+    // All permits are free once all connections have ended.
     let _ = places.acquire_many(CONNECTIONS).await;
 }
 
@@ -86,7 +88,7 @@ pub fn names_loopback(headers: &HeaderMap) -> bool {
 /// A body that fails when nothing has arrived for [`STALLED`].
 struct Timed {
     body: Incoming,
-    /// Boxed, since it must not move.
+    /// Pinned, since a Sleep must not move.
     deadline: Pin<Box<Sleep>>,
 }
 

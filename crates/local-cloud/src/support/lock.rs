@@ -1,8 +1,8 @@
-//! Locks over data that a panic elsewhere leaves whole.
+//! Locks that ignore panics of other holders.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// Locks; a panic of another holder doesn't matter, for none of our maps is changed in two steps.
+/// Locks a mutex. A panic of another holder doesn't matter, since every change of our maps is a single step.
 pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

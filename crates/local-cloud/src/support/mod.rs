@@ -1,4 +1,4 @@
-//! What several services need and none of them is about: times, ids, pages, tags, locks, processes, archives, connections.
+//! Tools for several services: times, ids, pages, tags, locks, processes, archives, connections.
 
 pub mod archive;
 pub mod clock;

@@ -1,4 +1,4 @@
-//! A listing in pages.
+//! Divides listings into pages.
 
 use serde_json::{Value, json};
 
@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page<T> {
     pub items: Vec<T>,
-    /// What asks for the next page; None on the last one.
+    /// The token for the next page. None: this is the last page.
     pub next: Option<String>,
 }
 
-/// The page that `token` asks for (the first one without), of at most `size` items. A token is the number of items on the
-/// pages before. None: `token` is not one of ours.
+/// Returns the page for `token` (without one, the first page), with at most `size` items. A token is the number of
+/// items on the pages before. None: `token` is invalid.
 pub fn page<T>(items: Vec<T>, token: Option<&str>, size: usize) -> Option<Page<T>> {
     let start = token.map_or(Some(0), |token| token.parse::<usize>().ok())?;
     let end = start.saturating_add(size).min(items.len());
@@ -19,13 +19,13 @@ pub fn page<T>(items: Vec<T>, token: Option<&str>, size: usize) -> Option<Page<T
     Some(Page { items: items.into_iter().take(end).skip(start).collect(), next })
 }
 
-/// The number that a member asks for as the size of a page; `default` where it asks for none, `most` at most.
+/// Returns the page size in a request's member: at most `most`, and `default` if the member is absent.
 pub fn size(member: &Value, default: usize, most: usize) -> usize {
     member.as_u64().map_or(default, |size| usize::try_from(size).unwrap_or(most)).min(most)
 }
 
 impl Page<Value> {
-    /// As an answer: `{list: items, token: next}`, without a token on the last page.
+    /// Returns the page as an answer: `{list: items, token: next}`, without a token on the last page.
     pub fn answer(self, list: &str, token: &str) -> Value {
         let mut answer = json!({list: self.items});
         if let Some(next) = self.next {

@@ -1,9 +1,9 @@
-//! Child processes: each runs in a process group of its own, is measured, and is ended together with its descendants.
+//! Child processes. Each runs in a process group of its own, is measured, and is ended together with its descendants.
 //!
-//! A child is identified by the folder that its environment names, not by its number alone. So the processes that a
-//! dead server left behind are found, even where they left their group, and no other process is touched.
+//! A child is identified by the folder that its environment names, and not only by its process id. So the processes of
+//! a dead server are found, even if they have left their group, and no other process is killed.
 //!
-//! Any process may end between two looks at it. One that has ended is skipped.
+//! A process may end at any time. One that has ended is skipped.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -19,11 +19,11 @@ pub const BASE_DIR: &str = "SAGEMAKER_BASE_DIR";
 /// children of their own.
 pub const INSTANCE_DIR: &str = "OPSML_INSTANCE_DIR";
 
-/// Makes OpenMP's idle threads sleep. By default they spin, which is faster for a process that has its cores to itself,
-/// and several times slower for two that share them, as instances here do.
+/// Makes OpenMP's idle threads sleep. By default they spin. That is faster if a process has its cores for itself, and
+/// several times slower if processes share them, as instances here do.
 pub const WAIT_POLICY: (&str, &str) = ("OMP_WAIT_POLICY", "passive");
 
-/// How long [`end`] waits: a process in an uninterruptible system call ends only after it.
+/// How long [`end`] waits. A process in an uninterruptible system call ends only after the call.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a process group uses at one moment.
@@ -62,8 +62,8 @@ pub fn peak_memory(pid: u32) -> u64 {
     status.and_then(|status| status.vmhwm).unwrap_or_default() << 10
 }
 
-/// Returns when a process started, in clock ticks since boot. With this a process is told apart from a later one of the
-/// same number. None: it has ended.
+/// Returns when a process started, in clock ticks since boot. This distinguishes it from a later process with the same
+/// id. None: it has ended.
 pub fn start_time(pid: u32) -> Option<u64> {
     Some(process(pid)?.stat().ok()?.starttime)
 }
@@ -75,8 +75,8 @@ pub fn signal_group(leader: u32, signal: Signal) {
     }
 }
 
-/// Kills the group of `leader` and every process whose environment names `folder`, and waits until they are gone, five
-/// seconds at most.
+/// Kills the group of `leader` and every process whose environment names `folder`, and waits at most five seconds until
+/// they have ended.
 pub async fn end(leader: Option<u32>, folder: &Path) {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -144,7 +144,7 @@ fn memory_bytes(stat: &Stat) -> u64 {
     stat.rss * procfs::page_size()
 }
 
-/// In user and kernel mode, together with the children that have ended.
+/// Returns the CPU time in user and kernel mode, including that of children that have ended.
 fn cpu(stat: &Stat) -> Duration {
     let ended = u64::try_from(stat.cutime + stat.cstime).unwrap_or_default();
     Duration::from_millis((stat.utime + stat.stime + ended) * 1000 / procfs::ticks_per_second())

@@ -1,5 +1,5 @@
-//! How many instances endpoints have, and how that is changed: by UpdateEndpointWeightsAndCapacities, and by Application
-//! Auto Scaling.
+//! Changes the number of instances of endpoints, for UpdateEndpointWeightsAndCapacities and for Application Auto
+//! Scaling.
 
 use std::sync::Arc;
 
@@ -58,10 +58,10 @@ impl Scalable for SageMaker {
     }
 }
 
-/// Starts to bring an endpoint to `count` instances. It serves meanwhile, and is Updating.
+/// Starts to change the number of an endpoint's instances to `count`. It is Updating meanwhile, and serves.
 ///
 /// # Errors
-/// AWS's, for an endpoint that does not exist or is not InService, for a count of 0, and `ResourceLimitExceeded`.
+/// AWS's, for an endpoint that doesn't exist or isn't InService, and for a count of 0; `ResourceLimitExceeded`.
 pub fn set(
     service: &Arc<SageMaker>,
     name: &str,
@@ -96,7 +96,8 @@ pub fn set(
     Ok(change)
 }
 
-/// Returns the outcome. None: the server has stopped meanwhile; the next one brings the endpoint back with the new count.
+/// Returns the outcome. None: the server has stopped meanwhile, and the next one starts the endpoint with the new
+/// count.
 async fn scale_and_record(
     service: &SageMaker,
     name: &str,
@@ -107,7 +108,7 @@ async fn scale_and_record(
     if outcome.is_err() && service.endpoints.get(name).is_none() {
         return None;
     }
-    // If this cannot be written, it stays Updating until the next start of the server.
+    // If this can't be written, the endpoint stays Updating until the next start of the server.
     let _ = change_if(service.store(), name, |endpoint| {
         endpoint.status = Status::InService;
         endpoint.failure = None;
@@ -129,13 +130,13 @@ fn live(service: &SageMaker, name: &str) -> Result<Arc<Live>, String> {
     service.endpoints.get(name).ok_or_else(|| NOTHING.to_owned())
 }
 
-/// The processes of an endpoint's instances.
+/// Returns the processes of an endpoint's instances.
 fn leaders(service: &SageMaker, name: &str) -> Vec<u32> {
     let fleet = service.endpoints.get(name).and_then(|live| live.fleet());
     fleet.map(|fleet| fleet.leaders()).unwrap_or_default()
 }
 
-/// Checks that a deployment may have `count` instances more.
+/// Checks that a deployment may have `count` more instances.
 ///
 /// # Errors
 /// `ResourceLimitExceeded`.
@@ -147,11 +148,11 @@ pub fn check_room(store: &Store, deployment: &Deployment, count: u64) -> Result<
     quota::check_instances(store, kind, "endpoint", used, count)
 }
 
-/// Returns the variant in DescribeEndpoint.
+/// Returns the variant as in DescribeEndpoint.
 pub fn describe(service: &SageMaker, name: &str, endpoint: &Endpoint) -> Value {
     let variant = &endpoint.deployment.variant;
     let weight = endpoint.weight.or(variant["InitialVariantWeight"].as_f64()).unwrap_or(1.0);
-    // The instances that were started and are not drained yet.
+    // The instances that were started and aren't drained yet.
     let fleet = service.endpoints.get(name).and_then(|live| live.fleet());
     let current = fleet.map_or(endpoint.desired(), |fleet| fleet.count() as u64);
     json!({

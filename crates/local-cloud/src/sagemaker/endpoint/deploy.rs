@@ -1,5 +1,5 @@
-//! Starts, replaces and removes the fleets of endpoints. Blue/green: an update starts a second fleet, and only when that
-//! serves does it replace the first one.
+//! Starts, replaces and removes the fleets of endpoints. Updates are blue/green: an update starts a second fleet, which
+//! replaces the first one as soon as it serves.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use crate::sagemaker::service::SageMaker;
 use crate::sagemaker::tags;
 use crate::support::process;
 
-/// A deployment and what of it was changed since.
+/// A deployment, and the number of instances and the weight that were set since.
 pub struct Capacity {
     pub deployment: Deployment,
-    /// None: as the deployment says.
+    /// None: the deployment's number.
     pub desired: Option<u64>,
     pub weight: Option<f64>,
 }
 
-/// Starts a fleet, and lets it replace the one that serves. If it fails, that one stays.
+/// Starts a fleet, which then replaces the serving one. If it fails to start, the serving one stays.
 pub fn deploy_later(service: &Arc<SageMaker>, name: &str, capacity: Capacity) {
     let (service, name) = (Arc::clone(service), name.to_owned());
     tokio::spawn(async move { deploy(&service, &name, capacity).await });
@@ -45,7 +45,8 @@ async fn deploy(service: &SageMaker, name: &str, capacity: Capacity) {
 async fn replace(service: &SageMaker, name: &str, live: &Live, fleet: Arc<Fleet>, capacity: Capacity) {
     let old = live.serving.send_replace(Serving::Fleet(Arc::clone(&fleet)));
     let kept = match old {
-        // One that comes back is what its record says. Its capacity may have been changed already.
+        // An endpoint that is started again after a restart keeps its record. Its capacity may have been changed
+        // already.
         Serving::Starting => find(service.cloud(), name).map(drop),
         _ => change_if(service.store(), name, |endpoint| {
             endpoint.status = Status::InService;
@@ -55,7 +56,7 @@ async fn replace(service: &SageMaker, name: &str, live: &Live, fleet: Arc<Fleet>
             Ok(())
         }),
     };
-    // A fleet that is not in the record must not serve.
+    // If the record can't be written, the fleet must not serve.
     if kept.is_err() {
         live.serving.send_replace(Serving::Nothing);
         fleet.retire(Duration::ZERO).await;
@@ -74,7 +75,7 @@ fn fail(service: &SageMaker, name: &str, live: &Live, reason: &str) {
         starting
     });
     let serves = live.fleet().is_some();
-    // If this cannot be written, the next start of the server tries again.
+    // If this can't be written, the next start of the server tries again.
     let _ = change_if(service.store(), name, |endpoint| {
         endpoint.status = if serves { Status::InService } else { Status::Failed };
         endpoint.set_failure(reason);
@@ -92,7 +93,7 @@ async fn delete(service: &SageMaker, name: &str) {
         fleet.retire(DRAIN).await;
     }
     sweep(service.cloud(), name).await;
-    // If one of these fails, it is still Deleting, and deleted at the next start.
+    // If one of these fails, the endpoint stays Deleting, and is deleted at the next start.
     let _ = tags::clear(service.store(), &arn(service.cloud(), name));
     let _ = service.store().delete(STORE, name);
 }
@@ -101,7 +102,7 @@ fn folder(cloud: &Cloud, name: &str) -> PathBuf {
     cloud.settings.dir.join("endpoints").join(name)
 }
 
-/// Kills what is left of an endpoint's fleets and removes their folders.
+/// Kills the remaining processes of an endpoint's fleets, and removes their folders.
 async fn sweep(cloud: &Cloud, name: &str) {
     let folder = folder(cloud, name);
     for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
@@ -110,7 +111,7 @@ async fn sweep(cloud: &Cloud, name: &str) {
     let _ = std::fs::remove_dir_all(&folder);
 }
 
-/// Brings the endpoints back. It does not wait until they serve: invocations do.
+/// Starts the endpoints again after a restart. It doesn't wait until they serve, but invocations wait.
 ///
 /// # Errors
 /// The store's.
@@ -136,11 +137,11 @@ pub async fn recover(service: &Arc<SageMaker>) -> Result<(), AwsError> {
     Ok(())
 }
 
-/// Ends what serves. The records stay, and bring it back.
+/// Ends all fleets. The records stay, so that the next server starts the endpoints again.
 pub async fn end_all(service: &SageMaker) {
     let ends = service.endpoints.take_all().into_iter().map(|(name, live)| async move {
         if let Some(fleet) = live.take() {
-            // Requests have had their time to end.
+            // The server has already waited for requests.
             fleet.retire(Duration::ZERO).await;
         }
         sweep(service.cloud(), &name).await;

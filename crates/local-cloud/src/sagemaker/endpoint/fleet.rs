@@ -1,4 +1,5 @@
-//! The instances of one deployment: added and drained one by one, chosen by load, retired together.
+//! The instances of a deployment. They are added and drained one by one, chosen for requests by load, and retired
+//! together.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,13 +23,14 @@ use crate::sagemaker::transfer::{S3Uri, disk};
 use crate::support::lock::locked;
 use crate::support::{archive, process};
 
-/// Requests that one instance has under way at most; the next ones wait for a place. A model server takes few at once
-/// anyway, and what waits here can still go to an instance that is being added.
+/// The greatest number of requests that an instance works on. Further requests wait for a place. A model server handles
+/// few at once anyway, and a request that waits here can still be sent to an instance that is added.
 const PLACES: usize = 32;
-/// Requests that wait for a place at most; the next ones are refused. Each holds one of the server's connections, of which
-/// enough must be left for the other calls.
+/// The greatest number of requests that wait for a place. Further requests are refused. Each waiting request uses one
+/// of the server's connections, of which enough must stay free for other calls.
 const QUEUE: usize = 256;
-/// How long an instance that was taken out may work on what it has: a request's limit, and a little.
+/// How long an instance that gets no more requests may work on those that it has: the limit of a request, and a little
+/// more.
 pub const DRAIN: Duration = Duration::from_secs(65);
 
 /// The fleet of a production variant.
@@ -42,16 +44,16 @@ pub struct Fleet {
     deployment: Deployment,
     folder: PathBuf,
     members: Mutex<Members>,
-    /// A place has become free, or there will be none.
+    /// Notified when a place becomes free, or when the fleet is retired.
     freed: Arc<Notify>,
     waiting: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct Members {
-    /// In the order in which they began to serve.
+    /// The instances, in the order in which they began to serve.
     all: Vec<Member>,
-    /// How many instances were started so far.
+    /// The number of instances that were started so far.
     started: u64,
     retired: bool,
 }
@@ -66,19 +68,19 @@ struct Member {
 /// Why no instance was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unpicked {
-    /// Another fleet has replaced this one, or none.
+    /// The fleet was retired. Another one may have replaced it.
     Retired,
     /// No instance serves.
     NotReady,
-    /// As many requests wait already as may.
+    /// Too many requests are waiting already.
     Full,
 }
 
 impl Fleet {
-    /// Downloads the model as its role, and starts `count` instances.
+    /// Downloads the model with its role's permissions, and starts `count` instances.
     ///
     /// # Errors
-    /// The endpoint's FailureReason; nothing is left running.
+    /// The endpoint's FailureReason. Then no process is left.
     pub async fn start(
         platform: &Arc<Platform>,
         endpoint: &str,
@@ -113,28 +115,28 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// Returns how many instances there are.
+    /// Returns the number of instances.
     pub fn count(&self) -> usize {
         locked(&self.members).all.len()
     }
 
-    /// Returns the processes of the instances that serve, each the leader of its group.
+    /// Returns the processes of the serving instances. Each is the leader of its group.
     pub fn leaders(&self) -> Vec<u32> {
         let members = locked(&self.members);
         let serving = members.all.iter().filter(|member| member.instance.serves());
         serving.map(|member| member.instance.leader()).collect()
     }
 
-    /// Returns the instance that serves and has the fewest requests under way; waits for one that has a place.
+    /// Returns the serving instance with the fewest requests. If none has a free place, it waits.
     ///
     /// # Errors
-    /// Why there is none to wait for.
+    /// Why no instance was chosen.
     pub async fn pick(&self) -> Result<Busy, Unpicked> {
         let mut waiting = None;
         loop {
             let freed = self.freed.notified();
             tokio::pin!(freed);
-            // From here on no notification is missed.
+            // Notifications from now on aren't missed.
             freed.as_mut().enable();
             if let Some(busy) = self.choose()? {
                 return Ok(busy);
@@ -146,7 +148,7 @@ impl Fleet {
         }
     }
 
-    /// Returns the instance with the fewest requests. None: those that serve have no place.
+    /// Returns the serving instance with the fewest requests. None: no serving instance has a free place.
     fn choose(&self) -> Result<Option<Busy>, Unpicked> {
         let members = locked(&self.members);
         if members.retired {
@@ -159,10 +161,10 @@ impl Fleet {
         Ok((instance.outstanding() < PLACES).then(|| instance.take(serving.len())))
     }
 
-    /// Starts or drains instances until there are `count`. Each takes requests as soon as it is healthy.
+    /// Starts or drains instances until there are `count`. Each gets requests as soon as it is healthy.
     ///
     /// # Errors
-    /// Why an instance did not come up; there are as many as before.
+    /// Why an instance failed to start. Then there are as many instances as before.
     pub async fn scale(&self, count: usize) -> Result<(), String> {
         let now = self.count();
         if count >= now {
@@ -191,7 +193,7 @@ impl Fleet {
         Err(reason)
     }
 
-    /// Starts an instance, and lets it take requests once it is healthy.
+    /// Starts an instance, which gets requests once it is healthy.
     async fn add(&self, session: Session) -> Result<Arc<Instance>, String> {
         let number = {
             let mut members = locked(&self.members);
@@ -236,7 +238,7 @@ impl Fleet {
         Ok(instance)
     }
 
-    /// Takes all instances out of service, lets them finish their requests for as long as `patience`, and removes their
+    /// Sends no more requests to any instance, waits for their requests for at most `patience`, and removes their
     /// folder.
     pub async fn retire(&self, patience: Duration) {
         let out = {
@@ -244,7 +246,7 @@ impl Fleet {
             members.retired = true;
             std::mem::take(&mut members.all)
         };
-        // Requests that wait here look for the fleet that has replaced this one.
+        // Waiting requests look for the fleet that has replaced this one.
         self.freed.notify_waiters();
         drain(out, patience).await;
         process::end(None, &self.folder).await;
@@ -252,12 +254,12 @@ impl Fleet {
     }
 }
 
-/// Ends instances that get no new request any more, once they have answered those under way.
+/// Ends instances that get no more requests, once they have answered those that they have.
 async fn drain(out: Vec<Member>, patience: Duration) {
     let drains = out.into_iter().map(|Member { instance, stop, task }| async move {
         let _ = timeout(patience, instance.drained()).await;
         let _ = stop.send(true);
-        // A task that panicked has dropped its child, which is killed with it.
+        // An error is ignored: a task that panicked has dropped its child, which kills it.
         let _ = task.await;
     });
     join_all(drains).await;
@@ -267,7 +269,7 @@ async fn drain(out: Vec<Member>, patience: Duration) {
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
-    /// Counts one more. None: there are too many.
+    /// Counts one more waiting request. None: there are too many.
     fn begin(count: &'a AtomicUsize) -> Option<Self> {
         let waiting = Self(count);
         (count.fetch_add(1, Ordering::Relaxed) < QUEUE).then_some(waiting)
@@ -280,7 +282,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Creates the folder, with `model/` from ModelDataUrl.
+/// Creates the folder, and unpacks the archive of ModelDataUrl into its `model/`.
 async fn prepare(
     platform: &Platform,
     session: &Session,

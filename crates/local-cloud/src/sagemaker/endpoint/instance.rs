@@ -1,29 +1,29 @@
-//! One instance of a fleet, as requests find it.
+//! An instance of a fleet: where it serves, and the number of its requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 use tokio::sync::{Notify, watch};
 
-/// An instance. Its worker says where it serves; the fleet chooses it by the requests that it has under way.
+/// An instance. Its worker sets where it serves. The fleet chooses it by the number of its requests.
 #[derive(Debug)]
 pub struct Instance {
-    /// 0 while it does not serve.
+    /// 0 while it doesn't serve.
     port: AtomicU16,
-    /// The process, and its group; 0 while there is none.
+    /// The process, which is the leader of its group. 0: there is none.
     leader: AtomicU32,
     outstanding: watch::Sender<usize>,
-    /// Notified when a request may find a place here.
+    /// Notified when a place becomes free here.
     freed: Arc<Notify>,
 }
 
 impl Instance {
-    /// Returns an instance that does not serve yet. It notifies `freed` when it gets a place for a request.
+    /// Returns an instance that doesn't serve yet. It notifies `freed` when it has a free place for a request.
     pub fn new(freed: Arc<Notify>) -> Self {
         Self { port: AtomicU16::new(0), leader: AtomicU32::new(0), outstanding: watch::Sender::new(0), freed }
     }
 
-    /// Says where it serves from now on. 0, 0: it serves no more.
+    /// Sets where it serves from now on. 0 and 0: it doesn't serve any more.
     pub fn serves_at(&self, port: u16, leader: u32) {
         self.leader.store(leader, Ordering::Relaxed);
         self.port.store(port, Ordering::Relaxed);
@@ -39,19 +39,19 @@ impl Instance {
         self.leader.load(Ordering::Relaxed)
     }
 
-    /// Returns how many requests it has under way.
+    /// Returns the number of its requests.
     pub fn outstanding(&self) -> usize {
         *self.outstanding.borrow()
     }
 
-    /// Returns once it has no request under way.
+    /// Returns once it has no requests.
     pub async fn drained(&self) {
         let mut outstanding = self.outstanding.subscribe();
-        // The sender is this instance's own, so the wait cannot fail.
+        // The sender belongs to this instance, so waiting can't fail.
         let _ = outstanding.wait_for(|outstanding| *outstanding == 0).await;
     }
 
-    /// Gives it one more request, when `serving` instances serve.
+    /// Counts one more request, and returns a guard for it. `serving` is the number of serving instances.
     pub fn take(self: &Arc<Self>, serving: usize) -> Busy {
         self.outstanding.send_modify(|outstanding| *outstanding += 1);
         let port = self.port.load(Ordering::Relaxed);
@@ -64,14 +64,14 @@ impl Instance {
 pub struct Busy {
     instance: Arc<Instance>,
     pub port: u16,
-    /// How many instances served when this one was chosen, itself included.
+    /// The number of serving instances when this one was chosen, including itself.
     pub serving: usize,
 }
 
 impl Busy {
-    /// Nothing listens there any more: no further request goes to it until it is started again.
+    /// Records that nothing listens at its port any more. It gets no more requests until it is started again.
     pub fn is_dead(&self) {
-        // Only if it has not been started again, at another port.
+        // Unless it was started again, at another port.
         let _ = self.instance.port.compare_exchange(self.port, 0, Ordering::Relaxed, Ordering::Relaxed);
         self.instance.freed.notify_waiters();
     }

@@ -1,4 +1,4 @@
-//! Invoking an endpoint: an instance answers, or says why not.
+//! Invokes an endpoint: chooses an instance, and returns its answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,21 +19,21 @@ use super::record::{arn, served};
 use crate::call::{AwsError, Call};
 use crate::cloud::Cloud;
 
-/// AWS's limit to one request of a container.
+/// AWS's limit for one request to a container.
 const LIMIT: Duration = Duration::from_secs(60);
 const VARIANT: HeaderName = HeaderName::from_static("x-amzn-invoked-production-variant");
-/// SageMaker's endpoints, as SageMaker Runtime invokes them.
+/// The trait by which SageMaker Runtime invokes SageMaker's endpoints.
 #[async_trait]
 pub trait Endpoints: Send + Sync + std::fmt::Debug {
     /// Returns the ARN of an endpoint.
     fn arn(&self, name: &str) -> String;
 
-    /// Answers with what the container of an endpoint answered. A ModelError has members of its own, and so is a response,
-    /// too.
+    /// Returns the answer of an endpoint's container. A ModelError is also returned as a response, since it has members
+    /// of its own.
     ///
     /// # Errors
-    /// `ValidationError` (no such endpoint or variant, a body too large), `ServiceUnavailable` (no instance is ready, or too
-    /// many requests wait for one).
+    /// `ValidationError` (no such endpoint or variant, a body too large), `ServiceUnavailable` (no instance is ready,
+    /// or too many requests wait for one).
     async fn invoke(
         &self,
         name: &str,
@@ -72,7 +72,7 @@ impl Endpoints for SageMaker {
     }
 }
 
-/// Returns the endpoint of a name, if it takes invocations.
+/// Returns the endpoint of a name, if it can be invoked.
 fn live(service: &SageMaker, name: &str) -> Result<Arc<Live>, AwsError> {
     let served = served(service.store(), name)?;
     let live = served.and_then(|_| service.endpoints.get(name));
@@ -80,8 +80,8 @@ fn live(service: &SageMaker, name: &str) -> Result<Arc<Live>, AwsError> {
     live.ok_or_else(|| invalid(missing()))
 }
 
-/// Lets an instance answer. One that has just died is passed over, and so is a fleet that another has replaced: neither has
-/// got the request.
+/// Returns an instance's answer, and the fleet. If an instance has just died, or if the fleet was replaced, it tries
+/// another: the request wasn't received then.
 async fn answer(
     service: &SageMaker,
     live: &Live,
@@ -92,7 +92,7 @@ async fn answer(
     let deadline = Instant::now() + LIMIT;
     let mut counted = false;
     loop {
-        // An endpoint that comes back after a restart is in service: its first invocations wait for it.
+        // After a restart, an endpoint is InService before its fleet has started. Invocations wait for the fleet.
         let fleet = timeout(LIMIT, live.settled()).await.ok().flatten().ok_or_else(unavailable)?;
         if variant.is_some_and(|variant| variant != fleet.variant) {
             return Err(invalid("Variant not found for request."));
@@ -100,7 +100,7 @@ async fn answer(
         let instance = match timeout_at(deadline, fleet.pick()).await {
             Ok(Ok(instance)) => instance,
             Ok(Err(Unpicked::Retired)) => {
-                // Whoever retires a fleet has put another in its place, or none.
+                // The fleet was retired, so the next attempt finds another fleet or none.
                 tokio::task::yield_now().await;
                 continue;
             }
@@ -122,7 +122,7 @@ async fn answer(
     }
 }
 
-/// Returns an instance's answer. None: the instance could not be reached, and is not picked again.
+/// Returns an instance's answer. None: the instance couldn't be reached, and isn't chosen again.
 async fn forward(
     instance: Busy,
     call: &Call,
@@ -146,7 +146,8 @@ fn unavailable() -> AwsError {
     AwsError::new(503, "ServiceUnavailable", "The endpoint has no instance that is ready. Try again.")
 }
 
-/// As many requests wait for an instance as may. AWS's load balancers answer so where an endpoint is overrun.
+/// Returns the error if too many requests wait for an instance. AWS's load balancers return it for overloaded
+/// endpoints.
 fn overloaded() -> AwsError {
     AwsError::new(
         503,

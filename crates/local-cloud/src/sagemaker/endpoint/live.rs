@@ -1,4 +1,4 @@
-//! The endpoints that run now, by name.
+//! The running endpoints, by name.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -8,35 +8,35 @@ use tokio::sync::watch;
 use super::fleet::Fleet;
 use crate::support::lock::locked;
 
-/// What answers invocations.
+/// The state of an endpoint's fleet.
 #[derive(Clone, Debug)]
 pub enum Serving {
-    /// It comes back after a restart of the server: wait.
+    /// The fleet is being started after a restart of the server. Invocations wait.
     Starting,
     Fleet(Arc<Fleet>),
     Nothing,
 }
 
-/// An endpoint as it runs.
+/// A running endpoint.
 #[derive(Debug)]
 pub struct Live {
     pub serving: watch::Sender<Serving>,
 }
 
 impl Live {
-    /// Returns the fleet that serves now.
+    /// Returns the serving fleet.
     pub fn fleet(&self) -> Option<Arc<Fleet>> {
         fleet(&self.serving.borrow())
     }
 
-    /// Returns the fleet that serves; an endpoint that comes back after a restart is waited for.
+    /// Returns the serving fleet. If it is being started after a restart, this waits for it.
     pub async fn settled(&self) -> Option<Arc<Fleet>> {
         let mut serving = self.serving.subscribe();
         let settled = serving.wait_for(|serving| !matches!(serving, Serving::Starting)).await;
         fleet(&*settled.ok()?)
     }
 
-    /// Takes the fleet out of service.
+    /// Takes the fleet out of service, and returns it.
     pub fn take(&self) -> Option<Arc<Fleet>> {
         fleet(&self.serving.send_replace(Serving::Nothing))
     }
@@ -49,7 +49,7 @@ fn fleet(serving: &Serving) -> Option<Arc<Fleet>> {
     }
 }
 
-/// All of them. There is none after a restart of the server until SageMaker is started.
+/// All running endpoints. After a restart of the server, there are none until SageMaker is started.
 #[derive(Debug, Default)]
 pub struct LiveEndpoints(Mutex<HashMap<String, Arc<Live>>>);
 
@@ -58,7 +58,7 @@ impl LiveEndpoints {
         locked(&self.0).get(name).cloned()
     }
 
-    /// Returns the endpoint of a name; a new one, with no fleet, where there is none.
+    /// Returns the endpoint of a name. If there is none, it is added without a fleet.
     pub fn get_or_add(&self, name: &str) -> Arc<Live> {
         let new = || Arc::new(Live { serving: watch::Sender::new(Serving::Nothing) });
         Arc::clone(locked(&self.0).entry(name.to_owned()).or_insert_with(new))

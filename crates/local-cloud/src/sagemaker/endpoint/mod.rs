@@ -1,5 +1,5 @@
-//! Endpoints. [`operations`] answers, [`deploy`] starts and replaces the [`fleet`]s that serve, [`capacity`] adds and drains
-//! instances of a fleet, [`invoke`] has one answer.
+//! Endpoints. [`operations`] has the operations. [`deploy`] starts and replaces [`fleet`]s, [`capacity`] changes the
+//! number of a fleet's instances, and [`invoke`] sends requests to one of them.
 
 mod capacity;
 mod deploy;

@@ -45,7 +45,7 @@ fn already_there(arn: &str) -> AwsError {
     AwsError::validation(format!("Cannot create already existing endpoint \"{arn}\"."))
 }
 
-/// Returns what the config that the request names deploys.
+/// Returns the deployment of the endpoint config that the request names.
 fn deployment(request: &Request<'_>) -> Result<Deployment, AwsError> {
     let (cloud, config) = (request.service.cloud(), request.text("EndpointConfigName"));
     let variant = CONFIGS.find(cloud, config)?.input["ProductionVariants"][0].clone();
@@ -150,7 +150,7 @@ pub fn update_capacities(request: &Request<'_>) -> Reply {
             "Either DesiredWeight or DesiredInstanceCount must be given for variant \"{known}\"."
         )));
     }
-    // Nobody waits for the outcome: DescribeEndpoint says it.
+    // The outcome isn't waited for. DescribeEndpoint returns it.
     drop(capacity::set(service, name, count.unwrap_or_else(|| endpoint.desired()), weight)?);
     Ok(json!({"EndpointArn": arn(service.cloud(), name)}))
 }

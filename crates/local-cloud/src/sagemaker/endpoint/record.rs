@@ -1,4 +1,4 @@
-//! An endpoint as it is kept.
+//! An endpoint as it is stored.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,20 +10,20 @@ use crate::store::Store;
 use crate::support::clock::now_ms;
 
 pub const STORE: &str = "sagemaker.endpoint";
-/// In ARNs.
+/// The kind's name in ARNs.
 pub const PATH: &str = "endpoint";
-/// AWS's limit to a FailureReason, in characters.
+/// AWS's limit for a FailureReason, in characters.
 const MAX_REASON: usize = 1024;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Endpoint {
     pub status: Status,
-    /// What serves, or is about to for the first time.
+    /// The deployment that serves, or that will be the first to serve.
     pub deployment: Deployment,
-    /// Instances. None: as many as the config says.
+    /// The number of instances. None: the config's.
     #[serde(default)]
     pub desired: Option<u64>,
-    /// None: the config's.
+    /// The weight. None: the config's.
     #[serde(default)]
     pub weight: Option<f64>,
     pub failure: Option<String>,
@@ -46,12 +46,12 @@ impl Endpoint {
         }
     }
 
-    /// Returns the number of instances that it is to have.
+    /// Returns the number of instances that it should have.
     pub fn desired(&self) -> u64 {
         self.desired.unwrap_or_else(|| self.deployment.initial())
     }
 
-    /// Returns whether it takes invocations.
+    /// Returns whether it can be invoked.
     pub fn is_served(&self) -> bool {
         matches!(self.status, Status::InService | Status::Updating)
     }
@@ -59,7 +59,7 @@ impl Endpoint {
     /// Sets its status to Updating.
     ///
     /// # Errors
-    /// A ValidationException: it is not InService.
+    /// A ValidationException: it isn't InService.
     pub fn begin_update(&mut self, arn: &str) -> Result<(), AwsError> {
         match self.status {
             Status::InService => {
@@ -71,7 +71,7 @@ impl Endpoint {
         }
     }
 
-    /// Sets why its last change failed, as far as AWS's limit lets it.
+    /// Sets why its last change failed. The text is cut to AWS's limit.
     pub fn set_failure(&mut self, reason: &str) {
         self.failure = Some(reason.chars().take(MAX_REASON).collect());
     }
@@ -91,7 +91,8 @@ pub enum Status {
     Deleting,
 }
 
-/// All that a fleet is started from. A copy, so that an endpoint outlives its config and model, as on AWS.
+/// The settings from which a fleet is started. They are a copy, since on AWS, too, an endpoint's config and model can
+/// be deleted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Deployment {
     pub config: String,
@@ -105,7 +106,7 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// Returns the number of instances that the config says.
+    /// Returns the number of instances in the config.
     pub fn initial(&self) -> u64 {
         self.variant["InitialInstanceCount"].as_u64().unwrap_or(1)
     }
@@ -132,7 +133,7 @@ pub fn none(store: &Store) -> Result<bool, AwsError> {
     Ok(store.list::<Value>(STORE)?.is_empty())
 }
 
-/// Returns an endpoint that takes invocations; None where there is no such endpoint.
+/// Returns an endpoint that can be invoked. None: there is no such endpoint.
 pub fn served(store: &Store, name: &str) -> Result<Option<Endpoint>, AwsError> {
     Ok(store.get(STORE, name)?.filter(Endpoint::is_served))
 }
@@ -144,7 +145,7 @@ pub fn find(cloud: &Cloud, name: &str) -> Result<Endpoint, AwsError> {
     found.ok_or_else(|| AwsError::validation(format!("Could not find endpoint \"{}\".", arn(cloud, name))))
 }
 
-/// Changes an endpoint where it is kept. One that is gone is not changed.
+/// Changes an endpoint in the store. If it was deleted, nothing is changed.
 ///
 /// # Errors
 /// Those of `change`; the store's.

@@ -1,4 +1,4 @@
-//! One instance of a fleet: the process that serves, started again where it dies.
+//! The process of an instance of a fleet. If it dies, it is started again.
 
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt as _;
@@ -25,25 +25,26 @@ use crate::support::instance_type::Instance as Hardware;
 use crate::support::lock::locked;
 use crate::support::process;
 
-/// Between SIGTERM and SIGKILL, as on AWS.
+/// The time between SIGTERM and SIGKILL, as on AWS.
 const GRACE: Duration = Duration::from_secs(30);
-/// AWS's limit to one answer of `/ping`.
+/// AWS's limit for an answer to `/ping`.
 const PING: Duration = Duration::from_secs(2);
 const PING_EVERY: Duration = Duration::from_millis(50);
-/// Where ContainerStartupHealthCheckTimeoutInSeconds is not set.
+/// The default of ContainerStartupHealthCheckTimeoutInSeconds.
 const START: u64 = 480;
-/// Restarts in a row before an instance is given up. One that served this long starts a new row.
+/// How many restarts in a row are tried before an instance is given up. After it has served for some time, the count
+/// starts again.
 const RESTARTS: u32 = 5;
 const STEADY: Duration = Duration::from_secs(60);
 
-/// All that an instance is started from.
+/// The settings from which an instance is started.
 pub struct Worker {
     pub platform: Arc<Platform>,
     pub session: Session,
     /// The worker's binary.
     pub program: PathBuf,
     pub deployment: Deployment,
-    /// Shared by the fleet's instances; they only read from it.
+    /// The folder that the fleet's instances share. They only read it.
     pub folder: PathBuf,
     pub log_group: String,
     pub log_stream: String,
@@ -51,7 +52,7 @@ pub struct Worker {
     pub stop: watch::Receiver<bool>,
 }
 
-/// A process that has been started.
+/// A started process.
 struct Started {
     child: Child,
     leader: u32,
@@ -61,7 +62,8 @@ struct Started {
 }
 
 impl Worker {
-    /// Keeps the instance serving until `stop` is true. `started` gets the outcome of the first start.
+    /// Runs the instance until `stop` is true, and restarts it if it dies. The outcome of the first start is sent to
+    /// `started`.
     pub async fn run(mut self, started: oneshot::Sender<Result<(), String>>) {
         let mut started = Some(started);
         let mut failures = 0;
@@ -70,7 +72,7 @@ impl Worker {
             match self.start().await {
                 Err(reason) => {
                     if let Some(started) = started.take() {
-                        // Nobody waits if the deployment has failed meanwhile.
+                        // An error is ignored: if the deployment has failed meanwhile, nobody waits.
                         let _ = started.send(Err(reason));
                         return;
                     }
@@ -102,7 +104,7 @@ impl Worker {
         }
     }
 
-    /// Starts the process and waits for its first good `/ping`.
+    /// Starts the process, and waits for its first successful `/ping`.
     async fn start(&mut self) -> Result<Started, String> {
         let mut process = self.spawn().map_err(|error| {
             format!(
@@ -126,7 +128,7 @@ impl Worker {
         }
     }
 
-    /// Returns why it did not start.
+    /// Returns why it didn't start.
     fn why(&self, status: Option<ExitStatus>, last_line: &str) -> String {
         let variant = self.deployment.variant_name();
         let mut reason = format!(
@@ -143,7 +145,7 @@ impl Worker {
     }
 
     fn spawn(&self) -> std::io::Result<Started> {
-        // The port may be taken in between; then the process ends, and is started with another one.
+        // Another program may take the port meanwhile. Then the process ends, and is started with another port.
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let threads = Hardware::threads(self.deployment.instance_type(), 1).to_string();
         let (reader, writer) = std::io::pipe()?;
@@ -185,7 +187,7 @@ impl Worker {
         Ok(Started { leader: child.id().unwrap_or_default(), child, port, pump, seen })
     }
 
-    /// Ends the process, kills what is left of its group, and returns its last line.
+    /// Ends the process, kills the rest of its group, and returns its last line of output.
     async fn end(&self, mut process: Started) -> String {
         process::signal_group(process.leader, Signal::TERM);
         let _ = timeout(GRACE, process.child.wait()).await;
@@ -196,7 +198,7 @@ impl Worker {
     }
 }
 
-/// Returns at the first `/ping` that is answered 200.
+/// Returns once a `/ping` is answered with 200.
 async fn healthy(port: u16) {
     while !timeout(PING, container::ping(port)).await.is_ok_and(|good| good) {
         sleep(PING_EVERY).await;

@@ -1,5 +1,5 @@
-//! Notebook instances, as far as the control plane goes: their settings, and the states that they pass through. Nothing
-//! here is Jupyter: the URL that AWS would give leads nowhere, and there are no presigned ones.
+//! Notebook instances: only the control plane, with their settings and states. There is no Jupyter: a notebook
+//! instance's URL leads nowhere, and there are no presigned URLs.
 
 mod operations;
 mod record;

@@ -66,7 +66,7 @@ fn check_network(request: &Request<'_>) -> Result<(), AwsError> {
     }
 }
 
-/// Checks that one more may run. Those that are stopped do not count.
+/// Checks that one more may run. Stopped ones don't count.
 fn check_room(store: &Store, instance_type: &str) -> Result<(), AwsError> {
     let counts = |notebook: &Notebook| {
         notebook.input["InstanceType"] == instance_type
@@ -76,7 +76,7 @@ fn check_room(store: &Store, instance_type: &str) -> Result<(), AwsError> {
     quota::check_instances(store, instance_type, "notebook instance", used, 1)
 }
 
-/// Refuses what notebook instances lack here.
+/// Refuses members that aren't supported here.
 fn refuse(request: &Request<'_>, members: &[&str]) -> Result<(), AwsError> {
     let given = |member: &&&str| !matches!(request.input()[**member], Value::Null | Value::Bool(false));
     match members.iter().find(given) {
@@ -92,7 +92,7 @@ pub fn describe(request: &Request<'_>) -> Reply {
 
 pub fn list(request: &Request<'_>) -> Reply {
     let cloud = request.service.cloud();
-    // No notebook instance has a repository or a lifecycle configuration.
+    // No notebook instance here has a repository or a lifecycle configuration, so these filters match none.
     let filters = [
         "NotebookInstanceLifecycleConfigNameContains",
         "DefaultCodeRepositoryContains",

@@ -1,4 +1,4 @@
-//! A notebook instance as it is kept, and as Describe and List answer it.
+//! A notebook instance as it is stored, and as Describe and List return it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -11,14 +11,14 @@ use crate::store::Store;
 use crate::support::clock::{now_ms, seconds};
 
 pub const STORE: &str = "sagemaker.notebook-instance";
-/// In ARNs.
+/// The kind's name in ARNs.
 pub const PATH: &str = "notebook-instance";
-/// The size of the volume in GiB, where none is asked for.
+/// The default size of the volume, in GiB.
 const VOLUME: u64 = 5;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Notebook {
-    /// CreateNotebookInstance's, with what UpdateNotebookInstance changed.
+    /// The input of CreateNotebookInstance, with the changes by UpdateNotebookInstance.
     pub input: Value,
     pub status: Status,
     pub created_ms: i64,
@@ -37,7 +37,8 @@ pub enum Status {
 }
 
 impl Status {
-    /// Returns the status that follows by itself. None: it stays, or, if it is Deleting, the notebook instance goes.
+    /// Returns the status that follows by itself. None: the status stays, or, if it is Deleting, the notebook instance
+    /// is deleted.
     pub fn next(self) -> Option<Self> {
         match self {
             Self::Pending => Some(Self::InService),
@@ -46,7 +47,7 @@ impl Status {
         }
     }
 
-    /// Returns whether it changes by itself.
+    /// Returns whether the status changes by itself.
     pub fn moves(self) -> bool {
         self.next().is_some() || self == Self::Deleting
     }
@@ -66,7 +67,7 @@ pub fn all(store: &Store) -> Result<Vec<(String, Notebook)>, AwsError> {
     store.list(STORE)
 }
 
-/// Changes a notebook instance where it is kept.
+/// Changes a notebook instance in the store.
 ///
 /// # Errors
 /// Those of `change`; a ValidationException: there is no such notebook instance.

@@ -1,4 +1,4 @@
-//! The steps from one state of a notebook instance to the next: those that are asked for, and those that follow.
+//! The changes of a notebook instance's state: those that are requested, and those that follow by themselves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +11,14 @@ use crate::sagemaker::resource::words;
 use crate::sagemaker::service::SageMaker;
 use crate::sagemaker::tags;
 
-/// How long it takes to start, stop, change or delete one: minutes on AWS, and long enough to be seen here.
+/// How long it takes to start, stop, change or delete a notebook instance. On AWS these are minutes. Here it is long
+/// enough to be seen.
 const CHANGE: Duration = Duration::from_secs(1);
 
-/// Changes a notebook instance that is in state `from`, and lets it go where the state `to` leads.
+/// Moves a notebook instance from the state `from` to the state `to`, and later to the state that follows.
 ///
 /// # Errors
-/// A ValidationException: it is not there, or not in that state; those of `more`.
+/// A ValidationException: it doesn't exist, or isn't in that state; those of `more`.
 pub fn move_on(
     service: &Arc<SageMaker>,
     name: &str,
@@ -28,7 +29,7 @@ pub fn move_on(
     let arn = arn(service.cloud(), name);
     change(service.store(), name, |notebook| {
         if notebook.status != from {
-            // AWS names Failed, too, which no notebook instance is here.
+            // AWS's message also names Failed, a state that no notebook instance has here.
             let failed = if from == Status::Stopped { ", Failed" } else { "" };
             return Err(AwsError::validation(format!(
                 "Status ({}) not in ([{}{failed}]). Unable to transition to ({}) for Notebook Instance ({arn}).",
@@ -45,12 +46,12 @@ pub fn move_on(
     Ok(())
 }
 
-/// Lets a notebook instance reach, in a while, the state that its present one leads to.
+/// Moves a notebook instance, after a time, to the state that follows its present one.
 pub fn finish_later(service: &Arc<SageMaker>, name: &str) {
     let (service, name) = (Arc::clone(service), name.to_owned());
     tokio::spawn(async move {
         sleep(CHANGE).await;
-        // If it cannot be written, the next start of the server does it.
+        // If this can't be written, the next start of the server does it.
         let _ = finish(&service, &name);
     });
 }
@@ -71,7 +72,7 @@ fn finish(service: &SageMaker, name: &str) -> Result<(), AwsError> {
     }
 }
 
-/// Lets the notebook instances go on that the last server left between two states.
+/// Continues the changes of state that the last server didn't finish.
 ///
 /// # Errors
 /// The store's.

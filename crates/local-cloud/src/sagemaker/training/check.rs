@@ -1,4 +1,4 @@
-//! What CreateTrainingJob refuses beyond AWS's model.
+//! The checks of CreateTrainingJob in addition to those by AWS's model.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use crate::call::AwsError;
 use crate::sagemaker::resource::text;
 use crate::sagemaker::transfer::S3Uri;
 
-/// Checks what AWS's model does not.
+/// Checks an input that fits AWS's model.
 ///
 /// # Errors
 /// A ValidationException; `UnknownOperationException` for what the local cloud lacks.
@@ -62,7 +62,7 @@ pub fn check(input: &Value) -> Result<(), AwsError> {
         if !names.insert(name) {
             return Err(AwsError::validation(format!("Duplicate channel name '{name}'.")));
         }
-        // Channels become folders.
+        // Channels become folders, so these names are refused.
         if matches!(name, "." | "..") {
             return Err(AwsError::validation(format!("Invalid channel name '{name}'.")));
         }

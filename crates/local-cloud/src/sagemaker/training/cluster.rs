@@ -1,4 +1,5 @@
-//! The processes of one job, a host each, from their start to the last one's end: one that fails ends the others.
+//! The processes of a job, one for each host, from their start to the end of the last one. If one fails, the others are
+//! ended.
 
 use std::net::Ipv4Addr;
 use std::os::unix::process::ExitStatusExt as _;
@@ -18,11 +19,11 @@ use crate::sagemaker::log::{Metric, Pump, Seen};
 use crate::support::lock::locked;
 use crate::support::process;
 
-/// Between SIGTERM and SIGKILL where a job is stopped, as on AWS.
+/// The time between SIGTERM and SIGKILL if a job is stopped, as on AWS.
 const GRACE: Duration = Duration::from_secs(120);
-/// The same where another host failed: there is nothing left to save.
+/// The same if another host failed. Then there is nothing left to save.
 const PEER_GRACE: Duration = Duration::from_secs(10);
-/// Between two measurements of the processes.
+/// The time between two measurements of the processes.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// How a job's processes ended. `host` counts from 0.
@@ -35,11 +36,11 @@ pub enum Exit {
     OutOfMemory { host: usize, used: u64 },
 }
 
-/// What a job may use at most.
+/// The limits of a job.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub runtime: Duration,
-    /// Bytes of each host.
+    /// The memory of each host, in bytes.
     pub memory: Option<u64>,
 }
 
@@ -51,7 +52,7 @@ struct Container {
     seen: Arc<Mutex<Seen>>,
 }
 
-/// The processes of a job. If it is dropped, their leaders are killed.
+/// The processes of a job. If this is dropped, their leaders are killed.
 #[derive(Debug, Default)]
 pub struct Cluster {
     containers: Vec<Container>,
@@ -59,10 +60,10 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the next host's process, whose output the pump reads.
+    /// Starts the next host's process, whose output `pump` reads.
     ///
     /// # Errors
-    /// The process could not be started.
+    /// The process couldn't be started.
     pub fn start(&mut self, mut command: Command, pump: Pump) -> std::io::Result<()> {
         let (reader, writer) = std::io::pipe()?;
         command
@@ -84,18 +85,18 @@ impl Cluster {
         Ok(())
     }
 
-    /// Waits until every process has ended, and ends those that must. Calls `report` with the metrics whenever there are
-    /// new ones.
+    /// Waits until every process has ended. If one fails or exceeds a limit, or if the job is stopped, it ends the
+    /// others. Calls `report` with the metrics whenever there are new ones.
     ///
     /// # Errors
-    /// A process could not be waited for.
+    /// Waiting for a process failed.
     pub async fn watch(
         &mut self,
         limits: Limits,
         stop: &watch::Receiver<bool>,
         mut report: impl FnMut(&[Metric]),
     ) -> std::io::Result<Exit> {
-        // A limit beyond the clock's reach is none.
+        // A limit that the clock can't represent is no limit.
         let mut deadline = Instant::now().checked_add(limits.runtime);
         let mut tick = interval(LOOK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -128,7 +129,7 @@ impl Cluster {
             let late = deadline.is_some_and(|at| now >= at);
             if ending {
                 if late {
-                    // SIGTERM did not help in time.
+                    // They didn't end in time after SIGTERM.
                     self.signal(Signal::KILL);
                 }
                 continue;
@@ -156,7 +157,7 @@ impl Cluster {
         }
     }
 
-    /// Returns the last value of each metric, whichever host wrote it.
+    /// Returns the last value of each metric, of any host.
     pub fn metrics(&self) -> Vec<Metric> {
         let mut newest: Vec<Metric> = Vec::new();
         for container in &self.containers {
@@ -177,26 +178,26 @@ impl Cluster {
         container.map(|container| locked(&container.seen).clone()).unwrap_or_default()
     }
 
-    /// Kills what is left of the processes, whose folders these are, and reads their output to its end.
+    /// Kills the remaining processes, which have these folders, and reads their output to its end.
     pub async fn end<'a>(&mut self, folders: impl Iterator<Item = &'a Path>) {
         for (container, folder) in self.containers.iter().zip(folders) {
             process::end(Some(container.leader), folder).await;
         }
         let all = async {
-            // Reaps those that were killed here.
+            // Reaps the killed processes.
             while self.ends.join_next().await.is_some() {}
-            // All writers are dead, so the pumps end.
+            // All writers have ended, so the pumps end too.
             for container in &mut self.containers {
                 let _ = (&mut container.pump).await;
             }
         };
-        // A process that the kernel holds must not hold the job.
+        // A process in an uninterruptible system call must not block the job.
         let _ = timeout(Duration::from_secs(5), all).await;
     }
 }
 
-/// Returns whether this end is to blame, rather than the one found before: a process that was killed failed first, and the
-/// others lost their connection to it.
+/// Returns whether this exit is the cause of the failure, and not `before`. A process that was killed is the cause: the
+/// others fail because they lose their connection to it.
 fn blames(before: &Exit, status: ExitStatus) -> bool {
     match before {
         Exit::Completed => !status.success(),
@@ -205,10 +206,10 @@ fn blames(before: &Exit, status: ExitStatus) -> bool {
     }
 }
 
-/// A free port for the hosts of a job to meet at.
+/// A free port at which the hosts of a job connect.
 ///
-/// It stays theirs: a socket that is bound and doesn't listen keeps others from being given the port, and lets
-/// those in who bind it with `SO_REUSEADDR`, as libtorch's `TCPStore` does.
+/// It stays reserved: since a socket is bound to it, the system gives it to no other program. The socket doesn't
+/// listen, so a program that sets `SO_REUSEADDR` can bind it, as libtorch's `TCPStore` does.
 #[derive(Debug)]
 pub struct Rendezvous {
     pub port: u16,
@@ -219,7 +220,7 @@ impl Rendezvous {
     /// Reserves a port.
     ///
     /// # Errors
-    /// There is none.
+    /// No port is free.
     pub fn new() -> std::io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseaddr(true)?;

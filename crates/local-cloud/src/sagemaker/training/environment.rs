@@ -1,6 +1,6 @@
-//! The environment of a training container: what SageMaker sets, and what its training toolkit, which AWS's
-//! framework images run, sets for the user's script. Names, order and format are the toolkit's
-//! (<https://github.com/aws/sagemaker-training-toolkit>, version 5): a test compares them with it.
+//! The environment variables of a training container: those that SageMaker sets, and those that its training toolkit,
+//! which AWS's framework images run, sets for the user's script. Names, order and format are the toolkit's
+//! (<https://github.com/aws/sagemaker-training-toolkit>, version 5). A test compares them with it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,9 +14,9 @@ use super::python;
 use crate::sagemaker::resource::text;
 use crate::support::process::{BASE_DIR, WAIT_POLICY};
 
-/// The hyperparameter of a tuning job's trials that names its objective metric.
+/// The hyperparameter by which a trial gets the name of the tuning job's objective metric.
 pub const OBJECTIVE: &str = "_tuning_objective_metric";
-/// Hyperparameters for the toolkit, besides all with its prefix.
+/// Hyperparameters for the toolkit, in addition to those with its prefix.
 const RESERVED: [&str; 9] = [
     "sagemaker_program",
     "sagemaker_submit_directory",
@@ -29,20 +29,20 @@ const RESERVED: [&str; 9] = [
     "sagemaker_s3_output",
 ];
 const PREFIX: &str = "sagemaker_";
-/// Python's logging.INFO.
+/// The value of Python's logging.INFO.
 const LOG_INFO: u64 = 20;
 
-/// A container's hyperparameters, as the toolkit reads them: as JSON, or else as text.
+/// A container's hyperparameters. As in the toolkit, each is read as JSON, or, if it isn't JSON, as text.
 #[derive(Debug)]
 pub struct Parameters {
-    /// The script's own.
+    /// Those for the script.
     pub user: Map<String, Value>,
     /// Those for the toolkit.
     toolkit: Map<String, Value>,
 }
 
 impl Parameters {
-    /// Returns those of a job.
+    /// Reads those of a job.
     pub fn of(input: &Value) -> Self {
         let (mut user, mut toolkit) = (Map::new(), Map::new());
         for (name, value) in hyperparameters(input).as_object().into_iter().flatten() {
@@ -58,12 +58,12 @@ impl Parameters {
         Self { user, toolkit }
     }
 
-    /// Returns the text of one for the toolkit.
+    /// Returns the text of a hyperparameter for the toolkit.
     pub fn toolkit(&self, name: &str) -> Option<String> {
         self.toolkit.get(name).map(python::str)
     }
 
-    /// Returns them as arguments of the script, by name: `--epochs 1 --lr 0.1`.
+    /// Returns those for the script as its arguments, sorted by name: `--epochs 1 --lr 0.1`.
     pub fn arguments(&self) -> Vec<String> {
         let mut sorted: Vec<_> = self.user.iter().collect();
         sorted.sort_by_key(|(name, _)| *name);
@@ -86,23 +86,24 @@ impl Parameters {
     }
 }
 
-/// All that a container's environment is made from.
+/// The settings from which a container's environment is made.
 #[derive(Debug)]
 pub struct Container<'a> {
     pub input: &'a Value,
     /// The job's ARN.
     pub arn: &'a str,
     pub layout: &'a Layout,
-    /// How many threads it is to compute with.
+    /// The number of threads with which it should compute.
     pub threads: usize,
-    /// Where the hosts meet; None for a job of one.
+    /// The port at which the hosts connect. None: the job has one host.
     pub port: Option<u16>,
-    /// The user's script and the toolkit's entry point, in script mode.
+    /// The user's script and the toolkit's entry point. None: it isn't script mode.
     pub script: Option<(&'a str, &'a str)>,
 }
 
 impl Container<'_> {
-    /// Returns what the platform sets, what the toolkit sets, and then what the job's Environment says.
+    /// Returns the variables of the platform, those of the toolkit, and those of the job's Environment. Later ones
+    /// replace earlier ones.
     pub fn environment(&self) -> BTreeMap<String, String> {
         let input = self.input;
         let mut env = BTreeMap::new();
@@ -137,7 +138,7 @@ impl Container<'_> {
         env
     }
 
-    /// Returns the variables of the toolkit's `to_env_vars`, by its names for them.
+    /// Returns the variables of the toolkit's `to_env_vars`, by its names.
     fn toolkit(&self) -> Map<String, Value> {
         let (input, layout) = (self.input, self.layout);
         let parameters = Parameters::of(input);
@@ -195,7 +196,7 @@ impl Container<'_> {
         }
     }
 
-    /// Returns the toolkit's whole environment as one variable, with the toolkit's other names for `variables`.
+    /// Returns the value of the variable that has the toolkit's whole environment. In it, `variables` have other names.
     fn training_env(&self, variables: &Map<String, Value>) -> Value {
         let names: Map<String, Value> = channels(self.input)
             .map(|(name, _)| (name.to_owned(), json!(shown(&self.layout.channel(name)))))

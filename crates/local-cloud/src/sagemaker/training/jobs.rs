@@ -1,4 +1,4 @@
-//! The life of training jobs: how they start and stop, and what becomes of them when the server does.
+//! Starts and stops training jobs, and ends them when the server stops.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::sagemaker::{quota, tags};
 /// The word for training jobs in the names of quotas.
 pub const USAGE: &str = "training job";
 
-/// Starts a job, whose input was checked and which acts as the session's role. The returned receiver is closed, without a
-/// message, once the job has ended.
+/// Starts a job with the permissions of the session's role. Its input was checked before. The returned receiver is
+/// closed, without a message, once the job has ended.
 ///
 /// # Errors
 /// `ResourceLimitExceeded`, `ResourceInUse`, the store's.
@@ -46,7 +46,7 @@ pub fn start(
     Ok(service.training_jobs.start(name, |stop| run::run(platform, name.to_owned(), job, session, stop)))
 }
 
-/// Asks a job to stop; one that is stopping already goes on doing so.
+/// Asks a job to stop. For a job that is stopping already, nothing changes.
 ///
 /// # Errors
 /// A ValidationException: there is no such job, or it has ended.
@@ -72,7 +72,7 @@ pub fn stop(service: &SageMaker, name: &str) -> Result<(), AwsError> {
     Ok(())
 }
 
-/// Fails the jobs that a server left running when it died, and kills what is left of them.
+/// Fails the jobs that were running when the last server died, and kills their remaining processes.
 ///
 /// # Errors
 /// The store's.
@@ -85,10 +85,10 @@ pub async fn recover(service: &SageMaker) -> Result<(), AwsError> {
     Ok(())
 }
 
-/// Ends the jobs that run, since the server stops.
+/// Ends the running jobs when the server stops.
 pub async fn end_all(service: &SageMaker) {
     for name in service.training_jobs.abort_all().await {
-        // If this cannot be written, the next start of the server does it.
+        // If this can't be written, the next start of the server does it.
         let _ = fail_lost(service, &name, "the local cloud was stopped while the job ran").await;
     }
 }

@@ -1,4 +1,4 @@
-//! The `/opt/ml` trees of a training job, one for each host.
+//! The folder trees of a training job, one for each host, which are `/opt/ml` on AWS.
 //! <https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html>
 
 use std::io;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::sagemaker::resource::text;
 
-/// The folders of one host's container, under `/opt/ml` on AWS.
+/// The folders of a host's container.
 #[derive(Clone, Debug)]
 pub struct Layout {
     pub base: PathBuf,
@@ -16,9 +16,9 @@ pub struct Layout {
     pub host: String,
 }
 
-/// The one instance group of a job that asks for an instance type.
+/// The name of the only instance group of a job that requests an instance type.
 pub const GROUP: &str = "homogeneousCluster";
-/// Hosts are processes of one machine, which meet on loopback.
+/// The network interface. Hosts are processes of one machine, which connect on loopback.
 pub const INTERFACE: &str = "lo";
 
 impl Layout {
@@ -34,7 +34,7 @@ impl Layout {
         self.base.join("input/data").join(name)
     }
 
-    /// Where script mode unpacks the user's code.
+    /// Returns the folder in which script mode unpacks the user's code.
     pub fn code(&self) -> PathBuf {
         self.base.join("code")
     }
@@ -51,7 +51,7 @@ impl Layout {
         self.base.join("output/data")
     }
 
-    /// Where the container says why it failed.
+    /// Returns the file into which the container writes why it failed.
     pub fn failure(&self) -> PathBuf {
         self.base.join("output/failure")
     }
@@ -60,7 +60,7 @@ impl Layout {
         self.base.join("checkpoints")
     }
 
-    /// The container's home, which AWS does not have.
+    /// Returns the container's home, which isn't under `/opt/ml` on AWS.
     pub fn home(&self) -> PathBuf {
         self.base.join("home")
     }
@@ -96,7 +96,7 @@ pub fn channels(input: &Value) -> impl Iterator<Item = (&str, &Value)> {
     list.iter().map(|channel| (text(channel, "ChannelName"), channel))
 }
 
-/// Returns how a channel's objects are distributed: `FullyReplicated` or `ShardedByS3Key`.
+/// Returns how a channel's objects are distributed to hosts: `FullyReplicated` or `ShardedByS3Key`.
 pub fn distribution(channel: &Value) -> &str {
     let source = &channel["DataSource"]["S3DataSource"];
     source["S3DataDistributionType"].as_str().unwrap_or("FullyReplicated")

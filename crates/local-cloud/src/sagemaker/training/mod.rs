@@ -1,5 +1,6 @@
-//! Training jobs. [`operations`] answers, [`jobs`] starts and stops jobs, [`run`] is a job's run from its download to its
-//! upload, with its processes in a [`cluster`]; [`script`] does what AWS's framework images do around the user's script.
+//! Training jobs. [`operations`] has the operations, and [`jobs`] starts and stops jobs. [`run`] runs a job from its
+//! download to its upload, with its processes in a [`cluster`]. [`script`] does what AWS's framework images do around
+//! the user's script.
 
 mod check;
 mod cluster;

@@ -1,11 +1,11 @@
-//! Values as Python writes them: SageMaker's training toolkit is a Python program, and writes hyperparameters for the
+//! Writes values as Python does. SageMaker's training toolkit is a Python program, which writes hyperparameters for the
 //! user's script by `str` and `json.dumps`.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// Returns `str(value)` of a value that `json.loads` read.
+/// Returns Python's `str(value)` for a value of `json.loads`.
 pub fn str(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -29,7 +29,7 @@ fn repr(value: &Value) -> String {
     }
 }
 
-/// Returns the text in single quotes, unless double ones save escapes.
+/// Returns the text in single quotes, or in double quotes if these save escapes.
 fn quoted(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut out = String::from(quote);
@@ -69,7 +69,7 @@ pub fn dumps(value: &Value) -> String {
 
 fn json_quoted(text: &str) -> String {
     let mut out = String::new();
-    // serde_json escapes what JSON must have escaped, and leaves the rest.
+    // serde_json escapes only what JSON requires.
     for c in Value::from(text).to_string().chars() {
         if c.is_ascii() {
             out.push(c);
@@ -82,8 +82,8 @@ fn json_quoted(text: &str) -> String {
     out
 }
 
-/// Python writes floats with the fewest digits that give them back, as Rust does, but with an exponent below
-/// 1e-4 and from 1e16 on, of two digits at least.
+/// Returns a number as Python writes it. Floats have the fewest digits that identify them, as in Rust. But below 1e-4
+/// and from 1e16 on, Python writes an exponent of at least two digits.
 fn number(number: &serde_json::Number) -> String {
     let Some(value) = number.as_f64().filter(|_| number.is_f64()) else { return number.to_string() };
     let magnitude = value.abs();

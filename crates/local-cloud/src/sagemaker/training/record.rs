@@ -1,4 +1,4 @@
-//! A training job as it is kept, and as Describe and List answer it.
+//! A training job as it is stored, and as Describe and List return it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,22 +12,22 @@ use crate::store::Store;
 use crate::support::clock::{now_ms, seconds};
 
 pub const STORE: &str = "sagemaker.training-job";
-/// In ARNs.
+/// The kind's name in ARNs.
 pub const PATH: &str = "training-job";
-/// The name of the model folder's archive.
+/// The name of the archive of the model folder.
 pub const MODEL_FILE: &str = "model.tar.gz";
-/// AWS's limit to a FailureReason, in characters.
+/// AWS's limit for a FailureReason, in characters.
 const MAX_REASON: usize = 1024;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
-    /// CreateTrainingJob's.
+    /// The input of CreateTrainingJob.
     pub input: Value,
     pub arn: String,
     pub created_ms: i64,
     pub modified_ms: i64,
     pub status: Status,
-    /// The history of its SecondaryStatus; the last is the present one.
+    /// The history of its SecondaryStatus. The last one is the present one.
     pub transitions: Vec<Transition>,
     pub started_ms: Option<i64>,
     pub ended_ms: Option<i64>,
@@ -72,14 +72,14 @@ pub struct Transition {
 pub enum End {
     Completed,
     Failed(String),
-    /// By StopTrainingJob.
+    /// It was stopped by StopTrainingJob.
     Stopped,
-    /// By MaxRuntimeInSeconds.
+    /// It was stopped after MaxRuntimeInSeconds.
     MaxRuntime,
 }
 
 impl Status {
-    /// Returns whether it never changes again.
+    /// Returns whether the status never changes again.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::InProgress | Self::Stopping)
     }
@@ -105,7 +105,7 @@ impl Job {
         job
     }
 
-    /// Enters the next SecondaryStatus.
+    /// Sets the next SecondaryStatus.
     pub fn enter(&mut self, status: &str, message: &str) {
         let now = now_ms();
         if let Some(last) = self.transitions.last_mut() {
@@ -146,16 +146,16 @@ impl Job {
         text(&self.input["ResourceConfig"], "InstanceType")
     }
 
-    /// Returns where a file of its output is in S3.
+    /// Returns the S3 URI of a file of its output.
     ///
     /// # Errors
-    /// A ValidationException: its S3OutputPath is no S3 URI.
+    /// A ValidationException: its S3OutputPath isn't an S3 URI.
     pub fn output(&self, file: &str) -> Result<S3Uri, AwsError> {
         let base = S3Uri::parse(text(&self.input["OutputDataConfig"], "S3OutputPath"))?;
         Ok(base.join(&format!("{}/output/{file}", text(&self.input, "TrainingJobName"))))
     }
 
-    /// Returns whether its containers run.
+    /// Returns whether its containers are running.
     pub fn is_training(&self) -> bool {
         !self.status.is_final()
             && self.transitions.iter().any(|step| step.status == "Training" && step.end_ms.is_none())
@@ -165,12 +165,12 @@ impl Job {
         self.transitions.last().map_or("Starting", |last| &last.status)
     }
 
-    /// Returns the seconds that AWS bills, each of which has begun.
+    /// Returns the seconds that AWS bills, including the last one that began.
     fn billed_seconds(&self) -> Option<u64> {
         Some(u64::try_from(self.ended_ms? - self.started_ms?).unwrap_or_default().div_ceil(1000))
     }
 
-    /// Answers DescribeTrainingJob.
+    /// Returns the answer to DescribeTrainingJob.
     ///
     /// # Errors
     /// As [`Job::output`].
@@ -182,7 +182,7 @@ impl Job {
         set("SecondaryStatus", json!(self.secondary()));
         set("CreationTime", seconds(self.created_ms));
         set("LastModifiedTime", seconds(self.modified_ms));
-        // AWS's model requires it even before the file exists.
+        // AWS's model requires the URI even before the file exists.
         set("ModelArtifacts", json!({"S3ModelArtifacts": self.output(MODEL_FILE)?.to_string()}));
         if let Some(trial) = &self.trial {
             set("TuningJobArn", json!(trial.tuning));
@@ -252,7 +252,7 @@ pub fn find(store: &Store, name: &str) -> Result<Job, AwsError> {
     store.get(STORE, name)?.ok_or_else(|| AwsError::validation("Requested resource not found."))
 }
 
-/// Changes a job where it is kept. One that is gone is not changed.
+/// Changes a job in the store. If it was deleted, nothing is changed.
 ///
 /// # Errors
 /// The store's.
@@ -264,7 +264,7 @@ pub fn change(store: &Store, name: &str, change: impl FnOnce(&mut Job)) -> Resul
     changed.map(drop)
 }
 
-/// Keeps the metrics found so far.
+/// Stores the metrics that were found so far.
 ///
 /// # Errors
 /// The store's.

@@ -1,4 +1,4 @@
-//! The run of one training job, from its download to its upload.
+//! Runs a training job, from its download to its upload.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -31,12 +31,12 @@ use crate::support::instance_type::Instance;
 use crate::support::{archive, process};
 
 const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
-/// Between two uploads of checkpoints.
+/// The time between two uploads of checkpoints.
 const SYNC: Duration = Duration::from_millis(500);
 /// AWS's default for MaxRuntimeInSeconds.
 const DEFAULT_RUNTIME: u64 = 86_400;
 
-/// A run, while it lasts.
+/// A running job.
 struct Run {
     platform: Arc<Platform>,
     name: String,
@@ -47,7 +47,7 @@ struct Run {
     stop: watch::Receiver<bool>,
 }
 
-/// What every host runs.
+/// The program that every host runs.
 enum Program {
     Worker(PathBuf),
     Script(Script),
@@ -72,7 +72,7 @@ impl Program {
         }
     }
 
-    /// Returns what could not be started, for messages, and what to do.
+    /// Returns, for messages, which program couldn't be started, and what to do.
     fn missing(&self) -> String {
         match self {
             Self::Worker(path) => format!("the worker {} (build it with `make`)", path.display()),
@@ -81,7 +81,7 @@ impl Program {
     }
 }
 
-/// Runs the job and keeps how it ended. Whatever happens, no process and no folder is left.
+/// Runs the job, and stores how it ended. In any case, no process and no folder is left.
 pub async fn run(
     platform: Arc<Platform>,
     name: String,
@@ -94,16 +94,16 @@ pub async fn run(
     let mut run = Run { platform, name, job, session, layouts, stop };
     let end = run.steps(&folder).await.unwrap_or_else(End::Failed);
     sweep(&folder).await;
-    // If this cannot be written, the next start of the server fails the job as lost.
+    // If this can't be written, the next start of the server fails the job as lost.
     let _ = change(run.store(), &run.name, |job| job.end(&end));
 }
 
-/// Kills what runs in a job's folders, and removes them.
+/// Kills the processes of a job's folders, and removes the folders.
 pub async fn sweep(folder: &Path) {
     for host in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         process::end(None, &host.path()).await;
     }
-    // If the folder stays, it takes room, and does no other harm.
+    // An error is ignored: a folder that stays only uses space on the disk.
     let _ = std::fs::remove_dir_all(folder);
 }
 
@@ -180,7 +180,7 @@ impl Run {
                 let shard = if sharded { Shard { index, of: self.layouts.len() } } else { Shard::ALL };
                 let to = layout.channel(name);
                 if index > 0 && !sharded {
-                    // The role has got these objects already, and hosts are folders of one machine.
+                    // The objects were already downloaded for the first host, whose folder is on the same machine.
                     let first = self.layouts[0].channel(name);
                     let copied = tokio::task::spawn_blocking(move || copy_files(&first, &to)).await;
                     let copied = copied.map_err(std::io::Error::other).flatten();
@@ -207,7 +207,7 @@ impl Run {
         Ok(())
     }
 
-    /// Runs the containers; returns their exit, and whether the checkpoints reached S3.
+    /// Runs the containers. Returns their exit, and whether the checkpoints were uploaded to S3.
     async fn train(
         &self,
         cluster: &mut Cluster,
@@ -245,7 +245,7 @@ impl Run {
                 .map_err(|error| format!("ClientError: {error}: could not start {}", program.missing()))?;
         }
         let (done, ended) = watch::channel(false);
-        // Only one host's checkpoints are kept: those of several hosts would overwrite each other.
+        // Only the first host's checkpoints are uploaded. Those of several hosts would overwrite each other.
         let folder = self.layouts.first().map(Layout::checkpoints).unwrap_or_default();
         let checkpoints = tokio::spawn(keep_checkpoints(
             Arc::clone(&self.platform.objects),
@@ -261,7 +261,8 @@ impl Run {
         };
         let exit = cluster
             .watch(limits, &self.stop, |metrics| {
-                // So that they are seen while it runs. Its end writes them again, and then an error counts.
+                // So that they can be seen while the job runs. They are written again at its end, and then an error
+                // counts.
                 let _ = keep_metrics(self.store(), &self.name, metrics);
             })
             .await;
@@ -270,8 +271,8 @@ impl Run {
         Ok((exit.map_err(|error| internal(&disk(&error)))?, synced))
     }
 
-    /// Returns how many processes share the machine's cores with this job's, its own included. A trial counts those that
-    /// are to run beside it even before they do, so that all trials compute alike.
+    /// Returns how many processes share the machine's cores, including this job's. For a trial, it is the number of
+    /// trials that may run at once, even before they do, so that all trials compute the same way.
     fn processes(&self) -> Result<usize, AwsError> {
         let jobs = all(self.store())?;
         let running = jobs.iter().filter(|(name, job)| *name == self.name || job.is_training());
@@ -280,10 +281,10 @@ impl Run {
         Ok(usize::try_from(count).unwrap_or(usize::MAX).max(planned))
     }
 
-    /// Returns what an exit makes of the job.
+    /// Returns how the job ends by the containers' exit.
     ///
     /// # Errors
-    /// Why it failed, as AWS words it: `AlgorithmError: …, exit code: N`. If there are several hosts, it names the one.
+    /// Why it failed, in AWS's words: `AlgorithmError: …, exit code: N`. If there are several hosts, it names the host.
     fn judge(&self, exit: &Exit, cluster: &Cluster, program: &Program) -> Result<End, String> {
         let named = |host: usize| match self.layouts.get(host) {
             Some(layout) if self.layouts.len() > 1 => format!("{}: ", layout.host),
@@ -316,7 +317,7 @@ impl Run {
                 let why = match signal {
                     None if !written.trim().is_empty() => written.trim().chars().take(900).collect(),
                     _ if let Some(script) = program.script() => {
-                        // The toolkit writes Python's number for a signal, and exits with a code of its own.
+                        // For a signal, the toolkit writes Python's negative number, and exits with a code of its own.
                         let inner = signal.map_or(code, |signal| -signal);
                         code = 1;
                         script.failure(layout, inner, &seen)
@@ -334,7 +335,7 @@ impl Run {
         }
     }
 
-    /// Packs and uploads the hosts' output. If two have a file of one name, the first host's is taken.
+    /// Packs and uploads the hosts' output. If two hosts have a file of the same name, it is the first host's.
     async fn upload(&self, folder: &Path, with_model: bool) -> Result<(), AwsError> {
         let of_all = |each: fn(&Layout) -> PathBuf| self.layouts.iter().map(each).collect::<Vec<_>>();
         let mut archives = vec![(of_all(Layout::output_data), "output.tar.gz")];
@@ -353,7 +354,7 @@ impl Run {
     }
 }
 
-/// Uploads checkpoints as they are written, until the container has ended, and then once more.
+/// Uploads checkpoints while the container runs, and once more after its end.
 async fn keep_checkpoints(
     objects: Arc<dyn Objects>,
     session: Session,
@@ -366,14 +367,14 @@ async fn keep_checkpoints(
     loop {
         let last = timeout(SYNC, ended.wait_for(|ended| *ended)).await.is_ok();
         let sent = sync.send(&*objects, &session.caller, &folder, &to, last).await;
-        // What failed is tried again; only the last error counts.
+        // A failed upload is tried again, so only the last error counts.
         if last {
             return sent;
         }
     }
 }
 
-/// Returns the job's metrics: names and regexes. CreateTrainingJob has refused those that are not valid.
+/// Returns the names and regexes of the job's metrics. CreateTrainingJob has refused invalid ones.
 fn metric_regexes(input: &Value) -> Vec<(String, Regex)> {
     let definitions = input["AlgorithmSpecification"]["MetricDefinitions"].as_array();
     let read = |definition: &Value| {

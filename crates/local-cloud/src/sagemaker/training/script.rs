@@ -1,5 +1,5 @@
-//! Script mode: AWS's PyTorch image runs the user's own script, and so does a Python with PyTorch here. What the
-//! image's training toolkit does before, around and after the script is done here in its place.
+//! Script mode: AWS's PyTorch image runs the user's own script. Here a Python with PyTorch runs it, and this file does
+//! what the image's training toolkit does before, around and after the script.
 //! <https://github.com/aws/sagemaker-training-toolkit>, `entry_point.py` and `process.py`
 
 use std::path::{Path, PathBuf};
@@ -21,9 +21,9 @@ use crate::sagemaker::platform::Platform;
 use crate::sagemaker::transfer::{S3Uri, Shard, copy_files, disk, download};
 use crate::support::archive::{files_under, unpack_tar};
 
-/// The image's entry point, which its toolkit calls, and whose name the script finds in its environment.
+/// The image's entry point, which its toolkit calls. The script's environment has its name.
 pub const FRAMEWORK: &str = "sagemaker_pytorch_container.training:main";
-/// Hyperparameters that ask for a launcher of several processes on each host.
+/// The hyperparameters that request a launcher of several processes on each host.
 const LAUNCHERS: [&str; 6] = [
     "sagemaker_mpi_enabled",
     "sagemaker_pytorch_ddp_enabled",
@@ -32,18 +32,18 @@ const LAUNCHERS: [&str; 6] = [
     "sagemaker_pytorch_xla_multi_worker_enabled",
     "sagemaker_parameter_server_enabled",
 ];
-/// A file that exists as long as pip works.
+/// A file that exists while pip runs.
 const INSTALLING: &str = "installing";
-/// A program that prints PyTorch's version, without the seconds that importing PyTorch takes.
+/// A program that prints PyTorch's version without importing PyTorch, which would take seconds.
 const FIND_VERSION: &str = "import importlib.util, os, runpy
 spec = importlib.util.find_spec('torch')
 if not (spec and spec.origin): raise SystemExit(3)
 try: print(runpy.run_path(os.path.join(os.path.dirname(spec.origin), 'version.py'))['__version__'])
 except (OSError, KeyError): pass";
-/// Characters of the script's last words in a FailureReason, which has 1024 at most.
+/// The greatest number of characters of the script's error message in a FailureReason, which may have 1024.
 const MAX_ERROR: usize = 700;
 
-/// A line that the toolkit takes for the first of an error message; the last alternative is pip's.
+/// Matches the line that the toolkit regards as the first of an error message. The last alternative is pip's.
 static ERROR: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(Error|Exception)\b|Invalid requirement|^ERROR: ").ok());
 
@@ -51,16 +51,16 @@ static ERROR: LazyLock<Option<Regex>> =
 #[derive(Debug)]
 pub struct Script {
     python: PathBuf,
-    /// PyTorch's; empty where it is not known.
+    /// PyTorch's version. It is empty if it isn't known.
     version: String,
-    /// `train.py`, in the folder of the code.
+    /// The script's path in the folder of the code, such as `train.py`.
     pub program: String,
     arguments: Vec<String>,
     job: String,
     region: String,
 }
 
-/// Returns the launcher that a job's hyperparameters ask for.
+/// Returns the launcher that a job's hyperparameters request.
 pub fn launcher(input: &Value) -> Option<&'static str> {
     let parameters = Parameters::of(input);
     LAUNCHERS.into_iter().find(|name| {
@@ -69,7 +69,7 @@ pub fn launcher(input: &Value) -> Option<&'static str> {
 }
 
 impl Script {
-    /// Finds the Python, and places the user's code in every host's folder.
+    /// Finds the Python, and copies the user's code into every host's folder.
     ///
     /// # Errors
     /// The FailureReason.
@@ -108,7 +108,7 @@ impl Script {
         })
     }
 
-    /// Returns the command that runs it on one host; the caller adds the container's environment.
+    /// Returns the command that runs the script on one host. The caller adds the container's environment.
     pub fn command(&self, layout: &Layout) -> Command {
         let code = layout.code();
         let packages = code.join("setup.py").is_file();
@@ -124,7 +124,7 @@ impl Script {
         run.extend(self.arguments.iter().cloned());
         let mut command;
         if !shell && let Some(install) = Self::install(layout) {
-            // pip first, in the same process group and log; the marker says whose failure it was.
+            // pip runs first, in the same process group and log. If the marker file is left, it was pip that failed.
             let first = format!(
                 r#"marker=$1; shift; touch "$marker"; "$0" {} || exit; rm "$marker"; exec "$@""#,
                 install.join(" ")
@@ -143,7 +143,7 @@ impl Script {
         self.python.to_string_lossy().into_owned()
     }
 
-    /// Returns pip's arguments; None where the code asks for no packages.
+    /// Returns pip's arguments. None: the code needs no packages.
     fn install(layout: &Layout) -> Option<Vec<&'static str>> {
         let has = |name: &str| layout.code().join(name).is_file();
         let mut arguments = vec!["-m", "pip", "install"];
@@ -156,7 +156,7 @@ impl Script {
         (arguments.len() > 3).then_some(arguments)
     }
 
-    /// Returns the variables without the prefix `SM_` that the image's toolkit sets.
+    /// Returns the variables that the image's toolkit sets and that don't begin with `SM_`.
     pub fn environment(&self, layout: &Layout) -> Vec<(String, String)> {
         let mut env = vec![
             ("PYTHONPATH".to_owned(), layout.code().to_string_lossy().into_owned()),
@@ -172,7 +172,8 @@ impl Script {
             env.push(("SM_DLC_TORCH_VERSION".to_owned(), self.version.clone()));
         }
         if Self::install(layout).is_some() {
-            // Packages go to the container's home, which is removed with the job: the machine's Python stays as it is.
+            // Packages are installed in the container's home, which is removed with the job. The machine's Python stays
+            // unchanged.
             env.push(("PIP_USER".to_owned(), "1".to_owned()));
             env.push(("PIP_DISABLE_PIP_VERSION_CHECK".to_owned(), "1".to_owned()));
             let reaches_pypi = |name: &str| {
@@ -185,7 +186,8 @@ impl Script {
         env
     }
 
-    /// Returns why it failed, as the toolkit words it. `code` is Python's: below zero for a signal.
+    /// Returns why the script failed, in the toolkit's words. `code` is Python's return code, which is negative for a
+    /// signal.
     pub fn failure(&self, layout: &Layout, code: i32, seen: &Seen) -> String {
         let install = Self::install(layout).filter(|_| layout.home().join(INSTALLING).exists());
         let (error, command) = match install {
@@ -205,7 +207,7 @@ impl Script {
             }
         }
         let message = different.join("\n ");
-        // The end of a traceback names the error.
+        // If the message is too long, its end is kept, since a traceback ends with the error.
         let skip = message.chars().count().saturating_sub(MAX_ERROR);
         let message: String = message.chars().skip(skip).collect();
         format!(
@@ -215,7 +217,8 @@ impl Script {
     }
 }
 
-/// Checks a script's name by the toolkit's rule: a relative path that stays in the folder and is no option.
+/// Checks a script's name by the toolkit's rule: it must be a relative path inside the folder, and not look like an
+/// option.
 fn check_program(program: &str) -> Result<(), String> {
     if program.is_empty() {
         return Err("ClientError: The training entry point name is empty. Set the 'sagemaker_program' hyperparameter \
@@ -235,7 +238,7 @@ fn check_program(program: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Places the code, which comes from S3, or from a folder or archive in the container.
+/// Copies the code into its folder. It comes from S3, or from a folder or archive in the container.
 async fn fetch(
     objects: &dyn Objects,
     session: &Session,
@@ -272,7 +275,7 @@ async fn fetch(
     placed.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
 }
 
-/// Returns PyTorch's version in a Python; empty where it is not known.
+/// Returns the version of a Python's PyTorch. It is empty if it isn't known.
 async fn find_version(
     python: &Path,
     cloud: &Cloud,

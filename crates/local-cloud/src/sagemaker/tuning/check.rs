@@ -1,4 +1,4 @@
-//! Checks CreateHyperParameterTuningJob beyond AWS's model, and makes the plan of the job's run.
+//! Checks CreateHyperParameterTuningJob in addition to AWS's model, and makes the plan for the job.
 
 use serde_json::{Map, Value, json};
 
@@ -8,15 +8,15 @@ use crate::call::AwsError;
 use crate::sagemaker::resource::text;
 use crate::sagemaker::training::{self, OBJECTIVE};
 
-/// A tuning job that can be run.
+/// The plan of a tuning job: its settings, checked.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub strategy: String,
     pub ranges: Vec<Range>,
-    /// Trials in all, and at a time.
+    /// The number of trials in all.
     pub jobs: usize,
     pub parallel: usize,
-    /// For the choice of points; random where the caller named none.
+    /// The seed of the search. It is random if the request has none.
     pub seed: u64,
 }
 
@@ -55,7 +55,7 @@ impl Plan {
         let seed = config["RandomSeed"].as_u64().unwrap_or_else(rand::random);
         let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let plan = Self { strategy, ranges, jobs: count(jobs), parallel: count(parallel), seed };
-        // A fault that every trial would have is an error now.
+        // A mistake that would make every trial fail is refused now.
         let middle: Vec<f64> = plan.ranges.iter().map(|_| 0.5).collect();
         training::check(&trial_input(input, "trial", &plan.tuned(&middle)))?;
         Ok(plan)
@@ -129,7 +129,7 @@ fn check_objective(config: &Value, definition: &Value) -> Result<(), AwsError> {
     }
 }
 
-/// Returns the number of trials, where `asked` is MaxNumberOfTrainingJobs.
+/// Returns the number of trials. `asked` is MaxNumberOfTrainingJobs.
 fn jobs(strategy: &str, ranges: &[Range], asked: Option<u64>) -> Result<u64, AwsError> {
     if strategy != "Grid" {
         return asked.ok_or_else(|| {
@@ -169,7 +169,7 @@ pub fn trial_input(input: &Value, name: &str, tuned: &Map<String, Value>) -> Val
     if !input["Tags"].is_null() {
         trial.insert("Tags".to_owned(), input["Tags"].clone());
     }
-    // A trial must not go on from another one's checkpoint, so it has a folder of its own.
+    // Each trial has its own folder of checkpoints, so that it doesn't resume from another trial's.
     if let Some(uri) = trial.get("CheckpointConfig").and_then(|config| config["S3Uri"].as_str()) {
         let uri = format!("{}/{name}", uri.trim_end_matches('/'));
         trial["CheckpointConfig"]["S3Uri"] = json!(uri);

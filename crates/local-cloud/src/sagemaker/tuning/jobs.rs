@@ -1,4 +1,4 @@
-//! The life of tuning jobs: how they start and stop, and what becomes of them when the server does.
+//! Starts and stops tuning jobs, and ends them when the server stops.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::sagemaker::training::jobs::USAGE;
 use crate::sagemaker::{quota, tags};
 use crate::store::Store;
 
-/// AWS's defaults, settable. <https://docs.aws.amazon.com/general/latest/gr/sagemaker.html>
+/// AWS's default quotas, which can be changed. <https://docs.aws.amazon.com/general/latest/gr/sagemaker.html>
 const TUNING_JOBS: u64 = 100;
 const PARALLEL: u64 = 10;
 const TRIALS: u64 = 750;
@@ -34,7 +34,7 @@ pub fn start(service: &Arc<SageMaker>, name: &str, input: &Value, plan: Plan) ->
     }
     tags::add(store, &arn, input)?;
     let of_run = Arc::clone(service);
-    // Nobody waits for its end.
+    // The end of the job isn't waited for.
     drop(service.tuning_jobs.start(name, |stop| run::run(of_run, name.to_owned(), plan, stop)));
     Ok(())
 }
@@ -49,7 +49,7 @@ fn check_quotas(store: &Store, input: &Value, plan: &Plan) -> Result<(), AwsErro
     ] {
         quota::check(store, "Jobs", quota, default, used, asked)?;
     }
-    // Instances that other jobs use become free. More than the quota never do.
+    // Instances that other jobs use become free again. So only more than the whole quota is refused.
     let resources = &input["TrainingJobDefinition"]["ResourceConfig"];
     let instances = resources["InstanceCount"].as_u64().unwrap_or(1).saturating_mul(parallel);
     quota::check_instances(store, text(resources, "InstanceType"), USAGE, 0, instances)
@@ -69,7 +69,8 @@ pub fn stop(service: &SageMaker, name: &str) -> Result<(), AwsError> {
     Ok(())
 }
 
-/// Fails the tuning jobs that a server left running when it died. Their trials are training jobs, and fail as such.
+/// Fails the tuning jobs that were running when the last server died. Their trials are training jobs, which fail
+/// separately.
 ///
 /// # Errors
 /// The store's.
@@ -81,10 +82,10 @@ pub fn recover(service: &SageMaker) -> Result<(), AwsError> {
     Ok(())
 }
 
-/// Ends the tuning jobs that run, since the server stops. The training jobs must be ended after them.
+/// Ends the running tuning jobs when the server stops. The training jobs must be ended after them.
 pub async fn end_all(service: &SageMaker) {
     for name in service.tuning_jobs.abort_all().await {
-        // If this cannot be written, the next start of the server does it.
+        // If this can't be written, the next start of the server does it.
         let _ = fail_lost(service.store(), &name, "the local cloud was stopped while the tuning job ran");
     }
 }

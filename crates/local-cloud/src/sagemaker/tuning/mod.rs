@@ -1,5 +1,5 @@
-//! Hyperparameter tuning jobs. [`operations`] answers, [`jobs`] starts and stops jobs, [`run`] is a job's run, whose trials
-//! are training jobs like any other; [`search`] chooses their points within [`ranges`].
+//! Hyperparameter tuning jobs. [`operations`] has the operations, and [`jobs`] starts and stops jobs. [`run`] runs a
+//! job, whose trials are normal training jobs. [`search`] chooses their hyperparameters within [`ranges`].
 
 mod check;
 pub mod jobs;

@@ -1,5 +1,5 @@
-//! The ranges that a tuning job searches, and the one place where a point of the search becomes a value: a point is in
-//! [0, 1), or the number of a category.
+//! The ranges of hyperparameters that a tuning job searches. A coordinate of the search is a number in [0, 1), or the
+//! number of a category; only this file converts it into a value.
 //! <https://docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning-define-ranges.html>
 
 use std::collections::HashSet;
@@ -9,12 +9,13 @@ use serde_json::Value;
 use crate::call::AwsError;
 use crate::sagemaker::resource::text;
 
-/// AWS's limit.
+/// AWS's limit for the number of ranges.
 const MAX_RANGES: usize = 30;
-/// Where a positive range spans this much, `Auto` takes the logarithm. AWS does not document its own rule.
+/// `Auto` uses the logarithmic scale if the maximum of a positive range is this many times the minimum. AWS doesn't
+/// document its own rule.
 const AUTO_LOG: f64 = 100.0;
 
-/// A hyperparameter and the values that it may have.
+/// A hyperparameter, and the values that it may have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Range {
     pub name: String,
@@ -36,14 +37,15 @@ pub enum Scale {
 }
 
 impl Range {
-    /// Returns the value at a point: the place in the range, or the number of the category.
+    /// Returns the value for a coordinate: the position in the range, or the number of the category.
     pub fn value(&self, point: f64) -> String {
         match &self.values {
             Values::Continuous { min, max, scale } => {
                 scale.at(*min, *max, point).clamp(*min, *max).to_string()
             }
             Values::Integer { min, max, scale } => {
-                // Each whole number has the points from itself to the next. i64 below 2^53 is exact.
+                // A whole number is the value for all positions from itself to the next one. An i64 below 2^53 is exact
+                // as f64.
                 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
                 let value = scale.at(*min as f64, *max as f64 + 1.0, point).floor() as i64;
                 value.clamp(*min, *max).to_string()
@@ -56,7 +58,7 @@ impl Range {
         }
     }
 
-    /// Returns the end of the points, which start at 0: 1, or the number of categories.
+    /// Returns the end of the coordinates, which start at 0: it is 1, or the number of categories.
     pub fn extent(&self) -> usize {
         match &self.values {
             Values::Categorical(values) => values.len(),

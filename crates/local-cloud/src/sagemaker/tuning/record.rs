@@ -1,4 +1,4 @@
-//! A tuning job as it is kept, and as Describe and List answer it.
+//! A tuning job as it is stored, and as Describe and List return it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -11,12 +11,12 @@ use crate::store::Store;
 use crate::support::clock::{now_ms, seconds};
 
 pub const STORE: &str = "sagemaker.tuning-job";
-/// In ARNs.
+/// The kind's name in ARNs.
 pub const PATH: &str = "hyper-parameter-tuning-job";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Tuning {
-    /// CreateHyperParameterTuningJob's.
+    /// The input of CreateHyperParameterTuningJob.
     pub input: Value,
     pub arn: String,
     pub status: Status,
@@ -38,23 +38,24 @@ pub enum Status {
 }
 
 impl Status {
-    /// Returns whether it never changes again.
+    /// Returns whether the status never changes again.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::InProgress | Self::Stopping)
     }
 }
 
-/// One training job of a tuning job.
+/// A training job of a tuning job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Trial {
     pub name: String,
     /// The hyperparameters that were chosen for it.
     pub tuned: Map<String, Value>,
-    /// How it ended. None: it runs, and its training job has the present state.
+    /// How it ended. None: it is running, and its training job has the present state.
     pub outcome: Option<Outcome>,
 }
 
-/// The part of a training job that its tuning job needs. Kept here, since a training job that has ended can be deleted.
+/// The data of a training job that its tuning job needs. They are copied, since a training job that has ended can be
+/// deleted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outcome {
     pub status: training::Status,
@@ -62,12 +63,12 @@ pub struct Outcome {
     pub started_ms: Option<i64>,
     pub ended_ms: Option<i64>,
     pub failure: Option<String>,
-    /// The objective metric's last value.
+    /// The last value of the objective metric.
     pub objective: Option<f64>,
 }
 
 impl Outcome {
-    /// Returns that of a training job, whose objective is the metric.
+    /// Returns the outcome of a training job. `metric` is the objective metric.
     pub fn of(job: &training::Job, metric: &str) -> Self {
         let objective = job.metrics.iter().find(|(name, ..)| name == metric).map(|(_, value, _)| *value);
         Self {
@@ -80,7 +81,7 @@ impl Outcome {
         }
     }
 
-    /// Returns the objective's value. None: it does not count, since the training job failed or still runs.
+    /// Returns the value of the objective. None: it doesn't count, since the training job failed or is still running.
     pub fn result(&self) -> Option<f64> {
         self.objective
             .filter(|_| matches!(self.status, training::Status::Completed | training::Status::Stopped))
@@ -95,7 +96,7 @@ impl Outcome {
     }
 }
 
-/// The objective of a tuning job: the metric's name, and whether less of it is better.
+/// The objective of a tuning job: the metric's name, and whether a lower value is better.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Objective {
     pub metric: String,
@@ -103,14 +104,14 @@ pub struct Objective {
 }
 
 impl Objective {
-    /// Returns that of a tuning job.
+    /// Returns the objective of a tuning job.
     pub fn of(input: &Value) -> Self {
         let objective = &input["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"];
         let metric = text(objective, "MetricName").to_owned();
         Self { metric, minimize: text(objective, "Type") == "Minimize" }
     }
 
-    /// Returns a value's loss; less is better.
+    /// Returns the loss for a value. A lower loss is better.
     pub fn loss(&self, value: f64) -> f64 {
         if self.minimize { value } else { -value }
     }
@@ -142,7 +143,7 @@ impl Tuning {
         self.ended_ms = Some(now_ms());
     }
 
-    /// Returns every trial with its present state.
+    /// Returns every trial and its present state.
     ///
     /// # Errors
     /// The store's.
@@ -154,7 +155,7 @@ impl Tuning {
                 Some(outcome) => outcome.clone(),
                 None => match cloud.store.get(training::STORE, &trial.name)? {
                     Some(job) => Outcome::of(&job, &metric),
-                    // Its training job is about to be created.
+                    // Its training job isn't created yet.
                     None => continue,
                 },
             };
@@ -163,7 +164,7 @@ impl Tuning {
         Ok(found)
     }
 
-    /// Returns a trial as a summary of its training job.
+    /// Returns the summary of a trial's training job.
     fn trial(&self, cloud: &Cloud, trial: &Trial, outcome: &Outcome) -> Value {
         let objective = self.objective();
         let mut summary = json!({
@@ -223,7 +224,7 @@ impl Tuning {
         Ok(found.into_iter().map(|(trial, outcome)| self.trial(cloud, trial, &outcome)).collect())
     }
 
-    /// Returns the members that Describe and List have in common.
+    /// Returns the members that the answers to Describe and List share.
     fn common(&self, outcomes: &[(&Trial, Outcome)]) -> Map<String, Value> {
         let count = |wanted: &[training::Status]| {
             outcomes.iter().filter(|(_, outcome)| wanted.contains(&outcome.status)).count()
@@ -257,7 +258,7 @@ impl Tuning {
         members
     }
 
-    /// Answers DescribeHyperParameterTuningJob.
+    /// Returns the answer to DescribeHyperParameterTuningJob.
     ///
     /// # Errors
     /// The store's.
@@ -281,7 +282,7 @@ impl Tuning {
         let objective = self.objective();
         let loss = |outcome: &Outcome| outcome.result().map(|value| objective.loss(value));
         let results = outcomes.iter().filter_map(|(trial, outcome)| Some((loss(outcome)?, trial, outcome)));
-        // If two are equally good, the earlier one is the best.
+        // If two trials are equally good, the earlier one is the best.
         if let Some((_, trial, outcome)) = results.min_by(|(a, ..), (b, ..)| a.total_cmp(b)) {
             answer.insert("BestTrainingJob".to_owned(), self.trial(cloud, trial, outcome));
         }
@@ -320,7 +321,7 @@ pub fn find(store: &Store, name: &str) -> Result<Tuning, AwsError> {
     store.get(STORE, name)?.ok_or_else(missing)
 }
 
-/// Changes a tuning job where it is kept. One that is gone is not changed.
+/// Changes a tuning job in the store. If it was deleted, nothing is changed.
 ///
 /// # Errors
 /// The store's.

@@ -1,4 +1,4 @@
-//! The run of one tuning job: it starts trials, as many at a time as it may, and learns from those that have ended.
+//! Runs a tuning job: it starts trials, as many at a time as allowed, and learns from those that have ended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use crate::sagemaker::service::SageMaker;
 use crate::sagemaker::training;
 use crate::store::Store;
 
-/// After so many failures from the start on, AWS gives up.
+/// AWS gives up if the first trials, as many as this, have all failed.
 const ATTEMPTS: usize = 5;
-/// Between two attempts to start a trial where other jobs use up the quota.
+/// The time between two attempts to start a trial while other jobs use up the quota.
 const RETRY: Duration = Duration::from_millis(500);
 
 struct Run {
@@ -27,14 +27,14 @@ struct Run {
     name: String,
     plan: Plan,
     search: Search,
-    /// The point of each trial that was started, by its number.
+    /// The point of each started trial, by the trial's number.
     points: Vec<Vec<f64>>,
-    /// Returns the numbers of trials that have ended.
+    /// The tasks that wait for running trials. Each returns its trial's number at the end.
     running: JoinSet<usize>,
     stop: watch::Receiver<bool>,
 }
 
-/// Runs the tuning job and keeps how it ended.
+/// Runs the tuning job, and stores how it ended.
 pub async fn run(service: Arc<SageMaker>, name: String, plan: Plan, stop: watch::Receiver<bool>) {
     let (status, failure) = match Search::new(&plan.strategy, &plan.ranges) {
         Err(reason) => (Status::Failed, Some(format!("InternalServerError: {reason}"))),
@@ -43,7 +43,7 @@ pub async fn run(service: Arc<SageMaker>, name: String, plan: Plan, stop: watch:
             let mut run =
                 Run { service, name, plan, search, points: Vec::new(), running: JoinSet::new(), stop };
             let ended = run.steps().await;
-            // However it ended, no trial is left running.
+            // In any case, no trial is left running.
             let waited = run.end_trials().await;
             match ended.and_then(|status| waited.map(|()| status)) {
                 Ok(status) => (status, None),
@@ -51,7 +51,7 @@ pub async fn run(service: Arc<SageMaker>, name: String, plan: Plan, stop: watch:
             }
         }
     };
-    // If this cannot be written, the next start of the server fails the job as lost.
+    // If this can't be written, the next start of the server fails the job as lost.
     let _ = change(service.store(), &name, |tuning| tuning.end(status, failure));
 }
 
@@ -88,7 +88,7 @@ impl Run {
         }
     }
 
-    /// Starts the next trial; returns false where other jobs use up the quota.
+    /// Starts the next trial. Returns false if other jobs use up the quota.
     async fn begin(&mut self) -> Result<bool, String> {
         let number = self.points.len();
         let point = self.search.next(&self.plan.ranges, self.plan.seed, number);
@@ -101,7 +101,7 @@ impl Run {
         let session = self.service.platform.assume(role);
         let session = session.map_err(|error| format!("ClientError: {}", error.message))?;
         let trial = training::TrialOf { tuning: tuning.arn, parallel: self.plan.parallel };
-        // Others may end, or begin, while this one is refused.
+        // Looked at before, since other jobs may end while this one is refused.
         let others_ran = !self.service.training_jobs.is_empty();
         let others_run = || others_ran || !self.service.training_jobs.is_empty();
         let ended = match training::jobs::start(&self.service, &input, session, Some(trial)) {
@@ -115,7 +115,7 @@ impl Run {
         .map_err(|error| internal(&error))?;
         self.points.push(point);
         self.running.spawn(async move {
-            // It is closed once the training job has ended.
+            // The receiver is closed once the training job has ended.
             let _ = ended.await;
             number
         });
@@ -127,7 +127,7 @@ impl Run {
         found.ok_or_else(|| "InternalServerError: the record of the tuning job is gone".to_owned())
     }
 
-    /// Keeps the outcome of a trial, and lets the search learn from it.
+    /// Stores the outcome of a trial, and adds it to the search.
     fn record(&mut self, number: usize) -> Result<(), String> {
         let tuning = self.tuning()?;
         let objective = tuning.objective();
@@ -147,7 +147,7 @@ impl Run {
         .map_err(|error| internal(&error))
     }
 
-    /// Fails the tuning job where all trials failed, or the first five.
+    /// Returns an error if all trials have failed, or the first five.
     fn judge(&self) -> Result<(), String> {
         let tuning = self.tuning()?;
         let ended: Vec<&Outcome> = tuning.trials.iter().filter_map(|trial| trial.outcome.as_ref()).collect();
@@ -167,10 +167,10 @@ impl Run {
         ))
     }
 
-    /// Stops the trials that run, and waits for their end.
+    /// Stops the running trials, and waits for their end.
     async fn end_trials(&mut self) -> Result<(), String> {
         for trial in self.tuning()?.trials.iter().filter(|trial| trial.outcome.is_none()) {
-            // It fails for one that has just ended, which needs no stop.
+            // An error is ignored: the trial may have just ended.
             let _ = training::jobs::stop(&self.service, &trial.name);
         }
         while let Some(ended) = self.running.join_next().await {

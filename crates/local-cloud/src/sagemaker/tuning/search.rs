@@ -7,15 +7,15 @@ use tpe::{TpeOptimizer, TpeOptimizerBuilder};
 
 use super::ranges::{Range, Values};
 
-/// Results before the Bayesian search trusts them: until then it draws at random.
+/// How many results the Bayesian search needs. With fewer, it chooses points at random.
 const FIRST: usize = 3;
-/// The best of the results are those in this share; the search goes where they are dense and the others are not.
+/// The share of results that count as the best. The search prefers points near many of the best results and few others.
 const BEST: f64 = 0.25;
 
-/// Chooses one point after another; each has a coordinate for each range.
+/// Chooses one point after another. A point has a coordinate for each range.
 pub enum Search {
     Random,
-    /// A tree-structured Parzen estimator for each range, and the number of results that they have learnt from.
+    /// A tree-structured Parzen estimator for each range, and the number of results so far.
     Bayesian(Vec<TpeOptimizer<DefaultEstimatorBuilder>>, usize),
     Grid,
 }
@@ -24,7 +24,7 @@ impl Search {
     /// Starts a search.
     ///
     /// # Errors
-    /// A fault of the search itself: the ranges were checked.
+    /// A bug in the search: the ranges were checked before.
     pub fn new(strategy: &str, ranges: &[Range]) -> Result<Self, String> {
         match strategy {
             "Bayesian" => {
@@ -36,8 +36,8 @@ impl Search {
         }
     }
 
-    /// Returns the point of trial `number`, which counts from 0. The same seed gives the same points, in a Bayesian search
-    /// only if the results are the same, too.
+    /// Returns the point of trial `number`, which counts from 0. The same seed gives the same points; in a Bayesian
+    /// search, the results must be the same, too.
     ///
     /// # Errors
     /// A fault of the search itself.
@@ -49,13 +49,13 @@ impl Search {
                 let ask = |optimizer: &mut TpeOptimizer<_>| optimizer.ask(&mut random);
                 optimizers.iter_mut().map(ask).collect::<Result<_, _>>().map_err(|error| error.to_string())
             }
-            // No number of categories comes near 2^52.
+            // A number of categories is far below 2^52, so it is exact.
             #[allow(clippy::cast_precision_loss)]
             _ => Ok(ranges.iter().map(|range| random.random::<f64>() * range.extent() as f64).collect()),
         }
     }
 
-    /// Learns from the loss at a point; less is better.
+    /// Adds the loss at a point. A lower loss is better.
     ///
     /// # Errors
     /// A fault of the search itself.
@@ -84,7 +84,7 @@ pub fn cells(ranges: &[Range]) -> usize {
     ranges.iter().fold(1, |product, range| product.saturating_mul(range.extent()))
 }
 
-/// Returns a grid's point; the last range's coordinate changes with every number.
+/// Returns a point of the grid. The last range's coordinate changes with every number.
 #[allow(clippy::cast_precision_loss)]
 fn cell(ranges: &[Range], number: usize) -> Vec<f64> {
     let mut rest = number;
@@ -114,7 +114,7 @@ mod tests {
         .unwrap()
     }
 
-    /// Least at rate = 0.01 and kind = "b".
+    /// A loss whose minimum is at rate = 0.01 and kind = "b".
     fn loss(ranges: &[Range], point: &[f64]) -> f64 {
         let rate: f64 = ranges[0].value(point[0]).parse().unwrap();
         let other = if ranges[1].value(point[1]) == "b" { 0.0 } else { 1.0 };
