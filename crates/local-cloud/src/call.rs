@@ -54,11 +54,6 @@ impl Call {
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, AwsError> {
         T::deserialize(&self.input).map_err(|error| AwsError::validation(error.to_string()))
     }
-
-    /// Returns the error for an operation that the local cloud lacks.
-    pub fn unsupported(&self, service: &str) -> AwsError {
-        AwsError::unsupported(service, &self.operation)
-    }
 }
 
 /// The output in the shape of AWS's model.

@@ -33,6 +33,7 @@ impl Model {
     }
 
     /// Returns the names of the operations.
+    #[cfg(test)]
     pub fn operations(&self) -> impl Iterator<Item = &str> {
         self.file.operations.keys().map(String::as_str)
     }
