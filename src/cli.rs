@@ -33,8 +33,12 @@ pub enum Verb {
     Logs(Logs),
     /// Render the write-up again from the journal, offline.
     Report(Report),
+    /// Show what each step's resources have cost, and what they cost an hour.
+    Costs(Journaled),
     /// Delete everything that a runbook made.
     Down(Down),
+    /// Make a new journal of a lost or damaged one, from the tags of the account's resources.
+    Recover(Recover),
     /// Write a runbook to start from.
     New(New),
     /// Print the JSON Schema of runbook blocks, for editors.
@@ -77,16 +81,19 @@ pub struct Params {
 }
 
 fn target(text: &str) -> Result<String, &'static str> {
-    let url =
-        ["http://", "https://"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme));
-    if url || ["local", "aws"].contains(&text) {
-        Ok(text.to_owned())
-    } else {
-        Err("a target is local, aws, or a URL")
+    if ["local", "aws"].contains(&text) {
+        return Ok(text.to_owned());
     }
+    let url = url::Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+    let mut url = url.ok_or("a target is local, aws, or a URL")?;
+    // Each spelling of an address is the same target, and so the same stack.
+    if matches!(url.host_str(), Some("localhost" | "[::1]")) {
+        url.set_host(Some("127.0.0.1")).map_err(|_| "a target is local, aws, or a URL")?;
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Target {
     /// The target: `local`, `aws`, or the URL of a server that speaks AWS's protocols.
     #[arg(long, default_value = "local", value_name = "local|aws|URL", value_parser = target)]
@@ -122,10 +129,16 @@ pub struct Run {
     /// Agree to the price on AWS, and to deleting the resources of steps that are no longer in the runbook.
     #[arg(long)]
     pub yes: bool,
+    /// The most that the runbook's resources may cost in all runs together, in US dollars, in place of its `budget`.
+    #[arg(long, value_name = "USD")]
+    pub budget: Option<f64>,
     /// The folder of the write-up. The default is reports/NAME in the runbook's folder, or beside that folder if its
     /// name is `runbooks`.
     #[arg(long, value_name = "FOLDER")]
     pub report: Option<PathBuf>,
+    /// Continue in the place of another run of this runbook, which stops before its next call.
+    #[arg(long)]
+    pub take_over: bool,
 }
 
 #[derive(Debug, Args)]
@@ -169,11 +182,34 @@ pub struct Report {
 
 #[derive(Debug, Args)]
 pub struct Down {
+    /// The runbook.
+    #[arg(required_unless_present = "tags", conflicts_with = "tags")]
+    pub file: Option<PathBuf>,
     #[command(flatten)]
-    pub journaled: Journaled,
+    pub target: Target,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
     /// Agree to deleting the resources on AWS.
     #[arg(long)]
     pub yes: bool,
+    /// Delete although another run of this runbook goes on, which stops before its next call.
+    #[arg(long)]
+    pub take_over: bool,
+    /// Without a runbook and its journal: delete all that has the tags of this stack.
+    #[arg(long, value_name = "STACK")]
+    pub tags: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Recover {
+    #[command(flatten)]
+    pub journaled: Journaled,
+    /// The stack's id, where the lost journal no longer says it.
+    #[arg(long)]
+    pub stack: Option<String>,
+    /// Recover although another run of this runbook goes on, which stops before its next call.
+    #[arg(long)]
+    pub take_over: bool,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 
 use super::cloud;
 use super::stop::Stop;
@@ -174,10 +175,18 @@ fn target_name(target: &str) -> String {
     target.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
 }
 
+/// A flag that nothing sets: Ctrl-C ends the process at once.
+pub fn uninterrupted() -> watch::Receiver<bool> {
+    watch::channel(false).1
+}
+
 /// Connects to the target, and starts the local cloud if necessary.
-pub async fn connect(target: &cli::Target) -> Result<Aws, Stop> {
+pub async fn connect(target: &cli::Target, interrupted: watch::Receiver<bool>) -> Result<Aws, Stop> {
     let aws = match target.target.as_str() {
-        "aws" => Aws::connect(aws::Target::Aws, target.profile.as_deref(), target.region.as_deref()).await?,
+        "aws" => {
+            let (profile, region) = (target.profile.as_deref(), target.region.as_deref());
+            Aws::connect(aws::Target::Aws, profile, region, interrupted).await?
+        }
         "local" => {
             let running = cloud::start()?;
             let at = aws::Target::Local {
@@ -185,15 +194,11 @@ pub async fn connect(target: &cli::Target) -> Result<Aws, Stop> {
                 access_key_id: running.keys.access_key_id.clone(),
                 secret_access_key: running.keys.secret_access_key.clone(),
             };
-            Aws::connect(at, None, Some(&running.record.region)).await?
+            Aws::connect(at, None, Some(&running.record.region), interrupted).await?
         }
         url if url.starts_with("http://") || url.starts_with("https://") => {
-            Aws::connect(
-                aws::Target::Url(url.to_owned()),
-                target.profile.as_deref(),
-                target.region.as_deref(),
-            )
-            .await?
+            let (profile, region) = (target.profile.as_deref(), target.region.as_deref());
+            Aws::connect(aws::Target::Url(url.to_owned()), profile, region, interrupted).await?
         }
         // clap refuses every other target.
         other => return Err(Stop::usage(format!("there is no target `{other}`"))),
@@ -202,7 +207,7 @@ pub async fn connect(target: &cli::Target) -> Result<Aws, Stop> {
 }
 
 /// Creates the journal's file and folders so that only their owner can read them: outputs and parameters may be secrets.
-fn private(journal: &Path) -> std::io::Result<()> {
+pub fn private(journal: &Path) -> std::io::Result<()> {
     if let Some(folder) = journal.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         for private in folder.parent().into_iter().chain([folder]) {
@@ -214,12 +219,27 @@ fn private(journal: &Path) -> std::io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o600))
 }
 
-/// Opens the journal of a runbook on a target to write it. A new journal gets a new stack.
-pub fn open(file: &Path, target: &cli::Target, aws: &Aws) -> Result<Journal, Stop> {
+/// Returns the path of the journal of a runbook on a target.
+pub fn journal_path(file: &Path, target: &cli::Target, aws: &Aws) -> PathBuf {
     let name = format!("{}-{}-{}.db", target_name(&target.target), aws.account, aws.region);
-    let path = state_folder(file).join(name);
+    state_folder(file).join(name)
+}
+
+/// Opens the journal of a runbook on a target to write it. A new journal gets a new stack. `read` is one that was read
+/// before the account was known: if it is the right one, it is not read again. With `take_over`, another process may have it.
+pub fn open(
+    file: &Path,
+    target: &cli::Target,
+    aws: &Aws,
+    read: Option<Journal>,
+    take_over: bool,
+) -> Result<Journal, Stop> {
+    let path = journal_path(file, target, aws);
     private(&path).map_err(|error| Stop::new(exit::STEP_FAILED, format!("{}: {error}", path.display())))?;
-    let mut journal = Journal::write(&path)?;
+    let mut journal = match read.filter(|read| read.path() == path) {
+        Some(read) => read.into_writer(take_over)?,
+        None => Journal::write(&path, take_over)?,
+    };
     if journal.state().stack.is_empty() {
         journal.append([crate::journal::Event::Opened {
             stack: crate::resource::ensure::new_stack_id(),
@@ -237,16 +257,16 @@ pub fn read(file: &Path, target: &cli::Target) -> Result<Option<Journal>, Stop> 
     let folder = state_folder(file);
     let prefix = format!("{}-", target_name(&target.target));
     let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(None) };
-    let newest = entries
-        .filter_map(Result::ok)
-        .filter(|entry| {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let region = target.region.as_ref().is_none_or(|region| name.ends_with(&format!("-{region}.db")));
-            name.starts_with(&prefix) && name.ends_with(".db") && region
-        })
-        .max_by_key(|entry| entry.metadata().and_then(|data| data.modified()).ok());
-    match newest {
-        Some(entry) => Ok(Journal::read(&entry.path())?),
+    // A journal that is lost still has its head.
+    let journal = |entry: std::fs::DirEntry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let name = name.strip_suffix(".head").unwrap_or(&name).to_owned();
+        let region = target.region.as_ref().is_none_or(|region| name.ends_with(&format!("-{region}.db")));
+        let is_one = name.starts_with(&prefix) && name.ends_with(".db") && region;
+        is_one.then(|| (entry.metadata().and_then(|data| data.modified()).ok(), folder.join(name)))
+    };
+    match entries.filter_map(Result::ok).filter_map(journal).max() {
+        Some((_, path)) => Ok(Journal::read(&path)?),
         None => Ok(None),
     }
 }

@@ -66,12 +66,18 @@ impl From<JournalError> for Stop {
     fn from(error: JournalError) -> Self {
         match error {
             JournalError::Locked { .. } => {
-                Self::new(exit::LOCKED, error.to_string()).hint("wait for it, or stop it with Ctrl-C")
+                Self::new(exit::LOCKED, error.to_string()).hint("wait for it, or stop it with Ctrl-C").hint(
+                    "if it cannot be reached, `--take-over` continues in its place: it stops before its next call",
+                )
             }
             JournalError::Storage { .. } => Self::new(exit::STEP_FAILED, error.to_string())
                 .hint("the journal keeps what is done: make room or repair the disk, and run again"),
             JournalError::Illegal(_) => Self::new(exit::BUG, error.to_string()),
-            JournalError::Newer { .. } | JournalError::Damaged { .. } | JournalError::Fenced => {
+            JournalError::Damaged { .. } | JournalError::Older { .. } | JournalError::Head { .. } => {
+                Self::new(exit::STEP_FAILED, error.to_string())
+                    .hint("`opsml recover` makes a journal from the tags of the account's resources")
+            }
+            JournalError::Newer { .. } | JournalError::Fenced => {
                 Self::new(exit::STEP_FAILED, error.to_string())
             }
         }

@@ -9,17 +9,28 @@ use crate::failure::Failure;
 pub enum JournalError {
     #[error("the journal {} was written by a newer opsml (format {found}; this one reads up to {FORMAT}): update opsml, or delete the file to start over without what it knows", .path.display())]
     Newer { path: PathBuf, found: i64 },
-    #[error("the journal {} is damaged at event {seq}: {why}", .path.display())]
+    /// `seq` is 0 if the file cannot be read at all.
+    #[error("the journal {} is damaged{}: {why}", .path.display(), at(*.seq))]
     Damaged { path: PathBuf, seq: u64, why: String },
+    /// An older copy of the file, or one that has lost its last events.
+    #[error("the journal {} ends at event {ends}, and event {head} was committed: its end is lost, or an older copy was put back", .path.display())]
+    Older { path: PathBuf, ends: u64, head: u64 },
+    /// The journal may be whole, but nothing vouches for it.
+    #[error("the journal {} may have lost its end: {why}", .path.display())]
+    Head { path: PathBuf, why: String },
     /// opsml itself tried to append an event that may not follow. Nothing was written.
     #[error("a bug in opsml: {0}; please report it")]
     Illegal(Illegal),
-    #[error("another run holds this runbook: process {pid}")]
-    Locked { pid: u32 },
+    #[error("another run holds this runbook: {holder}")]
+    Locked { holder: String },
     #[error("another process has taken over this runbook; this one stops before its next call")]
     Fenced,
     #[error("the journal {}: {why}", .path.display())]
     Storage { path: PathBuf, why: String },
+}
+
+fn at(seq: u64) -> String {
+    if seq == 0 { String::new() } else { format!(" at event {seq}") }
 }
 
 /// An event that may not follow the events before it.

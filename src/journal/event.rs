@@ -113,6 +113,19 @@ pub enum Event {
         #[serde(rename = "changes", default, skip_serializing_if = "Option::is_none")]
         attached_to: Option<ResourceId>,
     },
+    /// `opsml recover` has found the resource by its tags. The spec is a stand-in, and `digest` is that of the real one.
+    Recovered {
+        id: ResourceId,
+        step: String,
+        slot: String,
+        spec: Value,
+        digest: String,
+    },
+    /// The spec of a recovered resource is known again: a step wants the same.
+    Recognised {
+        id: ResourceId,
+        spec: Value,
+    },
     /// Committed before the wait: the resource exists, and this stack owns it.
     Created {
         id: ResourceId,
@@ -155,6 +168,8 @@ impl Event {
             Self::StepSkipped { step: id, .. } => step("step_skipped", id),
             Self::StepForgotten { step: id } => step("step_forgotten", id),
             Self::Intended { id, .. } => resource("intended", id),
+            Self::Recovered { id, .. } => resource("recovered", id),
+            Self::Recognised { id, .. } => resource("recognised", id),
             Self::Created { id, .. } => resource("created", id),
             Self::Updating { id, .. } => resource("updating", id),
             Self::Ready { id, .. } => resource("ready", id),

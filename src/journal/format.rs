@@ -11,14 +11,16 @@ use rusqlite::{Connection, TransactionBehavior};
 /// 2. `lock` also has the number and hash of the last event; the end of a run has its cause.
 /// 3. An intent has the resource that it is attached to.
 /// 4. A failure has its kind and its operation.
-pub const FORMAT: i64 = 4;
+/// 5. A head lies beside the file, and the lock is a file too: `lock` has only the epoch and the last event.
+pub const FORMAT: i64 = 5;
+/// The first format whose files have a head.
+pub(super) const FIRST_WITH_HEAD: i64 = 5;
 
 const TABLES: &str = "
     CREATE TABLE events (
         seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL, hash BLOB NOT NULL);
     CREATE TABLE lock (
-        only INTEGER PRIMARY KEY CHECK (only = 0), epoch INTEGER NOT NULL, pid INTEGER, started INTEGER,
-        head INTEGER, head_hash BLOB);
+        only INTEGER PRIMARY KEY CHECK (only = 0), epoch INTEGER NOT NULL, head INTEGER, head_hash BLOB);
     INSERT INTO lock (only, epoch) VALUES (0, 0);";
 
 const HEAD: &str = "

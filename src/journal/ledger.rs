@@ -47,9 +47,14 @@ pub struct ResourceRow {
     pub attached_to: Option<ResourceId>,
     pub superseded: bool,
     pub adopted: bool,
+    /// The digest of the real spec, if `spec` is a stand-in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<String>,
     /// The facts that Describe last returned, without those that change by themselves.
     pub facts: Map<String, Value>,
     pub created: i64,
+    /// When it was first ready.
+    pub ready: Option<i64>,
     pub deleted: Option<i64>,
 }
 
@@ -72,6 +77,8 @@ pub struct Ledger {
     by_target: HashMap<ResourceId, Numbers>,
     /// The steps to whose resources something has ever been attached.
     targets: IndexSet<String>,
+    /// Deleted resources whose names others have taken.
+    past: Vec<(ResourceId, ResourceRow)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -106,6 +113,11 @@ impl Serialize for Ledger {
 impl Ledger {
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&ResourceId, &ResourceRow)> {
         self.rows.iter()
+    }
+
+    /// Returns the deleted resources whose names others have taken since.
+    pub fn past(&self) -> impl Iterator<Item = (&ResourceId, &ResourceRow)> {
+        self.past.iter().map(|(id, row)| (id, row))
     }
 
     pub fn live(&self) -> impl DoubleEndedIterator<Item = (&ResourceId, &ResourceRow)> {
@@ -214,6 +226,7 @@ impl Ledger {
     /// Takes out a deleted resource. What is attached to it stays.
     fn remove(&mut self, id: &ResourceId) {
         let (Some(number), Some(row)) = (self.rows.number(id), self.rows.remove(id)) else { return };
+        self.past.push((id.clone(), row.clone()));
         let Some(index) = self.by_step.get_mut(&row.step) else { return };
         index.all.remove(&number);
         if let Some(slot) = index.slots.get_mut(&row.slot) {

@@ -4,9 +4,10 @@ mod error;
 mod event;
 mod figure;
 mod format;
+mod head;
 mod ledger;
+mod lock;
 mod ordered;
-mod process;
 mod state;
 mod store;
 #[cfg(test)]
@@ -17,6 +18,5 @@ pub use event::{Cause, Event, Lifetime, Record, ResourceId, RunOutcome};
 pub use figure::{Figure, Series};
 pub use format::FORMAT;
 pub use ledger::{Ledger, ResourceRow, ResourceStatus};
-pub use process::{is_alive, start_time};
 pub use state::{RunRow, State, StepRow, StepStatus};
 pub use store::{Journal, Observer, Progress};

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::error::Illegal;
-use super::event::{Cause, Event, Record, ResourceId, RunOutcome};
+use super::event::{Cause, Event, Lifetime, Record, ResourceId, RunOutcome};
 use super::figure::Figure;
 use super::ledger::{Ledger, ResourceRow, ResourceStatus};
 use super::ordered::Ordered;
@@ -19,6 +19,9 @@ pub struct State {
     pub target: String,
     pub account: String,
     pub region: String,
+    /// When the stack was opened, and when the last event was committed: milliseconds since 1970.
+    pub opened: i64,
+    pub last: i64,
     pub runs: Vec<RunRow>,
     pub steps: Ordered<String, StepRow>,
     pub resources: Ledger,
@@ -104,7 +107,9 @@ impl State {
     /// Applies an event. This is the one place that says what may follow what: an event that may not follow changes
     /// nothing.
     pub fn apply(&mut self, record: &Record) -> Result<(), Illegal> {
-        self.follow(record).map_err(|state| Illegal { event: record.event.title(), state })
+        self.follow(record).map_err(|state| Illegal { event: record.event.title(), state })?;
+        self.last = record.at;
+        Ok(())
     }
 
     /// As [`apply`](Self::apply); the error says what forbids the event.
@@ -116,6 +121,7 @@ impl State {
                 require(self.stack.is_empty(), || {
                     format!("the journal is that of the stack {}", self.stack)
                 })?;
+                self.opened = at;
                 self.stack.clone_from(stack);
                 self.target.clone_from(target);
                 self.account.clone_from(account);
@@ -177,27 +183,18 @@ impl State {
                 self.steps.remove(step);
             }
 
+            Event::Recovered { id, step, slot, spec, digest } => {
+                let recovered = (R::Created, Some(digest.clone()));
+                self.intend(id, (step, slot, spec), (Lifetime::Stack, None), recovered, at)?;
+            }
+            Event::Recognised { id, spec } => {
+                let row = self.resource(id, &[R::Created, R::Ready])?;
+                row.spec.clone_from(spec);
+                row.recovered = None;
+            }
             Event::Intended { id, step, slot, spec, lifetime, attached_to } => {
-                if let Some(row) = self.resources.get(id).filter(|row| row.is_live()) {
-                    return Err(format!("{id} is {}", row.status.word()));
-                }
-                if let Some((other, row)) = self.resources.in_slot(step, slot) {
-                    return Err(format!("{other} is {} in the slot `{slot}`", row.status.word()));
-                }
-                let row = ResourceRow {
-                    step: step.clone(),
-                    slot: slot.clone(),
-                    spec: spec.clone(),
-                    status: R::Intended,
-                    lifetime: *lifetime,
-                    attached_to: attached_to.clone(),
-                    superseded: false,
-                    adopted: false,
-                    facts: Map::new(),
-                    created: at,
-                    deleted: None,
-                };
-                self.resources.intend(id, row);
+                let attached_to = attached_to.clone();
+                self.intend(id, (step, slot, spec), (*lifetime, attached_to), (R::Intended, None), at)?;
             }
             Event::Created { id, adopted } => {
                 let row = self.resource(id, &[R::Intended])?;
@@ -207,10 +204,12 @@ impl State {
                 let row = self.resource(id, &[R::Created, R::Updating, R::Ready])?;
                 row.status = R::Updating;
                 row.spec.clone_from(spec);
+                row.recovered = None;
             }
             Event::Ready { id, facts } => {
                 let row = self.resource(id, &[R::Created, R::Updating, R::Ready])?;
                 row.status = R::Ready;
+                row.ready = row.ready.or(Some(at));
                 row.facts.clone_from(facts);
             }
             Event::Superseded { id } => {
@@ -227,6 +226,39 @@ impl State {
                 self.resources.delete(id, at);
             }
         }
+        Ok(())
+    }
+
+    fn intend(
+        &mut self,
+        id: &ResourceId,
+        (step, slot, spec): (&String, &String, &Value),
+        (lifetime, attached_to): (Lifetime, Option<ResourceId>),
+        (status, recovered): (ResourceStatus, Option<String>),
+        at: i64,
+    ) -> Result<(), String> {
+        if let Some(row) = self.resources.get(id).filter(|row| row.is_live()) {
+            return Err(format!("{id} is {}", row.status.word()));
+        }
+        if let Some((other, row)) = self.resources.in_slot(step, slot) {
+            return Err(format!("{other} is {} in the slot `{slot}`", row.status.word()));
+        }
+        let row = ResourceRow {
+            step: step.clone(),
+            slot: slot.clone(),
+            spec: spec.clone(),
+            status,
+            lifetime,
+            attached_to,
+            superseded: false,
+            adopted: recovered.is_some(),
+            recovered,
+            facts: Map::new(),
+            created: at,
+            ready: None,
+            deleted: None,
+        };
+        self.resources.intend(id, row);
         Ok(())
     }
 

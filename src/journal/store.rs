@@ -1,18 +1,26 @@
 //! The journal on disk: one SQLite file of events, each with the hash of the event before it.
 //!
 //! The file is in WAL mode with `synchronous=FULL`, so events survive a power loss as soon as [`Journal::append`] has
-//! returned. One process writes: its lock names it, and an epoch stops a writer that lost the lock while it slept.
+//! returned. One process writes, the one that has the lock; an epoch stops a writer from which the lock was taken over.
+//! What the file has lost shows by its [head](super::head).
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
 use super::error::JournalError;
 use super::event::{Event, Record};
 use super::format;
-use super::process::{is_alive, start_time};
+use super::head::{self, Head, HeadFile};
+use super::lock::Lock;
 use super::state::State;
+
+/// How long to wait while another process has the file. SQLite's own time-out does not cover the change to WAL mode.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const NOT_ITS_HEAD: &str = "it is not the event that the journal's head names";
 
 /// Receives every event after its commit. Progress and notes are not journaled.
 pub trait Observer: Send {
@@ -34,67 +42,157 @@ pub struct Journal {
     path: PathBuf,
     connection: Connection,
     state: State,
-    /// The number and the hash of the last event.
-    last: (u64, Vec<u8>),
-    /// Set while this process holds the lock.
-    epoch: Option<i64>,
+    /// The last event.
+    last: Head,
+    /// Set while this process writes.
+    writer: Option<Writer>,
     /// A commit has failed, and the state may hold events that the file does not.
     stale: bool,
     observer: Option<Box<dyn Observer>>,
 }
 
+/// What the process that writes has.
+struct Writer {
+    epoch: i64,
+    head: HeadFile,
+    /// Held until the connection is closed.
+    _lock: Lock,
+}
+
 impl Journal {
-    /// Opens a journal to read it, without a lock. Returns `None` if there is no file.
+    /// Opens a journal to read it, without a lock. Returns `None` if there is none.
     pub fn read(path: &Path) -> Result<Option<Self>, JournalError> {
         if !path.exists() {
-            return Ok(None);
+            return match head::read(path)? {
+                Some(head) if head.seq > 0 => Err(older(path, 0, &head)),
+                _ => Ok(None),
+            };
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut journal = Self::open(path, flags)?;
-        journal.load()?;
-        Ok(Some(journal))
+        let mut journal = Self::open(path, OpenFlags::empty())?;
+        // Another process may be creating it.
+        let format = patiently(path, || format::version(&journal.connection))?;
+        if format > 0 {
+            journal.upgrade()?;
+            journal.load()?;
+            return Ok(Some(journal));
+        }
+        match head::read(path)? {
+            Some(head) if head.seq > 0 => Err(older(path, 0, &head)),
+            _ => Ok(None),
+        }
     }
 
-    /// Opens or creates a journal and takes its lock.
-    pub fn write(path: &Path) -> Result<Self, JournalError> {
+    /// Opens or creates a journal and takes its lock; with `take_over`, from another process that has it.
+    pub fn write(path: &Path, take_over: bool) -> Result<Self, JournalError> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)
                 .map_err(|error| JournalError::Storage { path: path.to_owned(), why: error.to_string() })?;
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut journal = Self::open(path, flags)?;
-        // Only now: another run may have written until we got the lock.
-        journal.lock()?;
-        journal.load()?;
-        Ok(journal)
+        // Before the file is opened: only one process creates its tables.
+        let lock = Lock::take(path, take_over)?;
+        Self::open(path, OpenFlags::SQLITE_OPEN_CREATE)?.begin(lock)
+    }
+
+    /// Starts a new journal in the place of one that is lost, whose files get another name: they end in `.lost-TIME`.
+    pub fn anew(path: &Path, take_over: bool) -> Result<Self, JournalError> {
+        let lock = Lock::take(path, take_over)?;
+        let time = jiff::Timestamp::now().as_second();
+        for tail in ["", "-wal", "-shm", ".head"] {
+            let name = |tail: &str| {
+                let mut name = path.as_os_str().to_owned();
+                name.push(tail);
+                PathBuf::from(name)
+            };
+            match std::fs::rename(name(tail), name(&format!("{tail}.lost-{time}"))) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(JournalError::Storage { path: path.to_owned(), why: error.to_string() });
+                }
+                _ => {}
+            }
+        }
+        Self::open(path, OpenFlags::SQLITE_OPEN_CREATE)?.begin(lock)
+    }
+
+    /// Returns the stack's id, as far as the files of a damaged journal still say it.
+    pub fn stack_of(path: &Path) -> Option<String> {
+        let stack = head::read(path).ok().flatten().map(|head| head.stack);
+        stack.filter(|stack| !stack.is_empty()).or_else(|| {
+            let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).ok()?;
+            let body = "SELECT body FROM events WHERE seq = 1";
+            let body: String = connection.query_row(body, [], |row| row.get(0)).ok()?;
+            match serde_json::from_str(&body).ok()? {
+                Event::Opened { stack, .. } => Some(stack),
+                _ => None,
+            }
+        })
+    }
+
+    /// Takes the lock of a journal that is open, and reads what another process has written since.
+    pub fn into_writer(self, take_over: bool) -> Result<Self, JournalError> {
+        let lock = Lock::take(&self.path, take_over)?;
+        self.begin(lock)
     }
 
     fn open(path: &Path, flags: OpenFlags) -> Result<Self, JournalError> {
-        let storage =
-            |error: rusqlite::Error| JournalError::Storage { path: path.to_owned(), why: error.to_string() };
-        let mut connection = Connection::open_with_flags(path, flags).map_err(storage)?;
-        connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(storage)?;
-        format::upgrade(&mut connection).map_err(storage)?;
-        let found = format::version(&connection).map_err(storage)?;
-        if found > format::FORMAT {
-            return Err(JournalError::Newer { path: path.to_owned(), found });
-        }
-        connection.execute_batch("PRAGMA synchronous = FULL").map_err(storage)?;
+        let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|error| storage(path, error))?;
+        connection.busy_timeout(PATIENCE).map_err(|error| storage(path, error))?;
         Ok(Self {
             path: path.to_owned(),
             connection,
             state: State::default(),
-            last: (0, Vec::new()),
-            epoch: None,
+            last: Head::default(),
+            writer: None,
             stale: false,
             observer: None,
         })
     }
 
+    /// Prepares an open journal for writing, while its lock is held.
+    fn begin(mut self, lock: Lock) -> Result<Self, JournalError> {
+        let path = self.path.clone();
+        if patiently(&path, || format::version(&self.connection))? == 0 {
+            match head::read(&path)? {
+                Some(head) if head.seq > 0 => return Err(older(&path, 0, &head)),
+                _ => drop(HeadFile::create(&path, &Head::default())?),
+            }
+        }
+        self.upgrade()?;
+        patiently(&path, || self.connection.execute_batch("PRAGMA synchronous = FULL"))?;
+        self.load()?;
+        patiently(&path, || self.connection.execute("UPDATE lock SET epoch = epoch + 1", []))?;
+        let read = || self.connection.query_row("SELECT epoch FROM lock", [], |row| row.get(0));
+        let epoch = patiently(&path, read)?;
+        let head = HeadFile::open(&path)?;
+        head.write(&self.last)?;
+        self.writer = Some(Writer { epoch, head, _lock: lock });
+        Ok(self)
+    }
+
+    /// Brings a file of an older format up to this one. Such a file may have no head yet.
+    fn upgrade(&mut self) -> Result<(), JournalError> {
+        let path = self.path.clone();
+        let found = patiently(&path, || format::version(&self.connection))?;
+        if found > format::FORMAT {
+            return Err(JournalError::Newer { path, found });
+        }
+        if found < format::FORMAT {
+            patiently(&path, || format::upgrade(&mut self.connection))?;
+        }
+        if (1..format::FIRST_WITH_HEAD).contains(&found) && head::read(&path)?.is_none() {
+            self.fold(None)?;
+            HeadFile::create(&path, &self.last)?;
+        }
+        Ok(())
+    }
+
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Returns the number of the last event.
+    pub fn last(&self) -> u64 {
+        self.last.seq
     }
 
     pub fn path(&self) -> &Path {
@@ -149,97 +247,133 @@ impl Journal {
         let at = jiff::Timestamp::now().as_millisecond();
         let mut last = self.last.clone();
         let mut records = Vec::new();
-        let epoch = self.epoch.ok_or(JournalError::Fenced)?;
-        let storage = |error: rusqlite::Error| JournalError::Storage {
-            path: self.path.clone(),
-            why: error.to_string(),
-        };
+        let writer = self.writer.as_ref().ok_or(JournalError::Fenced)?;
+        let storage = |error: rusqlite::Error| storage(&self.path, error);
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage)?;
         let now: i64 = transaction
             .prepare_cached("SELECT epoch FROM lock")
             .and_then(|mut query| query.query_row([], |row| row.get(0)))
             .map_err(storage)?;
-        if now != epoch {
+        if now != writer.epoch {
             return Err(JournalError::Fenced);
         }
         for event in events {
             let body = serde_json::to_string(&event)
                 .map_err(|error| JournalError::Storage { path: self.path.clone(), why: error.to_string() })?;
-            let record = Record { seq: last.0 + 1, at, event };
+            let record = Record { seq: last.seq + 1, at, event };
             self.state.apply(&record).map_err(JournalError::Illegal)?;
-            last = (record.seq, chain(&last.1, at, &body));
+            last = Head { seq: record.seq, hash: chain(&last.hash, at, &body), stack: self.state.stack.clone() };
             transaction
                 .prepare_cached("INSERT INTO events VALUES (?, ?, ?, ?)")
-                .and_then(|mut insert| insert.execute(params![record.seq as i64, at, body, last.1]))
+                .and_then(|mut insert| insert.execute(params![record.seq as i64, at, body, last.hash]))
                 .map_err(storage)?;
             records.push(record);
         }
         transaction
             .prepare_cached("UPDATE lock SET head = ?, head_hash = ?")
-            .and_then(|mut update| update.execute(params![last.0 as i64, last.1]))
+            .and_then(|mut update| update.execute(params![last.seq as i64, last.hash]))
             .map_err(storage)?;
         transaction.commit().map_err(storage)?;
         self.last = last;
+        writer.head.write(&self.last)?;
         Ok(records)
     }
 
     /// Returns every event, oldest first.
     pub fn records(&self) -> Result<Vec<Record>, JournalError> {
         let mut records = Vec::new();
-        self.each(|record, _| {
+        self.each(&Head::default(), |record, _| {
             records.push(record);
             Ok(())
         })?;
         Ok(records)
     }
 
+    /// Brings the state up to the file, which must have the event that its head names.
     fn load(&mut self) -> Result<(), JournalError> {
-        let mut state = State::default();
-        let mut last = (0, Vec::new());
-        self.each(|record, hash| {
+        // The head is read first: the journal may go on meanwhile.
+        let mut head = head::read(&self.path)?;
+        if head.is_none() {
+            self.fold(None)?;
+            // Another process may have created both since.
+            head = head::read(&self.path)?;
+            if head.is_none() && self.last.seq > 0 {
+                let why = format!("{} is gone", head::path(&self.path).display());
+                return Err(JournalError::Head { path: self.path.clone(), why });
+            }
+        }
+        self.fold(head.as_ref())
+    }
+
+    /// Reads the events after the last one that is known, in one transaction.
+    fn fold(&mut self, head: Option<&Head>) -> Result<(), JournalError> {
+        // A commit that failed may have left events in the state that the file does not have.
+        let (mut state, mut last) = match std::mem::replace(&mut self.stale, true) {
+            true => (State::default(), Head::default()),
+            false => (std::mem::take(&mut self.state), std::mem::take(&mut self.last)),
+        };
+        let known = last.clone();
+        let transaction = self.connection.unchecked_transaction();
+        let transaction = transaction.map_err(|error| storage(&self.path, error))?;
+        self.each(&known, |record, hash| {
             state.apply(&record).map_err(|illegal| illegal.to_string())?;
-            last.0 = record.seq;
-            last.1.clear();
-            last.1.extend_from_slice(hash);
-            Ok(())
+            last.seq = record.seq;
+            last.hash.clear();
+            last.hash.extend_from_slice(hash);
+            if last.stack.is_empty() {
+                last.stack.clone_from(&state.stack);
+            }
+            match head {
+                Some(head) if head.seq == last.seq && *head != last => Err(NOT_ITS_HEAD.to_owned()),
+                _ => Ok(()),
+            }
         })?;
+        match head {
+            Some(head) if head.seq > last.seq => return Err(older(&self.path, last.seq, head)),
+            Some(head) if head.seq == last.seq && *head != last => {
+                let why = NOT_ITS_HEAD.to_owned();
+                return Err(JournalError::Damaged { path: self.path.clone(), seq: last.seq, why });
+            }
+            _ => {}
+        }
         // Hashes alone don't show that the last events are missing: the lock has the number and hash of the last one.
-        let head = self.connection.query_row("SELECT head, head_hash FROM lock", [], |row| {
+        let named = self.connection.query_row("SELECT head, head_hash FROM lock", [], |row| {
             Ok(row.get::<_, Option<i64>>(0)?.zip(row.get::<_, Option<Vec<u8>>>(1)?))
         });
-        let head =
-            head.map_err(|error| JournalError::Storage { path: self.path.clone(), why: error.to_string() })?;
-        if let Some((seq, hash)) = head
-            && (seq as u64, &hash) != (last.0, &last.1)
+        let named = named.map_err(|error| storage(&self.path, error))?;
+        if let Some((seq, hash)) = named
+            && (seq as u64, &hash) != (last.seq, &last.hash)
         {
-            let why = format!("the journal ends at event {}, and event {seq} was its last", last.0);
-            return Err(JournalError::Damaged { path: self.path.clone(), seq: last.0 + 1, why });
+            let why = format!("the journal ends at event {}, and event {seq} was its last", last.seq);
+            return Err(JournalError::Damaged { path: self.path.clone(), seq: last.seq + 1, why });
         }
+        drop(transaction);
         (self.state, self.last, self.stale) = (state, last, false);
         Ok(())
     }
 
-    /// Reads the events in order and verifies their hashes.
-    fn each(&self, mut visit: impl FnMut(Record, &[u8]) -> Result<(), String>) -> Result<(), JournalError> {
-        let storage = |error: rusqlite::Error| JournalError::Storage {
-            path: self.path.clone(),
-            why: error.to_string(),
-        };
+    /// Reads the events after one, in order, and verifies their hashes.
+    fn each(
+        &self,
+        after: &Head,
+        mut visit: impl FnMut(Record, &[u8]) -> Result<(), String>,
+    ) -> Result<(), JournalError> {
+        let storage = |error: rusqlite::Error| storage(&self.path, error);
         let mut query = self
             .connection
-            .prepare("SELECT seq, at, body, hash FROM events ORDER BY seq")
+            .prepare("SELECT seq, at, body, hash FROM events WHERE seq > ? ORDER BY seq")
             .map_err(storage)?;
-        let mut rows = query.query([]).map_err(storage)?;
-        let (mut previous, mut expected) = (Vec::new(), 1);
+        let mut rows = query.query([after.seq as i64]).map_err(storage)?;
+        let (mut previous, mut expected) = (after.hash.clone(), after.seq + 1);
         while let Some(row) = rows.next().map_err(storage)? {
             let read = || {
                 let body = row.get_ref(2)?.as_str()?;
                 let hash = row.get_ref(3)?.as_blob()?;
                 Ok::<_, rusqlite::Error>((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, body, hash))
             };
-            let (seq, at, body, hash) = read().map_err(storage)?;
             let damaged = |why: String| JournalError::Damaged { path: self.path.clone(), seq: expected, why };
+            let (seq, at, body, hash) = read().map_err(|error| damaged(error.to_string()))?;
             if seq as u64 != expected {
                 return Err(damaged(format!("event {seq} is in its place")));
             }
@@ -254,49 +388,38 @@ impl Journal {
         }
         Ok(())
     }
+}
 
-    fn lock(&mut self) -> Result<(), JournalError> {
-        let storage = |error: rusqlite::Error| JournalError::Storage {
-            path: self.path.clone(),
-            why: error.to_string(),
-        };
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage)?;
-        let (epoch, holder): (i64, Option<(u32, Option<u64>)>) = transaction
-            .query_row("SELECT epoch, pid, started FROM lock", [], |row| {
-                let pid: Option<u32> = row.get(1)?;
-                let started: Option<i64> = row.get(2)?;
-                Ok((row.get(0)?, pid.map(|pid| (pid, started.map(|s| s as u64)))))
-            })
-            .optional()
-            .map_err(storage)?
-            .unwrap_or((0, None));
-        if let Some((pid, started)) = holder
-            && pid != std::process::id()
-            && is_alive(pid, started)
-        {
-            return Err(JournalError::Locked { pid });
+/// Calls `read` until no other process is in its way.
+fn patiently<T>(path: &Path, mut read: impl FnMut() -> rusqlite::Result<T>) -> Result<T, JournalError> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match read() {
+            Err(error)
+                if matches!(
+                    error.sqlite_error_code(),
+                    Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+                ) && Instant::now() < end =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            result => return result.map_err(|error| storage(path, error)),
         }
-        let pid = std::process::id();
-        let started = start_time(pid).map(|ticks| ticks as i64);
-        transaction
-            .execute("UPDATE lock SET epoch = ?, pid = ?, started = ?", params![epoch + 1, pid, started])
-            .map_err(storage)?;
-        transaction.commit().map_err(storage)?;
-        self.epoch = Some(epoch + 1);
-        Ok(())
     }
 }
 
-impl Drop for Journal {
-    fn drop(&mut self) {
-        if let Some(epoch) = self.epoch {
-            // If it fails, the next run finds that the lock's process is dead.
-            let _ = self
-                .connection
-                .execute("UPDATE lock SET pid = NULL, started = NULL WHERE epoch = ?", [epoch]);
+fn storage(path: &Path, error: rusqlite::Error) -> JournalError {
+    let (path, why) = (path.to_owned(), error.to_string());
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            JournalError::Damaged { path, seq: 0, why }
         }
+        _ => JournalError::Storage { path, why },
     }
+}
+
+fn older(path: &Path, ends: u64, head: &Head) -> JournalError {
+    JournalError::Older { path: path.to_owned(), ends, head: head.seq }
 }
 
 /// Returns the hash of an event, over the hash of the event before it.

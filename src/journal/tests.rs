@@ -2,6 +2,7 @@
 
 mod formats;
 mod generated;
+mod lost;
 
 use rusqlite::Connection;
 
@@ -20,7 +21,7 @@ fn run_started(run: u64) -> Event {
 fn what_is_appended_is_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j.db");
-    let mut journal = Journal::write(&path).unwrap();
+    let mut journal = Journal::write(&path, false).unwrap();
     journal.append([opened()]).unwrap();
     assert_eq!(Journal::read(&path).unwrap().unwrap().state(), journal.state());
 }
@@ -29,7 +30,7 @@ fn what_is_appended_is_read_again() {
 fn an_illegal_event_is_a_bug_and_nothing_of_its_batch_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j.db");
-    let mut journal = Journal::write(&path).unwrap();
+    let mut journal = Journal::write(&path, false).unwrap();
     journal.append([opened()]).unwrap();
     let before = journal.state().clone();
     let error = journal.append([run_started(1), opened()]).unwrap_err();
@@ -48,7 +49,7 @@ fn an_illegal_event_is_a_bug_and_nothing_of_its_batch_is_written() {
 fn a_changed_row_and_a_newer_format_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j.db");
-    Journal::write(&path).unwrap().append([opened()]).unwrap();
+    Journal::write(&path, false).unwrap().append([opened()]).unwrap();
     let connection = Connection::open(&path).unwrap();
     connection.execute("UPDATE events SET body = replace(body, 'local', 'aws')", []).unwrap();
     assert!(matches!(Journal::read(&path), Err(JournalError::Damaged { seq: 1, .. })));
@@ -60,19 +61,19 @@ fn a_changed_row_and_a_newer_format_are_refused() {
 fn a_journal_that_lost_its_end_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j.db");
-    let mut journal = Journal::write(&path).unwrap();
+    let mut journal = Journal::write(&path, false).unwrap();
     journal.append([opened()]).unwrap();
     journal.append([run_started(1)]).unwrap();
     drop(journal);
     Connection::open(&path).unwrap().execute("DELETE FROM events WHERE seq = 2", []).unwrap();
-    assert!(matches!(Journal::read(&path), Err(JournalError::Damaged { seq: 2, .. })));
+    assert!(matches!(Journal::read(&path), Err(JournalError::Older { ends: 1, head: 2, .. })));
 }
 
 #[test]
 fn a_writer_that_lost_the_lock_is_fenced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j.db");
-    let mut first = Journal::write(&path).unwrap();
+    let mut first = Journal::write(&path, false).unwrap();
     let connection = Connection::open(&path).unwrap();
     connection.execute("UPDATE lock SET epoch = epoch + 1", []).unwrap();
     assert!(matches!(first.append([opened()]), Err(JournalError::Fenced)));

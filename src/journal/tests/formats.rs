@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::super::format;
+use super::super::head::{Head, HeadFile};
 use super::*;
 
 fn dump(format: i64) -> PathBuf {
@@ -20,6 +21,12 @@ fn file(folder: &Path, format: i64) -> PathBuf {
     let connection = Connection::open(&path).unwrap();
     connection.execute_batch(&std::fs::read_to_string(dump(format)).unwrap()).unwrap();
     assert_eq!(format::version(&connection).unwrap(), format);
+    if format >= format::FIRST_WITH_HEAD {
+        let head = connection.query_row("SELECT head, head_hash FROM lock", [], |row| {
+            Ok(Head { seq: row.get::<_, i64>(0)? as u64, hash: row.get(1)?, stack: "k3v9x2ab".into() })
+        });
+        HeadFile::create(&path, &head.unwrap()).unwrap();
+    }
     path
 }
 
@@ -32,7 +39,7 @@ fn a_journal_of_each_format_is_upgraded_and_continued() {
     for format in 1..=FORMAT {
         let folder = tempfile::tempdir().unwrap();
         let path = file(folder.path(), format);
-        let mut journal = Journal::write(&path).unwrap();
+        let mut journal = Journal::write(&path, false).unwrap();
         assert_eq!(format::version(&Connection::open(&path).unwrap()).unwrap(), FORMAT, "{format}");
 
         let state = journal.state();
@@ -65,10 +72,10 @@ fn a_journal_of_each_format_is_upgraded_and_continued() {
 fn the_end_of_an_upgraded_journal_is_guarded_too() {
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), 1);
-    let mut journal = Journal::write(&path).unwrap();
+    let mut journal = Journal::write(&path, false).unwrap();
     let last = journal.records().unwrap().len();
     journal.append([Event::RunEnded { run: 2, outcome: RunOutcome::Interrupted, cause: None }]).unwrap();
     drop(journal);
     Connection::open(&path).unwrap().execute("DELETE FROM events WHERE seq > ?", [last as i64]).unwrap();
-    assert!(matches!(Journal::read(&path), Err(JournalError::Damaged { .. })));
+    assert!(matches!(Journal::read(&path), Err(JournalError::Older { .. })));
 }

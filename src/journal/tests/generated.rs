@@ -202,7 +202,7 @@ proptest! {
     fn what_is_read_back_is_what_was_applied(events in events(60), size in 1..4usize) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("j.db");
-        let mut journal = Journal::write(&path).unwrap();
+        let mut journal = Journal::write(&path, false).unwrap();
         for batch in events.chunks(size) {
             let mut expected = journal.state().clone();
             let legal = batch.iter().all(|event| expected.apply(&record(0, event)).is_ok());
@@ -224,17 +224,17 @@ proptest! {
     fn a_file_can_be_continued_after_any_commit(events in events(25)) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("j.db");
-        let mut journal = Journal::write(&path).unwrap();
+        let mut journal = Journal::write(&path, false).unwrap();
         for event in legal(&events) {
             journal.append([event]).unwrap();
             let killed = folder.path().join("killed.db");
             // What a kill at this point leaves: the file and its write-ahead log.
-            for ending in ["", "-wal"] {
+            for ending in ["", "-wal", ".head"] {
                 let name = |path: &std::path::Path| format!("{}{ending}", path.display());
                 std::fs::copy(name(&path), name(&killed)).unwrap();
             }
             let _ = std::fs::remove_file(folder.path().join("killed.db-shm"));
-            let mut continued = Journal::write(&killed).unwrap();
+            let mut continued = Journal::write(&killed, false).unwrap();
             prop_assert_eq!(continued.state(), journal.state());
             let rest = rest(continued.state());
             continued.append(rest).unwrap();
