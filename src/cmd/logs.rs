@@ -24,7 +24,7 @@ pub fn run(arguments: &Logs) -> Verdict {
     let log_uri = state.steps.get(id).and_then(|row| row.outputs.as_ref()?.get("log_uri")?.as_str());
     if let (true, Some(uri)) = (places.is_empty(), log_uri) {
         return runtime::block_on(async {
-            let aws = session::connect(&arguments.journaled.target).await?;
+            let aws = session::connect(&arguments.journaled.target, session::uninterrupted()).await?;
             let text = object_text(&aws, uri).await?;
             let lines: Vec<&str> = text.lines().collect();
             let shown = usize::try_from(arguments.lines).unwrap_or_default();
@@ -42,7 +42,7 @@ pub fn run(arguments: &Logs) -> Verdict {
             .hint("training jobs and endpoints write logs"));
     }
     runtime::block_on(async {
-        let aws = session::connect(&arguments.journaled.target).await?;
+        let aws = session::connect(&arguments.journaled.target, session::uninterrupted()).await?;
         for (group, prefix) in &places {
             for line in job_log(&aws, group, prefix, arguments.lines).await? {
                 match arguments.journaled.format {

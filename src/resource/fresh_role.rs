@@ -21,7 +21,7 @@ pub async fn until_role_is_known<T>(
         match call().await {
             Err(failure) if is_fresh(&failure) => {
                 progress(format!("waiting until {role} can be assumed"), None);
-                tokio::time::sleep(aws.poll_interval(attempt)).await;
+                aws.pause(attempt).await?;
             }
             other => return other,
         }

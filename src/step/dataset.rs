@@ -175,7 +175,7 @@ impl Dataset {
             tempfile::NamedTempFile::new_in(&cache).map_err(|error| Failure::file(&cache, error))?;
         let (mut hash, mut done, mut total) = (Sha256::new(), 0u64, None);
         let mut chunks = download(url.to_owned());
-        let mut interrupted = context.session.interrupted.clone();
+        let mut interrupted = context.aws().interrupted();
         loop {
             let chunk = tokio::select! {
                 chunk = tokio::time::timeout(STALLED, chunks.recv()) => {

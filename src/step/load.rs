@@ -17,7 +17,7 @@ use super::common::duration;
 use super::context::{Context, Done};
 use super::fields::{FunctionName, Qualifier, SageMakerName};
 use super::invoke::image_event;
-use super::kind::{Kind, Problem};
+use super::kind::{Kind, Problem, Reads};
 use super::predict::read_image;
 use crate::action::{ScalingActivity, Shot, instances, is_throttle, scaling_activities};
 use crate::failure::{Failure, Outcome};
@@ -166,6 +166,7 @@ impl Kind for Load {
     const ABOUT: &'static str =
         "sends requests on schedule to an endpoint or a function, and counts what comes back";
     const OWNS: bool = false;
+    const READS: Reads = Reads::Results;
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {
@@ -225,7 +226,7 @@ impl Kind for Load {
             let shot = shot.clone();
             async move { shot.send().await }
         };
-        let interrupted = context.session.interrupted.clone();
+        let interrupted = context.aws().interrupted();
         let (aws, step) = (context.session.aws, context.session.step.clone());
         let journal = &mut *context.session.journal;
         let mut report = |message: String, part| journal.progress(&step, message, part);
@@ -243,7 +244,7 @@ impl Kind for Load {
         let before = before.last().map_or(0.0, |last| last.started);
         let first = instances(aws, &endpoint.0, variant).await?;
         let watched = Box::pin(stream::unfold(0, |attempt| async move {
-            tokio::time::sleep(aws.poll_interval(attempt)).await;
+            aws.pause(attempt).await.ok()?;
             Some((instances(aws, &endpoint.0, variant).await, attempt + 1))
         }));
         let watched = stream::iter([Ok(first)]).chain(watched);

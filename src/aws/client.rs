@@ -12,7 +12,9 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sagemaker::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use tokio::sync::watch;
 
+use super::gate::{Closed, Gate};
 use crate::failure::{Failure, Outcome};
 
 /// The account whose registry holds AWS's own images, in all but a few regions.
@@ -39,6 +41,8 @@ pub struct Aws {
     pub region: String,
     /// The ARN that GetCallerIdentity returns.
     pub principal: String,
+    /// Becomes true when the user wants to stop.
+    interrupted: watch::Receiver<bool>,
     pub autoscaling: aws_sdk_applicationautoscaling::Client,
     pub ec2: aws_sdk_ec2::Client,
     pub iam: aws_sdk_iam::Client,
@@ -51,8 +55,14 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Creates the clients and calls GetCallerIdentity.
-    pub async fn connect(target: Target, profile: Option<&str>, region: Option<&str>) -> Outcome<Self> {
+    /// Creates the clients and calls GetCallerIdentity. When `interrupted` becomes true, waits end, and no call leaves that
+    /// could create something.
+    pub async fn connect(
+        target: Target,
+        profile: Option<&str>,
+        region: Option<&str>,
+        interrupted: watch::Receiver<bool>,
+    ) -> Outcome<Self> {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
             .build_https();
@@ -96,30 +106,50 @@ impl Aws {
                 .hint("check that the target's URL is that of a server that speaks AWS's protocols"));
         }
         let path_style = target != Target::Aws;
-        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style).build();
+        let gate = Gate(interrupted.clone());
+        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style);
         // Only a few regions serve the price list, which covers all regions:
         // <https://docs.aws.amazon.com/general/latest/gr/billing.html>.
         let pricing =
             aws_sdk_pricing::config::Builder::from(&config).region(Region::new("us-east-1")).build();
+        macro_rules! client {
+            ($sdk:ident) => {
+                $sdk::Client::from_conf($sdk::config::Builder::from(&config).interceptor(gate.clone()).build())
+            };
+        }
         Ok(Self {
             account,
             principal: identity.arn().unwrap_or_default().to_owned(),
             region,
-            autoscaling: aws_sdk_applicationautoscaling::Client::new(&config),
-            ec2: aws_sdk_ec2::Client::new(&config),
-            iam: aws_sdk_iam::Client::new(&config),
-            lambda: aws_sdk_lambda::Client::new(&config),
-            logs: aws_sdk_cloudwatchlogs::Client::new(&config),
+            interrupted,
+            autoscaling: client!(aws_sdk_applicationautoscaling),
+            ec2: client!(aws_sdk_ec2),
+            iam: client!(aws_sdk_iam),
+            lambda: client!(aws_sdk_lambda),
+            logs: client!(aws_sdk_cloudwatchlogs),
             pricing: aws_sdk_pricing::Client::from_conf(pricing),
-            s3: aws_sdk_s3::Client::from_conf(s3),
-            sagemaker: aws_sdk_sagemaker::Client::new(&config),
-            sagemaker_runtime: aws_sdk_sagemakerruntime::Client::new(&config),
+            s3: aws_sdk_s3::Client::from_conf(s3.interceptor(gate.clone()).build()),
+            sagemaker: client!(aws_sdk_sagemaker),
+            sagemaker_runtime: client!(aws_sdk_sagemakerruntime),
             target,
         })
     }
 
     pub fn is_local(&self) -> bool {
         matches!(self.target, Target::Local { .. })
+    }
+
+    /// Whether the target is a server on this machine, which costs nothing.
+    pub fn is_on_this_machine(&self) -> bool {
+        match &self.target {
+            Target::Local { .. } => true,
+            Target::Aws => false,
+            Target::Url(url) => url::Url::parse(url).is_ok_and(|url| match url.host() {
+                Some(url::Host::Ipv4(address)) => address.is_loopback(),
+                Some(url::Host::Ipv6(address)) => address.is_loopback(),
+                _ => false,
+            }),
+        }
     }
 
     /// Returns the URI of a training or serving image. A bare name is a repository in the account's own registry: on
@@ -140,12 +170,32 @@ impl Aws {
         format!("{registry}/pytorch-training:{version}-{processor}-{python}")
     }
 
+    /// Returns the flag that becomes true when the user wants to stop.
+    pub fn interrupted(&self) -> watch::Receiver<bool> {
+        self.interrupted.clone()
+    }
+
+    /// Waits before the next Describe call, unless the user wants to stop.
+    pub async fn pause(&self, attempt: u32) -> Outcome<()> {
+        let mut interrupted = self.interrupted.clone();
+        // Without a sender, nothing interrupts.
+        let stop = async {
+            if interrupted.wait_for(|stop| *stop).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(self.poll_interval(attempt)) => Ok(()),
+            () = stop => Err(Failure::interrupted("stopped by Ctrl-C; jobs and resources on AWS keep running")),
+        }
+    }
+
     /// Returns how long to wait between the nth Describe call and the next. AWS takes minutes for what the local cloud
     /// does in seconds, and throttles frequent calls.
     pub fn poll_interval(&self, attempt: u32) -> Duration {
-        match self.target {
-            Target::Local { .. } => Duration::from_millis(20u64 << attempt.min(3)),
-            Target::Aws | Target::Url(_) => Duration::from_secs(1u64 << attempt.min(4)),
+        match self.is_on_this_machine() {
+            true => Duration::from_millis(20u64 << attempt.min(3)),
+            false => Duration::from_secs(1u64 << attempt.min(4)),
         }
     }
 }
@@ -157,6 +207,9 @@ where
 {
     let failure = |code, message: String| Failure::service(operation, code, message);
     let context = || DisplayErrorContext(&error).to_string();
+    if chain(&error).any(|error| error.is::<Closed>()) {
+        return Failure { operation: Some(operation.to_owned()), ..Failure::interrupted(Closed.to_string()) };
+    }
     let status = error.raw_response().map(|response| response.status().as_u16());
     match (error.code(), status) {
         (Some(code), _) => failure(code, error.message().unwrap_or("the service sent no message").to_owned()),
@@ -175,7 +228,14 @@ where
 
 /// Whether the SDK could not sign a call.
 fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<CredentialsError>())
+    chain(error).any(|error| error.is::<CredentialsError>())
+}
+
+/// Returns an error and all that caused it.
+fn chain<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
 }
 
 /// Whether a failed call says that its subject does not exist.
