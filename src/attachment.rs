@@ -62,12 +62,22 @@ impl Attachments {
     /// Returns the attachments that a step reads: those of earlier steps to the steps that it depends on. The key has the
     /// slot, because a name may contain a timestamp.
     pub fn read_by(&mut self, step: usize, ledger: &Ledger) -> Map<String, Value> {
+        let read = self.rows_read_by(step, ledger).into_iter();
+        read.map(|row| (format!("{} of {}", row.slot, row.step), row.spec.clone())).collect()
+    }
+
+    /// Returns the earlier steps whose attachments a step reads.
+    pub fn steps_read_by<'a>(&mut self, step: usize, ledger: &'a Ledger) -> BTreeSet<&'a str> {
+        self.rows_read_by(step, ledger).into_iter().map(|row| row.step.as_str()).collect()
+    }
+
+    fn rows_read_by<'a>(&mut self, step: usize, ledger: &'a Ledger) -> Vec<&'a ResourceRow> {
         self.learn(ledger);
         let attached = self.on(self.targets[step].iter().copied(), ledger);
-        let read = attached.into_iter().filter(|(_, row)| {
+        let read = attached.into_iter().map(|(_, row)| row).filter(|row| {
             !row.superseded && self.positions.get(&row.step).is_some_and(|earlier| *earlier < step)
         });
-        read.map(|(_, row)| (format!("{} of {}", row.slot, row.step), row.spec.clone())).collect()
+        read.collect()
     }
 
     /// Returns the attachments of later steps that are detached before a step is redone, newest first. If the step must fail,

@@ -73,6 +73,8 @@ pub struct Facts<'a> {
     pub missing: Option<String>,
     /// Whether to redo it even if nothing has changed.
     pub forced: bool,
+    /// Whether to restore what was changed outside of opsml.
+    pub restore: bool,
 }
 
 /// The digests of local files by path, or why a file cannot be read.
@@ -80,7 +82,7 @@ pub type Files = BTreeMap<String, Result<String, String>>;
 
 impl<'a> Facts<'a> {
     pub fn of(inputs: Inputs<'a>) -> Self {
-        Self { inputs, files: Files::new(), missing: None, forced: false }
+        Self { inputs, files: Files::new(), missing: None, forced: false, restore: false }
     }
 }
 
@@ -107,6 +109,8 @@ pub enum Seen {
         facts: Map<String, Value>,
         /// Why it will never be ready, in the service's words.
         failed: Option<String>,
+        /// Whether it still has the stack's tags.
+        ours: bool,
     },
     Gone {
         /// The resource that explains this while it is live; see [`attachment`].
@@ -142,9 +146,19 @@ pub fn decide(step: &Declared, state: &State, facts: &Facts<'_>, live: Option<&L
         .or_else(|| unready(step, state))
         .or_else(|| unready_by(live?, step, state))
         .or_else(|| facts.missing.clone());
-    match reason {
-        Some(reason) => Decision::Run(reason),
-        None => Decision::Keep(live.map(|live| drift(live, step, state)).unwrap_or_default()),
+    if let Some(reason) = reason {
+        return Decision::Run(reason);
+    }
+    let drift = live.map(|live| drift(live, &step.id, state)).unwrap_or_default();
+    match drift.first() {
+        Some(first) if facts.restore => {
+            let more = match drift.len() {
+                1 => String::new(),
+                count => format!(", and {} more", count - 1),
+            };
+            Decision::Run(format!("restores {}: {}{more}", first.id, first.changes.join(", ")))
+        }
+        _ => Decision::Keep(drift),
     }
 }
 
@@ -194,6 +208,7 @@ fn unready_by(live: &Live, step: &Declared, state: &State) -> Option<String> {
             let explained = attachment::is_explained(inverse.as_ref(), &state.resources);
             (!explained).then(|| format!("gone: {id}"))
         }
+        Seen::There { ours: false, .. } => Some(format!("{id} has lost the tags of this stack")),
         Seen::There { failed, .. } => {
             let reason = failed.as_ref().filter(|_| step.common.expect_error.is_none())?;
             Some(format!("{id} has failed: {reason}"))
@@ -201,9 +216,10 @@ fn unready_by(live: &Live, step: &Declared, state: &State) -> Option<String> {
     })
 }
 
-fn drift(live: &Live, step: &Declared, state: &State) -> Vec<Drift> {
+/// Returns the resources of a step that were changed outside of opsml.
+pub fn drift(live: &Live, step: &str, state: &State) -> Vec<Drift> {
     let ready = |row: &crate::journal::ResourceRow| row.status == ResourceStatus::Ready && !row.superseded;
-    let drifted = state.resources.of(&step.id).filter(|(_, row)| ready(row)).filter_map(|(id, row)| {
+    let drifted = state.resources.of(step).filter(|(_, row)| ready(row)).filter_map(|(id, row)| {
         let Seen::There { facts, .. } = live.get(id)? else { return None };
         let changes = (*facts != row.facts)
             .then(|| changes(&Value::Object(row.facts.clone()), &Value::Object(facts.clone())))?;
@@ -346,7 +362,7 @@ mod tests {
 
     fn there(size: u64, failed: Option<&str>) -> Seen {
         let facts = Map::from_iter([("size".to_owned(), json!(size))]);
-        Seen::There { facts, failed: failed.map(str::to_owned) }
+        Seen::There { facts, failed: failed.map(str::to_owned), ours: true }
     }
 
     fn resolved(inputs: &Value, change: impl FnOnce(&mut Facts<'_>)) -> Facts<'_> {

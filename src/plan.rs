@@ -10,12 +10,10 @@ use crate::attachment::Attachments;
 use crate::decide::{Decision, Facts, Inputs, decide};
 use crate::diagnostic::Diagnostic;
 use crate::journal::{Ledger, ResourceId, State, StepStatus};
+use crate::reads::{References, reads_attachments};
 use crate::runbook::template::{self, Context};
 use crate::runbook::{self, Declared, Params, Runbook};
 use crate::step::{Price, Step};
-
-/// The fact that identifies a resource's content: it changes when a step that reads the resource must be redone.
-pub const REVISION: &str = "revision";
 
 /// A step whose templates are resolved, in the form that is journaled and compared.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +37,7 @@ pub struct Walk<'a> {
     runbook: &'a Runbook,
     context: Context,
     attachments: Attachments,
+    references: References,
 }
 
 impl<'a> Walk<'a> {
@@ -48,7 +47,7 @@ impl<'a> Walk<'a> {
         context.set("params", params);
         context.set("run", run);
         let uses = runbook.steps.iter().map(|step| (step.id.as_str(), &step.uses.steps));
-        Self { runbook, context, attachments: Attachments::new(uses) }
+        Self { runbook, context, attachments: Attachments::new(uses), references: References::default() }
     }
 
     /// Returns the values that templates see at this place of the walk.
@@ -56,13 +55,23 @@ impl<'a> Walk<'a> {
         &self.context
     }
 
-    /// Lets later steps see this step's outputs. A skipped step has none, so that templates can use `default()`.
-    pub fn pass(&self, step: &Declared, state: &State) {
+    /// Lets later steps see this step's outputs, and what it rests on. A skipped step has no outputs, so that templates can
+    /// use `default()`.
+    pub fn pass(&mut self, step: &Declared, state: &State) {
+        self.references.pass(step, state);
         let Some(row) = state.steps.get(&step.id) else { return };
         match (row.status, &row.outputs) {
             (StepStatus::Done, Some(outputs)) => self.context.set(&step.id, outputs),
             (StepStatus::Skipped, _) => self.context.set(&step.id, json!({})),
             _ => {}
+        }
+    }
+
+    /// Returns the earlier steps whose attachments a step reads.
+    pub fn reads_attachments_of<'b>(&mut self, index: usize, ledger: &'b Ledger) -> BTreeSet<&'b str> {
+        match reads_attachments(&self.runbook.steps[index]) {
+            true => self.attachments.steps_read_by(index, ledger),
+            false => BTreeSet::new(),
         }
     }
 
@@ -99,8 +108,10 @@ impl<'a> Walk<'a> {
                 if let Some(code) = &step.common.expect_error {
                     inputs.insert("expect_error".into(), json!(code));
                 }
-                let mut reads = revisions(step, state);
-                reads.extend(self.attachments.read_by(index, &state.resources));
+                let mut reads = self.references.of_step(step, state);
+                if reads_attachments(step) {
+                    reads.extend(self.attachments.read_by(index, &state.resources));
+                }
                 if !reads.is_empty() {
                     inputs.insert("reads".into(), Value::Object(reads));
                 }
@@ -113,14 +124,6 @@ impl<'a> Walk<'a> {
             Err(problems) => Err(problems),
         }
     }
-}
-
-/// Returns the revisions of the resources that a step uses: of the data below a prefix, or of the model of an endpoint. The
-/// name stays the same when the content changes, so the step is stale when the revision changes.
-fn revisions(step: &Declared, state: &State) -> Map<String, Value> {
-    let rows = step.uses.steps.iter().flat_map(|used| state.resources.live_of(used));
-    let rows = rows.filter(|(_, row)| !row.superseded);
-    rows.filter_map(|(id, row)| Some((id.to_string(), row.facts.get(REVISION)?.clone()))).collect()
 }
 
 fn skipped_reason(skipped: &BTreeSet<&String>) -> String {
@@ -173,9 +176,15 @@ pub fn plan(
     let mut runs = HashSet::new();
     // The steps whose attachments will be detached, each with the earlier step that is redone.
     let mut detached: HashMap<String, &str> = HashMap::new();
+    // Those whose attachments may be: the earlier step may be redone.
+    let mut may_detach: HashMap<String, &str> = HashMap::new();
     let mut planned: Vec<Planned> = Vec::new();
     for (index, step) in runbook.steps.iter().enumerate() {
-        let upstream = runbook.in_order(step.uses.steps.iter().filter(|used| runs.contains(used.as_str())));
+        let attached = walk.reads_attachments_of(index, &state.resources);
+        let loosened = may_detach.get(&step.id).copied();
+        let used = step.uses.steps.iter().map(String::as_str).chain(attached).chain(loosened);
+        let used: BTreeSet<&str> = used.filter(|used| runs.contains(used)).collect();
+        let upstream = runbook.in_order(used.into_iter());
         let ready;
         let inputs = if !upstream.is_empty() {
             Inputs::Upstream(upstream)
@@ -213,16 +222,15 @@ pub fn plan(
             Decision::Keep(_) | Decision::Skip(_) | Decision::Delete(_) => None,
         };
         match decision {
-            Decision::Run(_) => {
+            Decision::Run(_) | Decision::Open(_) => {
                 runs.insert(step.id.as_str());
+                let certain = matches!(decision, Decision::Run(_));
                 for id in walk.to_detach(index, &state.resources) {
                     let by = state.resources.get(&id).map(|row| row.step.clone());
-                    if let Some(by) = by {
-                        detached.entry(by).or_insert(&step.id);
-                    }
+                    let detached = if certain { &mut detached } else { &mut may_detach };
+                    by.map(|by| detached.entry(by).or_insert(&step.id));
                 }
             }
-            Decision::Open(_) => drop(runs.insert(step.id.as_str())),
             Decision::Keep(_) | Decision::Skip(_) | Decision::Delete(_) => {}
         }
         walk.pass(step, state);

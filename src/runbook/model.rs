@@ -99,8 +99,8 @@ impl Runbook {
     }
 
     /// Returns the ids in the order of the document.
-    pub fn in_order<'s>(&self, ids: impl Iterator<Item = &'s String>) -> Vec<&'s str> {
-        let mut ids: Vec<&str> = ids.map(String::as_str).collect();
+    pub fn in_order<'s>(&self, ids: impl Iterator<Item = &'s str>) -> Vec<&'s str> {
+        let mut ids: Vec<&str> = ids.collect();
         ids.sort_by_key(|id| self.position(id));
         ids
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::context::{Context, Done};
-use super::kind::{Kind, Problem};
+use super::kind::{Kind, Problem, Reads};
 use crate::action::audit::{CHECKS, Finding, Options, Severity, audit, glob};
 use crate::failure::Outcome;
 use crate::journal::Figure;
@@ -96,6 +96,7 @@ impl Kind for Audit {
     const ABOUT: &'static str =
         "finds what is insecure in the account: root user, policies, roles, keys, ports, buckets";
     const OWNS: bool = false;
+    const READS: Reads = Reads::Results;
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {

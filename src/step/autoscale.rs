@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::context::{Context, Done};
 use super::fields::{EndpointInstance, SageMakerName};
-use super::kind::{Kind, Price, Problem};
+use super::kind::{Kind, Price, Problem, Reads};
 use crate::failure::Outcome;
 use crate::resource::{ScalableTarget, ScalingPolicy, VARIANT};
 
@@ -87,6 +87,7 @@ impl Kind for Autoscale {
     const NAME: &'static str = "autoscale";
     const ABOUT: &'static str = "scales an endpoint between two counts of instances by its invocations";
     const OWNS: bool = true;
+    const READS: Reads = Reads::Names;
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {

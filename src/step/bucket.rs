@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::context::{Context, Done};
 use super::fields::BucketName;
-use super::kind::{Kind, Problem};
+use super::kind::{Kind, Problem, Reads};
 use crate::failure::Outcome;
 use crate::resource;
 
@@ -38,6 +38,7 @@ impl Kind for Bucket {
     const NAME: &'static str = "bucket";
     const ABOUT: &'static str = "makes an S3 bucket: private, encrypted, versioned where asked";
     const OWNS: bool = true;
+    const READS: Reads = Reads::Names;
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {

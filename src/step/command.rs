@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::context::{Context, Done};
-use super::kind::{Kind, Problem};
+use super::kind::{Kind, Problem, Reads};
 use crate::failure::{Failure, Outcome};
 
 /// The most bytes to keep of each stream, and to show of a line.
@@ -51,6 +51,7 @@ impl Kind for Command {
     const NAME: &'static str = "command";
     const ABOUT: &'static str = "runs a local command, in the runbook's folder";
     const OWNS: bool = false;
+    const READS: Reads = Reads::Results;
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {
@@ -86,7 +87,7 @@ impl Kind for Command {
         })?;
         let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
         let failed = |error: std::io::Error| Failure::new("Command", format!("`{program}`: {error}"));
-        let mut interrupted = context.session.interrupted.clone();
+        let mut interrupted = context.aws().interrupted();
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let (mut out, mut err) = (Output::default(), Output::default());
         let mut said = |line: &str| context.progress(line.to_owned(), None);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::context::{Context, Done};
 use super::fields::{FunctionName, Qualifier};
-use super::kind::{Kind, Price, Problem};
+use super::kind::{Kind, Price, Problem, Reads};
 use crate::failure::Outcome;
 use crate::resource::{ProvisionedConcurrency, ReservedConcurrency};
 
@@ -52,6 +52,7 @@ impl Kind for Concurrency {
     const NAME: &'static str = "concurrency";
     const ABOUT: &'static str = "sets a function's reserved and provisioned concurrency";
     const OWNS: bool = true;
+    const READS: Reads = Reads::Names;
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::context::{Context, Done};
 use super::fields::{FunctionName, RoleArn};
-use super::kind::{Kind, Problem};
+use super::kind::{Kind, Problem, Reads};
 use crate::archive::{self, Member};
 use crate::failure::{Failure, Outcome};
 use crate::files::{self, files_below};
@@ -113,6 +113,7 @@ impl Kind for Function {
     const NAME: &'static str = "function";
     const ABOUT: &'static str = "makes a Lambda function and waits until it is active";
     const OWNS: bool = true;
+    const READS: Reads = Reads::Names;
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {
@@ -159,9 +160,9 @@ impl Kind for Function {
     }
 
     fn files(&self) -> Vec<String> {
-        match self.existing.is_some() || self.code == HANDLER {
-            true => Vec::new(),
-            false => vec![self.code.clone()],
+        match self.existing {
+            Some(_) => Vec::new(),
+            None => vec![self.code.clone()],
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::context::{Context, Done};
 use super::fields::{FunctionName, Qualifier};
-use super::kind::{Kind, Problem};
+use super::kind::{Kind, Problem, Reads};
 use super::paths::Paths;
 use super::predict::read_image;
 use crate::action::{Answer, invoke_function, presigned};
@@ -64,6 +64,7 @@ impl Kind for Invoke {
     const NAME: &'static str = "invoke";
     const ABOUT: &'static str = "sends a test event to a function";
     const OWNS: bool = false;
+    const READS: Reads = Reads::Results;
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {

@@ -17,6 +17,8 @@ pub trait Kind: DeserializeOwned + JsonSchema + Send + Sync {
     const ABOUT: &'static str;
     /// Whether it creates resources that live until `down`.
     const OWNS: bool;
+    /// Which changes behind the names in its fields make it stale.
+    const READS: Reads = Reads::Content;
     /// The values that prose and later steps may refer to.
     type Outputs: Serialize + JsonSchema + Send;
 
@@ -25,7 +27,8 @@ pub trait Kind: DeserializeOwned + JsonSchema + Send + Sync {
         Vec::new()
     }
 
-    /// Returns the local files and folders whose content the step depends on, relative to the runbook.
+    /// Returns the local files and folders whose content the step depends on, relative to the runbook, and the names of the
+    /// programs of opsml that it sends to AWS.
     fn files(&self) -> Vec<String> {
         Vec::new()
     }
@@ -41,6 +44,17 @@ pub trait Kind: DeserializeOwned + JsonSchema + Send + Sync {
     }
 
     fn run(&self, context: &mut Context<'_>) -> impl Future<Output = Outcome<Done<Self::Outputs>>>;
+}
+
+/// Which changes behind the names in a step's fields make it stale. Each includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reads {
+    /// None: it sets what its fields say, whatever is behind the names.
+    Names,
+    /// Those of the content of the resources that it names: the images of a training job.
+    Content,
+    /// Those of all that lies behind, and of the roles there: its outputs come from what these do.
+    Results,
 }
 
 /// The highest price of a step.

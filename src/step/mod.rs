@@ -40,7 +40,7 @@ use serde_json::Value;
 
 pub use common::{Common, common_keys, common_schema, duration};
 pub use context::{Context, Done};
-pub use kind::{Kind, Price, Problem};
+pub use kind::{Kind, Price, Problem, Reads};
 pub use paths::Paths;
 
 use crate::action;
@@ -51,6 +51,7 @@ pub struct KindInfo {
     pub name: &'static str,
     pub about: &'static str,
     pub owns: bool,
+    pub reads: Reads,
     /// Returns the JSON Schema of its fields.
     pub fields: fn() -> &'static Value,
     /// Returns the JSON Schema of its outputs.
@@ -76,6 +77,7 @@ macro_rules! kinds {
             name: <$module::$Type as Kind>::NAME,
             about: <$module::$Type as Kind>::ABOUT,
             owns: <$module::$Type as Kind>::OWNS,
+            reads: <$module::$Type as Kind>::READS,
             fields: || once!(schema::<$module::$Type>()),
             outputs: || once!(schema::<<$module::$Type as Kind>::Outputs>()),
             problems: problems_of::<$module::$Type>,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::context::{Context, Done};
 use super::fields::{NotebookType, RoleArn, SageMakerName};
-use super::kind::{Kind, Price, Problem};
+use super::kind::{Kind, Price, Problem, Reads};
 use crate::failure::Outcome;
 use crate::price;
 use crate::resource::NotebookInstance;
@@ -75,6 +75,7 @@ impl Kind for Notebook {
     const NAME: &'static str = "notebook";
     const ABOUT: &'static str = "makes a SageMaker notebook instance and waits until it is in service";
     const OWNS: bool = true;
+    const READS: Reads = Reads::Names;
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {

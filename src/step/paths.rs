@@ -2,7 +2,10 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use opsml_contract::{HANDLER, WORKER_IMAGE};
+
 use crate::failure::{Failure, Outcome};
+use crate::files;
 
 /// The local folders and programs that the steps of a run use.
 #[derive(Clone, Debug)]
@@ -35,6 +38,19 @@ impl Paths {
             }
         }
         inside(&self.base, path)
+    }
+}
+
+impl Paths {
+    /// Returns the digest of a file or folder that a step reads: one that a field names, or a program that is part of opsml.
+    pub fn digest(&self, name: &str) -> Outcome<String> {
+        let program = match name {
+            HANDLER => &self.handler,
+            WORKER_IMAGE => &self.worker,
+            path => return files::digest(&self.resolve(path)?),
+        };
+        // The step itself says that a program is missing.
+        program.as_deref().map_or_else(|| Ok(String::new()), files::digest)
     }
 }
 

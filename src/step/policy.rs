@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::context::{Context, Done};
 use super::fields::{FunctionName, RoleName};
-use super::kind::{Kind, Problem};
+use super::kind::{Kind, Problem, Reads};
 use super::least_privilege::{Evidence, Subject, evidence, statements};
 use crate::action::{Denial, caller, decisions, denial, managed_policy, simulate};
 use crate::failure::{Failure, Outcome};
@@ -91,6 +91,7 @@ impl Kind for Policy {
     const ABOUT: &'static str =
         "changes what a role may do: attaches, detaches, or writes the smallest policy from evidence";
     const OWNS: bool = true;
+    const READS: Reads = Reads::Names;
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::context::{Context, Done};
 use super::fields::SageMakerName;
-use super::kind::{Kind, Problem};
+use super::kind::{Kind, Problem, Reads};
 use super::paths::Paths;
 use crate::action::{invoke_endpoint, presigned};
 use crate::failure::{Failure, Outcome};
@@ -64,6 +64,7 @@ impl Kind for Predict {
     const NAME: &'static str = "predict";
     const ABOUT: &'static str = "invokes an endpoint with an image and reads the answer";
     const OWNS: bool = false;
+    const READS: Reads = Reads::Results;
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::context::{Context, Done};
 use super::fields::RoleName;
-use super::kind::{Kind, Problem};
+use super::kind::{Kind, Problem, Reads};
 use crate::failure::Outcome;
 use crate::resource::{self, Statement, managed_policy_arn, policy_document};
 
@@ -55,6 +55,7 @@ impl Kind for Role {
     const NAME: &'static str = "role";
     const ABOUT: &'static str = "makes an IAM role that a service takes on";
     const OWNS: bool = true;
+    const READS: Reads = Reads::Names;
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {
