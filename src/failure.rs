@@ -27,6 +27,8 @@ pub enum FailureKind {
     Timeout,
     /// An `expect` or `expect_error` does not hold.
     Expectation,
+    /// What the step may cost is more than the budget has left.
+    Budget,
     /// The command line or the user's settings lack something.
     Usage,
     /// The user pressed Ctrl-C.
@@ -43,6 +45,7 @@ impl FailureKind {
             Self::Service | Self::Function | Self::Step | Self::Timeout | Self::Journal => exit::STEP_FAILED,
             Self::Credentials | Self::Interrupted => exit::INTERRUPTED,
             Self::Expectation => exit::EXPECTATION,
+            Self::Budget => exit::DECLINED,
             Self::Usage => exit::USAGE,
             Self::Bug => exit::BUG,
         }
@@ -52,14 +55,19 @@ impl FailureKind {
     pub fn is_retryable(self) -> bool {
         match self {
             Self::Service | Self::Function | Self::Step | Self::Timeout | Self::Expectation => true,
-            Self::Credentials | Self::Usage | Self::Interrupted | Self::Journal | Self::Bug => false,
+            Self::Credentials
+            | Self::Usage
+            | Self::Budget
+            | Self::Interrupted
+            | Self::Journal
+            | Self::Bug => false,
         }
     }
 
     /// Whether the step is left as it is, neither done nor failed, for the next run to continue.
     pub fn pauses(self) -> bool {
         match self {
-            Self::Credentials | Self::Interrupted | Self::Journal | Self::Bug => true,
+            Self::Credentials | Self::Budget | Self::Interrupted | Self::Journal | Self::Bug => true,
             Self::Service | Self::Function | Self::Step | Self::Timeout | Self::Expectation | Self::Usage => {
                 false
             }
@@ -77,6 +85,7 @@ impl FailureKind {
             | Self::Function
             | Self::Step
             | Self::Expectation
+            | Self::Budget
             | Self::Usage
             | Self::Interrupted
             | Self::Journal
@@ -204,6 +213,10 @@ impl Failure {
         Self::of(FailureKind::Usage, code, message)
     }
 
+    pub fn budget(message: impl Into<String>) -> Self {
+        Self::of(FailureKind::Budget, "Budget", message)
+    }
+
     pub fn interrupted(message: impl Into<String>) -> Self {
         Self::of(FailureKind::Interrupted, "Interrupted", message)
     }
@@ -228,6 +241,17 @@ impl Failure {
 
     pub fn is_interrupted(&self) -> bool {
         self.kind == FailureKind::Interrupted
+    }
+
+    /// Whether nobody knows if the call has done something, or will: the answer is lost, or the service is at fault or too
+    /// busy. All other errors are refusals.
+    pub fn is_unknown(&self) -> bool {
+        const CODES: &[&str] = &["Connection", "BadAnswer", "Http", "Gone"];
+        const WORDS: &[&str] =
+            &["Internal", "Unavailable", "ServiceException", "Throttl", "SlowDown", "Timeout", "TooManyRequests"];
+        matches!(self.kind, FailureKind::Interrupted | FailureKind::Timeout)
+            || CODES.contains(&self.code.as_str())
+            || (self.kind == FailureKind::Service && WORDS.iter().any(|word| self.code.contains(word)))
     }
 
     /// Whether this is the failure that `expect_error` names: by its code, or by a code that its message quotes as

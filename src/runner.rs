@@ -6,14 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 use futures::stream;
 use serde_json::{Map, Value, json};
-use tokio::sync::watch;
 
 use crate::attachment;
 use crate::aws::Aws;
-use crate::decide::{Decision, Drift, Facts, Inputs, Live, Seen, decide};
+use crate::costs;
+use crate::decide::{Decision, Drift, Facts, Inputs, Live, Seen, decide, drift};
 use crate::diagnostic::counted;
 use crate::failure::{Failure, FailureKind, Outcome};
-use crate::files;
 use crate::journal::{Cause, Event, Journal, JournalError, Lifetime, ResourceId, RunOutcome, StepStatus};
 use crate::plan::{self, Ready, Resolution, Walk};
 use crate::resource::ensure::StepSession;
@@ -31,11 +30,12 @@ pub struct Options {
     pub paths: Paths,
     /// Steps to redo even if nothing has changed.
     pub force: Vec<String>,
+    /// The most that the stack may cost, in US dollars.
+    pub budget: Option<f64>,
     /// The last step to run.
     pub until: Option<String>,
-    /// Delete the resources of steps that are no longer in the runbook.
+    /// Delete the resources of steps that are no longer in the runbook, and restore what was changed outside of opsml.
     pub yes: bool,
-    pub interrupted: watch::Receiver<bool>,
 }
 
 /// How a run ended.
@@ -111,7 +111,7 @@ impl Runner<'_> {
         let run = plan::run_facts(self.journal.state());
         let mut walk = Walk::new(self.runbook, &self.options.params, &run);
         for (index, step) in self.runbook.steps.iter().enumerate() {
-            if *self.options.interrupted.borrow() {
+            if *self.aws.interrupted().borrow() {
                 return Ok(Ended::Interrupted);
             }
             let failure = match walk.resolve(index, self.journal.state()) {
@@ -176,6 +176,9 @@ impl Runner<'_> {
             | Decision::Skip(reason)
             | Decision::Delete(reason) => reason,
         };
+        if let Err(failure) = self.afford(&read) {
+            return Ok(Some(failure));
+        }
         self.ran += 1;
         let attachments = walk.to_detach(index, &self.journal.state().resources);
         if let Err(failure) = self.detach(step, attachments).await {
@@ -223,6 +226,10 @@ impl Runner<'_> {
 
     /// Runs a step once, and checks its expectations.
     async fn attempt(&mut self, walk: &Walk<'_>, step: &Declared, read: &Step) -> Outcome<Done<Value>> {
+        let restore = match self.options.yes {
+            true => drift(&self.live, &step.id, self.journal.state()).into_iter().map(|drift| drift.id).collect(),
+            false => Vec::new(),
+        };
         let session = StepSession {
             aws: self.aws,
             journal: self.journal,
@@ -230,7 +237,7 @@ impl Runner<'_> {
             base: format!("{}-{}", self.runbook.stem(), step.id),
             tags: step.common.tags.clone(),
             force: self.options.force.contains(&step.id),
-            interrupted: self.options.interrupted.clone(),
+            restore,
             ensured: Vec::new(),
         };
         let mut context = step::Context { session, paths: &self.options.paths };
@@ -281,6 +288,24 @@ impl Runner<'_> {
         Ok(done)
     }
 
+    /// Refuses a step that may cost more than the budget has left.
+    fn afford(&self, read: &Step) -> Outcome<()> {
+        let (Some(budget), Some(price)) = (self.options.budget, read.price()) else { return Ok(()) };
+        let now = jiff::Timestamp::now().as_millisecond();
+        let (spent, _) = costs::sums(&costs::costs(self.journal.state(), now)?);
+        match price.usd {
+            Some(usd) if spent + usd <= budget => Ok(()),
+            usd => {
+                let adds = usd.map_or("an unknown amount".to_owned(), |usd| format!("{usd:.2} USD"));
+                let message = format!(
+                    "the step may cost {adds} ({}), {spent:.2} USD are spent, and the budget is {budget:.2} USD",
+                    price.words
+                );
+                Err(Failure::budget(message).hint("raise `budget` in the front matter, or give --budget"))
+            }
+        }
+    }
+
     fn decide(&self, step: &Declared, ready: &Ready, digests: &BTreeMap<String, String>) -> Decision {
         let state = self.journal.state();
         let outputs = state.steps.get(&step.id).and_then(|row| row.outputs.as_ref());
@@ -290,6 +315,7 @@ impl Runner<'_> {
             files: digests.iter().map(|(path, digest)| (path.clone(), Ok(digest.clone()))).collect(),
             missing: missing.and_then(|(kind, outputs)| (kind.missing)(outputs, &self.options.paths)),
             forced: self.options.force.contains(&step.id),
+            restore: self.options.yes,
         };
         decide(step, state, &facts, Some(&self.live))
     }
@@ -299,7 +325,7 @@ impl Runner<'_> {
         for Drift { id, changes } in drift {
             let changes = changes.join(", ");
             let message =
-                format!("{id} was changed outside of opsml: {changes}; --force {} restores it", step.id);
+                format!("{id} was changed outside of opsml: {changes}; --yes or --force {} restores it", step.id);
             self.journal.note(&step.id, &message);
         }
         let outputs = self.journal.state().steps.get(&step.id).and_then(|row| row.outputs.clone());
@@ -364,7 +390,7 @@ impl Runner<'_> {
             base: String::new(),
             tags: BTreeMap::new(),
             force: false,
-            interrupted: self.options.interrupted.clone(),
+            restore: Vec::new(),
             ensured: Vec::new(),
         };
         for id in ids {
@@ -395,21 +421,27 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Describes each live resource once, several at a time. If that fails, the resource counts as unchanged.
+    /// Describes each live resource once, several at a time, and looks whose it is. If that fails, the resource counts as
+    /// unchanged.
     async fn describe(&mut self) {
-        let resources: Vec<(ResourceId, Value)> =
-            self.journal.state().resources.live().map(|(id, row)| (id.clone(), row.spec.clone())).collect();
-        let aws = self.aws;
-        let described = stream::iter(resources).map(|(id, spec)| async move {
+        let rows = self.journal.state().resources.live();
+        let resources: Vec<(ResourceId, Value, Map<String, Value>)> =
+            rows.map(|(id, row)| (id.clone(), row.spec.clone(), row.facts.clone())).collect();
+        let (aws, stack) = (self.aws, self.journal.state().stack.clone());
+        let stack = &stack;
+        let described = stream::iter(resources).map(|(id, spec, facts)| async move {
             let resource = AnyResource::read(&id.kind, &spec).ok()?;
             let seen = match resource.describe(aws, &id.name).await.ok()? {
                 None => Seen::Gone { inverse: resource.inverse() },
                 Some(live) => Seen::There {
-                    facts: live.facts,
+                    ours: resource.is_ours(aws, &id.name, stack).await.unwrap_or(true),
                     failed: match live.status {
-                        Status::Failed(reason) | Status::Ended(reason) => Some(reason),
-                        Status::Ready | Status::Pending(_) => None,
+                        Status::Failed(ref reason) | Status::Ended(ref reason) => Some(reason.clone()),
+                        Status::Ready | Status::Pending(_) => {
+                            live.lost(&facts).map(|gone| format!("{gone} is gone"))
+                        }
                     },
+                    facts: live.facts,
                 },
             };
             Some((id, seen))
@@ -419,7 +451,7 @@ impl Runner<'_> {
 
     fn digests(&self, step: &Step) -> Outcome<BTreeMap<String, String>> {
         let digest = |path: String| {
-            let digest = files::digest(&self.options.paths.resolve(&path)?)?;
+            let digest = self.options.paths.digest(&path)?;
             Ok((path, digest))
         };
         tokio::task::block_in_place(|| step.files().into_iter().map(digest).collect())

@@ -1,6 +1,6 @@
 //! The list of all types of resource.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::bucket::Bucket;
 use super::concurrency::{ProvisionedConcurrency, ReservedConcurrency};
@@ -16,6 +16,7 @@ use super::key_pair::KeyPair;
 use super::model::Model;
 use super::notebook_instance::NotebookInstance;
 use super::objects::Objects;
+use super::output::Output;
 use super::ownership::{self, Ownership};
 use super::role::Role;
 use super::role_policy::RolePolicy;
@@ -23,7 +24,7 @@ use super::scalable_target::ScalableTarget;
 use super::scaling_policy::ScalingPolicy;
 use super::security_group::SecurityGroup;
 use super::training_job::TrainingJob;
-use super::traits::{Live, Resource};
+use super::traits::{Bills, Live, Resource};
 use super::tuning_job::TuningJob;
 use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
@@ -46,6 +47,19 @@ macro_rules! any_resource {
                 Err(Failure::journal(format!("the journal has a resource of the type `{kind}`, which this opsml does not know")))
             }
 
+            /// Returns a stand-in for a resource whose request is lost with the journal.
+            pub fn stand_in(kind: &str, name: &str) -> Option<Self> {
+                $(if kind == $Type::TYPE {
+                    return $Type::stand_in(name).map(Self::$Type);
+                })*
+                None
+            }
+
+            /// Returns the request as the journal keeps it.
+            pub fn spec(&self) -> Outcome<Value> {
+                match self { $(Self::$Type(one) => serde_json::to_value(one)),* }.map_err(Failure::journal)
+            }
+
             pub async fn describe(&self, aws: &Aws, name: &str) -> Outcome<Option<Live>> {
                 match self { $(Self::$Type(one) => one.describe(aws, name).await),* }
             }
@@ -66,8 +80,19 @@ macro_rules! any_resource {
                 match self { $(Self::$Type(one) => one.inverse()),* }
             }
 
-            pub fn bills(&self) -> Option<&str> {
-                match self { $(Self::$Type(one) => one.bills()),* }
+            pub fn settles_before_delete(&self) -> bool {
+                match self { $(Self::$Type(_) => $Type::SETTLES_BEFORE_DELETE),* }
+            }
+
+            /// Whether an existing resource still has the stack's tags. Those of a part of another resource, or of objects in
+            /// a bucket, are not read: that resource and the bucket have their own.
+            pub async fn is_ours(&self, aws: &Aws, name: &str, stack: &str) -> Outcome<bool> {
+                let part = match self { $(Self::$Type(_) => $Type::SHARES_TAGS || $Type::TYPE == Objects::TYPE),* };
+                Ok(part || self.ownership(aws, name, stack).await? == Ownership::Ours)
+            }
+
+            pub fn bills(&self, facts: &Map<String, Value>) -> Option<Bills> {
+                match self { $(Self::$Type(one) => one.bills(facts)),* }
             }
         }
     };
@@ -87,6 +112,7 @@ any_resource!(
     Model,
     NotebookInstance,
     Objects,
+    Output,
     ProvisionedConcurrency,
     ReservedConcurrency,
     Role,

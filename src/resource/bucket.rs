@@ -13,7 +13,7 @@ use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bucket {
     /// The default is generated from the runbook's name and the stack.
     pub name: Option<String>,
@@ -37,12 +37,31 @@ impl Resource for Bucket {
     }
 
     async fn describe(&self, aws: &Aws, name: &str) -> Outcome<Option<Live>> {
-        let head = aws.s3.head_bucket().bucket(name).send().await;
+        let head = aws.s3.head_bucket().bucket(name).expected_bucket_owner(&aws.account).send().await;
         let Some(head) = present(head.map_err(|error| failure("HeadBucket", error)))? else {
             return Ok(None);
         };
-        let versioning = aws.s3.get_bucket_versioning().bucket(name).send().await;
+        let versioning = aws.s3.get_bucket_versioning().bucket(name).expected_bucket_owner(&aws.account).send().await;
         let versioning = versioning.map_err(|error| failure("GetBucketVersioning", error))?;
+        let block = aws.s3.get_public_access_block().bucket(name).expected_bucket_owner(&aws.account).send().await;
+        let blocked = match block.map_err(|error| failure("GetPublicAccessBlock", error)) {
+            Ok(block) => block.public_access_block_configuration().is_some_and(|block| {
+                [
+                    block.block_public_acls(),
+                    block.ignore_public_acls(),
+                    block.block_public_policy(),
+                    block.restrict_public_buckets(),
+                ]
+                .iter()
+                .all(|blocked| *blocked == Some(true))
+            }),
+            Err(none) if none.code == "NoSuchPublicAccessBlockConfiguration" => false,
+            Err(failure) => return Err(failure),
+        };
+        let encryption = aws.s3.get_bucket_encryption().bucket(name).expected_bucket_owner(&aws.account).send().await;
+        let encryption = encryption.map_err(|error| failure("GetBucketEncryption", error))?;
+        let rules = encryption.server_side_encryption_configuration().map(|rules| rules.rules());
+        let rule = rules.unwrap_or_default().first().and_then(|rule| rule.apply_server_side_encryption_by_default());
         let region = head.bucket_region().unwrap_or(&aws.region).to_owned();
         Ok(Some(Live {
             status: Status::Ready,
@@ -50,21 +69,14 @@ impl Resource for Bucket {
                 ("arn", json!(format!("arn:aws:s3:::{name}"))),
                 ("region", json!(region)),
                 ("versioning", json!(versioning.status().map_or("Disabled", |status| status.as_str()))),
+                ("public_access", json!(if blocked { "blocked" } else { "not blocked" })),
+                ("encryption", json!(rule.map(|rule| rule.sse_algorithm().as_str()))),
             ]),
         }))
     }
 
     async fn tags(&self, aws: &Aws, name: &str) -> Outcome<Tags> {
-        let tags = aws.s3.get_bucket_tagging().bucket(name).send().await;
-        match tags.map_err(|error| failure("GetBucketTagging", error)) {
-            Ok(tags) => {
-                Ok(tags.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
-            }
-            Err(none) if none.code == "NoSuchTagSet" => Ok(Tags::new()),
-            // The name is taken by a bucket of another account, which this one may not read.
-            Err(denied) if denied.code == "AccessDenied" => Ok(Tags::new()),
-            Err(failure) => Err(failure),
-        }
+        bucket_tags(aws, name).await
     }
 
     async fn create(&self, aws: &Aws, name: &str, tags: &Tags, progress: Report<'_>) -> Outcome<()> {
@@ -85,7 +97,7 @@ impl Resource for Bucket {
 
     async fn update(&self, aws: &Aws, name: &str, tags: &Tags, _progress: Report<'_>) -> Outcome<()> {
         let tagging = Tagging::builder().set_tag_set(Some(sdk_tags(tags)?)).build().map_err(invalid)?;
-        let tagged = aws.s3.put_bucket_tagging().bucket(name).tagging(tagging).send().await;
+        let tagged = aws.s3.put_bucket_tagging().bucket(name).expected_bucket_owner(&aws.account).tagging(tagging).send().await;
         tagged.map_err(|error| failure("PutBucketTagging", error))?;
 
         let block = PublicAccessBlockConfiguration::builder()
@@ -97,7 +109,7 @@ impl Resource for Bucket {
         let blocked = aws
             .s3
             .put_public_access_block()
-            .bucket(name)
+            .bucket(name).expected_bucket_owner(&aws.account)
             .public_access_block_configuration(block)
             .send()
             .await;
@@ -111,13 +123,13 @@ impl Resource for Bucket {
         let encrypted = aws
             .s3
             .put_bucket_encryption()
-            .bucket(name)
+            .bucket(name).expected_bucket_owner(&aws.account)
             .server_side_encryption_configuration(encryption)
             .send()
             .await;
         encrypted.map_err(|error| failure("PutBucketEncryption", error))?;
 
-        let current = aws.s3.get_bucket_versioning().bucket(name).send().await;
+        let current = aws.s3.get_bucket_versioning().bucket(name).expected_bucket_owner(&aws.account).send().await;
         let current = current.map_err(|error| failure("GetBucketVersioning", error))?;
         let enabled = current.status() == Some(&BucketVersioningStatus::Enabled);
         if enabled != self.versioning {
@@ -128,16 +140,32 @@ impl Resource for Bucket {
             };
             let versioning = VersioningConfiguration::builder().status(status).build();
             let set =
-                aws.s3.put_bucket_versioning().bucket(name).versioning_configuration(versioning).send().await;
+                aws.s3.put_bucket_versioning().bucket(name).expected_bucket_owner(&aws.account).versioning_configuration(versioning).send().await;
             set.map_err(|error| failure("PutBucketVersioning", error))?;
         }
         Ok(())
     }
 
+    fn stand_in(name: &str) -> Option<Self> {
+        Some(Self { name: Some(name.to_owned()), ..Self::default() })
+    }
+
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
         empty(aws, name, "").await?;
-        let deleted = aws.s3.delete_bucket().bucket(name).send().await;
+        let deleted = aws.s3.delete_bucket().bucket(name).expected_bucket_owner(&aws.account).send().await;
         present(deleted.map_err(|error| failure("DeleteBucket", error))).map(|_| ())
+    }
+}
+
+/// Returns the tags of a bucket. One of another account, which this one may not read, has none.
+pub(super) async fn bucket_tags(aws: &Aws, name: &str) -> Outcome<Tags> {
+    let tags = aws.s3.get_bucket_tagging().bucket(name).expected_bucket_owner(&aws.account).send().await;
+    match tags.map_err(|error| failure("GetBucketTagging", error)) {
+        Ok(tags) => {
+            Ok(tags.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
+        }
+        Err(none) if matches!(none.code.as_str(), "NoSuchTagSet" | "AccessDenied") => Ok(Tags::new()),
+        Err(failure) => Err(failure),
     }
 }
 
@@ -149,7 +177,7 @@ fn sdk_tags(tags: &Tags) -> Outcome<Vec<Tag>> {
 pub(super) async fn empty(aws: &Aws, bucket: &str, prefix: &str) -> Outcome<()> {
     loop {
         // Keys may contain characters that XML cannot, so they are requested percent-encoded.
-        let page = aws.s3.list_object_versions().bucket(bucket).prefix(prefix);
+        let page = aws.s3.list_object_versions().bucket(bucket).expected_bucket_owner(&aws.account).prefix(prefix);
         let page = page.encoding_type(EncodingType::Url).send().await;
         let Some(page) = present(page.map_err(|error| failure("ListObjectVersions", error)))? else {
             return Ok(());
@@ -170,7 +198,7 @@ pub(super) async fn empty(aws: &Aws, bucket: &str, prefix: &str) -> Outcome<()> 
             return Ok(());
         }
         let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build().map_err(invalid)?;
-        let answer = aws.s3.delete_objects().bucket(bucket).delete(delete).send().await;
+        let answer = aws.s3.delete_objects().bucket(bucket).expected_bucket_owner(&aws.account).delete(delete).send().await;
         let answer = answer.map_err(|error| failure("DeleteObjects", error))?;
         if let Some(error) = answer.errors().first() {
             let (code, key) = (error.code().unwrap_or("DeleteObjects"), error.key().unwrap_or_default());

@@ -2,22 +2,29 @@
 
 use aws_sdk_sagemaker::types::EndpointStatus;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::training_job::{sagemaker_tags, sdk_tags};
-use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
+use super::traits::{Bills, Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Endpoint {
     pub name: Option<String>,
     pub base: String,
     pub config: String,
+    /// What the config asks for, which is what bills.
+    #[serde(default)]
+    pub instance_type: String,
+    #[serde(default)]
+    pub instance_count: i32,
 }
 
 impl Resource for Endpoint {
     const TYPE: &'static str = "endpoint";
+
+    const SETTLES_BEFORE_DELETE: bool = true;
 
     fn naming(&self) -> Naming {
         match &self.name {
@@ -90,6 +97,19 @@ impl Resource for Endpoint {
 
     fn log(&self, name: &str) -> Option<(String, String)> {
         Some((format!("/aws/sagemaker/Endpoints/{name}"), String::new()))
+    }
+
+    fn bills(&self, _facts: &Map<String, Value>) -> Option<Bills> {
+        (!self.instance_type.is_empty()).then(|| Bills {
+            instance_type: self.instance_type.clone(),
+            instance_count: self.instance_count,
+            seconds: None,
+            until_deleted: true,
+        })
+    }
+
+    fn stand_in(name: &str) -> Option<Self> {
+        Some(Self { base: name.to_owned(), ..Self::default() })
     }
 
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {

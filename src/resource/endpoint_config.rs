@@ -12,7 +12,7 @@ use crate::failure::Outcome;
 /// The name of the production variant, as in SageMaker's Python SDK.
 pub const VARIANT: &str = "AllTraffic";
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EndpointConfig {
     pub base: String,
     pub model: String,
@@ -70,9 +70,8 @@ impl Resource for EndpointConfig {
         created.map(|_| ()).map_err(|error| failure("CreateEndpointConfig", error))
     }
 
-    /// Returns the instance type of the endpoint, which is what bills.
-    fn bills(&self) -> Option<&str> {
-        Some(&self.instance_type)
+    fn stand_in(name: &str) -> Option<Self> {
+        Some(Self { base: name.to_owned(), ..Self::default() })
     }
 
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {

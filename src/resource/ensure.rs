@@ -2,19 +2,23 @@
 //! crash at any point loses no resource and creates none twice.
 //!
 //! An intent is committed only for a name that was free. So a resource under the name of an intent was created by an
-//! interrupted attempt, and is adopted. A resource without an intent is this stack's only if its tags say so.
+//! interrupted attempt, and is adopted. A resource without an intent is this stack's only if its tags say so. If nobody
+//! knows whether a create call arrived, the intent stays, and the next attempt makes the same call under the same name.
 
 use rand::RngExt;
 use serde_json::{Map, Value};
-use tokio::sync::watch;
+use sha2::{Digest, Sha256};
 
 use super::any::AnyResource;
 use super::ownership::{self, Ownership};
-use super::traits::{Live, Naming, Resource, Status, Tags};
+use super::traits::{EVENT_TAG, Live, Naming, Resource, SLOT_TAG, SPEC_TAG, STACK_TAG, STEP_TAG, Status, Tags};
 use crate::attachment;
 use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
 use crate::journal::{Event, Journal, Lifetime, ResourceId, ResourceStatus};
+
+/// How many times a resource that is to be updated or deleted is described: on AWS for more than an hour.
+const MAX_POLLS: u32 = 250;
 
 /// What a step needs to create resources: the clients, the journal, and its name and options.
 pub struct StepSession<'a> {
@@ -27,8 +31,8 @@ pub struct StepSession<'a> {
     pub tags: Tags,
     /// Update or replace the resources even if nothing has changed.
     pub force: bool,
-    /// Becomes true when the user wants to stop. Every wait then ends.
-    pub interrupted: watch::Receiver<bool>,
+    /// The resources that were changed outside of opsml, and that the user wants restored.
+    pub restore: Vec<ResourceId>,
     /// The resources that this attempt has ensured. The step's other resources are left from an earlier form of it.
     pub ensured: Vec<ResourceId>,
 }
@@ -48,11 +52,16 @@ impl ReadyResource {
 }
 
 impl StepSession<'_> {
-    /// Returns the tags that name the resource's owner, and the user's own.
-    fn all_tags(&self) -> Tags {
+    /// Returns the tags of a resource that has an intent: its owner, what a lost journal must know, and the user's own.
+    fn all_tags(&self, id: &ResourceId) -> Tags {
         let mut tags = self.tags.clone();
-        tags.insert("opsml:stack".into(), self.journal.state().stack.clone());
-        tags.insert("opsml:step".into(), self.step.clone());
+        tags.insert(STACK_TAG.into(), self.journal.state().stack.clone());
+        tags.insert(STEP_TAG.into(), self.step.clone());
+        tags.insert(EVENT_TAG.into(), self.journal.last().to_string());
+        if let Some(row) = self.journal.state().resources.get(id) {
+            tags.insert(SLOT_TAG.into(), row.slot.clone());
+            tags.insert(SPEC_TAG.into(), digest(&row.spec));
+        }
         tags
     }
 
@@ -69,6 +78,10 @@ impl StepSession<'_> {
     ) -> Outcome<ReadyResource> {
         let id = match self.settle(slot, &wanted).await? {
             Settled::Have(id) => id,
+            Settled::Intended(id) => {
+                self.create(&id, &wanted).await?;
+                id
+            }
             Settled::Need => {
                 if R::SHARES_TAGS {
                     self.require_target_ownership(&wanted).await?;
@@ -109,13 +122,21 @@ impl StepSession<'_> {
         };
         let (id, row) = (id.clone(), row.clone());
         let old: R = serde_json::from_value(row.spec.clone()).map_err(Failure::journal)?;
+        let spec = serde_json::to_value(wanted).map_err(Failure::journal)?;
+        let recognised = row.recovered.as_ref().is_some_and(|recovered| *recovered == digest(&spec));
+        if recognised {
+            self.commit([Event::Recognised { id: id.clone(), spec: spec.clone() }])?;
+        }
+        let old = if recognised { wanted.clone() } else { old };
         match row.status {
             ResourceStatus::Intended if old.describe(self.aws, &id.name).await?.is_some() => {
                 self.require_ownership(&old, &id.name, R::STAGED).await?;
                 self.adopt(&id, &old).await?;
             }
+            // The call may still arrive. Under the same name, it makes no second resource.
+            ResourceStatus::Intended if old == *wanted => return Ok(Settled::Intended(id)),
             ResourceStatus::Intended => {
-                self.commit([Event::Deleted { id }])?;
+                self.commit([Event::Superseded { id }])?;
                 return Ok(Settled::Need);
             }
             ResourceStatus::Deleting => {
@@ -124,31 +145,53 @@ impl StepSession<'_> {
             }
             _ => {}
         }
-        let live = old.describe(self.aws, &id.name).await?;
+        let mut live = old.describe(self.aws, &id.name).await?;
         if live.is_some() {
-            self.require_ownership(&old, &id.name, false).await?;
+            self.require_still_ours(&old, &id).await?;
+        }
+        let restore = self.restore.contains(&id);
+        // What later steps had attached to a recovered resource is unknown: an update takes it off.
+        let unsure = row.recovered.is_some() && !wanted.replaces(wanted);
+        let differs =
+            old != *wanted || self.force || restore || unsure || row.status == ResourceStatus::Updating;
+        // A stand-in does not say how it was named.
+        let other = match row.recovered.is_some() && !recognised {
+            true => generate(&wanted.naming(), &self.journal.state().stack) != id.name,
+            false => wanted.replaces(&old),
+        };
+        let replaced = (old != *wanted || self.force || restore) && other;
+        if differs && !replaced {
+            // AWS refuses to update a resource that it is still creating, updating or deleting.
+            live = self.until_settled(&id, live).await?;
+        }
+        if let Some(live) = &mut live
+            && row.status == ResourceStatus::Ready
+            && let Some(gone) = live.lost(&row.facts)
+        {
+            live.status = Status::Failed(format!("{gone} is gone"));
         }
         match live {
             None => {
                 self.commit([Event::Deleted { id }])?;
                 Ok(Settled::Need)
             }
-            Some(live)
-                if matches!(live.status, Status::Failed(_) | Status::Ended(_))
-                    || ((old != *wanted || self.force) && wanted.replaces(&old)) =>
-            {
-                // A resource under another name stays until the step has succeeded, so that its logs can be read.
+            Some(Live { status: Status::Failed(reason) | Status::Ended(reason), .. }) => {
+                self.journal.note(&self.step, &format!("deleting {id}, which has failed: {reason}"));
+                self.delete_and_wait(&id).await?;
+                Ok(Settled::Need)
+            }
+            Some(live) if replaced => {
+                // A resource that is ready stays until another one has taken its place, unless that has its name.
                 let fixed = matches!(wanted.naming(), Naming::Fixed(name) if name == id.name);
-                match fixed {
+                match fixed || live.status != Status::Ready {
                     true => self.delete_and_wait(&id).await?,
                     false => self.commit([Event::Superseded { id }])?,
                 }
                 Ok(Settled::Need)
             }
-            Some(_) if old != *wanted || self.force || row.status == ResourceStatus::Updating => {
-                let spec = serde_json::to_value(wanted).map_err(Failure::journal)?;
+            Some(_) if differs => {
                 self.commit([Event::Updating { id: id.clone(), spec }])?;
-                let tags = self.all_tags();
+                let tags = self.all_tags(&id);
                 let Self { aws, journal, step, .. } = self;
                 let mut progress = |text: String, part| journal.progress(step, text, part);
                 wanted.update(aws, &id.name, &tags, &mut progress).await?;
@@ -156,6 +199,25 @@ impl StepSession<'_> {
             }
             Some(_) => Ok(Settled::Have(id)),
         }
+    }
+
+    /// Waits while a resource is being created, updated or deleted, and returns what Describe says then.
+    async fn until_settled(&mut self, id: &ResourceId, mut live: Option<Live>) -> Outcome<Option<Live>> {
+        let Some(row) = self.journal.state().resources.get(id) else { return Ok(live) };
+        let resource = AnyResource::read(&id.kind, &row.spec)?;
+        let mut attempt = 0;
+        while let Some(Live { status: Status::Pending(status), .. }) = &live {
+            if attempt > MAX_POLLS {
+                let message = format!("{id} is still {status}: it does not come to rest");
+                return Err(Failure::timeout(message));
+            }
+            let step = self.step.clone();
+            self.journal.progress(&step, format!("{id}: {status}"), None);
+            self.aws.pause(attempt).await?;
+            attempt += 1;
+            live = resource.describe(self.aws, &id.name).await?;
+        }
+        Ok(live)
     }
 
     fn intend<R: Resource>(&mut self, slot: &str, wanted: &R, lifetime: Lifetime) -> Outcome<ResourceId> {
@@ -169,7 +231,7 @@ impl StepSession<'_> {
     }
 
     async fn create<R: Resource>(&mut self, id: &ResourceId, wanted: &R) -> Outcome<()> {
-        let tags = self.all_tags();
+        let tags = self.all_tags(id);
         let Self { aws, journal, step, .. } = self;
         let mut progress = |text: String, part| journal.progress(step, text, part);
         let Err(failure) = wanted.create(aws, &id.name, &tags, &mut progress).await else {
@@ -182,18 +244,19 @@ impl StepSession<'_> {
                 self.require_ownership(wanted, &id.name, R::STAGED).await?;
                 self.adopt(id, wanted).await
             }
-            Ok(None) => {
+            Ok(None) if !failure.is_unknown() => {
                 self.commit([Event::Deleted { id: id.clone() }])?;
                 Err(failure)
             }
-            Err(_) => Err(failure),
+            // The call may still arrive, so the intent stays.
+            Ok(None) | Err(_) => Err(failure),
         }
     }
 
     /// Adopts an existing resource, and completes it if creating it takes several calls.
     async fn adopt<R: Resource>(&mut self, id: &ResourceId, wanted: &R) -> Outcome<()> {
         if R::STAGED {
-            let tags = self.all_tags();
+            let tags = self.all_tags(id);
             let Self { aws, journal, step, .. } = self;
             let mut progress = |text: String, part| journal.progress(step, text, part);
             wanted.update(aws, &id.name, &tags, &mut progress).await?;
@@ -204,7 +267,7 @@ impl StepSession<'_> {
     /// Whether a resource with a fixed name exists and is this stack's. Returns an error if it has another owner. A
     /// generated name is always free.
     async fn is_there<R: Resource>(&self, wanted: &R) -> Outcome<bool> {
-        let Naming::Fixed(name) = wanted.naming() else { return Ok(false) };
+        let (Naming::Fixed(name) | Naming::Unique(name)) = wanted.naming() else { return Ok(false) };
         if wanted.describe(self.aws, &name).await?.is_none() {
             return Ok(false);
         }
@@ -215,7 +278,7 @@ impl StepSession<'_> {
     /// Refuses to create a part of, or an attachment to, a resource that is not this stack's.
     async fn require_target_ownership<R: Resource>(&self, part: &R) -> Outcome<()> {
         let name = match part.naming() {
-            Naming::Fixed(name) => name,
+            Naming::Fixed(name) | Naming::Unique(name) => name,
             Naming::Stack { base, .. } | Naming::Timestamp { base, .. } => base,
         };
         let tags = part.tags(self.aws, &name).await?;
@@ -246,6 +309,20 @@ impl StepSession<'_> {
         }
     }
 
+    /// Refuses a resource that had this stack's tags and has them no longer: another one may have taken its name.
+    async fn require_still_ours<R: Resource>(&self, one: &R, id: &ResourceId) -> Outcome<()> {
+        let stack = &self.journal.state().stack;
+        match ownership::of(one, self.aws, &id.name, stack).await? {
+            Ownership::Ours => Ok(()),
+            Ownership::Unowned | Ownership::SomebodyElses => {
+                let message = format!("{id} no longer has the tag opsml:stack = {stack}: it may be somebody else's");
+                Err(Failure::new("NotOurs", message)
+                    .hint("if it is the one that this runbook made, give it this tag again")
+                    .hint("if it is not, choose another name in the runbook: it is never written to, tagged or deleted"))
+            }
+        }
+    }
+
     async fn wait<R: Resource>(&mut self, id: &ResourceId, wanted: &R) -> Outcome<Live> {
         let mut attempt = 0;
         loop {
@@ -260,23 +337,8 @@ impl StepSession<'_> {
                     self.journal.progress(&step, format!("{id}: {status}"), None);
                 }
             }
-            self.pause(attempt).await?;
+            self.aws.pause(attempt).await?;
             attempt += 1;
-        }
-    }
-
-    /// Waits before the next Describe, unless the user wants to stop.
-    async fn pause(&mut self, attempt: u32) -> Outcome<()> {
-        let interval = self.aws.poll_interval(attempt);
-        // Without a sender, nothing interrupts.
-        let stop = async {
-            if self.interrupted.wait_for(|stop| *stop).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
-        tokio::select! {
-            () = tokio::time::sleep(interval) => Ok(()),
-            () = stop => Err(Failure::interrupted("stopped by Ctrl-C; jobs and resources on AWS keep running")),
         }
     }
 
@@ -291,10 +353,17 @@ impl StepSession<'_> {
         }
         let step = self.step.clone();
         self.journal.progress(&step, format!("deleting {id}"), None);
+        if resource.settles_before_delete() {
+            let live = resource.describe(self.aws, &id.name).await?;
+            self.until_settled(id, live).await?;
+        }
         let mut attempt = 0;
         while let Some(live) = resource.describe(self.aws, &id.name).await?
             && (attempt == 0 || !matches!(live.status, Status::Ended(_)))
         {
+            if attempt > MAX_POLLS {
+                return Err(Failure::timeout(format!("{id} was deleted, and is still there")));
+            }
             if attempt == 0 {
                 let stack = self.journal.state().stack.clone();
                 // A resource that was ready had this stack's tags.
@@ -309,7 +378,7 @@ impl StepSession<'_> {
                 }
                 resource.delete(self.aws, &id.name).await?;
             } else {
-                self.pause(attempt).await?;
+                self.aws.pause(attempt).await?;
             }
             attempt += 1;
         }
@@ -320,6 +389,8 @@ impl StepSession<'_> {
 
 enum Settled {
     Have(ResourceId),
+    /// Its create call is not known to have arrived, and is made again.
+    Intended(ResourceId),
     Need,
 }
 
@@ -335,6 +406,11 @@ fn failed(id: &ResourceId, reason: &str) -> Failure {
     Failure::new(code, format!("{id}: {message}"))
 }
 
+/// Returns the digest of a request, by which a lost journal is told whether a step still wants the same.
+pub fn digest(spec: &Value) -> String {
+    hex::encode(Sha256::digest(spec.to_string()))[..16].to_owned()
+}
+
 /// Returns the name for the intent.
 fn generate(naming: &Naming, stack: &str) -> String {
     let join = |base: &str, tail: &str, max: usize| {
@@ -347,7 +423,7 @@ fn generate(naming: &Naming, stack: &str) -> String {
         if base.is_empty() { format!("opsml-{tail}") } else { format!("{base}-{tail}") }
     };
     match naming {
-        Naming::Fixed(name) => name.clone(),
+        Naming::Fixed(name) | Naming::Unique(name) => name.clone(),
         Naming::Stack { base, max } => join(base, stack, *max),
         Naming::Timestamp { base, max } => join(
             base,

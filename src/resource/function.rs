@@ -16,7 +16,7 @@ use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 use crate::files::hex;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Function {
     pub name: Option<String>,
     pub base: String,
@@ -104,7 +104,7 @@ async fn until_updated(aws: &Aws, name: &str) -> Outcome<()> {
         && (found.last_update_status() == Some(&LastUpdateStatus::InProgress)
             || found.state() == Some(&State::Pending))
     {
-        tokio::time::sleep(aws.poll_interval(attempt)).await;
+        aws.pause(attempt).await?;
         attempt += 1;
     }
     Ok(())
@@ -215,6 +215,10 @@ impl Resource for Function {
 
     fn log(&self, name: &str) -> Option<(String, String)> {
         Some((format!("/aws/lambda/{name}"), String::new()))
+    }
+
+    fn stand_in(name: &str) -> Option<Self> {
+        Some(Self { name: Some(name.to_owned()), ..Self::default() })
     }
 
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {

@@ -8,7 +8,7 @@ use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, is_absent, present};
 use crate::failure::{Failure, Outcome};
 
-/// Lambda chooses the number of a version. The version is found by its description, which is the generated name.
+/// Lambda chooses the number of a version. The version is found by its description, which has the function's revision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FunctionVersion {
     pub function: String,
@@ -59,11 +59,11 @@ impl Resource for FunctionVersion {
     const SHARES_TAGS: bool = true;
 
     fn naming(&self) -> Naming {
-        Naming::Timestamp { base: self.function.clone(), max: 256 }
+        Naming::Fixed(format!("{}-{}", self.function, self.revision))
     }
 
-    fn replaces(&self, _old: &Self) -> bool {
-        true
+    fn replaces(&self, old: &Self) -> bool {
+        self != old
     }
 
     async fn describe(&self, aws: &Aws, name: &str) -> Outcome<Option<Live>> {

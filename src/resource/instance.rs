@@ -1,5 +1,7 @@
 //! EC2 instance that runs one job by its user data, writes the result to S3, and terminates itself.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_ec2::types::{
     Filter, HttpTokensState, IamInstanceProfileSpecification, Instance as Described,
     InstanceMarketOptionsRequest, InstanceMetadataOptionsRequest, InstanceStateName, InstanceType,
@@ -8,18 +10,18 @@ use aws_sdk_ec2::types::{
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::fresh_role::until_role_is_known;
 use super::objects::split_uri;
-use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
+use super::traits::{Bills, Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 
 /// How many times a new instance is looked for before it counts as lost.
 const ATTEMPTS: u32 = 20;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Instance {
     pub base: String,
     pub image: Image,
@@ -32,12 +34,15 @@ pub struct Instance {
     pub user_data: String,
     /// The S3 prefix, which ends in `/`, below which the job writes `NAME/result.json`.
     pub results: String,
+    /// The revision of what lies below the S3 URI of each channel, where it is known: other data needs another instance.
+    #[serde(default)]
+    pub contents: BTreeMap<String, String>,
     /// Whether it is a spot instance, and the highest price of an hour in US dollars if there is a limit.
     pub spot: Option<Spot>,
 }
 
 /// The tag by which the instance is found. RunInstances sets it when it creates the instance.
-const NAME_TAG: &str = "opsml:name";
+pub(super) const NAME_TAG: &str = "opsml:name";
 
 /// The placeholder in the user data for the instance's name, which is generated for the intent.
 pub const NAME: &str = "@NAME@";
@@ -54,6 +59,12 @@ pub enum Image {
     Id(String),
     /// The newest of an owner's AMIs whose name matches a pattern with `*`.
     Newest { owner: String, name: String },
+}
+
+impl Default for Image {
+    fn default() -> Self {
+        Self::Id(String::new())
+    }
 }
 
 /// The result that the job writes when it ends: `result.json`.
@@ -159,13 +170,23 @@ impl Resource for Instance {
             if find(aws, name).await?.is_some() {
                 return Ok(());
             }
-            tokio::time::sleep(aws.poll_interval(attempt)).await;
+            aws.pause(attempt).await?;
         }
         Err(Failure::new("Gone", format!("EC2 made instance {name}, and doesn't find it")))
     }
 
-    fn bills(&self) -> Option<&str> {
-        Some(&self.instance_type)
+    fn bills(&self, facts: &Map<String, Value>) -> Option<Bills> {
+        Some(Bills {
+            instance_type: self.instance_type.clone(),
+            instance_count: 1,
+            // At least a minute: <https://aws.amazon.com/ec2/pricing/on-demand/>.
+            seconds: facts.get("seconds").and_then(Value::as_f64).map(|seconds| seconds.max(60.0)),
+            until_deleted: true,
+        })
+    }
+
+    fn stand_in(name: &str) -> Option<Self> {
+        Some(Self { base: name.to_owned(), ..Self::default() })
     }
 
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
@@ -177,6 +198,9 @@ impl Resource for Instance {
                 ended.set_instance_ids(instance.instance_id().map(|id| vec![id.to_owned()])).send().await;
             present(ended.map_err(|error| failure("TerminateInstances", error)))?;
             self.until_terminated(aws, name).await?;
+        }
+        if self.results.is_empty() {
+            return Ok(());
         }
         // Only `result.json`: the model, the metrics and the log stay.
         let (bucket, key) = self.mark(name)?;
@@ -191,7 +215,7 @@ impl Instance {
         while let Some(instance) = find(aws, name).await?
             && state(&instance) != Some(InstanceStateName::Terminated)
         {
-            tokio::time::sleep(aws.poll_interval(attempt)).await;
+            aws.pause(attempt).await?;
             attempt += 1;
         }
         Ok(())
@@ -202,6 +226,9 @@ impl Instance {
     }
 
     async fn result(&self, aws: &Aws, name: &str) -> Outcome<Option<JobResult>> {
+        if self.results.is_empty() {
+            return Ok(None);
+        }
         let (bucket, key) = self.mark(name)?;
         let Some(text) = read_text(aws, &bucket, &key).await? else { return Ok(None) };
         serde_json::from_str(&text)

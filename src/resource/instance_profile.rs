@@ -9,7 +9,7 @@ use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct InstanceProfile {
     /// The role's name, which is also the profile's.
     pub role: String,
@@ -68,6 +68,10 @@ impl Resource for InstanceProfile {
         }
         let added = aws.iam.add_role_to_instance_profile().instance_profile_name(name).role_name(&self.role);
         added.send().await.map(|_| ()).map_err(|error| failure("AddRoleToInstanceProfile", error))
+    }
+
+    fn stand_in(name: &str) -> Option<Self> {
+        Some(Self { role: name.to_owned() })
     }
 
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {

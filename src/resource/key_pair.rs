@@ -19,7 +19,7 @@ use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct KeyPair {
     pub base: String,
     /// The folder for the private key, whose file has the key pair's name.
@@ -68,6 +68,10 @@ impl Resource for KeyPair {
             .send()
             .await;
         imported.map(|_| ()).map_err(|error| failure("ImportKeyPair", error))
+    }
+
+    fn stand_in(name: &str) -> Option<Self> {
+        Some(Self { base: name.to_owned(), ..Self::default() })
     }
 
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {

@@ -1,23 +1,26 @@
 //! SageMaker model: an image, a model artifact, and a role.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_sagemaker::types::ContainerDefinition;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::fresh_role::until_role_is_known;
-use super::training_job::{sagemaker_tags, sdk_tags};
+use super::training_job::{sagemaker_tags, sdk_tags, model_facts};
 use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Model {
     pub base: String,
     pub image: String,
     /// S3 URI of `model.tar.gz`.
     pub model_data: String,
+    /// The ETag of that object, if it is known: another model may lie at the same URI.
+    #[serde(default)]
+    pub revision: Option<String>,
     pub role_arn: String,
     pub environment: BTreeMap<String, String>,
 }
@@ -39,6 +42,8 @@ impl Resource for Model {
             return Ok(None);
         };
         let container = model.primary_container();
+        let uri = container.and_then(|container| container.model_data_url());
+        let [revision, gone] = model_facts(aws, uri).await?;
         Ok(Some(Live {
             status: Status::Ready,
             facts: facts([
@@ -46,6 +51,9 @@ impl Resource for Model {
                 ("image", json!(container.and_then(|c| c.image()))),
                 ("model_uri", json!(container.and_then(|c| c.model_data_url()))),
                 ("role_arn", json!(model.execution_role_arn())),
+                ("environment", json!(container.and_then(|c| c.environment()).map(sorted))),
+                revision,
+                gone,
             ]),
         }))
     }
@@ -75,8 +83,16 @@ impl Resource for Model {
         .await
     }
 
+    fn stand_in(name: &str) -> Option<Self> {
+        Some(Self { base: name.to_owned(), ..Self::default() })
+    }
+
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
         let deleted = aws.sagemaker.delete_model().model_name(name).send().await;
         present(deleted.map_err(|error| failure("DeleteModel", error))).map(|_| ())
     }
+}
+
+fn sorted(environment: &HashMap<String, String>) -> BTreeMap<&String, &String> {
+    environment.iter().collect()
 }

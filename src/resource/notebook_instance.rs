@@ -2,15 +2,15 @@
 
 use aws_sdk_sagemaker::types::{DirectInternetAccess, InstanceType, NotebookInstanceStatus, RootAccess};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::fresh_role::until_role_is_known;
 use super::training_job::{sagemaker_tags, sdk_tags};
-use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
+use super::traits::{Bills, Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NotebookInstance {
     pub name: Option<String>,
     pub base: String,
@@ -126,8 +126,18 @@ impl Resource for NotebookInstance {
         started.map(|_| ()).map_err(|error| failure("StartNotebookInstance", error))
     }
 
-    fn bills(&self) -> Option<&str> {
-        Some(&self.instance_type)
+    fn bills(&self, facts: &Map<String, Value>) -> Option<Bills> {
+        // A stopped one bills only for its volume.
+        (facts.get("status").is_none_or(|status| status != "Stopped")).then(|| Bills {
+            instance_type: self.instance_type.clone(),
+            instance_count: 1,
+            seconds: None,
+            until_deleted: true,
+        })
+    }
+
+    fn stand_in(name: &str) -> Option<Self> {
+        Some(Self { name: Some(name.to_owned()), ..Self::default() })
     }
 
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
@@ -161,7 +171,7 @@ impl NotebookInstance {
             match self.describe(aws, name).await? {
                 None => return Err(Failure::new("Gone", format!("notebook instance {name} was deleted"))),
                 Some(Live { status: Status::Pending(_), .. }) => {
-                    tokio::time::sleep(aws.poll_interval(attempt)).await;
+                    aws.pause(attempt).await?;
                 }
                 Some(live) => {
                     return Ok(live.facts.get("status").and_then(|s| s.as_str()).unwrap_or_default().into());

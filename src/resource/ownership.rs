@@ -16,7 +16,7 @@ pub enum Ownership {
 /// Returns the owner of an existing resource. A name with a timestamp in milliseconds was free when it was intended, and
 /// nobody else generates it: its resource is this stack's.
 pub async fn of<R: Resource>(one: &R, aws: &Aws, name: &str, stack: &str) -> Outcome<Ownership> {
-    if let Naming::Timestamp { .. } = one.naming() {
+    if let Naming::Timestamp { .. } | Naming::Unique(_) = one.naming() {
         return Ok(Ownership::Ours);
     }
     let tags = one.tags(aws, name).await?;

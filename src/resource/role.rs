@@ -12,7 +12,7 @@ use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Role {
     pub name: Option<String>,
     pub base: String,
@@ -160,6 +160,10 @@ impl Resource for Role {
             deleted.map_err(|error| failure("DeleteRolePolicy", error))?;
         }
         Ok(())
+    }
+
+    fn stand_in(name: &str) -> Option<Self> {
+        Some(Self { name: Some(name.to_owned()), ..Self::default() })
     }
 
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {

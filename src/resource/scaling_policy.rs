@@ -27,12 +27,12 @@ pub struct ScalingPolicy {
     pub scale_out_cooldown: i32,
 }
 
-/// It cannot be tagged. Its name has a timestamp, so no other stack has it.
+/// It cannot be tagged. It is part of a scalable target, which can.
 impl Resource for ScalingPolicy {
     const TYPE: &'static str = "scaling-policy";
 
     fn naming(&self) -> Naming {
-        Naming::Timestamp { base: self.base.clone(), max: 256 }
+        Naming::Unique(self.base.chars().take(256).collect())
     }
 
     fn replaces(&self, old: &Self) -> bool {

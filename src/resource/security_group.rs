@@ -15,7 +15,7 @@ const SSH: i32 = 22;
 /// How many times to try to delete a group while EC2 still uses it for a terminated instance.
 const ATTEMPTS: u32 = 30;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SecurityGroup {
     pub base: String,
     /// The addresses that may connect, as CIDR.
@@ -90,6 +90,10 @@ impl Resource for SecurityGroup {
         Ok(())
     }
 
+    fn stand_in(name: &str) -> Option<Self> {
+        Some(Self { base: name.to_owned(), ..Self::default() })
+    }
+
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
         let Some(group) = self.find(aws, name).await? else { return Ok(()) };
         let mut attempt = 0;
@@ -99,7 +103,7 @@ impl Resource for SecurityGroup {
             match deleted {
                 // The network interface of a terminated instance is deleted a little later.
                 Err(failure) if failure.code == "DependencyViolation" && attempt < ATTEMPTS => {
-                    tokio::time::sleep(aws.poll_interval(attempt)).await;
+                    aws.pause(attempt).await?;
                     attempt += 1;
                 }
                 other => return present(other).map(|_| ()),

@@ -9,17 +9,18 @@ use aws_sdk_sagemaker::types::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::fresh_role::until_role_is_known;
-use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
+use super::objects::{self, Object};
+use super::traits::{Bills, GONE, Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 
 /// Where training jobs log: <https://docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html>.
 pub(super) const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TrainingJob {
     pub base: String,
     /// Image URI.
@@ -31,6 +32,9 @@ pub struct TrainingJob {
     pub max_runtime_seconds: i32,
     /// S3 URIs by channel.
     pub inputs: BTreeMap<String, String>,
+    /// The revision of what lies below each of these URIs, where it is known: other data needs another job.
+    #[serde(default)]
+    pub contents: BTreeMap<String, String>,
     pub output_path: String,
     pub checkpoint_path: Option<String>,
     pub hyperparameters: BTreeMap<String, String>,
@@ -79,6 +83,8 @@ impl Resource for TrainingJob {
                 Status::Pending(secondary.to_owned() + &so_far.collect::<String>())
             }
         };
+        let model = job.model_artifacts().and_then(|model| model.s3_model_artifacts());
+        let [revision, gone] = model_facts(aws, model.filter(|_| status == Status::Ready)).await?;
         let metrics = if status == Status::Ready { json!(metrics) } else { json!(null) };
         let seconds = match (job.training_start_time(), job.training_end_time()) {
             (Some(start), Some(end)) => json!(end.secs() - start.secs()),
@@ -95,7 +101,9 @@ impl Resource for TrainingJob {
                 ("role_arn", json!(job.role_arn())),
                 ("training_seconds", seconds),
                 ("billable_seconds", json!(job.billable_time_in_seconds())),
-                ("model_uri", json!(job.model_artifacts().and_then(|model| model.s3_model_artifacts()))),
+                ("model_uri", json!(model)),
+                revision,
+                gone,
                 ("metrics", metrics),
             ]),
             status,
@@ -139,9 +147,35 @@ impl Resource for TrainingJob {
         Some((LOG_GROUP.to_owned(), format!("{name}/")))
     }
 
+    fn bills(&self, facts: &Map<String, Value>) -> Option<Bills> {
+        Some(Bills {
+            instance_type: self.instance_type.clone(),
+            instance_count: self.instance_count,
+            seconds: facts.get("billable_seconds").and_then(Value::as_f64),
+            until_deleted: false,
+        })
+    }
+
+    fn stand_in(name: &str) -> Option<Self> {
+        Some(Self { base: name.to_owned(), ..Self::default() })
+    }
+
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
         delete_training_job(aws, name).await
     }
+}
+
+/// Returns the facts of a model: its revision, or that it is gone.
+pub(super) async fn model_facts(aws: &Aws, uri: Option<&str>) -> Outcome<[(&'static str, Value); 2]> {
+    let (revision, gone) = match uri {
+        None => (None, None),
+        Some(uri) => match objects::look(aws, uri).await? {
+            Object::There(tag) => (Some(tag), None),
+            Object::Gone => (None, Some(uri)),
+            Object::Unknown => (None, None),
+        },
+    };
+    Ok([("revision", json!(revision)), (GONE, json!(gone))])
 }
 
 /// Stops a running job, and deletes it with its log.
@@ -160,7 +194,7 @@ pub(super) async fn delete_training_job(aws: &Aws, name: &str) -> Outcome<()> {
                 }
             }
             Some(TrainingJobStatus::InProgress | TrainingJobStatus::Stopping) => {
-                tokio::time::sleep(aws.poll_interval(attempt)).await;
+                aws.pause(attempt).await?;
             }
             _ => break,
         }

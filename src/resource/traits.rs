@@ -10,8 +10,19 @@ use crate::aws::Aws;
 use crate::failure::Outcome;
 use crate::journal::ResourceId;
 
-/// AWS tags. The tags `opsml:stack` and `opsml:step` of a resource name its owner.
+/// AWS tags. Those that begin with `opsml:` name a resource's owner, and what a lost journal must know of it.
 pub type Tags = BTreeMap<String, String>;
+
+/// The tag with the stack's id.
+pub const STACK_TAG: &str = "opsml:stack";
+/// The tag with the step's id.
+pub const STEP_TAG: &str = "opsml:step";
+/// The tag with the slot of the step.
+pub const SLOT_TAG: &str = "opsml:slot";
+/// The tag with the digest of the request that created it.
+pub const SPEC_TAG: &str = "opsml:spec";
+/// The tag with the number of the event of its intent.
+pub const EVENT_TAG: &str = "opsml:event";
 
 /// Reports progress: a message, and the amounts done and in total if they are known.
 pub type Report<'a> = &'a mut dyn FnMut(String, Option<(u64, u64)>);
@@ -43,6 +54,8 @@ pub enum Naming {
     Fixed(String),
     /// `base-2026-11-21-01-20-00-123`, as SageMaker's SDK names jobs and endpoints, in at most `max` characters.
     Timestamp { base: String, max: usize },
+    /// Within another resource of the stack, or with its generated name: nobody else has it.
+    Unique(String),
     /// `base-STACK` in at most `max` characters: one for each stack, in a namespace that stacks share.
     Stack { base: String, max: usize },
 }
@@ -59,6 +72,9 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sy
     /// Whether it has no tags of its own, because it is a part of another resource or attached to one. [`tags`](Self::tags)
     /// then returns those of that resource, and it is created only if that resource belongs to the stack.
     const SHARES_TAGS: bool = false;
+
+    /// Whether AWS refuses to delete it while it is created, updated or deleted, so that this is waited for first.
+    const SETTLES_BEFORE_DELETE: bool = false;
 
     fn naming(&self) -> Naming;
 
@@ -98,13 +114,18 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sy
         None
     }
 
-    /// Returns the instance type that it bills for as long as it is live.
-    fn bills(&self) -> Option<&str> {
+    /// Returns what it bills by the hour, by the facts that Describe returned.
+    fn bills(&self, _facts: &Map<String, Value>) -> Option<Bills> {
         None
     }
 
     /// Returns the resource that it is attached to, if it is an attachment: see `attachment.rs`.
     fn attached_to(&self) -> Option<ResourceId> {
+        None
+    }
+
+    /// Returns a stand-in for a resource whose request is lost with the journal. It can be described and deleted by its name.
+    fn stand_in(_name: &str) -> Option<Self> {
         None
     }
 
@@ -116,6 +137,27 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sy
 
     /// Begins to delete it, with everything that it leaves behind. It is no error if it is gone already.
     fn delete(&self, aws: &Aws, name: &str) -> impl Future<Output = Outcome<()>>;
+}
+
+/// The fact that names the content without which a resource is worth nothing, if that was there and is gone.
+pub const GONE: &str = "gone";
+
+impl Live {
+    /// Returns the content that a resource has lost since Describe returned these facts.
+    pub fn lost(&self, before: &Map<String, Value>) -> Option<&str> {
+        if before.contains_key(GONE) { None } else { self.facts.get(GONE)?.as_str() }
+    }
+}
+
+/// What a resource bills by the hour.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bills {
+    pub instance_type: String,
+    pub instance_count: i32,
+    /// Billed seconds of each instance, where the service says them.
+    pub seconds: Option<f64>,
+    /// Whether it bills until it is deleted, and not only until it is ready.
+    pub until_deleted: bool,
 }
 
 /// Returns a map of facts, without those that are null.

@@ -12,15 +12,15 @@ use aws_sdk_sagemaker::types::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::fresh_role::until_role_is_known;
 use super::training_job::{LOG_GROUP, TrainingJob, delete_training_job, sagemaker_tags, sdk_tags};
-use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
+use super::traits::{Bills, Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TuningJob {
     pub base: String,
     /// The training job of each trial. Its hyperparameters are the static ones.
@@ -155,6 +155,20 @@ impl Resource for TuningJob {
         Some((LOG_GROUP.to_owned(), format!("{name}-")))
     }
 
+    fn bills(&self, facts: &Map<String, Value>) -> Option<Bills> {
+        // The trials of each parallel place follow one another.
+        Some(Bills {
+            instance_type: self.trial.instance_type.clone(),
+            instance_count: self.trial.instance_count * self.max_parallel_jobs,
+            seconds: facts.get("billable_seconds").and_then(Value::as_f64),
+            until_deleted: false,
+        })
+    }
+
+    fn stand_in(name: &str) -> Option<Self> {
+        Some(Self { base: name.to_owned(), ..Self::default() })
+    }
+
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
         let mut attempt = 0;
         loop {
@@ -170,7 +184,7 @@ impl Resource for TuningJob {
                     }
                 }
                 Some(Live { status: Status::Pending(_), .. }) => {
-                    tokio::time::sleep(aws.poll_interval(attempt)).await;
+                    aws.pause(attempt).await?;
                 }
                 Some(_) => break,
             }

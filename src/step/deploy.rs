@@ -10,8 +10,8 @@ use super::context::{Context, Done};
 use super::fields::{EndpointInstance, Origin, RoleArn, S3Uri, SageMakerName};
 use super::kind::{Kind, Price, Problem};
 use crate::action::origin;
-use crate::failure::Outcome;
-use crate::resource::{Endpoint, EndpointConfig, Model};
+use crate::failure::{Failure, Outcome};
+use crate::resource::{Endpoint, EndpointConfig, Model, Object, look};
 
 /// The default of `hours`.
 const PLANNED_HOURS: f64 = 1.0;
@@ -108,10 +108,20 @@ impl Kind for Deploy {
             }
             environment.insert(IMAGE_ORIGINS_ENV.to_owned(), origins.join(","));
         }
+        let revision = match look(context.aws(), &self.model_data.0).await? {
+            Object::There(revision) => Some(revision),
+            Object::Unknown => None,
+            Object::Gone => {
+                let message = format!("there is no model at {}", self.model_data.0);
+                return Err(Failure::new("ModelGone", message)
+                    .hint("redo the step that wrote it: opsml run --force STEP"));
+            }
+        };
         let model = Model {
             base: context.base(),
             image: context.aws().image(&self.image),
             model_data: self.model_data.0.clone(),
+            revision,
             role_arn: self.role.0.clone(),
             environment,
         };
@@ -127,6 +137,8 @@ impl Kind for Deploy {
             name: self.endpoint_name.as_ref().map(|name| name.0.clone()),
             base: context.base(),
             config: config.name.clone(),
+            instance_type: self.instance_type.0.clone(),
+            instance_count: self.initial_instance_count,
         };
         let endpoint = context.ensure("endpoint", endpoint).await?;
         let outputs = Outputs {

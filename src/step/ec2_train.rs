@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use opsml_contract::TRAINING_CHANNEL;
+use opsml_contract::{TRAINING_CHANNEL, WORKER_IMAGE};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -17,12 +17,12 @@ use super::context::{Context, Done};
 use super::fields::S3Uri;
 use super::kind::{Kind, Price, Problem};
 use super::train::{curves, hyperparameter_problems, plain};
-use super::trained::Trained;
+use super::trained::{Trained, contents};
 use crate::action::{my_address, training_output};
 use crate::failure::{Failure, Outcome};
 use crate::files;
 use crate::price;
-use crate::resource::{Image, Instance, KeyPair, NAME, Objects, SecurityGroup, Spot, split_uri};
+use crate::resource::{Image, Instance, KeyPair, NAME, Objects, Output, SecurityGroup, Spot, split_uri};
 use crate::script;
 
 const TEMPLATE: &str = include_str!("../../templates/ec2_train.sh.j2");
@@ -158,6 +158,10 @@ impl Kind for Ec2Train {
         problems
     }
 
+    fn files(&self) -> Vec<String> {
+        vec![WORKER_IMAGE.to_owned()]
+    }
+
     fn price(&self) -> Option<Price> {
         let hours = f64::from(self.max_run) / 3600.0;
         let how_long = format!("{} s at most", self.max_run);
@@ -196,6 +200,7 @@ impl Ec2Train {
         };
         let group = context.ensure_ephemeral("security-group", group).await?;
         let results = format!("{}/", self.output_path.0.trim_end_matches('/'));
+        let contents = contents(context.aws(), self.inputs.values()).await?;
         let wanted = Instance {
             base: context.base(),
             image: self.image()?,
@@ -206,6 +211,7 @@ impl Ec2Train {
             instance_profile: self.instance_profile.clone(),
             user_data: self.user_data(&context.aws().region, &bundle, &results)?,
             results: results.clone(),
+            contents,
             spot: match &self.spot {
                 SpotField::Wanted(false) => None,
                 SpotField::Wanted(true) => Some(Spot { max_price: None }),
@@ -214,6 +220,8 @@ impl Ec2Train {
         };
         let held = context.ensure_ephemeral("instance", wanted).await?;
         let output = training_output(context.aws(), &results, &held.name).await?;
+        let left = Output { uri: format!("{results}{}/output/", held.name), main: "model.tar.gz".into() };
+        context.ensure("output", left).await?;
         let figures = curves(&output);
         let billable = held.facts.get("seconds").and_then(Value::as_i64).unwrap_or_default().max(60);
         let model_uri = format!("{results}{}/output/model.tar.gz", held.name);

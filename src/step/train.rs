@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::context::{Context, Done};
 use super::fields::{RoleArn, S3Uri, TrainingInstance};
 use super::kind::{Kind, Price, Problem};
-use super::trained::Trained;
+use super::trained::{Trained, contents};
 use crate::action::{TrainingOutput, training_output};
 use crate::archive;
 use crate::diagnostic::closest;
@@ -246,8 +246,10 @@ impl Train {
             ];
             hyperparameters.extend(toolkit.map(|(name, value)| (name.to_owned(), value.to_string())));
         }
+        let contents = contents(context.aws(), self.inputs.values()).await?;
         Ok(TrainingJob {
             base: context.base(),
+            contents,
             image,
             role_arn: self.role.0.clone(),
             instance_type: self.instance_type.0.clone(),

@@ -6,7 +6,25 @@ use opsml_contract::EpochMetrics;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::fields::S3Uri;
 use crate::action::TrainingOutput;
+use crate::aws::Aws;
+use crate::failure::Outcome;
+use crate::resource::objects_revision;
+
+/// Returns the revision of what lies below each of some S3 URIs, where it is known.
+pub(super) async fn contents(
+    aws: &Aws,
+    uris: impl Iterator<Item = &S3Uri>,
+) -> Outcome<BTreeMap<String, String>> {
+    let mut contents = BTreeMap::new();
+    for S3Uri(uri) in uris {
+        if let Some(revision) = objects_revision(aws, uri).await? {
+            contents.insert(uri.clone(), revision);
+        }
+    }
+    Ok(contents)
+}
 
 /// The time and the instances of a training. `compare` reads it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
