@@ -8,6 +8,7 @@
 //!
 //! ARCHITECTURE.md says who may import whom, and why; `tests/cli/structure.rs` holds the code to it.
 
+pub mod account;
 pub mod action;
 pub mod archive;
 pub mod attachment;
@@ -15,6 +16,7 @@ pub mod aws;
 pub mod cli;
 pub mod cmd;
 pub mod console;
+pub mod costs;
 pub mod decide;
 pub mod diagnostic;
 pub mod exit;
@@ -24,6 +26,7 @@ pub mod iam_actions;
 pub mod journal;
 pub mod plan;
 pub mod price;
+pub mod reads;
 pub mod report;
 pub mod resource;
 pub mod runbook;

@@ -1,32 +1,39 @@
 //! `opsml down`: deletes all resources of a runbook, newest first, and reports those that it could not delete.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::stop::{Stop, Verdict};
 use super::{run, runtime, session};
-use crate::aws::Target;
-use crate::cli::{Down, Format};
+use crate::account;
+use crate::aws::{Aws, Target};
+use crate::cli::{Down, Format, Journaled};
 use crate::diagnostic::counted;
 use crate::exit;
-use crate::journal::ResourceId;
+use crate::journal::{Journal, ResourceId};
 use crate::resource::ensure::StepSession;
+use crate::resource::{EVENT_TAG, Found, search};
 
 pub fn run(arguments: &Down) -> Verdict {
-    let journaled = &arguments.journaled;
+    match (&arguments.file, &arguments.tags) {
+        (Some(file), _) => by_journal(arguments, file),
+        (None, Some(stack)) => by_tags(arguments, stack),
+        (None, None) => Err(Stop::usage("name a runbook, or a stack by --tags")),
+    }
+}
+
+fn by_journal(arguments: &Down, file: &Path) -> Verdict {
+    let (target, format) = (arguments.target.clone(), arguments.format);
+    let journaled = Journaled { file: file.to_owned(), target, format };
     // A runbook without a journal has no resources.
-    session::must_read(journaled)?;
+    let read = session::must_read(&journaled)?;
     runtime::block_on(async {
-        let interrupted = run::watch_interrupt();
-        let aws = session::connect(&journaled.target).await?;
-        let mut journal = session::open(&journaled.file, &journaled.target, &aws)?;
+        let aws = session::connect(&journaled.target, run::watch_interrupt()).await?;
+        let mut journal = session::open(file, &journaled.target, &aws, Some(read), arguments.take_over)?;
         let live: Vec<(ResourceId, String)> =
             journal.state().resources.live().rev().map(|(id, row)| (id.clone(), row.step.clone())).collect();
-        if aws.target == Target::Aws && !arguments.yes && !live.is_empty() {
-            let ids: Vec<String> = live.iter().map(|(id, _)| format!("  {id}")).collect();
-            return Err(Stop::new(exit::DECLINED, format!("this would delete on AWS:\n{}", ids.join("\n")))
-                .hint("--yes deletes them"));
-        }
-        journal.observe(run::observer(journaled.format));
+        agree(arguments, &aws, live.iter().map(|(id, _)| id))?;
+        journal.observe(run::observer(format));
         let mut left = Vec::new();
         for (id, step) in &live {
             let mut session = StepSession {
@@ -36,7 +43,7 @@ pub fn run(arguments: &Down) -> Verdict {
                 base: String::new(),
                 tags: BTreeMap::new(),
                 force: false,
-                interrupted: interrupted.clone(),
+                restore: Vec::new(),
                 ensured: Vec::new(),
             };
             match session.delete_and_wait(id).await {
@@ -48,17 +55,70 @@ pub fn run(arguments: &Down) -> Verdict {
                 Err(failure) => left.push(format!("{id}: {failure}")),
             }
         }
-        if !left.is_empty() {
-            return Err(Stop::new(
-                exit::LEFT_OVER,
-                format!("could not delete {}:\n{}", counted(left.len(), "resource"), left.join("\n")),
-            )
-            .hint("run `opsml down` again when the cause is repaired"));
-        }
-        if journaled.format == Format::Text {
-            let (deleted, file) = (counted(live.len(), "resource"), journaled.file.display());
+        let unsearched = unknown(&aws, &journal, &mut left).await;
+        done(&left)?;
+        if format == Format::Text {
+            let (deleted, file) = (counted(live.len(), "resource"), file.display());
             println!("deleted {deleted}; nothing of {file} is left");
+            unsearched.iter().for_each(|what| println!("the account could not be searched for {what}"));
         }
         Ok(exit::DONE)
     })
+}
+
+/// Adds what the account has of the stack and the journal does not know, and returns what could not be searched.
+async fn unknown(aws: &Aws, journal: &Journal, left: &mut Vec<String>) -> Vec<String> {
+    let state = journal.state();
+    let (unknown, unsearched) = account::unknown(aws, state, state.opened).await;
+    let stack = &state.stack;
+    left.extend(unknown.iter().map(|one| {
+        format!("{}: the journal does not know it; `opsml down --tags {stack}` deletes it", one.id)
+    }));
+    unsearched
+}
+
+fn by_tags(arguments: &Down, stack: &str) -> Verdict {
+    runtime::block_on(async {
+        let aws = session::connect(&arguments.target, run::watch_interrupt()).await?;
+        let (found, unsearched) = search(&aws, 0).await;
+        let mut found: Vec<Found> = found.into_iter().filter(|one| one.stack() == stack).collect();
+        // What was made last may use what was made before.
+        found.sort_by_key(|one| {
+            let event = one.tags.get(EVENT_TAG).and_then(|number| number.parse::<u64>().ok());
+            std::cmp::Reverse(event)
+        });
+        agree(arguments, &aws, found.iter().map(|one| &one.id))?;
+        let mut left: Vec<String> = unsearched;
+        for Found { id, .. } in &found {
+            match account::delete(&aws, id).await {
+                Ok(()) => println!("  deleted {id}"),
+                Err(failure) if failure.kind.pauses() => return Err(Stop::from(failure)),
+                Err(failure) => left.push(format!("{id}: {failure}")),
+            }
+        }
+        done(&left)?;
+        println!("deleted {}; nothing with the tags of the stack {stack} is left", counted(found.len(), "resource"));
+        Ok(exit::DONE)
+    })
+}
+
+/// Asks for `--yes` on AWS.
+fn agree<'a>(arguments: &Down, aws: &Aws, ids: impl Iterator<Item = &'a ResourceId>) -> Result<(), Stop> {
+    let ids: Vec<String> = ids.map(|id| format!("  {id}")).collect();
+    match aws.target == Target::Aws && !arguments.yes && !ids.is_empty() {
+        true => Err(Stop::new(exit::DECLINED, format!("this would delete on AWS:\n{}", ids.join("\n")))
+            .hint("--yes deletes them")),
+        false => Ok(()),
+    }
+}
+
+fn done(left: &[String]) -> Result<(), Stop> {
+    match left {
+        [] => Ok(()),
+        left => {
+            let message = format!("could not delete {}:\n{}", counted(left.len(), "resource"), left.join("\n"));
+            Err(Stop::new(exit::LEFT_OVER, message)
+                .hint("run `opsml down` again when the cause is repaired"))
+        }
+    }
 }

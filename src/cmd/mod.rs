@@ -3,12 +3,14 @@
 mod aws_cli;
 mod check;
 mod cloud;
+mod costs;
 mod doctor;
 mod down;
 mod logs;
 mod new;
 mod plan;
 mod prices;
+mod recover;
 mod report;
 mod run;
 mod runtime;
@@ -49,6 +51,8 @@ pub fn main() -> ExitCode {
         Verb::Logs(arguments) => logs::run(&arguments),
         Verb::Report(arguments) => report::run(&arguments),
         Verb::Down(arguments) => down::run(&arguments),
+        Verb::Costs(arguments) => costs::run(&arguments),
+        Verb::Recover(arguments) => recover::run(&arguments),
         Verb::New(arguments) => new::run(&arguments),
         Verb::Schema(arguments) => schema::run(&arguments),
         Verb::Completions(arguments) => {

@@ -9,7 +9,6 @@ use crate::cli::{Format, Plan};
 use crate::decide::Decision;
 use crate::diagnostic::printable;
 use crate::exit;
-use crate::files;
 use crate::journal::State;
 use crate::plan::{self, Planned};
 use crate::price;
@@ -60,8 +59,7 @@ pub fn planned(checked: &Checked, state: &State, force: &[String]) -> Result<Vec
     let runbook = &checked.runbook;
     let paths = session::paths(runbook, &checked.given);
     let digest = |path: &str| {
-        let digest = paths.resolve(path).and_then(|path| files::digest(&path));
-        digest.map_err(|failure| failure.message)
+        paths.digest(path).map_err(|failure| failure.message)
     };
     let missing = |kind: &str, outputs: &serde_json::Value| {
         step::kind(kind).and_then(|kind| (kind.missing)(outputs, &paths))

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::thread::JoinHandle;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -9,9 +10,11 @@ use tokio::sync::watch;
 use super::session::{self, Checked};
 use super::stop::{Stop, Verdict};
 use super::{prices, report, runtime};
+use crate::account;
 use crate::aws::{Aws, Target};
 use crate::cli::{Format, Run};
 use crate::console;
+use crate::costs;
 use crate::diagnostic::counted;
 use crate::exit;
 use crate::journal::{Journal, Observer};
@@ -25,6 +28,9 @@ macro_rules! say {
 }
 
 pub fn run(arguments: &Run) -> Verdict {
+    // A long journal takes as long to read as its runbook takes to check. An error in it comes up when it is opened.
+    let (file, target) = (arguments.file.file.clone(), arguments.target.clone());
+    let journal = std::thread::spawn(move || session::read(&file, &target).ok().flatten());
     let checked = session::checked(&arguments.file.file, &arguments.file.params)?;
     for step in arguments.until.iter().chain(&arguments.force) {
         if checked.runbook.step(step).is_none() {
@@ -33,17 +39,22 @@ pub fn run(arguments: &Run) -> Verdict {
             return Err(stop.suggest(step, &known));
         }
     }
-    runtime::block_on(run_checked(arguments, checked))
+    runtime::block_on(run_checked(arguments, checked, journal))
 }
 
-async fn run_checked(arguments: &Run, checked: Checked) -> Verdict {
+async fn run_checked(arguments: &Run, checked: Checked, read: JoinHandle<Option<Journal>>) -> Verdict {
     let runbook = &checked.runbook;
     let file: &Path = &arguments.file.file;
-    let interrupted = watch_interrupt();
-    let aws = session::connect(&arguments.target).await?;
-    let mut journal = session::open(file, &arguments.target, &aws)?;
+    let aws = session::connect(&arguments.target, watch_interrupt()).await?;
+    let read = read.join().ok().flatten();
+    let mut journal = session::open(file, &arguments.target, &aws, read, arguments.take_over)?;
+    if !journal.state().runs.is_empty() {
+        account::check(&aws, journal.state()).await?;
+    }
     if aws.target == Target::Aws {
         prices::refresh(&checked, file, &aws).await;
+    }
+    if !aws.is_local() {
         ask(arguments, &checked, &journal, &aws)?;
     }
     journal.observe(observer(arguments.file.format));
@@ -52,8 +63,8 @@ async fn run_checked(arguments: &Run, checked: Checked) -> Verdict {
         paths: session::paths(runbook, &checked.given),
         force: arguments.force.clone(),
         until: arguments.until.clone(),
+        budget: budget(arguments, &checked).filter(|_| !aws.is_local()),
         yes: arguments.yes,
-        interrupted,
     };
     let ended = runner::run(runbook, &mut journal, &aws, &options).await;
     // The write-up is made from the journal, of a failed run too.
@@ -84,10 +95,12 @@ async fn run_checked(arguments: &Run, checked: Checked) -> Verdict {
                 .hint(format!("when the cause is repaired, continue with: {}", session::command_line())))
         }
         Ended::Interrupted => {
-            let live = journal.state().resources.live().count();
             let shown = file.display();
-            let live = counted(live, "live resource");
-            Err(Stop::new(exit::INTERRUPTED, format!("interrupted; on AWS, {live} may bill"))
+            let live = counted(journal.state().resources.live().count(), "live resource");
+            let now = jiff::Timestamp::now().as_millisecond();
+            let mut lines = vec![format!("interrupted; {live}")];
+            lines.extend(costs::billing(&costs::costs(journal.state(), now)?));
+            Err(Stop::new(exit::INTERRUPTED, lines.join("\n  "))
                 .hint(format!("continue with: {}", session::command_line()))
                 .hint(format!("or delete the resources: opsml down {shown}")))
         }
@@ -101,15 +114,17 @@ pub fn observer(format: Format) -> Box<dyn Observer> {
     }
 }
 
-/// Returns a flag that the first Ctrl-C or SIGTERM sets. The second one ends the process at once.
+/// Returns a flag that the first Ctrl-C, SIGTERM or SIGHUP sets. The second one ends the process at once.
 pub fn watch_interrupt() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return receiver };
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::hangup()));
+    let (Ok(mut terminate), Ok(mut hangup)) = signals else { return receiver };
     tokio::spawn(async move {
         let mut signal = async || {
             tokio::select! {
                 result = tokio::signal::ctrl_c() => result.is_ok(),
                 received = terminate.recv() => received.is_some(),
+                received = hangup.recv() => received.is_some(),
             }
         };
         if !signal().await {
@@ -124,18 +139,27 @@ pub fn watch_interrupt() -> watch::Receiver<bool> {
     receiver
 }
 
-/// Prints, before the first call on AWS that costs money, the account and the highest price, and asks the user to agree.
+/// Returns the most that the stack may cost, in US dollars.
+fn budget(arguments: &Run, checked: &Checked) -> Option<f64> {
+    let declared = checked.runbook.front.budget.as_deref();
+    arguments.budget.or_else(|| declared?.split(' ').next()?.parse().ok())
+}
+
+/// Prints, before the first call that costs money, the account, what the run adds at most and what is spent, and asks the user
+/// to agree. A server on this machine is not asked about.
 fn ask(arguments: &Run, checked: &Checked, journal: &Journal, aws: &Aws) -> Result<(), Stop> {
     let planned = super::plan::planned(checked, journal.state(), &arguments.force)?;
     let (worst, unknown) = super::plan::worst(&planned);
+    let now = jiff::Timestamp::now().as_millisecond();
+    let (spent, hourly) = costs::sums(&costs::costs(journal.state(), now)?);
     eprintln!("account {}, region {}, as {}", aws.account, aws.region, aws.principal);
-    eprintln!("at worst {}", super::plan::in_words(worst, &unknown));
-    let budget = checked.runbook.front.budget.as_deref();
-    if let Some(budget) = budget.and_then(|text| text.split(' ').next()?.parse::<f64>().ok()) {
-        if worst > budget {
-            let message = format!("that is over the runbook's budget of {budget:.2} USD");
+    eprintln!("this run adds at most {}", super::plan::in_words(worst, &unknown));
+    eprintln!("spent so far {spent:.2} USD, and {hourly:.3} USD an hour");
+    if let Some(budget) = budget(arguments, checked) {
+        if spent + worst > budget {
+            let message = format!("that is over the budget of {budget:.2} USD");
             return Err(Stop::new(exit::DECLINED, message).hint(
-                "raise `budget` in the front matter, or lower `max_run`, `instance_count`, `retry` or `hours`",
+                "raise `budget` in the front matter or by --budget, or lower `max_run`, `instance_count`, `retry` or `hours`",
             ));
         }
         if !unknown.is_empty() {
@@ -145,7 +169,7 @@ fn ask(arguments: &Run, checked: &Checked, journal: &Journal, aws: &Aws) -> Resu
                 .hint("choose an instance type that `opsml plan` has a price for, or remove `budget`"));
         }
     }
-    if arguments.yes {
+    if arguments.yes || aws.is_on_this_machine() {
         return Ok(());
     }
     if !std::io::stdin().is_terminal() {

@@ -6,11 +6,10 @@ use super::session;
 use super::stop::Verdict;
 use crate::cli::{Format, Journaled};
 use crate::console::{duration_words, status_word};
+use crate::costs;
 use crate::diagnostic::{counted, printable_line};
 use crate::exit;
-use crate::price;
 use crate::report::redacted;
-use crate::resource::AnyResource;
 
 pub fn run(arguments: &Journaled) -> Verdict {
     let journal = session::must_read(arguments)?;
@@ -40,14 +39,17 @@ pub fn run(arguments: &Journaled) -> Verdict {
     }
     let live: Vec<_> = state.resources.live().collect();
     println!("{}", counted(live.len(), "live resource"));
-    for (id, row) in live {
-        let resource = AnyResource::read(&id.kind, &row.spec)?;
-        let bills = resource.bills().map(|instance| match price::hourly(instance) {
-            Some(usd) => format!(": {usd} USD an hour on AWS, each {instance}"),
-            None => format!(": bills by the hour on AWS, each {instance}"),
+    let now = jiff::Timestamp::now().as_millisecond();
+    let costs = costs::costs(state, now)?;
+    for (id, _) in live {
+        let cost = costs.iter().find(|cost| cost.id == *id && cost.bills);
+        let bills = cost.map(|cost| match cost.hourly {
+            Some(usd) => format!(": {usd:.3} USD an hour on AWS, {} × {}", cost.instance_count, cost.instance_type),
+            None => format!(": bills by the hour on AWS, {} × {}", cost.instance_count, cost.instance_type),
         });
-        let bills = bills.unwrap_or_default();
-        println!("  {}{bills}", printable_line(&id.to_string()));
+        println!("  {}{}", printable_line(&id.to_string()), bills.unwrap_or_default());
     }
+    let (spent, hourly) = costs::sums(&costs);
+    println!("{spent:.4} USD so far and {hourly:.3} USD an hour on AWS (`opsml costs` says for what)");
     Ok(exit::DONE)
 }
