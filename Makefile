@@ -10,7 +10,7 @@ deny := env=$$(scripts/python-env.sh lint) && eval "$$env" && export PATH="$$OPS
 # Where cargo puts programs; a recipe's own variable, since cargo may be missing while this is read.
 bin = $$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
 
-.PHONY: run test lint check bench build clean
+.PHONY: run test torture lint check bench build clean
 
 ## The main runbook on the local cloud: `make run ARGS="-p dataset=…"`.
 run: build
@@ -18,6 +18,10 @@ run: build
 
 test: build
 	@$(libtorch) && $(python) && cargo test --workspace
+
+## Each fault at each call, over a runbook with every kind of step: about an hour. Prints a line with figures for each.
+torture: build
+	@$(libtorch) && $(python) && cargo test --workspace --test torture -- --nocapture --test-threads 1
 
 ## What CI demands beside the tests: formatting, no warning of clippy's, and dependencies under the licences of deny.toml.
 lint:

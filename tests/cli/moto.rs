@@ -1,7 +1,7 @@
 //! The engine runs against moto, AWS as others have rebuilt it, for the calls that moto has. moto's jobs complete at
 //! once and write nothing, and its instances run nothing. So this tests our requests, and how we read moto's answers.
 //!
-//! The bucket is created by the test: moto 5.2.5 answers GetBucketVersioning with another root element than AWS, which
+//! The bucket is created by the test, with the model that moto's training doesn't write: moto 5.2.5 answers GetBucketVersioning with another root element than AWS, which
 //! the SDK refuses.
 
 use std::io::{BufRead, BufReader};
@@ -42,9 +42,10 @@ train:
 ```opsml deploy
 deploy:
   image: 123456789012.dkr.ecr.us-east-1.amazonaws.com/other:1
-  model_data: "{{ train.model_uri }}"
+  model_data: s3://opsml-on-moto/model.tar.gz
   role: "{{ role.arn }}"
   instance_type: ml.m5.large
+needs: [train]
 ```
 
 ```opsml ec2_role

@@ -132,7 +132,7 @@ fn aws_prices_go_before_the_table() {
     let env = env(&aws);
     // 8 planned hours at the highest price of the three uses. Processing isn't one of them, so its price isn't used.
     let of_aws = "0.72 USD on AWS, by prices of AWS's price list for us-east-1 on 20";
-    env.opsml(RUN).code(6).complains(of_aws).complains("over the runbook's budget");
+    env.opsml(RUN).code(6).complains(of_aws).complains("over the budget");
     assert_eq!(aws.asked(), 3, "{:?}", aws.asked.lock().unwrap());
     let region = json!({"Type": "TERM_MATCH", "Field": "regionCode", "Value": "us-east-1"});
     assert!(aws.asked.lock().unwrap().iter().all(|filters| filters.as_array().unwrap().contains(&region)));

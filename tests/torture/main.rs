@@ -1,0 +1,200 @@
+//! What takes too long for `make test`: each fault at each call that changes something, over a runbook with nearly every kind
+//! of step. Each test prints a line with its figures. `make torture` runs them, one after the other.
+//!
+//! A sweep is one long life of a stack: the fault strikes at the first call that may change something, the run is repeated, the
+//! fault strikes at the next such call, and so on until a run is done. So each fault also strikes what resumes after the others.
+
+#[path = "../cli/env.rs"]
+#[allow(dead_code)]
+mod env;
+#[path = "../cli/everything.rs"]
+mod everything;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use serde_json::Value;
+
+use env::Env;
+use everything::{nothing_is_stale, whole};
+
+/// A proxy in front of the local cloud of an environment.
+struct Proxy {
+    child: Child,
+    url: String,
+}
+
+impl Proxy {
+    fn start(env: &Env, fault: &str) -> Self {
+        let exports = env.opsml(["cloud", "env"]).code(0).stdout;
+        let to = exports.lines().find_map(|line| line.strip_prefix("export AWS_ENDPOINT_URL=")).unwrap();
+        env.write("pids", "");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/torture/proxy.py");
+        let mut child = Command::new("python3")
+            .arg(script)
+            .args(["--to", to, "--fault", fault, "--pids"])
+            .arg(env.path("pids"))
+            .arg("--record")
+            .arg(env.path("record"))
+            .env("PYTHONPATH", std::env::var_os("OPSML_TEST_PYTHONPATH").expect("`make torture` sets it"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut url = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        Self { child, url: url.trim().to_owned() }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Returns an environment whose commands have the keys of its local cloud.
+fn with_keys() -> Env {
+    let mut env = whole();
+    let exports = env.opsml(["cloud", "env"]).code(0).stdout;
+    for line in exports.lines() {
+        let (name, value) = line.trim_start_matches("export ").split_once('=').unwrap();
+        if name != "AWS_ENDPOINT_URL" {
+            env = env.with(name, value);
+        }
+    }
+    env
+}
+
+/// How many of each kind a stack has: no more were made, and none is left from an attempt.
+fn duplicates(env: &Env) -> usize {
+    let account = env.account();
+    let expected = BTreeMap::from([
+        ("buckets", 1),
+        ("roles", 3),
+        ("tuning_jobs", 1),
+        ("models", 1),
+        ("configs", 1),
+        ("endpoints", 1),
+        ("instances", 0),
+        ("key_pairs", 0),
+        ("security_groups", 0),
+    ]);
+    let count = |kind: &str| account[kind].as_array().unwrap().len();
+    let more = expected.iter().map(|(kind, number)| count(kind).abs_diff(*number)).sum::<usize>();
+    let trained = account["live_jobs"].as_array().unwrap().iter();
+    let trained = trained.filter(|name| name.as_str().unwrap().starts_with("whole-train-")).count();
+    if more + trained != 1 {
+        println!("{account:#}");
+    }
+    more + trained.abs_diff(1)
+}
+
+fn left(env: &Env) -> usize {
+    let account = env.account();
+    let left: usize = account.as_object().unwrap().values().map(|kind| kind.as_array().unwrap().len()).sum();
+    if left > 0 {
+        println!("{account:#}");
+    }
+    left
+}
+
+/// Runs the runbook until it is done, and tears it down; a fault strikes at each new call.
+fn sweep(fault: &str) {
+    const RUNS: usize = 400;
+    let env = with_keys();
+    let proxy = Proxy::start(&env, fault);
+    let target = ["--target", proxy.url.as_str()];
+    let start = Instant::now();
+    let repeat = |verb: &str, done: &dyn Fn(i32) -> bool| {
+        for runs in 1..=RUNS {
+            env.write("pids", "");
+            let mut run = env.start([&[verb, "whole.md"], &target[..]].concat(), "said.txt");
+            env.write("pids", run.id().to_string());
+            if done(run.wait()) {
+                return runs;
+            }
+        }
+        panic!("{fault}: {verb} was not done after {RUNS} runs\n{}", env.read("said.txt"));
+    };
+    let runs = repeat("run", &|code| code == 0);
+    let (duplicates, took) = (duplicates(&env), start.elapsed().as_secs());
+    nothing_is_stale(&env, &target, fault);
+    env.opsml([&["run", "whole.md"], &target[..]].concat()).code(0).says("nothing to do");
+    let downs = repeat("down", &|code| code == 0);
+    let record = env.read("record");
+    let calls: Vec<Value> = record.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let struck = calls.iter().filter(|call| call["fault"] == fault).count();
+    let left = left(&env);
+    println!(
+        "{fault}: at {struck} calls, {runs} runs and {downs} downs in {took} s: {duplicates} duplicates, {left} left after \
+         down, 0 stuck, 0 stale"
+    );
+    assert_eq!((duplicates, left), (0, 0), "{fault}");
+    assert!(struck > 50, "{fault} struck at {struck} calls alone");
+}
+
+macro_rules! sweeps {
+    ($($name:ident: $fault:literal),* $(,)?) => {$(
+        #[test]
+        fn $name() {
+            sweep($fault);
+        }
+    )*};
+}
+
+sweeps!(
+    killed_before_each_call: "kill-before",
+    killed_after_each_call: "kill-after",
+    each_reply_is_lost: "lost-reply",
+    no_call_arrives_at_first: "not-sent",
+    each_call_arrives_late: "late",
+    each_call_arrives_twice: "twice",
+    each_reply_is_of_another_protocol: "html",
+    each_reply_is_cut: "cut",
+    each_call_is_throttled: "throttle",
+);
+
+/// After Ctrl-C, no call that creates follows the one under way.
+#[test]
+fn interrupted_at_each_call() {
+    let env = with_keys();
+    let proxy = Proxy::start(&env, "interrupt");
+    let target = ["--target", proxy.url.as_str()];
+    let (mut runs, mut followed) = (0, 0);
+    loop {
+        runs += 1;
+        assert!(runs < 400, "stuck\n{}", env.read("said.txt"));
+        env.write("pids", "");
+        let before = std::fs::read_to_string(env.path("record")).unwrap_or_default().lines().count();
+        let mut run = env.start([&["run", "whole.md"], &target[..]].concat(), "said.txt");
+        env.write("pids", run.id().to_string());
+        let code = run.wait();
+        let record = env.read("record");
+        let calls: Vec<Value> =
+            record.lines().skip(before).map(|line| serde_json::from_str(line).unwrap()).collect();
+        let after = calls.iter().skip_while(|call| call["fault"] != "interrupt").skip(1);
+        let ends = ["Delete", "Terminate", "Stop", "Detach", "Deregister", "Remove"];
+        let creating: Vec<&Value> = after
+            .filter(|call| !ends.iter().any(|verb| call["operation"].as_str().unwrap().starts_with(verb)))
+            .collect();
+        // Uploads run in parallel: those that have left already arrive.
+        let parallel = creating.iter().filter(|call| call["operation"] == "PutObject").count();
+        followed += creating.len() - parallel;
+        if creating.len() > parallel {
+            println!("{creating:?}");
+        }
+        if code == 0 {
+            break;
+        }
+        assert_eq!(code, 3, "{}", env.read("said.txt"));
+    }
+    println!("interrupt: {runs} runs, {followed} creating calls after Ctrl-C, {} duplicates", duplicates(&env));
+    nothing_is_stale(&env, &target, "interrupt");
+    assert_eq!((followed, duplicates(&env)), (0, 0));
+}

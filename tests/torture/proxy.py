@@ -1,0 +1,203 @@
+"""A proxy between opsml and the local cloud that does one fault to each call that may change something, once.
+
+    proxy.py --to http://127.0.0.1:PORT --fault FAULT --pids FILE --record FILE
+
+The first line on stdout is its own URL. It ends when its stdin does. FILE of --pids has the process to kill; it is empty while
+there is none. FILE of --record has a JSON object a line for each call that may change something.
+
+The faults:
+    kill-before   kills the process, and forwards nothing
+    kill-after    forwards, and kills the process before the reply
+    lost-reply    forwards, and closes the connection
+    not-sent      closes the connection, and forwards nothing
+    late          closes the connection, and forwards five seconds later
+    twice         forwards twice, and sends the second reply
+    html          forwards, and replies with 200 and a page of HTML
+    cut           forwards, and sends half of the reply
+    throttle      replies that the rate is exceeded, and forwards nothing
+    interrupt     sends SIGINT to the process, and forwards
+    none          forwards
+"""
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import re
+import signal
+import sys
+import threading
+import time
+from http.client import HTTPConnection, HTTPException
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "judge"))
+from models import Exchange, Judge
+
+READS = ("Get", "List", "Describe", "Head", "Simulate", "Filter", "Assume", "GenerateCredentialReport", "InvokeEndpoint", "Invoke")
+HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def body(self):
+        if self.headers.get("transfer-encoding", "").lower() == "chunked":
+            pieces = []
+            while size := int(self.rfile.readline().partition(b";")[0], 16):
+                pieces.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(pieces)
+        return self.rfile.read(int(self.headers.get("content-length", 0)))
+
+    def operation(self, body):
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        exchange = Exchange(self.command, self.path, headers, body)
+        known = self.server.judge.operation(exchange)
+        if known is not None:
+            return known.name.rpartition(".")[2]
+        return parse_qs(body.decode(errors="replace")).get("Action", ["none"])[0]
+
+    def forward(self, body):
+        upstream = HTTPConnection(self.server.to, timeout=300)
+        upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+        for name, value in self.headers.items():
+            if name.lower() not in HOP:
+                upstream.putheader(name, value)
+        upstream.putheader("Content-Length", str(len(body)))
+        upstream.endheaders(body)
+        response = upstream.getresponse()
+        answer = response.status, response.getheaders(), response.read()
+        upstream.close()
+        return answer
+
+    def reply(self, status, headers, body, cut=None):
+        self.send_response_only(status)
+        for name, value in headers:
+            if name.lower() not in HOP:
+                self.send_header(name, value)
+        length = dict((name.lower(), value) for name, value in headers).get("content-length", "0")
+        self.send_header("Content-Length", length if self.command == "HEAD" else str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body[:cut])
+        if cut is not None:
+            self.close_connection = True
+
+    def handle_call(self):
+        body = self.body()
+        operation = self.operation(body)
+        if operation.startswith(READS):
+            fault = "none"
+        else:
+            fault = self.server.next_fault(operation, self.path, body)
+        try:
+            self.act(fault, operation, body)
+        except (OSError, HTTPException):
+            self.close_connection = True
+
+    def act(self, fault, operation, body):
+        if fault in ("kill-before", "kill-after"):
+            answer = self.forward(body) if fault == "kill-after" else None
+            self.server.kill(signal.SIGKILL)
+            self.close_connection = True
+        elif fault == "interrupt":
+            self.server.kill(signal.SIGINT)
+            self.reply(*self.forward(body))
+        elif fault == "lost-reply":
+            self.forward(body)
+            self.close_connection = True
+        elif fault == "not-sent":
+            self.close_connection = True
+        elif fault == "late":
+            threading.Timer(5, self.late, [body]).start()
+            self.close_connection = True
+        elif fault == "twice":
+            self.forward(body)
+            self.reply(*self.forward(body))
+        elif fault == "html":
+            self.forward(body)
+            self.reply(200, [("Content-Type", "text/html")], b"<html><body>Please log in</body></html>")
+        elif fault == "cut":
+            status, headers, answer = self.forward(body)
+            self.reply(status, headers, answer, len(answer) // 2)
+        elif fault == "throttle":
+            self.reply(*throttled(self.headers.get("content-type", ""), self.headers.get("authorization", "")))
+        else:
+            self.reply(*self.forward(body))
+
+    def late(self, body):
+        try:
+            self.forward(body)
+        except (OSError, HTTPException):
+            pass
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = handle_call
+
+    def log_message(self, *arguments):
+        """Writes nothing, since the record has everything."""
+
+
+def throttled(content_type, authorization):
+    message = "Rate exceeded"
+    if "json" in content_type or "/lambda/" in authorization:
+        body = json.dumps({"__type": "ThrottlingException", "message": message}).encode()
+        return 400, [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-errortype", "ThrottlingException")], body
+    if "/s3/" in authorization:
+        body = f"<Error><Code>SlowDown</Code><Message>{message}</Message></Error>".encode()
+        return 503, [("Content-Type", "application/xml")], body
+    body = (f"<ErrorResponse><Error><Code>Throttling</Code><Message>{message}</Message></Error></ErrorResponse>").encode()
+    if "/ec2/" in authorization:
+        body = (f"<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>{message}</Message></Error></Errors>"
+                "<RequestID>1</RequestID></Response>").encode()
+    return 503 if "/ec2/" in authorization else 400, [("Content-Type", "text/xml")], body
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def next_fault(self, operation, path, body):
+        """Returns the fault for a call: a call that is made again passes."""
+        # The SDK's retry has another id and another time, and is the same call.
+        plain = re.sub(rb"(ClientToken|IdempotencyToken)[^&,]*", b"", body)
+        call = operation, path.partition("?")[0], hashlib.sha256(plain).hexdigest()
+        with self.lock:
+            again = call in self.seen
+            self.seen.add(call)
+            fault = "none" if again else self.fault
+            self.record.write(json.dumps({"operation": operation, "fault": fault}) + "\n")
+        return fault
+
+    def kill(self, number):
+        """Signals the process. It may not have been named yet."""
+        for _ in range(2000):
+            text = pathlib.Path(self.pids).read_text()
+            if text:
+                try:
+                    os.kill(int(text), number)
+                except ProcessLookupError:
+                    pass
+                return
+            time.sleep(0.002)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("--to", "--fault", "--pids", "--record"):
+        parser.add_argument(name, required=True)
+    arguments = parser.parse_args()
+    server = Server(("127.0.0.1", 0), Handler)
+    server.to, server.fault, server.pids = urlsplit(arguments.to).netloc, arguments.fault, arguments.pids
+    server.judge, server.lock, server.seen = Judge(), threading.Lock(), set()
+    server.record = open(arguments.record, "w", encoding="utf-8", buffering=1)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(f"http://127.0.0.1:{server.server_port}", flush=True)
+    sys.stdin.read()
+    server.shutdown()
+
+
+if __name__ == "__main__":
+    main()
