@@ -52,6 +52,8 @@ pub struct ResourceRow {
     pub recovered: Option<String>,
     /// The facts that Describe last returned, without those that change by themselves.
     pub facts: Map<String, Value>,
+    /// The number of the event of its intent.
+    pub event: u64,
     pub created: i64,
     /// When it was first ready.
     pub ready: Option<i64>,

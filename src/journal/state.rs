@@ -185,7 +185,7 @@ impl State {
 
             Event::Recovered { id, step, slot, spec, digest } => {
                 let recovered = (R::Created, Some(digest.clone()));
-                self.intend(id, (step, slot, spec), (Lifetime::Stack, None), recovered, at)?;
+                self.intend(id, (step, slot, spec), (Lifetime::Stack, None), recovered, (record.seq, at))?;
             }
             Event::Recognised { id, spec } => {
                 let row = self.resource(id, &[R::Created, R::Ready])?;
@@ -194,7 +194,7 @@ impl State {
             }
             Event::Intended { id, step, slot, spec, lifetime, attached_to } => {
                 let attached_to = attached_to.clone();
-                self.intend(id, (step, slot, spec), (*lifetime, attached_to), (R::Intended, None), at)?;
+                self.intend(id, (step, slot, spec), (*lifetime, attached_to), (R::Intended, None), (record.seq, at))?;
             }
             Event::Created { id, adopted } => {
                 let row = self.resource(id, &[R::Intended])?;
@@ -235,7 +235,7 @@ impl State {
         (step, slot, spec): (&String, &String, &Value),
         (lifetime, attached_to): (Lifetime, Option<ResourceId>),
         (status, recovered): (ResourceStatus, Option<String>),
-        at: i64,
+        (seq, at): (u64, i64),
     ) -> Result<(), String> {
         if let Some(row) = self.resources.get(id).filter(|row| row.is_live()) {
             return Err(format!("{id} is {}", row.status.word()));
@@ -254,6 +254,7 @@ impl State {
             adopted: recovered.is_some(),
             recovered,
             facts: Map::new(),
+            event: seq,
             created: at,
             ready: None,
             deleted: None,

@@ -190,11 +190,6 @@ impl Journal {
         &self.state
     }
 
-    /// Returns the number of the last event.
-    pub fn last(&self) -> u64 {
-        self.last.seq
-    }
-
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -57,8 +57,8 @@ impl StepSession<'_> {
         let mut tags = self.tags.clone();
         tags.insert(STACK_TAG.into(), self.journal.state().stack.clone());
         tags.insert(STEP_TAG.into(), self.step.clone());
-        tags.insert(EVENT_TAG.into(), self.journal.last().to_string());
         if let Some(row) = self.journal.state().resources.get(id) {
+            tags.insert(EVENT_TAG.into(), row.event.to_string());
             tags.insert(SLOT_TAG.into(), row.slot.clone());
             tags.insert(SPEC_TAG.into(), digest(&row.spec));
         }
