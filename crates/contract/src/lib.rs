@@ -4,12 +4,14 @@
 //! [`ModelManifest`] beside its weights. The three crates that meet over these types never import each other's.
 
 mod decision;
+mod host;
 mod hyperparameters;
 mod manifest;
 mod metrics;
 mod resources;
 
 pub use decision::{DECISIONS_LOG_GROUP, Decision};
+pub use host::names_loopback;
 pub use hyperparameters::{
     Arch, FineTune, HyperparameterError, Hyperparameters, Optimizer, Schedule, Transform,
 };
@@ -33,7 +35,8 @@ pub const BIND_ADDRESS_ENV: &str = "OPSML_BIND_ADDRESS";
 pub const BIND_PORT_ENV: &str = "SAGEMAKER_BIND_TO_PORT";
 
 /// The environment variable of an endpoint's container that says from where it may fetch an image: origins, such as
-/// `https://images.example.com`, separated by commas. Unset or empty: from nowhere.
+/// `https://images.example.com`, separated by commas. `s3://BUCKET` is the S3 that `AWS_ENDPOINT_URL` names when the
+/// container starts, and not an address that a model would keep for ever. Unset or empty: from nowhere.
 pub const IMAGE_ORIGINS_ENV: &str = "OPSML_IMAGE_ORIGINS";
 
 /// The name under which `function` knows the Lambda handler that comes with opsml.

@@ -8,7 +8,6 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant as Clock};
 
-use axum::Router;
 use axum::body::Body;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
@@ -17,7 +16,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
 
 use super::instance::Instance;
 use super::service::{Ec2, PRINCIPAL};
@@ -25,7 +24,7 @@ use super::{group, images, keys};
 use crate::authority::Session;
 use crate::policy::Context;
 use crate::support::clock::iso_seconds;
-use crate::support::listen::names_loopback;
+use crate::support::listen;
 use crate::support::lock::locked;
 
 const TOKEN: &str = "x-aws-ec2-metadata-token";
@@ -52,13 +51,7 @@ pub struct Metadata {
 #[derive(Debug)]
 pub struct Listener {
     pub port: u16,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    _stop: watch::Sender<bool>,
 }
 
 /// An answer.
@@ -93,15 +86,13 @@ impl Metadata {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let metadata = self.clone();
-        let app = Router::new().fallback(move |request: Request<Body>| {
+        let answer = move |request: Request<Body>| {
             let metadata = metadata.clone();
             async move { metadata.answer(&request) }
-        });
-        let task = tokio::spawn(async move {
-            // It only ends by being aborted.
-            let _ = axum::serve(listener, app).await;
-        });
-        Ok(Listener { port, task })
+        };
+        let (stop, stopping) = watch::channel(false);
+        tokio::spawn(listen::serve(listener, answer, stopping));
+        Ok(Listener { port, _stop: stop })
     }
 
     /// Announces to the instance when it will be interrupted.
@@ -126,8 +117,7 @@ impl Metadata {
 
     fn respond(&self, request: &Request<Body>) -> Result<Found, Refusal> {
         let forbidden = Refusal(StatusCode::FORBIDDEN, "403 - Forbidden");
-        // A web page in a browser may reach loopback under a host name of its own (DNS rebinding).
-        if !self.instance.metadata.enabled || !names_loopback(request.headers()) {
+        if !self.instance.metadata.enabled {
             return Err(forbidden);
         }
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());

@@ -1,5 +1,5 @@
-//! Accepts connections. Their number is limited and each has time-outs, so that a client that stalls doesn't block
-//! others.
+//! Accepts connections, and refuses requests that don't name this server. The number of connections is limited and each
+//! has time-outs, so that a client that stalls doesn't block others.
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
@@ -9,11 +9,15 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::header::{CONTENT_TYPE, HOST};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use opsml_contract::names_loopback;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, Sleep};
@@ -33,6 +37,8 @@ where
     A: Future<Output = Response<Body>> + Send + 'static,
 {
     let places = Arc::new(Semaphore::new(CONNECTIONS as usize));
+    // A listener that is bound has an address. With another port, every request would be refused.
+    let port = listener.local_addr().map_or(0, |address| address.port());
     loop {
         // The semaphore is never closed.
         let Ok(place) = places.clone().acquire_owned().await else { return };
@@ -51,8 +57,15 @@ where
         let (answer, mut stop) = (answer.clone(), stop.clone());
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
-                let answered = answer(request.map(|body| Body::new(Timed::new(body))));
-                async move { Ok::<_, Infallible>(answered.await) }
+                let (parts, body) = request.into_parts();
+                let answered = names_us(&parts, port)
+                    .then(|| answer(Request::from_parts(parts, Body::new(Timed::new(body)))));
+                async move {
+                    Ok::<_, Infallible>(match answered {
+                        Some(answered) => answered.await,
+                        None => stranger(port),
+                    })
+                }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -75,14 +88,18 @@ where
     let _ = places.acquire_many(CONNECTIONS).await;
 }
 
-/// Returns whether a request's Host header names the loopback interface.
-pub fn names_loopback(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get("host").and_then(|value| value.to_str().ok()) else { return false };
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    };
-    ["127.0.0.1", "localhost", "[::1]"].contains(&name)
+fn names_us(request: &Parts, port: u16) -> bool {
+    let hosts = request.headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
+    names_loopback(hosts, request.uri.authority().map(Authority::as_str), port)
+}
+
+/// Returns the answer to a request that names another server.
+fn stranger(port: u16) -> Response<Body> {
+    let why = format!("The Host header must name the loopback interface and the port {port}.\n");
+    let mut response = Response::new(Body::from(why));
+    *response.status_mut() = StatusCode::FORBIDDEN;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
 }
 
 /// A body that fails when nothing has arrived for [`STALLED`].

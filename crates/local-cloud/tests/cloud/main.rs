@@ -2,6 +2,7 @@
 
 mod access;
 mod boto3;
+mod doors;
 mod ec2;
 mod ec2_api;
 mod iam_audit;
