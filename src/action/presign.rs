@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::presigning::PresigningConfig;
 
-use crate::aws::{Aws, failure};
+use crate::aws::{Aws, Target, failure};
 use crate::failure::{Failure, Outcome};
 use crate::resource::split_uri;
 
@@ -23,11 +23,15 @@ pub async fn presigned(aws: &Aws, url: &str) -> Outcome<String> {
     Ok(request.map_err(|error| failure("GetObject", error))?.uri().to_owned())
 }
 
-/// Returns the origin of the presigned URLs of a bucket's objects for `s3://BUCKET`, and any other origin unchanged.
+/// Returns what a container's environment must name, so that it may fetch from an origin. For `s3://BUCKET` on AWS, that
+/// is the origin of the presigned URLs of the bucket's objects. Elsewhere it is `s3://BUCKET` itself: where a server is
+/// may change, and the container finds out when it starts. Any other origin is unchanged.
 pub async fn origin(aws: &Aws, origin: &str) -> Outcome<String> {
     let url = match origin.strip_prefix("s3://") {
-        Some(bucket) => presigned(aws, &format!("s3://{}/any", bucket.trim_end_matches('/'))).await?,
-        None => return Ok(origin.to_owned()),
+        Some(bucket) if aws.target == Target::Aws => {
+            presigned(aws, &format!("s3://{}/any", bucket.trim_end_matches('/'))).await?
+        }
+        _ => return Ok(origin.trim_end_matches('/').to_owned()),
     };
     let after_scheme = url.find("://").map_or(0, |at| at + 3);
     let end = url[after_scheme..].find('/').map_or(url.len(), |at| after_scheme + at);

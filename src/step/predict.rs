@@ -86,7 +86,8 @@ impl Kind for Predict {
                 ("application/json", json!({ "url": url }).to_string().into_bytes())
             }
         };
-        let answer = invoke_endpoint(context.aws(), &self.endpoint.0, content_type, body).await?;
+        let answer = invoke_endpoint(context.aws(), &self.endpoint.0, content_type, body).await;
+        let answer = answer.map_err(with_way_out)?;
         let vector = read(&answer.body)?;
         if !self.classes.is_empty() && self.classes.len() != vector.len() {
             let message =
@@ -108,6 +109,16 @@ impl Kind for Predict {
         let (class, probability) = (likeliest.class, likeliest.probability);
         let outputs = Outputs { class, probability, top, vector, seconds: answer.seconds };
         Ok(Done::new(outputs, summary.join(", ")).figures(figures))
+    }
+}
+
+/// Adds a hint to an endpoint's refusal to fetch a URL.
+fn with_way_out(failure: Failure) -> Failure {
+    match failure.message.contains("this endpoint may not fetch from") {
+        true => failure.hint(
+            "the `image_origins` of its `deploy` step say from where it may: for an object, `s3://BUCKET`",
+        ),
+        false => failure,
     }
 }
 

@@ -30,23 +30,14 @@ pub struct Fetcher {
 
 impl Fetcher {
     /// What [`IMAGE_ORIGINS_ENV`] allows: origins (`https://images.example.com`, `http://127.0.0.1:4566`) with commas
-    /// between them.
+    /// between them. `s3://BUCKET` is the origin of `s3`, the URL of the present S3.
     ///
     /// # Errors
     /// The part of it that isn't an origin.
-    pub fn new(origins: &str) -> Result<Self, String> {
+    pub fn new(origins: &str, s3: Option<&str>) -> Result<Self, String> {
         let parts = origins.split(',').map(str::trim).filter(|part| !part.is_empty());
-        let origins = parts.map(|part| {
-            // A path, a query or a user would look like a restriction, but would not be one.
-            let bare = |url: &Url| {
-                let rest = (url.path(), url.query(), url.fragment(), url.username(), url.password());
-                matches!(url.scheme(), "http" | "https") && rest == ("/", None, None, "", None)
-            };
-            let url = Url::parse(part).ok().filter(bare);
-            url.map(|url| url.origin()).ok_or_else(|| {
-                format!("{IMAGE_ORIGINS_ENV}: {part} isn't an origin, such as https://images.example.com")
-            })
-        });
+        let origins =
+            parts.map(|part| origin(part, s3).map_err(|why| format!("{IMAGE_ORIGINS_ENV}: {part} {why}")));
         let origins = origins.collect::<Result<_, _>>()?;
         Ok(Self { origins, time: TIME, resolver: Arc::new(DefaultResolver::default()) })
     }
@@ -121,6 +112,23 @@ impl Fetcher {
             _ => "its server's response can't be read".to_owned(),
         }
     }
+}
+
+/// Reads an origin.
+fn origin(part: &str, s3: Option<&str>) -> Result<Origin, &'static str> {
+    if part.starts_with("s3://") {
+        let s3 = s3.ok_or("has no address here: AWS_ENDPOINT_URL isn't set")?;
+        return Url::parse(s3)
+            .map(|url| url.origin())
+            .map_err(|_| "has no address: AWS_ENDPOINT_URL isn't a URL");
+    }
+    // A path, a query or a user would look like a restriction, but would not be one.
+    let bare = |url: &Url| {
+        let rest = (url.path(), url.query(), url.fragment(), url.username(), url.password());
+        matches!(url.scheme(), "http" | "https") && rest == ("/", None, None, "", None)
+    };
+    let url = Url::parse(part).ok().filter(bare);
+    url.map(|url| url.origin()).ok_or("isn't an origin, such as https://images.example.com")
 }
 
 /// Resolves a name, and refuses it if it has an address that isn't public. The connection uses the returned addresses: the

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, body::Bytes};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use opsml_contract::{BIND_ADDRESS_ENV, BIND_PORT_ENV, IMAGE_ORIGINS_ENV};
+use opsml_contract::{BIND_ADDRESS_ENV, BIND_PORT_ENV, IMAGE_ORIGINS_ENV, names_loopback};
 use tch::{Kind, Tensor};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -66,7 +66,8 @@ fn json(status: StatusCode, value: &serde_json::Value) -> Response {
 /// Loads the model and serves until SIGTERM. Then accepts no new connection, completes the open requests and returns.
 pub fn serve(model: &Path) -> Result<()> {
     let address = bind_address()?;
-    let fetcher = Fetcher::new(&std::env::var(IMAGE_ORIGINS_ENV).unwrap_or_default()).map_err(Error::new)?;
+    let fetcher = Fetcher::new(&read(IMAGE_ORIGINS_ENV).unwrap_or_default(), s3_url().as_deref());
+    let fetcher = fetcher.map_err(Error::new)?;
     let model = weights::load_model(model)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -78,9 +79,18 @@ pub fn serve(model: &Path) -> Result<()> {
     served
 }
 
+/// Returns an environment variable that is set and not empty.
+fn read(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Returns the URL of S3, if the environment names it as the SDKs expect it. It does so where S3 isn't AWS's.
+fn s3_url() -> Option<String> {
+    read("AWS_ENDPOINT_URL_S3").or_else(|| read("AWS_ENDPOINT_URL"))
+}
+
 /// Returns the address and port that the environment names.
 fn bind_address() -> Result<SocketAddr> {
-    let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let address = match read(BIND_ADDRESS_ENV) {
         Some(text) => {
             text.parse().map_err(|_| Error::new(format!("{BIND_ADDRESS_ENV}={text} isn't an IP address")))?
@@ -120,6 +130,7 @@ async fn answer(address: SocketAddr, model: ResNet, fetcher: Fetcher) -> Result<
         )
         .route("/invocations", post(invoke))
         .layer(axum::middleware::from_fn(limit_time))
+        .layer(axum::middleware::from_fn_with_state(address, refuse_strangers))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(endpoint);
     println!("listening on {address}");
@@ -159,6 +170,23 @@ fn logits(model: &ResNet, picture: &Picture) -> Result<Vec<f64>> {
     let count = values.len();
     logits.f_copy_data(&mut values, count)?;
     Ok(values)
+}
+
+/// Refuses requests that name another server, where this one is on the loopback interface: a web page in a browser may
+/// reach it under a host name of its own. In a container, it is reached by names that it can't know.
+async fn refuse_strangers(
+    State(address): State<SocketAddr>,
+    request: Request,
+    next: axum::middleware::Next,
+) -> Response {
+    let port = address.port();
+    let hosts = request.headers().get_all(header::HOST).iter().map(HeaderValue::as_bytes);
+    let known = names_loopback(hosts, request.uri().authority().map(|named| named.as_str()), port);
+    if known || !address.ip().is_loopback() {
+        return next.run(request).await;
+    }
+    let why = format!("the Host header must name the loopback interface and the port {port}");
+    Refusal(StatusCode::FORBIDDEN, why).into_response()
 }
 
 async fn limit_time(request: Request, next: axum::middleware::Next) -> Response {

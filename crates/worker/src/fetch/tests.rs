@@ -47,7 +47,7 @@ impl Server {
     }
 
     fn fetcher(&self) -> Fetcher {
-        Fetcher::new(&format!("https://images.example.com,http://{}", self.address)).unwrap()
+        Fetcher::new(&format!("https://images.example.com,http://{}", self.address), None).unwrap()
     }
 }
 
@@ -103,7 +103,7 @@ fn all_else_is_refused_before_a_call() {
         assert!(said.contains(why), "{url}: {said}");
     }
     assert_eq!(server.asked(), 0);
-    let off = Fetcher::new(" , ").unwrap().get(&server.url()).unwrap_err();
+    let off = Fetcher::new(" , ", None).unwrap().get(&server.url()).unwrap_err();
     assert!(off.starts_with("URLs are off"), "{off}");
 }
 
@@ -112,14 +112,24 @@ fn what_is_no_origin_is_told() {
     for wrong in
         ["images.example.com", "https://a/b", "https://u@a", "ftp://a", "https://a?b", "*", "https://*.a/b"]
     {
-        let said = Fetcher::new(wrong).unwrap_err();
+        let said = Fetcher::new(wrong, None).unwrap_err();
         assert!(said.contains("isn't an origin") && said.contains(wrong), "{said}");
     }
-    let origins = Fetcher::new("https://a.test:8443, http://[::1]:80/,HTTPS://B.test").unwrap().origins;
+    let origins = Fetcher::new("https://a.test:8443, http://[::1]:80/,HTTPS://B.test", None).unwrap().origins;
     assert_eq!(
         origins.iter().map(Origin::ascii_serialization).collect::<Vec<_>>(),
         ["https://a.test:8443", "http://[::1]", "https://b.test"]
     );
+}
+
+#[test]
+fn a_bucket_is_where_s3_is_now() {
+    let server = Server::text(IMAGE);
+    let s3 = server.url();
+    let fetcher = Fetcher::new("https://images.example.com, s3://pictures", Some(&s3)).unwrap();
+    assert_eq!(fetcher.get(&format!("{s3}pictures/dog.png")).unwrap(), b"image");
+    let said = Fetcher::new("s3://pictures", None).unwrap_err();
+    assert!(said.contains("s3://pictures has no address here"), "{said}");
 }
 
 #[test]

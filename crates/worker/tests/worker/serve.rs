@@ -35,10 +35,14 @@ impl Server {
     /// Sends a request, and returns the status and body of its answer.
     fn ask(&self, path: &str, content_type: &str, body: &[u8]) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.write_all(&head(path, content_type, body.len())).unwrap();
+        stream.write_all(&self.head(path, content_type, body.len())).unwrap();
         // Writing may fail, since a server that refuses a body doesn't read it.
         let _ = stream.write_all(body);
         read_answer(&mut stream)
+    }
+
+    fn head(&self, path: &str, content_type: &str, length: usize) -> Vec<u8> {
+        head(&format!("Host: {}", self.address), path, content_type, length)
     }
 }
 
@@ -49,9 +53,9 @@ impl Drop for Server {
     }
 }
 
-fn head(path: &str, content_type: &str, length: usize) -> Vec<u8> {
+fn head(hosts: &str, path: &str, content_type: &str, length: usize) -> Vec<u8> {
     let method = if path == "/ping" { "GET" } else { "POST" };
-    format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n").into_bytes()
+    format!("{method} {path} HTTP/1.1\r\n{hosts}\r\nConnection: close\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n").into_bytes()
 }
 
 fn read_answer(stream: &mut TcpStream) -> (u16, String) {
@@ -108,7 +112,7 @@ fn answers_images_refuses_the_rest_and_drains() {
 
     // A request that has begun when SIGTERM comes is answered. Then the server ends.
     let mut stream = TcpStream::connect(server.address).unwrap();
-    stream.write_all(&head("/invocations", "image/png", png.len())).unwrap();
+    stream.write_all(&server.head("/invocations", "image/png", png.len())).unwrap();
     stream.write_all(&png[..10]).unwrap();
     // An answer on another connection shows that the server has accepted the first one.
     assert_eq!(server.ask("/ping", "", b"").0, 200);
@@ -117,6 +121,37 @@ fn answers_images_refuses_the_rest_and_drains() {
     stream.write_all(&png[10..]).unwrap();
     assert_eq!(read_answer(&mut stream), (200, logits));
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+/// Where it listens on loopback, a web page could reach it under a name of its own.
+#[test]
+fn a_request_for_another_host_is_refused_before_its_body_is_read() {
+    let job = Job::new(json!({"epochs": 1})).trained();
+    let server = Server::start(&job);
+    let port = server.address.port();
+    let ask = |hosts: &str, path: &str| {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        // None of the body that this announces is sent.
+        stream.write_all(&head(hosts, path, "image/png", 1000)).unwrap();
+        read_answer(&mut stream)
+    };
+    for known in [format!("Host: localhost:{port}"), format!("Host: 127.0.0.1:{port}")] {
+        assert_eq!(ask(&known, "/ping").0, 200, "{known}");
+    }
+    for strange in [
+        "Host: evil.test".to_owned(),
+        format!("Host: evil.test:{port}"),
+        "Host: 127.0.0.1:1".to_owned(),
+        "Host: 127.0.0.1".to_owned(),
+        format!("Host: 127.0.0.1:{port}\r\nHost: evil.test"),
+    ] {
+        for path in ["/ping", "/invocations", &format!("http://127.0.0.1:{port}/ping")] {
+            let (status, said) = ask(&strange, path);
+            assert!(status == 403 && said.contains(&port.to_string()), "{strange} {path}: {status} {said}");
+        }
+    }
+    let known = format!("Host: 127.0.0.1:{port}");
+    assert_eq!(ask(&known, "http://evil.test/ping").0, 403);
 }
 
 /// Serves these bytes to every client, on a port of 127.0.0.1, and returns their URL.
