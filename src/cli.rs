@@ -239,10 +239,14 @@ pub struct Doctor {
 #[derive(Debug, Subcommand)]
 pub enum Cloud {
     /// Start the local cloud, if it does not run yet.
-    Start,
+    Start {
+        /// The port at which it listens from now on. Without this, it keeps the port that it had.
+        #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+        port: Option<u16>,
+    },
     /// Stop the local cloud and keep its state.
     Stop,
-    /// Show whether the local cloud runs, and where its state is.
+    /// Show whether the local cloud runs, at which port, and where its state is.
     Status {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
@@ -254,6 +258,9 @@ pub enum Cloud {
     Serve {
         #[arg(long)]
         dir: PathBuf,
+        /// The port at which it listens from now on.
+        #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+        port: Option<u16>,
         /// How many times faster than on AWS alarm periods and scaling cooldowns pass.
         #[arg(long, env = "OPSML_CLOUD_SPEEDUP", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=600))]
         speedup: u32,

@@ -15,8 +15,8 @@ use crate::exit;
 
 pub fn run(arguments: &Cloud) -> Verdict {
     match arguments {
-        Cloud::Start => {
-            let running = start()?;
+        Cloud::Start { port } => {
+            let running = start_at(*port)?;
             println!("local cloud at {} (process {})", running.record.endpoint(), running.record.pid);
         }
         Cloud::Stop => match lifecycle::stop(&folder()?).map_err(stopped)? {
@@ -31,8 +31,9 @@ pub fn run(arguments: &Cloud) -> Verdict {
             println!("export AWS_SECRET_ACCESS_KEY={}", running.keys.secret_access_key);
             println!("export AWS_REGION={0}\nexport AWS_DEFAULT_REGION={0}", running.record.region);
         }
-        Cloud::Serve { dir, speedup } => {
+        Cloud::Serve { dir, port, speedup } => {
             let mut settings = Settings::new(dir);
+            settings.port = *port;
             settings.worker = worker();
             settings.tools = Some(std::env::current_exe()?);
             settings.detached = true;
@@ -46,26 +47,70 @@ pub fn run(arguments: &Cloud) -> Verdict {
 
 /// Returns the running local cloud, and starts it first if necessary.
 pub fn start() -> Result<Running, Stop> {
+    start_at(None)
+}
+
+fn start_at(port: Option<u16>) -> Result<Running, Stop> {
     let folder = folder()?;
     let program = std::env::current_exe()?;
     let mut command = Command::new(program);
     command.args(["cloud", "serve", "--dir"]).arg(&folder);
-    lifecycle::start(&folder, command).map_err(stopped)
+    if let Some(port) = port {
+        command.args(["--port", &port.to_string()]);
+    }
+    let running = lifecycle::start(&folder, port, command).map_err(stopped)?;
+    if let Some(kept) = running.kept_port.filter(|kept| *kept != running.record.port) {
+        eprintln!(
+            "warning: another program has port {kept}, which the local cloud keeps: until its next start, it listens at port {}",
+            running.record.port
+        );
+    }
+    Ok(running)
+}
+
+/// Returns the state folder, which is created if it is missing.
+pub fn prepared_folder() -> Result<PathBuf, Stop> {
+    let folder = folder()?;
+    lifecycle::prepare(&folder).map_err(stopped)?;
+    Ok(folder)
 }
 
 fn status(format: Format) -> Result<(), Stop> {
     let folder = folder()?;
     let running = lifecycle::find(&folder).map_err(stopped)?;
+    let kept = lifecycle::kept_port(&folder).map_err(stopped)?;
     match (format, running) {
         (Format::Json, running) => {
-            let record = running.map(|running| json!({"endpoint": running.record.endpoint(), "pid": running.record.pid, "region": running.record.region}));
-            println!("{}", json!({"folder": folder, "running": record}));
+            let record = running.map(|running| {
+                let record = running.record;
+                json!({
+                    "endpoint": record.endpoint(), "port": record.port, "pid": record.pid, "region": record.region,
+                })
+            });
+            println!("{}", json!({"folder": folder, "kept_port": kept, "running": record}));
         }
         (Format::Text, Some(running)) => {
             println!("running at {} (process {})", running.record.endpoint(), running.record.pid);
+            let port = running.record.port;
+            match kept {
+                Some(kept) if kept == port => {
+                    println!("port {port}, which it keeps when it is started again")
+                }
+                Some(kept) => {
+                    println!(
+                        "port {port} until its next start: another program had port {kept}, which it keeps"
+                    );
+                }
+                None => println!("port {port}, which it does not keep"),
+            }
             println!("state in {}", folder.display());
         }
-        (Format::Text, None) => println!("not running; state in {}", folder.display()),
+        (Format::Text, None) => {
+            println!("not running; state in {}", folder.display());
+            if let Some(kept) = kept {
+                println!("port {kept}, which it keeps when it is started again");
+            }
+        }
     }
     Ok(())
 }
@@ -107,5 +152,9 @@ fn program(variable: &str, name: &str) -> Option<PathBuf> {
 }
 
 fn stopped(error: lifecycle::Error) -> Stop {
-    Stop::new(exit::STEP_FAILED, format!("the local cloud: {error}"))
+    let stop = Stop::new(exit::STEP_FAILED, format!("the local cloud: {error}"));
+    match error.way_out() {
+        Some(way_out) => stop.hint(way_out),
+        None => stop,
+    }
 }

@@ -66,11 +66,8 @@ fn worker() -> Finding {
 }
 
 fn local_cloud() -> Finding {
-    let found = match cloud::folder() {
-        Ok(folder) => match std::fs::create_dir_all(&folder) {
-            Ok(()) => Ok(format!("state in {}", folder.display())),
-            Err(error) => Err(format!("{}: {error}", folder.display())),
-        },
+    let found = match cloud::prepared_folder() {
+        Ok(folder) => Ok(format!("state in {}", folder.display())),
         Err(stop) => Err(stop.message().to_owned()),
     };
     Finding { what: "local cloud", found, way_out: "set OPSML_CLOUD_DIR to a folder that can be written" }

@@ -29,6 +29,8 @@ pub struct Settings {
     /// The program that instances use as the AWS CLI, which EC2's AMIs have: `PROGRAM cloud aws s3 cp …`. None:
     /// instances use the machine's own `aws`, if there is one.
     pub tools: Option<PathBuf>,
+    /// The port at which to listen, which is kept for later servers. None: the kept one, or any.
+    pub port: Option<u16>,
     /// How long a server without resources waits for a request before it stops. None: for ever.
     pub idle_stop: Option<Duration>,
     /// How many times faster than on AWS the control loops run: metric periods of alarms, and the cooldowns of scaling.
@@ -50,6 +52,7 @@ impl Settings {
             pytorch: named("OPSML_PYTORCH"),
             python: named("OPSML_PYTHON"),
             tools: None,
+            port: None,
             idle_stop: Some(Duration::from_secs(300)),
             speedup: 60,
             detached: false,

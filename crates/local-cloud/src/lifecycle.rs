@@ -1,9 +1,8 @@
 //! Runs a server until it is stopped. Clients find, start, replace and stop it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use tokio::sync::watch;
 use crate::call::AwsError;
 use crate::cloud::{Cloud, Settings};
 use crate::dispatch::Served;
-use crate::folder::{self, Record};
+use crate::folder::{self, Holder, Record, Unsafe};
 use crate::iam::AccessKey;
 use crate::registry::Services;
 use crate::server::Server;
@@ -34,12 +33,22 @@ pub const LOG_FILE: &str = "cloud.log";
 const DRAIN: Duration = Duration::from_secs(10);
 /// How long a client waits until a server has stopped. The server first ends its requests and its children.
 const STOP: Duration = Duration::from_secs(45);
+/// How long a server waits for the port of a server that was killed: the kernel closes it moments after the lock.
+const PORT: Duration = Duration::from_millis(500);
 
 /// Why a server can't run, or couldn't be found, started or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("another process already serves the local cloud in {}", .0.display())]
-    Held(PathBuf),
+    #[error("{} already serves the local cloud in {}", named(holder.as_ref()), dir.display())]
+    Held { dir: PathBuf, holder: Option<Holder> },
+    #[error("the local cloud in {} is served by {holder}, which can't be reached from here", dir.display())]
+    Elsewhere { dir: PathBuf, holder: Holder },
+    #[error(transparent)]
+    Unsafe(#[from] Unsafe),
+    #[error("another program has port {0}")]
+    PortTaken(u16),
+    #[error("the local cloud in {} listens at port {port} already", dir.display())]
+    OtherPort { dir: PathBuf, port: u16 },
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error("the local cloud in {}: {source}", dir.display())]
@@ -50,6 +59,28 @@ pub enum Error {
     NotStarted { dir: PathBuf, tail: String },
     #[error("the local cloud in {} (pid {pid}) does not stop", dir.display())]
     NotStopped { dir: PathBuf, pid: i32 },
+}
+
+impl Error {
+    /// Returns what the user can do, where that isn't obvious.
+    pub fn way_out(&self) -> Option<String> {
+        match self {
+            Self::Elsewhere { .. } => {
+                Some("stop it there, or name another folder in OPSML_CLOUD_DIR".to_owned())
+            }
+            Self::Unsafe(found) => Some(found.way_out()),
+            Self::OtherPort { .. } => Some("stop it first: opsml cloud stop".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+fn named(holder: Option<&Holder>) -> String {
+    holder.map_or_else(|| "another process".to_owned(), Holder::to_string)
+}
+
+fn held(dir: &Path) -> Error {
+    Error::Held { dir: dir.to_owned(), holder: Holder::read(dir) }
 }
 
 fn io(dir: &Path) -> impl FnOnce(std::io::Error) -> Error {
@@ -63,13 +94,16 @@ pub struct Running {
     pub record: Record,
     /// The keys of the user `opsml`.
     pub keys: AccessKey,
+    /// The port that the folder's servers keep. It isn't the server's if another program had that when it started.
+    pub kept_port: Option<u16>,
 }
 
 /// Serves until SIGTERM or SIGINT, or until the cloud has had no resources and no requests for `settings.idle_stop`.
 /// Once it listens, it writes its record to the folder, and its endpoint as a line to standard output.
 ///
 /// # Errors
-/// [`Error::Held`] if another process serves this folder; [`Error::Open`] if the state cannot be opened.
+/// [`Error::Held`] if another process serves this folder; [`Error::Unsafe`]; [`Error::Open`] if the state cannot be
+/// opened; [`Error::PortTaken`] if the settings' port is.
 pub fn serve(settings: Settings) -> Result<(), Error> {
     let dir = settings.dir.clone();
     if settings.detached {
@@ -102,8 +136,8 @@ pub async fn serve_until(
     listening: impl FnOnce(&Record),
 ) -> Result<(), Error> {
     let dir = settings.dir.clone();
-    folder::ensure_dir(&dir).map_err(io(&dir))?;
-    let Some(lock) = folder::try_lock(&dir).map_err(io(&dir))? else { return Err(Error::Held(dir)) };
+    ready(&dir)?;
+    let Some(lock) = folder::try_lock(&dir).map_err(io(&dir))? else { return Err(held(&dir)) };
     // A server that was killed has left its record.
     Record::remove(&dir);
     let served = serve_held(settings, &lock, stopped, listening).await;
@@ -119,12 +153,12 @@ async fn serve_held(
     listening: impl FnOnce(&Record),
 ) -> Result<(), Error> {
     let dir = settings.dir.clone();
-    let idle_stop = settings.idle_stop;
+    let (idle_stop, port) = (settings.idle_stop, settings.port);
     let keys = AccessKey::ensure(&dir).map_err(io(&dir))?;
     let cloud = Cloud::open(settings)?;
     let Services { authority, list: services } = Services::open(&cloud, &keys).map_err(Error::Aws)?;
 
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(io(&dir))?;
+    let listener = listen_at(&dir, port).await?;
     let port = listener.local_addr().map_err(io(&dir))?.port();
     cloud.set_endpoint(format!("http://127.0.0.1:{port}"));
     for service in &*services {
@@ -168,6 +202,47 @@ async fn serve_held(
         service.stop().await;
     }
     Ok(())
+}
+
+/// Creates the folder, or looks whether it can be used.
+fn ready(dir: &Path) -> Result<(), Error> {
+    folder::check(dir)?;
+    folder::ensure_dir(dir).map_err(io(dir))
+}
+
+/// Listens at the port that was asked for, which is kept from then on; or else at the kept one; or, if another program
+/// has that, at any other.
+async fn listen_at(dir: &Path, asked: Option<u16>) -> Result<TcpListener, Error> {
+    let any = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let listener = match asked.or_else(|| folder::kept_port(dir)) {
+        None => any().await,
+        Some(port) => match bind(port).await {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => match asked {
+                Some(port) => return Err(Error::PortTaken(port)),
+                // It stays the kept one: the next server asks for it again.
+                None => return any().await.map_err(io(dir)),
+            },
+            bound => bound,
+        },
+    };
+    let listener = listener.map_err(io(dir))?;
+    let port = listener.local_addr().map_err(io(dir))?.port();
+    folder::keep_port(dir, port).map_err(io(dir))?;
+    Ok(listener)
+}
+
+/// Listens at a port, for which it waits a moment.
+async fn bind(port: u16) -> std::io::Result<TcpListener> {
+    let deadline = Instant::now() + PORT;
+    loop {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+            // Polled, since there is no event for a port.
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            bound => return bound,
+        }
+    }
 }
 
 /// Returns once the folder was deleted or replaced by another. Then no client can find this server, and its work would
@@ -223,40 +298,58 @@ impl Activity {
 /// Returns the server of a folder, whatever its build is. None: no server runs.
 ///
 /// # Errors
-/// The folder cannot be read.
+/// The folder cannot be read; [`Error::Unsafe`].
 pub fn find(dir: &Path) -> Result<Option<Running>, Error> {
+    folder::check(dir)?;
     if !folder::is_held(dir).map_err(io(dir))? {
         return Ok(None);
     }
     // A server that holds the folder and has no record is starting or ending.
     let Some(record) = Record::read(dir) else { return Ok(None) };
     let keys = AccessKey::read(dir).map_err(io(dir))?;
-    Ok(Some(Running { record, keys }))
+    Ok(Some(Running { record, keys, kept_port: folder::kept_port(dir) }))
+}
+
+/// Returns the port that a folder's servers keep. None: no server has listened yet.
+///
+/// # Errors
+/// [`Error::Unsafe`].
+pub fn kept_port(dir: &Path) -> Result<Option<u16>, Error> {
+    folder::check(dir)?;
+    Ok(folder::kept_port(dir))
+}
+
+/// Creates the folder, or looks whether it can be used.
+///
+/// # Errors
+/// [`Error::Unsafe`]; the folder can't be created, or holds other files.
+pub fn prepare(dir: &Path) -> Result<(), Error> {
+    ready(dir)
 }
 
 /// Returns the server of a folder. If none runs, it is started; one of another build is replaced.
 ///
-/// `command` runs a program that calls [`serve`] for this folder (`opsml cloud serve --detached …`). This function sets
-/// its standard streams.
+/// `command` runs a program that calls [`serve`] for this folder and this port (`opsml cloud serve …`). This function
+/// sets its standard streams.
 ///
 /// # Errors
 /// [`Error::NotStarted`] with the end of the server's log; [`Error::NotStopped`] if the server of another build doesn't
-/// stop.
-pub fn start(dir: &Path, mut command: Command) -> Result<Running, Error> {
-    folder::ensure_dir(dir).map_err(io(dir))?;
+/// stop; [`Error::Elsewhere`] if it can't be reached; [`Error::OtherPort`] if a server runs at another port than
+/// `port`; [`Error::Unsafe`].
+pub fn start(dir: &Path, port: Option<u16>, mut command: Command) -> Result<Running, Error> {
+    prepare(dir)?;
     let _one_at_a_time = folder::lock_start(dir).map_err(io(dir))?;
     if folder::is_held(dir).map_err(io(dir))? {
         if let Some(running) = find(dir)?
             && running.record.build == folder::build_id().map_err(io(dir))?
             && answers(running.record.port)
         {
-            return Ok(running);
+            return at_port(dir, port, running);
         }
         stop_held(dir)?;
     }
     Record::remove(dir);
-    let mut log = OpenOptions::new();
-    let log = log.append(true).create(true).mode(0o600).open(dir.join(LOG_FILE)).map_err(io(dir))?;
+    let log = folder::append(&dir.join(LOG_FILE)).map_err(io(dir))?;
     let log_start = log.metadata().map_err(io(dir))?.len();
     command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     let mut child = command.spawn().map_err(io(dir))?;
@@ -272,6 +365,16 @@ pub fn start(dir: &Path, mut command: Command) -> Result<Running, Error> {
             Err(Error::NotStarted { dir: dir.to_owned(), tail: log_tail(dir, log_start) })
         }
     }
+}
+
+/// Returns a running server, if it listens at the port that was asked for, which is kept from then on.
+fn at_port(dir: &Path, asked: Option<u16>, running: Running) -> Result<Running, Error> {
+    let Some(asked) = asked else { return Ok(running) };
+    if running.record.port != asked {
+        return Err(Error::OtherPort { dir: dir.to_owned(), port: running.record.port });
+    }
+    folder::keep_port(dir, asked).map_err(io(dir))?;
+    Ok(Running { kept_port: Some(asked), ..running })
 }
 
 /// Returns whether a server accepts requests. One that was just killed holds its lock, and even its port, until the
@@ -290,8 +393,9 @@ fn answers(port: u16) -> bool {
 /// Stops the server of a folder, and returns whether there was one. Its state stays.
 ///
 /// # Errors
-/// [`Error::NotStopped`].
+/// [`Error::NotStopped`]; [`Error::Elsewhere`] if it can't be reached; [`Error::Unsafe`].
 pub fn stop(dir: &Path) -> Result<bool, Error> {
+    folder::check(dir)?;
     if !dir.exists() {
         return Ok(false);
     }
@@ -306,12 +410,12 @@ fn stop_held(dir: &Path) -> Result<bool, Error> {
     // A server that is starting writes its record within moments.
     wait_until(STOP, || Ok(!folder::is_held(dir)? || Record::read(dir).is_some())).map_err(io(dir))?;
     let Some(record) = Record::read(dir) else {
-        return if folder::is_held(dir).map_err(io(dir))? {
-            Err(Error::Held(dir.to_owned()))
-        } else {
-            Ok(true)
-        };
+        return if folder::is_held(dir).map_err(io(dir))? { Err(held(dir)) } else { Ok(true) };
     };
+    // The record's process id means another process here, or none.
+    if let Some(holder) = Holder::read(dir).filter(|holder| !holder.is_near()) {
+        return Err(Error::Elsewhere { dir: dir.to_owned(), holder });
+    }
     for (signal, patience) in [(Signal::TERM, STOP), (Signal::KILL, Duration::from_secs(5))] {
         record.signal(signal);
         if wait_until(patience, || Ok(!folder::is_held(dir)?)).map_err(io(dir))? {
@@ -336,13 +440,11 @@ fn wait_until(patience: Duration, mut done: impl FnMut() -> std::io::Result<bool
 
 /// Returns the log from the byte `start` on, but at most its last two thousand bytes.
 fn log_tail(dir: &Path, start: u64) -> String {
-    let read = || -> std::io::Result<String> {
-        let mut file = File::open(dir.join(LOG_FILE))?;
-        let from = start.max(file.metadata()?.len().saturating_sub(2000));
-        file.seek(SeekFrom::Start(from))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
-    };
-    read().unwrap_or_else(|error| format!("(the log cannot be read: {error})"))
+    match folder::read(&dir.join(LOG_FILE)) {
+        Ok(bytes) => {
+            let from = bytes.len().saturating_sub(2000).max(usize::try_from(start).unwrap_or_default());
+            String::from_utf8_lossy(bytes.get(from..).unwrap_or_default()).trim().to_owned()
+        }
+        Err(error) => format!("(the log cannot be read: {error})"),
+    }
 }

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -71,13 +71,14 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the file. Creates it if it is missing.
+    /// Opens the file, which must not be a symbolic link. Creates it if it is missing.
     ///
     /// # Errors
     /// The file cannot be opened, or a newer opsml wrote it.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
-        let mut connection = Connection::open(path).map_err(failed)?;
+        let flags = OpenFlags::default() | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let mut connection = Connection::open_with_flags(without_links(path), flags).map_err(failed)?;
         let found = prepare(&mut connection).map_err(failed)?;
         if found > FORMAT {
             return Err(OpenError::Newer { path: path.to_owned(), found });
@@ -198,6 +199,13 @@ impl Store {
     fn lock(&self) -> MutexGuard<'_, Connection> {
         locked(&self.connection)
     }
+}
+
+/// Returns the path with its folders' real names, since SQLite would refuse a link among them, too.
+fn without_links(path: &Path) -> PathBuf {
+    let real = path.parent().zip(path.file_name());
+    real.and_then(|(folder, name)| Some(folder.canonicalize().ok()?.join(name)))
+        .unwrap_or_else(|| path.to_owned())
 }
 
 /// Sets up the connection, and returns the file's format. A newer file isn't changed.

@@ -1,13 +1,13 @@
 //! The access key of opsml's user, in a file of the state folder.
 
-use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use super::id;
+use crate::folder;
 
 /// The file in the state folder with the keys of the user `opsml`.
 pub const KEYS_FILE: &str = "keys.json";
@@ -27,21 +27,13 @@ impl AccessKey {
     /// The file cannot be written or read.
     pub fn ensure(dir: &Path) -> std::io::Result<Self> {
         let path = dir.join(KEYS_FILE);
-        // Written to another file and then linked, so that a half-written file is never read as the keys.
-        let aside = dir.join(format!("{KEYS_FILE}.{}", std::process::id()));
-        let key = Self::random();
         if !path.exists() {
-            match std::fs::remove_file(&aside) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
-            file.write_all(&serde_json::to_vec(&key)?)?;
-            file.sync_all()?;
-            let linked = std::fs::hard_link(&aside, &path);
-            std::fs::remove_file(&aside)?;
-            match linked {
-                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            // Moved into place once it is complete, so that a half-written file is never read as the keys.
+            let mut file = NamedTempFile::new_in(dir)?;
+            file.write_all(&serde_json::to_vec(&Self::random())?)?;
+            file.as_file().sync_all()?;
+            match file.persist_noclobber(path) {
+                Err(error) if error.error.kind() != ErrorKind::AlreadyExists => return Err(error.error),
                 _ => {}
             }
         }
@@ -58,6 +50,6 @@ impl AccessKey {
     /// # Errors
     /// There is no such file, or it cannot be read.
     pub fn read(dir: &Path) -> std::io::Result<Self> {
-        Ok(serde_json::from_slice(&std::fs::read(dir.join(KEYS_FILE))?)?)
+        Ok(serde_json::from_slice(&folder::read(&dir.join(KEYS_FILE))?)?)
     }
 }

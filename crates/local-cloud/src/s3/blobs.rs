@@ -13,6 +13,7 @@ use s3s::checksum::ChecksumHasher;
 use s3s::crypto::{Checksum as _, Md5};
 use tempfile::NamedTempFile;
 
+use crate::folder::private_dir;
 use crate::support::id;
 
 /// How many bytes are read or written at a time. An object up to this size needs only one call on a blocking thread.
@@ -54,7 +55,7 @@ impl Blobs {
     pub fn open(dir: &Path, live: &HashSet<String>) -> io::Result<Self> {
         let root = dir.join("s3");
         for (folder, keep) in [("new", &HashSet::new()), ("objects", live)] {
-            std::fs::create_dir_all(root.join(folder))?;
+            private_dir(&root.join(folder))?;
             for entry in std::fs::read_dir(root.join(folder))? {
                 let entry = entry?;
                 if !entry.file_name().to_str().is_some_and(|name| keep.contains(name)) {

@@ -58,7 +58,7 @@ fn an_instance_works_with_its_role_and_ends_itself() {
     let mut command = lifecycle::command(dir.path());
     command.env("AWS_ACCESS_KEY_ID", "CANARY").env("AWS_SECRET_ACCESS_KEY", "CANARY");
     command.env("AWS_PROFILE", "production").env("CANARY", "1");
-    let running = start(dir.path(), command).unwrap();
+    let running = start(dir.path(), None, command).unwrap();
     let code = include_str!("ec2/ends_itself.py");
     let code = format!("{}\n{WORK}\n{code}", include_str!("ec2.py"));
     python(&running.record.endpoint(), &running.keys, dir.path(), &code);
@@ -162,7 +162,7 @@ fn a_restarted_cloud_ends_what_ran_and_keeps_what_was_stopped() {
 #[test]
 fn a_killed_cloud_leaves_its_instances_to_the_next() {
     let dir = tempfile::tempdir().unwrap();
-    let first = start(dir.path(), lifecycle::command(dir.path())).unwrap();
+    let first = start(dir.path(), None, lifecycle::command(dir.path())).unwrap();
     let prelude = include_str!("ec2.py");
     let code = format!(
         "{prelude}\ni = run('(setsid sleep 4747 &); echo up; sleep 4748')\nsaid(i, 'up')\nprint(i, console(i))"
@@ -174,7 +174,7 @@ fn a_killed_cloud_leaves_its_instances_to_the_next() {
         // The processes end by themselves, with the server.
         wait_for(|| processes(dir.path()).is_empty().then_some(()));
     }
-    let second = start(dir.path(), lifecycle::command(dir.path())).unwrap();
+    let second = start(dir.path(), None, lifecycle::command(dir.path())).unwrap();
     let code = format!(
         "{prelude}\nassert in_state('{}', 'terminated')['StateReason']['Code'] == 'Server.InternalError'",
         id

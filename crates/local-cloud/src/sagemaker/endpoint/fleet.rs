@@ -16,6 +16,7 @@ use super::instance::{Busy, Instance};
 use super::record::Deployment;
 use super::worker::Worker;
 use crate::authority::Session;
+use crate::folder::private_dir;
 use crate::sagemaker::image::Image;
 use crate::sagemaker::platform::Platform;
 use crate::sagemaker::resource::text;
@@ -291,7 +292,7 @@ async fn prepare(
 ) -> Result<(), String> {
     let (model, packed) = (folder.join("model"), folder.join("model.tar.gz"));
     for folder in [&model, &folder.join("home")] {
-        std::fs::create_dir_all(folder).map_err(|error| disk(&error).message)?;
+        private_dir(folder).map_err(|error| disk(&error).message)?;
     }
     let Some(url) = deployment.container["ModelDataUrl"].as_str() else { return Ok(()) };
     let uri = S3Uri::parse(url).map_err(|error| error.message)?;

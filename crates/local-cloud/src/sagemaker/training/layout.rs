@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::folder::private_dir;
 use crate::sagemaker::resource::text;
 
 /// The folders of a host's container.
@@ -73,10 +74,10 @@ impl Layout {
         let folders =
             [self.config(), self.code(), self.model(), self.output_data(), self.checkpoints(), self.home()];
         for folder in folders {
-            std::fs::create_dir_all(folder)?;
+            private_dir(&folder)?;
         }
         for (name, _) in channels(input) {
-            std::fs::create_dir_all(self.channel(name))?;
+            private_dir(&self.channel(name))?;
         }
         let files = [
             ("hyperparameters.json", hyperparameters(input)),
