@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::diagnostic::{printable, printable_line};
 use crate::journal::{Event, Observer, Progress, Record, State, StepStatus};
-use crate::report::{redacted, redacted_value};
+use crate::secret::{shown, shown_value};
 
 /// How often plain lines report the progress of a count.
 const QUIET: Duration = Duration::from_secs(5);
@@ -76,13 +76,13 @@ impl Observer for Text {
                 self.stop();
                 self.line(&format!(
                     "✗ {step}: {} ({})",
-                    printable(&redacted(&failure.to_string())),
+                    printable(&shown(&failure.to_string())),
                     took(step).1
                 ));
                 failure
                     .hints
                     .iter()
-                    .for_each(|hint| self.line(&format!("  hint: {}", printable(&redacted(hint)))));
+                    .for_each(|hint| self.line(&format!("  hint: {}", printable(&shown(hint)))));
             }
             Event::StepSkipped { step, reason, .. } => {
                 self.line(&format!("- {step}: skipped, {}", line(reason)))
@@ -120,7 +120,7 @@ impl Observer for Text {
 
 /// Returns untrusted text as a part of a line.
 fn line(text: &str) -> String {
-    printable_line(&redacted(text))
+    printable_line(&shown(text))
 }
 
 /// Prints each event as a line of JSON.
@@ -129,7 +129,7 @@ pub struct Json;
 impl Json {
     fn line(value: &serde_json::Value) {
         // If the output is closed, the run continues.
-        let _ = writeln!(std::io::stdout(), "{}", redacted_value(value));
+        let _ = writeln!(std::io::stdout(), "{}", shown_value(value));
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::attachment;
 use crate::journal::{Lifetime, ResourceId, ResourceStatus, State, StepRow, StepStatus};
 use crate::runbook::Declared;
+use crate::secret;
 
 /// What a run does with a step.
 #[derive(Clone, Debug, PartialEq)]
@@ -271,6 +272,11 @@ fn collect_changes(path: &str, old: &Value, new: &Value, found: &mut Vec<String>
                 return;
             }
             let (old, new) = (plain(old), plain(new));
+            // Of two secrets, as of such a value, no more is shown than that they differ.
+            if secret::shown(&old) == secret::shown(&new) {
+                found.push(path.trim().to_owned());
+                return;
+            }
             // Two long texts may begin alike: show the part where they differ.
             let same = old.char_indices().zip(new.chars()).take_while(|((_, a), b)| a == b).last();
             let from = same.map_or(0, |((at, _), _)| at).saturating_sub(12);

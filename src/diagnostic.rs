@@ -3,8 +3,11 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
+
+use crate::secret;
 
 /// The most characters to print of a line.
 const SHOWN: usize = 200;
@@ -69,6 +72,8 @@ pub struct Source {
     pub path: PathBuf,
     pub text: String,
     line_starts: Vec<usize>,
+    /// The places of the secrets in it, once they are asked for.
+    secrets: OnceLock<Vec<Span>>,
 }
 
 /// A place in a document. Lines and columns count from 1, columns in characters.
@@ -83,7 +88,7 @@ impl Source {
         let text = text.into();
         let line_starts =
             std::iter::once(0).chain(text.match_indices('\n').map(|(index, _)| index + 1)).collect();
-        Self { path: path.into(), text, line_starts }
+        Self { path: path.into(), text, line_starts, secrets: OnceLock::new() }
     }
 
     pub fn path(&self) -> &Path {
@@ -97,9 +102,32 @@ impl Source {
         Position { line, column: before.chars().count() + 1 }
     }
 
+    /// Returns the places of the secrets in the document. They are found in all of it at once, since a key has many lines.
+    fn secrets(&self) -> &[Span] {
+        self.secrets.get_or_init(|| secret::spans(&self.text))
+    }
+
+    /// Returns a part of the document as it is shown: without its secrets.
+    pub fn shown(&self, span: &Span) -> String {
+        let mut text = String::with_capacity(span.len());
+        let mut at = span.start;
+        for hidden in self.secrets().iter().filter(|it| it.start < span.end && span.start < it.end) {
+            text.push_str(&self.text[at..hidden.start.max(at)]);
+            text.push_str(secret::MASK);
+            at = hidden.end.min(span.end);
+        }
+        text.push_str(&self.text[at..span.end]);
+        text
+    }
+
     fn line_text(&self, line: usize) -> &str {
         let end = self.line_starts.get(line).copied().unwrap_or(self.text.len());
         self.text[self.line_starts[line - 1]..end].trim_end_matches(['\n', '\r'])
+    }
+
+    fn secret_at(&self, offset: usize) -> Option<&Span> {
+        let after = self.secrets().partition_point(|secret| secret.end <= offset);
+        self.secrets().get(after).filter(|secret| secret.start <= offset)
     }
 
     /// Returns `error: message`, the place, the line of the document with carets below it, and the hints. Of a long line,
@@ -114,18 +142,29 @@ impl Source {
         let gutter = start.line.to_string().len();
         let line = self.line_text(start.line);
         let last = if end.line == start.line { end.column } else { line.chars().count() + 1 };
-        let carets = last.saturating_sub(start.column).clamp(1, SHOWN / 2);
+        let width = last.saturating_sub(start.column).clamp(1, SHOWN / 2);
         let skipped = match line.chars().count() > SHOWN {
-            true => (start.column - 1).saturating_sub((SHOWN - carets) / 2),
+            true => (start.column - 1).saturating_sub((SHOWN - width) / 2),
             false => 0,
         };
-        let (mut shown, mut pad) = (String::new(), String::new());
-        for (index, c) in line.chars().enumerate().skip(skipped).take(SHOWN) {
-            let safe = printable_line(c.encode_utf8(&mut [0; 4]));
-            // Tabs stay tabs, so that the carets are below the span on any terminal.
-            let safe = if c == '\t' { "\t".to_owned() } else { safe };
+        let (mut shown, mut pad, mut carets) = (String::new(), String::new(), 0);
+        let (line_start, mut hidden) = (self.line_starts[start.line - 1], None);
+        for (index, (at, c)) in line.char_indices().enumerate().skip(skipped).take(SHOWN) {
+            let safe = match self.secret_at(line_start + at) {
+                // A mask stands for all characters of a secret.
+                Some(secret) if hidden == Some(secret) => String::new(),
+                Some(secret) => {
+                    hidden = Some(secret);
+                    secret::MASK.to_owned()
+                }
+                // Tabs stay tabs, so that the carets are below the span on any terminal.
+                None if c == '\t' => "\t".to_owned(),
+                None => printable_line(c.encode_utf8(&mut [0; 4])),
+            };
             if index < start.column - 1 {
                 pad.extend(safe.chars().map(|c| if c == '\t' { '\t' } else { ' ' }));
+            } else if index < last - 1 {
+                carets += safe.chars().count();
             }
             shown.push_str(&safe);
         }
@@ -137,13 +176,13 @@ impl Source {
         }
         let place = printable_line(&self.path.display().to_string());
         let mut text = String::new();
-        let _ = writeln!(text, "{severity}: {}", printable(&diagnostic.message));
+        let _ = writeln!(text, "{severity}: {}", printable(&secret::shown(&diagnostic.message)));
         let _ = writeln!(text, "{:gutter$}--> {place}:{}:{}", "", start.line, start.column);
         let _ = writeln!(text, "{:gutter$} |", "");
         let _ = writeln!(text, "{} | {shown}", start.line);
-        let _ = writeln!(text, "{:gutter$} | {pad}{}", "", "^".repeat(carets));
+        let _ = writeln!(text, "{:gutter$} | {pad}{}", "", "^".repeat(carets.clamp(1, SHOWN / 2)));
         for hint in &diagnostic.hints {
-            let _ = writeln!(text, "{:gutter$} = hint: {}", "", printable(hint));
+            let _ = writeln!(text, "{:gutter$} = hint: {}", "", printable(&secret::shown(hint)));
         }
         text
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::exit;
+use crate::secret::Masker;
 
 /// The result of anything that a step does.
 pub type Outcome<T> = Result<T, Failure>;
@@ -259,6 +260,12 @@ impl Failure {
     /// names the service's code.
     pub fn matches(&self, code: &str) -> bool {
         self.code == code || quoted_codes(&self.message).any(|quoted| quoted == code)
+    }
+
+    /// Masks the secrets in its texts.
+    pub fn mask(&mut self, masker: &Masker) {
+        let texts = [&mut self.code, &mut self.message].into_iter().chain(&mut self.hints);
+        texts.for_each(|text| masker.text(text));
     }
 
     /// Returns the same failure with each of its texts replaced.

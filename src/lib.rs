@@ -32,4 +32,5 @@ pub mod resource;
 pub mod runbook;
 pub mod runner;
 pub mod script;
+pub mod secret;
 pub mod step;

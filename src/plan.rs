@@ -13,6 +13,7 @@ use crate::journal::{Ledger, ResourceId, State, StepStatus};
 use crate::reads::{References, reads_attachments};
 use crate::runbook::template::{self, Context};
 use crate::runbook::{self, Declared, Params, Runbook};
+use crate::secret;
 use crate::step::{Price, Step};
 
 /// A step whose templates are resolved, in the form that is journaled and compared.
@@ -20,7 +21,7 @@ use crate::step::{Price, Step};
 pub struct Ready {
     /// The kind's fields.
     pub fields: Value,
-    /// `{KIND: fields, reads: …, expect_error: …, tags: …}`: the step is stale when this changes.
+    /// `{KIND: fields, reads: …, expect_error: …, tags: …}`, masked: the step is stale when this changes.
     pub inputs: Value,
 }
 
@@ -104,6 +105,7 @@ impl<'a> Walk<'a> {
         }
         match runbook::resolve(step, &self.context) {
             Ok(resolved) => {
+                secret::know_fields(std::slice::from_ref(&resolved.value));
                 let mut inputs = Map::from_iter([(step.kind.name.clone(), resolved.value.clone())]);
                 if let Some(code) = &step.common.expect_error {
                     inputs.insert("expect_error".into(), json!(code));
@@ -118,6 +120,7 @@ impl<'a> Walk<'a> {
                 if !step.common.tags.is_empty() {
                     inputs.insert("tags".into(), json!(step.common.tags));
                 }
+                state.masker().map(&mut inputs);
                 Ok(Resolution::Ready(Ready { fields: resolved.value, inputs: Value::Object(inputs) }))
             }
             Err(_) if !skipped.is_empty() => Ok(Resolution::Skip(skipped_reason(&skipped))),
@@ -185,7 +188,8 @@ pub fn plan(
         let used = step.uses.steps.iter().map(String::as_str).chain(attached).chain(loosened);
         let used: BTreeSet<&str> = used.filter(|used| runs.contains(used)).collect();
         let upstream = runbook.in_order(used.into_iter());
-        let ready;
+        let ready: Ready;
+        let mut fields = None;
         let inputs = if !upstream.is_empty() {
             Inputs::Upstream(upstream)
         } else if run.is_empty() && step.uses.run {
@@ -197,17 +201,15 @@ pub fn plan(
                 Resolution::Skip(reason) => Inputs::Skipped(reason),
                 Resolution::Ready(resolved) => {
                     ready = resolved;
+                    fields = Some(ready.fields.clone());
                     Inputs::Resolved(&ready.inputs)
                 }
             }
         };
         let mut facts = Facts::of(inputs);
-        let resolved = matches!(facts.inputs, Inputs::Resolved(_));
-        let fields = match &facts.inputs {
-            Inputs::Resolved(inputs) => inputs[&step.kind.name].clone(),
-            // The highest price must be known before the first call, when most steps still wait for others.
-            _ => runbook::foreseen(step, &given),
-        };
+        let resolved = fields.is_some();
+        // The highest price must be known before the first call, when most steps still wait for others.
+        let fields = fields.unwrap_or_else(|| runbook::foreseen(step, &given));
         let read = Step::read(&step.kind.name, &fields).ok();
         if resolved {
             let files = read.iter().flat_map(|read| read.files());

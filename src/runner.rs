@@ -270,7 +270,8 @@ impl Runner<'_> {
                 )));
             }
         };
-        expectations(step, &walk.context().with(&done.outputs))?;
+        // Of a step that is kept, the next run sees the outputs as the journal holds them.
+        expectations(step, &walk.context().with(&self.journal.masked(&done.outputs)?))?;
         // The step is done, so the resources that only an earlier form of it needed are no longer needed.
         let left: Vec<ResourceId> = self
             .journal
@@ -427,22 +428,26 @@ impl Runner<'_> {
         let rows = self.journal.state().resources.live();
         let resources: Vec<(ResourceId, Value, Map<String, Value>)> =
             rows.map(|(id, row)| (id.clone(), row.spec.clone(), row.facts.clone())).collect();
-        let (aws, stack) = (self.aws, self.journal.state().stack.clone());
-        let stack = &stack;
+        let (aws, state) = (self.aws, self.journal.state());
+        let (stack, masker) = (state.stack.clone(), state.masker());
+        let (stack, masker) = (&stack, &masker);
         let described = stream::iter(resources).map(|(id, spec, facts)| async move {
             let resource = AnyResource::read(&id.kind, &spec).ok()?;
             let seen = match resource.describe(aws, &id.name).await.ok()? {
                 None => Seen::Gone { inverse: resource.inverse() },
-                Some(live) => Seen::There {
-                    ours: resource.is_ours(aws, &id.name, stack).await.unwrap_or(true),
-                    failed: match live.status {
-                        Status::Failed(ref reason) | Status::Ended(ref reason) => Some(reason.clone()),
-                        Status::Ready | Status::Pending(_) => {
-                            live.lost(&facts).map(|gone| format!("{gone} is gone"))
-                        }
-                    },
-                    facts: live.facts,
-                },
+                Some(mut live) => {
+                    masker.map(&mut live.facts);
+                    Seen::There {
+                        ours: resource.is_ours(aws, &id.name, stack).await.unwrap_or(true),
+                        failed: match live.status {
+                            Status::Failed(ref reason) | Status::Ended(ref reason) => Some(reason.clone()),
+                            Status::Ready | Status::Pending(_) => {
+                                live.lost(&facts).map(|gone| format!("{gone} is gone"))
+                            }
+                        },
+                        facts: live.facts,
+                    }
+                }
             };
             Some((id, seen))
         });

@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
+use super::output;
 use super::session;
 use super::stop::Verdict;
 use crate::cli::{File, Format};
-use crate::diagnostic::{printable, printable_line};
+use crate::diagnostic::printable_line;
 use crate::exit;
 
 pub fn run(arguments: &File) -> Verdict {
@@ -16,32 +17,29 @@ pub fn run(arguments: &File) -> Verdict {
             let shown = checked.diagnostics.iter().take(10 * session::MAX_SHOWN);
             let diagnostics: Vec<_> = shown.map(|problem| runbook.source.to_json(problem)).collect();
             let more = checked.diagnostics.len() - diagnostics.len();
-            println!(
-                "{}",
-                json!({
-                    "file": runbook.source.path, "title": runbook.title(), "diagnostics": diagnostics,
-                    "more": more,
-                    "params": checked.wrong_params,
-                    "steps": runbook.steps.iter().map(|s| json!({"id": s.id, "kind": s.kind.name})).collect::<Vec<_>>(),
-                })
-            );
+            output::json(&json!({
+                "file": runbook.source.path, "title": runbook.title(), "diagnostics": diagnostics,
+                "more": more,
+                "params": checked.wrong_params,
+                "steps": runbook.steps.iter().map(|s| json!({"id": s.id, "kind": s.kind.name})).collect::<Vec<_>>(),
+            }));
         }
         Format::Text => {
             for problem in checked.diagnostics.iter().take(session::MAX_SHOWN) {
-                println!("{}", runbook.source.render(problem));
+                output::say(runbook.source.render(problem));
             }
             if let Some(more) = checked.diagnostics.len().checked_sub(session::MAX_SHOWN + 1) {
-                println!("and {} more\n", more + 1);
+                output::say(format_args!("and {} more\n", more + 1));
             }
             for wrong in &checked.wrong_params {
-                println!("error: {}", printable(wrong));
+                output::say(format_args!("error: {wrong}"));
             }
             let count = checked.diagnostics.len() + checked.wrong_params.len();
             let shown = printable_line(&runbook.source.path.display().to_string());
             match count {
-                0 => println!("{shown}: {} steps, no problems", runbook.steps.len()),
-                1 => println!("{shown}: 1 problem"),
-                _ => println!("{shown}: {count} problems"),
+                0 => output::say(format_args!("{shown}: {} steps, no problems", runbook.steps.len())),
+                1 => output::say(format_args!("{shown}: 1 problem")),
+                _ => output::say(format_args!("{shown}: {count} problems")),
             }
         }
     }

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use super::cloud;
+use super::output;
 use super::stop::Verdict;
 use crate::cli::{Doctor, Format};
 use crate::exit;
@@ -30,13 +31,15 @@ pub fn run(arguments: &Doctor) -> Verdict {
                     }
                 })
                 .collect();
-            println!("{}", json!(shown));
+            output::json(&json!(shown));
         }
         Format::Text => {
             for one in &findings {
                 match &one.found {
-                    Ok(found) => println!("✓ {}: {found}", one.what),
-                    Err(wrong) => println!("✗ {}: {wrong}\n  hint: {}", one.what, one.way_out),
+                    Ok(found) => output::say(format_args!("✓ {}: {found}", one.what)),
+                    Err(wrong) => {
+                        output::say(format_args!("✗ {}: {wrong}\n  hint: {}", one.what, one.way_out))
+                    }
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::stop::{Stop, Verdict};
-use super::{run, runtime, session};
+use super::{output, run, runtime, session};
 use crate::account;
 use crate::aws::{Aws, Target};
 use crate::cli::{Down, Format, Journaled};
@@ -59,8 +59,8 @@ fn by_journal(arguments: &Down, file: &Path) -> Verdict {
         done(&left)?;
         if format == Format::Text {
             let (deleted, file) = (counted(live.len(), "resource"), file.display());
-            println!("deleted {deleted}; nothing of {file} is left");
-            unsearched.iter().for_each(|what| println!("the account could not be searched for {what}"));
+            output::say(format_args!("deleted {deleted}; nothing of {file} is left"));
+            unsearched.iter().for_each(|what| output::say(format_args!("the account could not be searched for {what}")));
         }
         Ok(exit::DONE)
     })
@@ -91,13 +91,14 @@ fn by_tags(arguments: &Down, stack: &str) -> Verdict {
         let mut left: Vec<String> = unsearched;
         for Found { id, .. } in &found {
             match account::delete(&aws, id).await {
-                Ok(()) => println!("  deleted {id}"),
+                Ok(()) => output::say(format_args!("  deleted {id}"),
                 Err(failure) if failure.kind.pauses() => return Err(Stop::from(failure)),
                 Err(failure) => left.push(format!("{id}: {failure}")),
             }
         }
         done(&left)?;
-        println!("deleted {}; nothing with the tags of the stack {stack} is left", counted(found.len(), "resource"));
+        let deleted = counted(found.len(), "resource");
+        output::say(format_args!("deleted {deleted}; nothing with the tags of the stack {stack} is left"));
         Ok(exit::DONE)
     })
 }

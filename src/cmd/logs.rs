@@ -1,14 +1,16 @@
 //! `opsml logs`: the log of a step's job or endpoint.
 
+use std::collections::HashMap;
+
 use serde_json::json;
 
 use super::stop::{Stop, Verdict};
-use super::{runtime, session, show};
+use super::{output, runtime, session, show};
 use crate::action::{job_log, object_text};
 use crate::cli::{Format, Logs};
-use crate::diagnostic::printable;
 use crate::exit;
 use crate::resource::AnyResource;
+use crate::secret;
 
 pub fn run(arguments: &Logs) -> Verdict {
     let journal = session::must_read(&arguments.journaled)?;
@@ -27,11 +29,16 @@ pub fn run(arguments: &Logs) -> Verdict {
             let aws = session::connect(&arguments.journaled.target, session::uninterrupted()).await?;
             let text = object_text(&aws, uri).await?;
             let lines: Vec<&str> = text.lines().collect();
-            let shown = usize::try_from(arguments.lines).unwrap_or_default();
-            for line in &lines[lines.len().saturating_sub(shown)..] {
+            let count = usize::try_from(arguments.lines).unwrap_or_default();
+            let first = lines.len().saturating_sub(count);
+            let mut log = secret::Lines::default();
+            for (index, line) in lines.iter().enumerate() {
+                // A key may begin before the lines that are printed.
+                let line = log.shown(line);
                 match arguments.journaled.format {
-                    Format::Json => println!("{}", json!({"stream": uri, "message": line})),
-                    Format::Text => println!("{}", printable(line)),
+                    _ if index < first => {}
+                    Format::Json => output::json(&json!({"stream": uri, "message": line})),
+                    Format::Text => output::say(line),
                 }
             }
             Ok(exit::DONE)
@@ -44,10 +51,12 @@ pub fn run(arguments: &Logs) -> Verdict {
     runtime::block_on(async {
         let aws = session::connect(&arguments.journaled.target, session::uninterrupted()).await?;
         for (group, prefix) in &places {
-            for line in job_log(&aws, group, prefix, arguments.lines).await? {
+            let mut logs: HashMap<String, secret::Lines> = HashMap::new();
+            for mut line in job_log(&aws, group, prefix, arguments.lines).await? {
+                line.message = logs.entry(line.stream.clone()).or_default().shown(&line.message);
                 match arguments.journaled.format {
-                    Format::Json => println!("{}", json!(line)),
-                    Format::Text => println!("{}", printable(&line.message)),
+                    Format::Json => output::json(&json!(line)),
+                    Format::Text => output::say(line.message),
                 }
             }
         }

@@ -8,6 +8,7 @@ mod doctor;
 mod down;
 mod logs;
 mod new;
+mod output;
 mod plan;
 mod prices;
 mod recover;
@@ -26,16 +27,21 @@ use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Verb};
 use crate::exit;
+use crate::secret;
 
 /// Reads the command line and runs its verb.
 pub fn main() -> ExitCode {
+    secret::know_environment(
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+    );
     let verb = Cli::parse().verb;
     // The local cloud outlives a request that panics.
     if !matches!(verb, Verb::Cloud(_)) {
         let report = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             report(panic);
-            eprintln!("error: this is a bug in opsml; please report it");
+            output::complain("error: this is a bug in opsml; please report it");
             std::process::exit(i32::from(exit::BUG));
         }));
     }

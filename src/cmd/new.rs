@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
+use super::output;
 use super::stop::{Stop, Verdict};
 use crate::cli::New;
 use crate::exit;
@@ -18,6 +19,9 @@ pub fn run(arguments: &New) -> Verdict {
         _ => Stop::usage(format!("{}: {error}", path.display())),
     })?;
     file.write_all(STARTER.as_bytes())?;
-    println!("wrote {0}\n  opsml check {0}\n  opsml run {0} -p dataset=FOLDER_OR_ZIP", path.display());
+    let file = path.display();
+    output::say(format_args!(
+        "wrote {file}\n  opsml check {file}\n  opsml run {file} -p dataset=FOLDER_OR_ZIP"
+    ));
     Ok(exit::DONE)
 }

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
+use super::output;
 use super::prices;
 use super::session::{self, Checked};
 use super::stop::{Stop, Verdict};
 use crate::cli::{Format, Plan};
 use crate::decide::Decision;
-use crate::diagnostic::printable;
 use crate::exit;
 use crate::journal::State;
 use crate::plan::{self, Planned};
@@ -25,9 +25,8 @@ pub fn run(arguments: &Plan) -> Verdict {
     let planned = planned(&checked, state, &[])?;
     let (worst, unknown) = worst(&planned);
     if arguments.file.format == Format::Json {
-        println!(
-            "{}",
-            json!({"steps": planned, "worst_case_usd": worst, "prices_unknown_of": unknown, "prices_of": price::source()})
+        output::json(
+            &json!({"steps": planned, "worst_case_usd": worst, "prices_unknown_of": unknown, "prices_of": price::source()}),
         );
         return Ok(exit::DONE);
     }
@@ -40,17 +39,19 @@ pub fn run(arguments: &Plan) -> Verdict {
             Decision::Skip(reason) => ("skip", reason.as_str()),
             Decision::Open(reason) => ("may run", reason.as_str()),
         };
-        println!("{:width$}  {:8} {verb:8} {}", step.id, step.kind, printable(reason));
+        output::say(format_args!("{:width$}  {:8} {verb:8} {reason}", step.id, step.kind));
         match &step.price {
             Some(Price { usd: Some(usd), words }) => {
-                println!("{:width$}  {:17} up to {usd:.2} USD on AWS: {words}", "", "");
+                output::say(format_args!("{:width$}  {:17} up to {usd:.2} USD on AWS: {words}", "", ""));
             }
-            Some(Price { usd: None, words }) => println!("{:width$}  {:17} on AWS: {words}", "", ""),
+            Some(Price { usd: None, words }) => {
+                output::say(format_args!("{:width$}  {:17} on AWS: {words}", "", ""));
+            }
             None => {}
         }
-        step.leaves.iter().for_each(|left| println!("{:width$}  {:17} {left}", "", ""));
+        step.leaves.iter().for_each(|left| output::say(format_args!("{:width$}  {:17} {left}", "", "")));
     }
-    println!("At worst {}.", in_words(worst, &unknown));
+    output::say(format_args!("At worst {}.", in_words(worst, &unknown)));
     Ok(exit::DONE)
 }
 

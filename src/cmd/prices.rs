@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
+use super::output;
 use super::session::{self, Checked};
 use crate::action::price_list;
 use crate::aws::Aws;
@@ -34,12 +35,10 @@ pub async fn refresh(checked: &Checked, file: &Path, aws: &Aws) {
     });
     match listed {
         Ok(list) => price::prefer(list),
-        Err(failure) => {
-            eprintln!(
-                "AWS's price list is not available; the prices are those of {}: {failure}",
-                price::source()
-            )
-        }
+        Err(failure) => output::complain(format_args!(
+            "AWS's price list is not available; the prices are those of {}: {failure}",
+            price::source()
+        )),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::session;
+use super::{output, session};
 use super::stop::{Stop, Verdict};
 use super::{run, runtime};
 use crate::account;
@@ -72,17 +72,18 @@ fn only_stack(found: &[Found], runbook: &Runbook) -> Result<String, Stop> {
 }
 
 fn print(found: &[Found], stack: &str, runbook: &Runbook, file: &Path) {
-    println!("stack {stack}: recovered {}", counted(found.len(), "resource"));
+    output::say(format_args!("stack {stack}: recovered {}", counted(found.len(), "resource")));
     for one in found {
-        println!("  {} of the step {}", one.id, one.tags.get(STEP_TAG).map_or("", String::as_str));
+        let step = one.tags.get(STEP_TAG).map_or("", String::as_str);
+        output::say(format_args!("  {} of the step {step}", one.id));
     }
     let known = |step: &str| found.iter().any(|one| one.tags.get(STEP_TAG).is_some_and(|of| of == step));
     let others: Vec<&str> = runbook.steps.iter().map(|step| step.id.as_str()).filter(|id| !known(id)).collect();
-    println!(
+    output::say(format_args!(
         "Not known: the outputs of every step, which the next run computes again from these resources; what has no tags \
          of its own (objects, policies and concurrency that a step added), which it finds again by name; and all of {}, \
          which it does again.",
         others.join(", ")
-    );
-    println!("continue with: opsml run {}", file.display());
+    ));
+    output::say(format_args!("continue with: opsml run {}", file.display()));
 }

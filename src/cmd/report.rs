@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::output;
 use super::session;
 use super::stop::{Stop, Verdict};
 use crate::cli::Report;
@@ -14,7 +15,7 @@ pub fn run(arguments: &Report) -> Verdict {
     let journal = session::must_read(&arguments.journaled)?;
     let (runbook, _) = Runbook::parse(session::read_source(&arguments.journaled.file)?);
     let written = write(&runbook, journal.state(), arguments.report.as_deref())?;
-    println!("{}\n{}", written.markdown.display(), written.html.display());
+    output::say(format_args!("{}\n{}", written.markdown.display(), written.html.display()));
     Ok(exit::DONE)
 }
 

@@ -1,6 +1,6 @@
 //! `opsml run`: runs a runbook, or continues it, and renders the write-up.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::thread::JoinHandle;
 
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::session::{self, Checked};
 use super::stop::{Stop, Verdict};
-use super::{prices, report, runtime};
+use super::{output, prices, report, runtime};
 use crate::account;
 use crate::aws::{Aws, Target};
 use crate::cli::{Format, Run};
@@ -19,13 +19,6 @@ use crate::diagnostic::counted;
 use crate::exit;
 use crate::journal::{Journal, Observer};
 use crate::runner::{self, Ended, Options};
-
-/// Prints a line. If the output is closed, the run continues.
-macro_rules! say {
-    ($($words:tt)*) => {{
-        let _ = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($words)*)));
-    }};
-}
 
 pub fn run(arguments: &Run) -> Verdict {
     // A long journal takes as long to read as its runbook takes to check. An error in it comes up when it is opened.
@@ -72,19 +65,22 @@ async fn run_checked(arguments: &Run, checked: Checked, read: JoinHandle<Option<
     let written = report::write(runbook, journal.state(), arguments.report.as_deref())?;
     let text = arguments.file.format == Format::Text;
     if text {
-        say!("write-up: {}", written.markdown.display());
-        say!("          {}", written.html.display());
+        output::say(format_args!("write-up: {}", written.markdown.display()));
+        output::say(format_args!("          {}", written.html.display()));
     }
     match ended {
         Ended::Done { ran: 0, cached } => {
             if text {
-                say!("nothing to do: {} kept, and no call changed anything", counted(cached, "step"));
+                output::say(format_args!(
+                    "nothing to do: {} kept, and no call changed anything",
+                    counted(cached, "step")
+                ));
             }
             Ok(exit::DONE)
         }
         Ended::Done { ran, cached } => {
             if text {
-                say!("done: {} ran, {cached} kept", counted(ran, "step"));
+                output::say(format_args!("done: {} ran, {cached} kept", counted(ran, "step")));
             }
             Ok(exit::DONE)
         }
@@ -130,7 +126,7 @@ pub fn watch_interrupt() -> watch::Receiver<bool> {
         if !signal().await {
             return;
         }
-        eprintln!("stopping after the current call; Ctrl-C again stops at once");
+        output::complain("stopping after the current call; Ctrl-C again stops at once");
         sender.send_replace(true);
         if signal().await {
             std::process::exit(i32::from(exit::KILLED));
@@ -152,9 +148,9 @@ fn ask(arguments: &Run, checked: &Checked, journal: &Journal, aws: &Aws) -> Resu
     let (worst, unknown) = super::plan::worst(&planned);
     let now = jiff::Timestamp::now().as_millisecond();
     let (spent, hourly) = costs::sums(&costs::costs(journal.state(), now)?);
-    eprintln!("account {}, region {}, as {}", aws.account, aws.region, aws.principal);
-    eprintln!("this run adds at most {}", super::plan::in_words(worst, &unknown));
-    eprintln!("spent so far {spent:.2} USD, and {hourly:.3} USD an hour");
+    output::complain(format_args!("account {}, region {}, as {}", aws.account, aws.region, aws.principal));
+    output::complain(format_args!("this run adds at most {}", super::plan::in_words(worst, &unknown)));
+    output::complain(format_args!("spent so far {spent:.2} USD, and {hourly:.3} USD an hour"));
     if let Some(budget) = budget(arguments, checked) {
         if spent + worst > budget {
             let message = format!("that is over the budget of {budget:.2} USD");
@@ -175,8 +171,7 @@ fn ask(arguments: &Run, checked: &Checked, journal: &Journal, aws: &Aws) -> Resu
     if !std::io::stdin().is_terminal() {
         return Err(Stop::new(exit::DECLINED, "nobody is there to agree to the price").hint("--yes agrees"));
     }
-    eprint!("continue? [y/N] ");
-    std::io::stderr().flush()?;
+    output::ask("continue? [y/N] ")?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     match answer.trim() {

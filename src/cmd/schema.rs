@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::output;
 use super::stop::{Stop, Verdict};
 use crate::cli::Schema;
 use crate::exit;
@@ -42,7 +43,7 @@ pub fn run(arguments: &Schema) -> Verdict {
     };
     schema["$schema"] = json!(DIALECT);
     schema["$defs"] = Value::Object(defs);
-    println!("{schema:#}");
+    output::say(format_args!("{schema:#}"));
     Ok(exit::DONE)
 }
 

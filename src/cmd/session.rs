@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use super::cloud;
+use super::output;
 use super::stop::Stop;
 use crate::aws::{self, Aws};
 use crate::cli;
@@ -19,7 +20,8 @@ use crate::failure::Failure;
 use crate::files;
 use crate::journal::Journal;
 use crate::runbook::yaml::NodeKind;
-use crate::runbook::{self, Runbook};
+use crate::runbook::{self, Param, Runbook};
+use crate::secret;
 use crate::step::Paths;
 
 /// The most bytes of a runbook: a hundred times the longest one known.
@@ -65,7 +67,7 @@ impl Checked {
 
 pub fn check(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
     let (runbook, mut diagnostics) = Runbook::parse(read_source(file)?);
-    let given = given(params)?;
+    let given = given(params, &runbook)?;
     let (params, wrong_params) = match runbook.params(&given) {
         Ok(params) => (params, Vec::new()),
         // Only a run needs every parameter: the others are checked.
@@ -77,6 +79,8 @@ pub fn check(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
             (known.collect(), wrong)
         }
     };
+    // A parameter that has the name of a secret is kept as one, though a run journals its mask.
+    secret::know_fields(&[Value::Object(params.clone())]);
     diagnostics.extend(runbook::check(&runbook, &params));
     diagnostics.sort_by_key(|problem| problem.span.start);
     Ok(Checked { runbook, params, diagnostics, wrong_params, given })
@@ -95,10 +99,10 @@ pub fn checked(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
         shown.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
     }
     for problem in shown.iter().take(MAX_SHOWN) {
-        eprintln!("{}", checked.runbook.source.render(problem));
+        output::complain(checked.runbook.source.render(problem));
     }
     if shown.len() > MAX_SHOWN {
-        eprintln!("and {} more\n", shown.len() - MAX_SHOWN);
+        output::complain(format_args!("and {} more\n", shown.len() - MAX_SHOWN));
     }
     if checked.has_errors() {
         let errors = checked.diagnostics.iter().filter(|p| p.severity == Severity::Error).count();
@@ -111,9 +115,16 @@ pub fn checked(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
     Ok(checked)
 }
 
-/// Returns the values of `-f`, overridden by those of `-p`.
-fn given(params: &cli::Params) -> Result<BTreeMap<String, Value>, Stop> {
+/// Returns the values of `-f`, overridden by those of `-p`, and of secret parameters from the environment if neither has
+/// them. From here on, no value of a secret parameter is printed.
+fn given(params: &cli::Params, runbook: &Runbook) -> Result<BTreeMap<String, Value>, Stop> {
     let mut given = BTreeMap::new();
+    let secrets = || runbook.front.params.iter().filter(|(_, param)| param.secret).map(|(name, _)| name);
+    for name in secrets() {
+        if let Ok(value) = std::env::var(Param::variable(name)) {
+            given.insert(name.clone(), Value::String(value));
+        }
+    }
     if let Some(file) = &params.params_file {
         let source = read_source(file)?;
         let mut problems = Vec::new();
@@ -135,6 +146,9 @@ fn given(params: &cli::Params) -> Result<BTreeMap<String, Value>, Stop> {
                 .hint("for example: -p instance_type=ml.m5.large")
         })?;
         given.insert(name.to_owned(), Value::String(value.to_owned()));
+    }
+    for value in secrets().filter_map(|name| given.get(name)) {
+        secret::know(&value.as_str().map_or_else(|| value.to_string(), str::to_owned));
     }
     Ok(given)
 }

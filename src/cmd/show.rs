@@ -2,13 +2,14 @@
 
 use serde_json::json;
 
+use super::output;
 use super::session;
 use super::stop::{Stop, Verdict};
 use crate::cli::{Format, Show};
 use crate::console::status_word;
-use crate::diagnostic::{printable, printable_line};
+use crate::diagnostic::printable_line;
 use crate::exit;
-use crate::report::{redacted, redacted_value};
+use crate::secret::{shown, shown_value};
 
 pub fn run(arguments: &Show) -> Verdict {
     let journal = session::must_read(&arguments.journaled)?;
@@ -18,27 +19,28 @@ pub fn run(arguments: &Show) -> Verdict {
     let resources: Vec<_> = state.resources.iter().filter(|(_, row)| row.step == *id).collect();
     if arguments.journaled.format == Format::Json {
         let resources: Vec<_> = resources.iter().map(|(id, row)| json!({"id": id, "row": row})).collect();
-        println!("{}", redacted_value(&json!({"id": id, "step": step, "resources": resources})));
+        output::json(&json!({"id": id, "step": step, "resources": resources}));
         return Ok(exit::DONE);
     }
-    println!(
+    output::say(format_args!(
         "{id} ({}): {}, attempt {}, because: {}",
         step.kind,
         status_word(step.status),
         step.attempts,
-        printable_line(&redacted(&step.reason))
-    );
+        printable_line(&shown(&step.reason))
+    ));
     if let Some(failure) = &step.failure {
-        println!("{}", printable(&redacted(&failure.to_string())));
-        failure.hints.iter().for_each(|hint| println!("  hint: {}", printable(&redacted(hint))));
+        output::say(failure);
+        failure.hints.iter().for_each(|hint| output::say(format_args!("  hint: {hint}")));
     }
-    println!("inputs {}", printable(&format!("{:#}", redacted_value(&step.inputs))));
+    output::say(format_args!("inputs {:#}", shown_value(&step.inputs)));
     if let Some(outputs) = &step.outputs {
-        println!("outputs {}", printable(&format!("{:#}", redacted_value(outputs))));
+        output::say(format_args!("outputs {:#}", shown_value(outputs)));
     }
     for (id, row) in resources {
         let id = printable_line(&id.to_string());
-        println!("{id}: {:?} {}", row.status, printable_line(&redacted_value(&json!(row.facts)).to_string()));
+        let facts = printable_line(&shown_value(&json!(row.facts)).to_string());
+        output::say(format_args!("{id}: {:?} {facts}", row.status));
     }
     Ok(exit::DONE)
 }

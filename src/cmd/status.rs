@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::output;
 use super::session;
 use super::stop::Verdict;
 use crate::cli::{Format, Journaled};
@@ -9,36 +10,39 @@ use crate::console::{duration_words, status_word};
 use crate::costs;
 use crate::diagnostic::{counted, printable_line};
 use crate::exit;
-use crate::report::redacted;
+use crate::secret::shown;
 
 pub fn run(arguments: &Journaled) -> Verdict {
     let journal = session::must_read(arguments)?;
     let state = journal.state();
     if arguments.format == Format::Json {
-        println!("{}", json!(state));
+        output::json(&json!(state));
         return Ok(exit::DONE);
     }
-    println!("stack {} on {} (account {}, {})", state.stack, state.target, state.account, state.region);
+    output::say(format_args!(
+        "stack {} on {} (account {}, {})",
+        state.stack, state.target, state.account, state.region
+    ));
     let width = state.steps.keys().map(String::len).max().unwrap_or_default();
     for (id, step) in state.steps.iter() {
         let took = step.ended.map(|ended| duration_words(ended - step.started)).unwrap_or_default();
         let said = step.failure.as_ref().map_or(step.summary.clone(), |failure| failure.to_string());
-        println!(
+        output::say(format_args!(
             "{id:width$}  {:8} {:8} {took:>8}  {}",
             step.kind,
             status_word(step.status),
-            printable_line(&redacted(&said))
-        );
+            printable_line(&shown(&said))
+        ));
     }
     if let Some(cause) = state.runs.last().and_then(|run| run.cause.as_ref()) {
-        println!(
+        output::say(format_args!(
             "the last run ended at `{}`: {}",
             cause.step,
-            printable_line(&redacted(&cause.failure.to_string()))
-        );
+            printable_line(&shown(&cause.failure.to_string()))
+        ));
     }
     let live: Vec<_> = state.resources.live().collect();
-    println!("{}", counted(live.len(), "live resource"));
+    output::say(counted(live.len(), "live resource"));
     let now = jiff::Timestamp::now().as_millisecond();
     let costs = costs::costs(state, now)?;
     for (id, _) in live {
@@ -47,9 +51,9 @@ pub fn run(arguments: &Journaled) -> Verdict {
             Some(usd) => format!(": {usd:.3} USD an hour on AWS, {} × {}", cost.instance_count, cost.instance_type),
             None => format!(": bills by the hour on AWS, {} × {}", cost.instance_count, cost.instance_type),
         });
-        println!("  {}{}", printable_line(&id.to_string()), bills.unwrap_or_default());
+        output::say(format_args!("  {}{}", printable_line(&id.to_string()), bills.unwrap_or_default()));
     }
     let (spent, hourly) = costs::sums(&costs);
-    println!("{spent:.4} USD so far and {hourly:.3} USD an hour on AWS (`opsml costs` says for what)");
+    output::say(format_args!("{spent:.4} USD so far and {hourly:.3} USD an hour on AWS (`opsml costs` says for what)"));
     Ok(exit::DONE)
 }

@@ -1,10 +1,10 @@
 //! How a verb ends.
 
-use crate::diagnostic::{closest, printable};
+use super::output;
+use crate::diagnostic::closest;
 use crate::exit;
 use crate::failure::Failure;
 use crate::journal::JournalError;
-use crate::report::redacted;
 
 /// Why a verb ended early: its exit code, a message and hints.
 #[derive(Debug)]
@@ -39,9 +39,9 @@ impl Stop {
 
     /// Prints the message and the hints, and returns the exit code.
     pub fn print(&self) -> u8 {
-        eprintln!("error: {}", printable(&redacted(&self.message)));
+        output::complain(format_args!("error: {}", self.message));
         for hint in &self.hints {
-            eprintln!("  hint: {}", printable(&redacted(hint)));
+            output::complain(format_args!("  hint: {hint}"));
         }
         self.code
     }

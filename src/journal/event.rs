@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::figure::Figure;
 use crate::failure::Failure;
+use crate::secret::Masker;
 
 /// A resource's type and name, which are unique within an account and region.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -154,6 +155,42 @@ pub enum Event {
 }
 
 impl Event {
+    /// Masks the secrets in all that comes from outside: parameters, inputs, outputs, messages, requests and facts. The
+    /// names of steps and resources stay, since by them alone a later run finds a resource again.
+    pub(super) fn mask(&mut self, masker: &Masker) {
+        match self {
+            Self::RunStarted { params, .. } => masker.map(params),
+            Self::RunEnded { cause, .. } => {
+                if let Some(cause) = cause {
+                    cause.failure.mask(masker);
+                }
+            }
+            Self::StepStarted { inputs, reason, .. } => {
+                masker.value(inputs);
+                masker.text(reason);
+            }
+            Self::StepDone { outputs, summary, figures, .. } => {
+                masker.value(outputs);
+                masker.text(summary);
+                figures.iter_mut().for_each(|figure| figure.mask(masker));
+            }
+            Self::StepFailed { failure, .. } => failure.mask(masker),
+            Self::StepSkipped { reason, .. } => masker.text(reason),
+            Self::Intended { spec, .. }
+            | Self::Recovered { spec, .. }
+            | Self::Recognised { spec, .. }
+            | Self::Updating { spec, .. } => masker.value(spec),
+            Self::Ready { facts, .. } => masker.map(facts),
+            // A URL may have a password in it.
+            Self::Opened { stack, target, .. } => Masker::keyed(stack).text(target),
+            Self::StepForgotten { .. }
+            | Self::Created { .. }
+            | Self::Superseded { .. }
+            | Self::Deleting { .. }
+            | Self::Deleted { .. } => {}
+        }
+    }
+
     /// Returns its type and its subject, for messages: `ready of bucket b`.
     pub(super) fn title(&self) -> String {
         let step = |name: &str, step: &str| format!("`{name}` of the step `{step}`");

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::secret::Masker;
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "figure", rename_all = "snake_case")]
 pub enum Figure {
@@ -17,6 +19,22 @@ pub struct Series {
     /// Whether it is a scatter plot.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub scattered: bool,
+}
+
+impl Figure {
+    /// Masks the secrets in its words.
+    pub(super) fn mask(&mut self, masker: &Masker) {
+        match self {
+            Self::Curve { caption, x, y, series } => {
+                let names = series.iter_mut().map(|one| &mut one.name);
+                [caption, x, y].into_iter().chain(names).for_each(|text| masker.text(text));
+            }
+            Self::Table { caption, columns, rows } => {
+                let cells = columns.iter_mut().chain(rows.iter_mut().flatten());
+                std::iter::once(caption).chain(cells).for_each(|text| masker.text(text));
+            }
+        }
+    }
 }
 
 impl Series {

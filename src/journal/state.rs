@@ -11,6 +11,7 @@ use super::figure::Figure;
 use super::ledger::{Ledger, ResourceRow, ResourceStatus};
 use super::ordered::Ordered;
 use crate::failure::Failure;
+use crate::secret::Masker;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct State {
@@ -104,6 +105,11 @@ impl StepRow {
 }
 
 impl State {
+    /// Returns the masker of the stack's journal. What is compared with the journal is masked by it first.
+    pub fn masker(&self) -> Masker {
+        Masker::keyed(&self.stack)
+    }
+
     /// Applies an event. This is the one place that says what may follow what: an event that may not follow changes
     /// nothing.
     pub fn apply(&mut self, record: &Record) -> Result<(), Illegal> {

@@ -3,11 +3,16 @@
 //! The file is in WAL mode with `synchronous=FULL`, so events survive a power loss as soon as [`Journal::append`] has
 //! returned. One process writes, the one that has the lock; an epoch stops a writer from which the lock was taken over.
 //! What the file has lost shows by its [head](super::head).
+//!
+//! The journal holds no secrets: events are masked before they are written. They are masked when they are read, too, since
+//! an older opsml has written them as they were.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::error::JournalError;
@@ -16,6 +21,7 @@ use super::format;
 use super::head::{self, Head, HeadFile};
 use super::lock::Lock;
 use super::state::State;
+use crate::secret::{Masker, may_hold_secret};
 
 /// How long to wait while another process has the file. SQLite's own time-out does not cover the change to WAL mode.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -190,6 +196,17 @@ impl Journal {
         &self.state
     }
 
+    /// Returns a value as the journal holds it, for comparisons with what it holds.
+    pub fn masked<T: Serialize + DeserializeOwned>(&self, value: &T) -> Result<T, JournalError> {
+        let failed = |error: serde_json::Error| JournalError::Storage {
+            path: self.path.clone(),
+            why: error.to_string(),
+        };
+        let mut value = serde_json::to_value(value).map_err(failed)?;
+        self.state.masker().value(&mut value);
+        serde_json::from_value(value).map_err(failed)
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -253,7 +270,8 @@ impl Journal {
         if now != writer.epoch {
             return Err(JournalError::Fenced);
         }
-        for event in events {
+        for mut event in events {
+            event.mask(&self.state.masker());
             let body = serde_json::to_string(&event)
                 .map_err(|error| JournalError::Storage { path: self.path.clone(), why: error.to_string() })?;
             let record = Record { seq: last.seq + 1, at, event };
@@ -361,6 +379,7 @@ impl Journal {
             .map_err(storage)?;
         let mut rows = query.query([after.seq as i64]).map_err(storage)?;
         let (mut previous, mut expected) = (after.hash.clone(), after.seq + 1);
+        let mut masker = Masker::keyed(&after.stack);
         while let Some(row) = rows.next().map_err(storage)? {
             let read = || {
                 let body = row.get_ref(2)?.as_str()?;
@@ -375,7 +394,13 @@ impl Journal {
             if hash != chain(&previous, at, body) {
                 return Err(damaged("its hash does not match its content".into()));
             }
-            let event = serde_json::from_str(body).map_err(|error| damaged(error.to_string()))?;
+            let mut event: Event = serde_json::from_str(body).map_err(|error| damaged(error.to_string()))?;
+            if let Event::Opened { stack, .. } = &event {
+                masker = Masker::keyed(stack);
+            }
+            if may_hold_secret(body) {
+                event.mask(&masker);
+            }
             previous.clear();
             previous.extend_from_slice(hash);
             visit(Record { seq: expected, at, event }, &previous).map_err(damaged)?;

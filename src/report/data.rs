@@ -1,11 +1,11 @@
-//! Everything that a write-up shows, as one plain value: made from the runbook and the journal alone, redacted.
+//! Everything that a write-up shows, as one plain value: made from the runbook and the journal alone, veiled.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::prose::{self, Known};
-use super::redact::Redactor;
 use super::token::{Tokens, short};
+use super::veil::Veil;
 use crate::failure::Failure;
 use crate::journal::{Figure, ResourceRow, ResourceStatus, RunOutcome, Series, State, StepStatus};
 use crate::runbook::{Declared, Runbook};
@@ -91,27 +91,27 @@ pub struct RunView {
 
 impl ReportData {
     pub fn new(runbook: &Runbook, state: &State) -> Self {
-        let redactor = Redactor::new(&state.target, &state.account);
+        let veil = Veil::new(&state.target, &state.account);
         let file = runbook.source.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut number = 0;
         let mut steps = Vec::new();
         let mut put_out = Vec::new();
         for step in &runbook.steps {
             let outputs = state.steps.get(&step.id).and_then(|row| row.outputs.as_ref());
-            let outputs = outputs.map(|outputs| redactor.value(outputs));
-            steps.push(step_view(step, state, outputs.as_ref(), &redactor, &mut number));
+            let outputs = outputs.map(|outputs| veil.value(outputs));
+            steps.push(step_view(step, state, outputs.as_ref(), &veil, &mut number));
             put_out.push(outputs);
         }
-        let known = known(runbook, state, &steps, put_out, &redactor);
+        let known = known(runbook, state, &steps, put_out, &veil);
         let (prose, tokens) = prose::render(runbook, &known);
         Self {
-            title: runbook.title().to_owned(),
-            author: runbook.front.author.clone(),
-            date: runbook.front.date.clone(),
-            trouble: trouble(runbook, state, &steps, &redactor, &file),
+            title: veil.text(runbook.title()),
+            author: runbook.front.author.as_deref().map(|author| veil.text(author)),
+            date: runbook.front.date.as_deref().map(|date| veil.text(date)),
+            trouble: trouble(runbook, state, &steps, &veil, &file),
             prose,
             tokens,
-            run: run_view(state, &redactor, &file),
+            run: run_view(state, &veil, &file),
             steps,
         }
     }
@@ -126,9 +126,9 @@ fn known(
     state: &State,
     views: &[StepView],
     outputs: Vec<Option<Value>>,
-    redactor: &Redactor,
+    veil: &Veil,
 ) -> Known {
-    let object = |value: Value| match redactor.value(&value) {
+    let object = |value: Value| match veil.value(&value) {
         Value::Object(map) => map,
         _ => Map::new(),
     };
@@ -156,7 +156,7 @@ fn step_view(
     step: &Declared,
     state: &State,
     outputs: Option<&Value>,
-    redactor: &Redactor,
+    veil: &Veil,
     number: &mut usize,
 ) -> StepView {
     let row = state.steps.get(&step.id);
@@ -176,7 +176,7 @@ fn step_view(
     let mut captioned = 0;
     for (id, resource) in state.resources.of_step(&step.id) {
         let what = capitalised(&id.kind.replace('-', " "));
-        let mut card = card(what.clone(), redactor.text(&id.name), resource, redactor);
+        let mut card = card(what.clone(), veil.text(&id.name), resource, veil);
         if let (Body::Card { status, facts: rows, .. }, Some(error)) = (&mut card, error)
             && rows.is_empty()
         {
@@ -196,12 +196,12 @@ fn step_view(
         ));
     }
     for figure in row.into_iter().flat_map(|row| &row.figures) {
-        bodies.push(drawn(figure, redactor));
+        bodies.push(drawn(figure, veil));
     }
     let figures = bodies.into_iter().enumerate().map(|(index, (caption, body))| {
         *number += 1;
         let caption = match &step.common.caption {
-            Some(own) if index == captioned => own.clone(),
+            Some(own) if index == captioned => veil.text(own),
             _ => caption,
         };
         FigureView { number: *number, caption, body }
@@ -211,7 +211,7 @@ fn step_view(
         kind: step.kind.name.clone(),
         status,
         note: match status {
-            "skipped" => row.map(|row| redactor.text(&row.reason)),
+            "skipped" => row.map(|row| veil.text(&row.reason)),
             "interrupted" => Some("the run ended before this step did; the next run goes on with it".into()),
             _ => None,
         },
@@ -219,18 +219,18 @@ fn step_view(
             .and_then(|row| Some(took(row.ended? - row.started)))
             .filter(|_| status != "skipped")
             .unwrap_or_default(),
-        summary: row.map(|row| short(&redactor.text(&row.summary).into())).unwrap_or_default(),
-        failure: row.and_then(|row| row.failure.as_ref()).map(|failure| redacted(failure, redactor)),
+        summary: row.map(|row| short(&veil.text(&row.summary).into())).unwrap_or_default(),
+        failure: row.and_then(|row| row.failure.as_ref()).map(|failure| veiled(failure, veil)),
         figures: figures.collect(),
     }
 }
 
-fn redacted(failure: &Failure, redactor: &Redactor) -> Failure {
-    failure.map_texts(|text| redactor.text(text))
+fn veiled(failure: &Failure, veil: &Veil) -> Failure {
+    failure.map_texts(|text| veil.text(text))
 }
 
-fn card(what: String, name: String, resource: &ResourceRow, redactor: &Redactor) -> Body {
-    let described = resource.facts.get("status").and_then(Value::as_str).map(|status| redactor.text(status));
+fn card(what: String, name: String, resource: &ResourceRow, veil: &Veil) -> Body {
+    let described = resource.facts.get("status").and_then(Value::as_str).map(|status| veil.text(status));
     let status = match resource.status {
         ResourceStatus::Ready => described.unwrap_or_else(|| "ready".into()),
         ResourceStatus::Deleted => "deleted".into(),
@@ -245,7 +245,7 @@ fn card(what: String, name: String, resource: &ResourceRow, redactor: &Redactor)
     let note = [adopted, deleted].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let shown = resource.facts.iter().filter(|(name, _)| *name != "status");
     let shown: Map<String, Value> = shown.map(|(name, value)| (name.clone(), value.clone())).collect();
-    let facts = match redactor.value(&Value::Object(shown)) {
+    let facts = match veil.value(&Value::Object(shown)) {
         Value::Object(map) => facts(&map),
         _ => Vec::new(),
     };
@@ -283,30 +283,21 @@ fn label(name: &str) -> String {
         .join(" ")
 }
 
-fn drawn(figure: &Figure, redactor: &Redactor) -> (String, Body) {
-    let all = |texts: &[String]| texts.iter().map(|text| redactor.text(text)).collect();
+fn drawn(figure: &Figure, veil: &Veil) -> (String, Body) {
+    let all = |texts: &[String]| texts.iter().map(|text| veil.text(text)).collect();
     match figure {
         Figure::Curve { caption, x, y, series } => {
-            let series = series.iter().map(|one| Series { name: redactor.text(&one.name), ..one.clone() });
-            (
-                redactor.text(caption),
-                Body::Curve { x: redactor.text(x), y: redactor.text(y), series: series.collect() },
-            )
+            let series = series.iter().map(|one| Series { name: veil.text(&one.name), ..one.clone() });
+            (veil.text(caption), Body::Curve { x: veil.text(x), y: veil.text(y), series: series.collect() })
         }
         Figure::Table { caption, columns, rows } => (
-            redactor.text(caption),
+            veil.text(caption),
             Body::Table { columns: all(columns), rows: rows.iter().map(|row| all(row)).collect() },
         ),
     }
 }
 
-fn trouble(
-    runbook: &Runbook,
-    state: &State,
-    steps: &[StepView],
-    redactor: &Redactor,
-    file: &str,
-) -> Option<Trouble> {
+fn trouble(runbook: &Runbook, state: &State, steps: &[StepView], veil: &Veil, file: &str) -> Option<Trouble> {
     let run = state.runs.last()?;
     let outcome = run.outcome;
     if outcome == Some(RunOutcome::Done) {
@@ -329,7 +320,7 @@ fn trouble(
         (_, Some((view, _))) => format!("The run failed in step {}.", view.id),
         (_, None) => "The run failed.".to_owned(),
     };
-    let failure = run.cause.as_ref().map(|cause| redacted(&cause.failure, redactor));
+    let failure = run.cause.as_ref().map(|cause| veiled(&cause.failure, veil));
     let mut ways_out = failure.as_ref().map(|failure| failure.hints.clone()).unwrap_or_default();
     ways_out.push(format!("opsml run {file} goes on from here: what is done is kept"));
     Some(Trouble {
@@ -341,7 +332,7 @@ fn trouble(
     })
 }
 
-fn run_view(state: &State, redactor: &Redactor, file: &str) -> Option<RunView> {
+fn run_view(state: &State, veil: &Veil, file: &str) -> Option<RunView> {
     let run = state.runs.last()?;
     let outcome = match run.outcome {
         None => "has not ended",
@@ -362,10 +353,10 @@ fn run_view(state: &State, redactor: &Redactor, file: &str) -> Option<RunView> {
         ("opsml", run.version.clone()),
     ];
     facts.retain(|(_, value)| !value.is_empty());
-    let params = redactor.value(&Value::Object(run.params.clone()));
+    let params = veil.value(&Value::Object(run.params.clone()));
     let params = params.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), short(value)));
     Some(RunView {
-        facts: facts.into_iter().map(|(name, value)| (name.to_owned(), redactor.text(&value))).collect(),
+        facts: facts.into_iter().map(|(name, value)| (name.to_owned(), veil.text(&value))).collect(),
         params: params.collect(),
     })
 }

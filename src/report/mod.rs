@@ -3,7 +3,8 @@
 //! A value never becomes markup. Templates are resolved with a token for each value (`prose`, `token`); what
 //! comes out is read as Markdown; then each token is replaced by the value, escaped for the place where it stands
 //! and for the format (`markdown`, `html`). HTML that the author wrote is shown as text in both formats, and
-//! comments are left out. Floats show four decimals, or four significant digits below 0.1.
+//! comments are left out. Secrets are taken out of the values and of the author's text before that (`veil`): what is
+//! rendered is never changed. Floats show four decimals, or four significant digits below 0.1.
 
 mod chart;
 mod data;
@@ -12,10 +13,10 @@ mod link;
 mod markdown;
 mod part;
 mod prose;
-mod redact;
 #[cfg(test)]
 mod tests;
 mod token;
+mod veil;
 
 use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
@@ -24,21 +25,10 @@ use std::sync::LazyLock;
 
 use minijinja::value::Serde;
 use regex::Regex;
-use serde_json::Value;
 
 use self::data::ReportData;
 use crate::journal::State;
 use crate::runbook::Runbook;
-
-/// Text for the terminal, without the secrets that a write-up hides.
-pub fn redacted(text: &str) -> String {
-    redact::Redactor::default().text(text)
-}
-
-/// As [`redacted`], every text of a value.
-pub fn redacted_value(value: &Value) -> Value {
-    redact::Redactor::default().value(value)
-}
 
 /// What was written.
 #[derive(Clone, Debug)]
@@ -58,8 +48,8 @@ pub fn write(runbook: &Runbook, state: &State, folder: &Path) -> std::io::Result
     let pictures = link::pictures(&data, beside.unwrap_or(Path::new(".")));
     let shown = minijinja::Value::from(Serde(&data));
     let (markdown, html) = std::thread::scope(|threads| {
-        let html = threads.spawn(|| html::render(&data, shown.clone(), &pictures).map(redact::secrets));
-        let markdown = markdown::render(&data, shown.clone(), &pictures).map(redact::secrets);
+        let html = threads.spawn(|| html::render(&data, shown.clone(), &pictures));
+        let markdown = markdown::render(&data, shown.clone(), &pictures);
         (markdown, html.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
     let markdown = markdown.map_err(std::io::Error::other)?;

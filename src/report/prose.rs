@@ -64,15 +64,14 @@ fn take(tokens: &Mutex<Tokens>) -> Tokens {
 
 /// The prose, with a token on a paragraph of its own for each step and each literal block.
 fn source(runbook: &Runbook, tokens: &Mutex<Tokens>) -> String {
-    let document = &runbook.source.text;
     let mut source = String::new();
     for piece in &runbook.pieces {
         let token = match piece {
             Piece::Prose(span) => {
-                source.push_str(&on_lines_of_their_own(&cleansed(&document[span.clone()])));
+                source.push_str(&on_lines_of_their_own(&cleansed(&runbook.source.shown(span))));
                 continue;
             }
-            Piece::Literal(span) => Token::Literal { source: cleansed(&document[span.clone()]) },
+            Piece::Literal(span) => Token::Literal { source: cleansed(&runbook.source.shown(span)) },
             Piece::Step(index, _) => Token::Step { index: *index },
         };
         source.push_str("\n\n");

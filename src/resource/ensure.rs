@@ -110,7 +110,9 @@ impl StepSession<'_> {
         let id = id.clone();
         let (target, before) = (AnyResource::read(&id.kind, &row.spec)?, row.facts.clone());
         match target.describe(self.aws, &id.name).await? {
-            Some(live) if live.facts != before => self.commit([Event::Ready { id, facts: live.facts }]),
+            Some(live) if self.journal.masked(&live.facts)? != before => {
+                self.commit([Event::Ready { id, facts: live.facts }])
+            }
             _ => Ok(()),
         }
     }
@@ -122,19 +124,25 @@ impl StepSession<'_> {
         };
         let (id, row) = (id.clone(), row.clone());
         let old: R = serde_json::from_value(row.spec.clone()).map_err(Failure::journal)?;
-        let spec = serde_json::to_value(wanted).map_err(Failure::journal)?;
+        // The journal holds the request masked: it is compared, and only `wanted` is sent.
+        let masked: R = self.journal.masked(wanted)?;
+        let spec = serde_json::to_value(&masked).map_err(Failure::journal)?;
         let recognised = row.recovered.as_ref().is_some_and(|recovered| *recovered == digest(&spec));
         if recognised {
             self.commit([Event::Recognised { id: id.clone(), spec: spec.clone() }])?;
         }
-        let old = if recognised { wanted.clone() } else { old };
+        let old = if recognised { masked.clone() } else { old };
         match row.status {
             ResourceStatus::Intended if old.describe(self.aws, &id.name).await?.is_some() => {
                 self.require_ownership(&old, &id.name, R::STAGED).await?;
-                self.adopt(&id, &old).await?;
+                match masked != old && masked.replaces(&old) {
+                    // It is deleted below, as far as it was created.
+                    true => self.commit([Event::Created { id: id.clone(), adopted: true }])?,
+                    false => self.adopt(&id, wanted).await?,
+                }
             }
             // The call may still arrive. Under the same name, it makes no second resource.
-            ResourceStatus::Intended if old == *wanted => return Ok(Settled::Intended(id)),
+            ResourceStatus::Intended if old == masked => return Ok(Settled::Intended(id)),
             ResourceStatus::Intended => {
                 self.commit([Event::Superseded { id }])?;
                 return Ok(Settled::Need);
@@ -146,20 +154,21 @@ impl StepSession<'_> {
             _ => {}
         }
         let mut live = old.describe(self.aws, &id.name).await?;
-        if live.is_some() {
+        // A half-made one may have no tags yet.
+        if live.is_some() && row.status != ResourceStatus::Intended {
             self.require_still_ours(&old, &id).await?;
         }
         let restore = self.restore.contains(&id);
         // What later steps had attached to a recovered resource is unknown: an update takes it off.
-        let unsure = row.recovered.is_some() && !wanted.replaces(wanted);
-        let differs =
-            old != *wanted || self.force || restore || unsure || row.status == ResourceStatus::Updating;
+        let unsure = row.recovered.is_some() && !masked.replaces(&masked);
+        let changed = old != masked || self.force || restore;
+        let differs = changed || unsure || row.status == ResourceStatus::Updating;
         // A stand-in does not say how it was named.
         let other = match row.recovered.is_some() && !recognised {
             true => generate(&wanted.naming(), &self.journal.state().stack) != id.name,
-            false => wanted.replaces(&old),
+            false => masked.replaces(&old),
         };
-        let replaced = (old != *wanted || self.force || restore) && other;
+        let replaced = changed && other;
         if differs && !replaced {
             // AWS refuses to update a resource that it is still creating, updating or deleting.
             live = self.until_settled(&id, live).await?;

@@ -10,6 +10,7 @@ use super::model::{Declared, Piece, Runbook, Uses};
 use super::yaml::{self, Key, Node, NodeKind};
 use super::{shape, template};
 use crate::diagnostic::{Diagnostic, Severity, Source, Span};
+use crate::secret;
 use crate::step::{Common, common_keys, common_schema, kind, kind_names};
 
 /// The extensions of CommonMark that a runbook is written in; the report renders the same.
@@ -73,6 +74,10 @@ fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
     }
     if at < source.text.len() {
         pieces.push(Piece::Prose(at..source.text.len()));
+    }
+    if secret::may_hold_secret(&source.text) {
+        let fields: Vec<_> = steps.iter().map(|step| step.fields.to_value()).collect();
+        secret::know_fields(&fields);
     }
     let mut runbook = Runbook::new(source, front, steps, pieces);
     (runbook.front_unread, runbook.unread) = (front_unread, unread);

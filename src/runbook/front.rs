@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{shape, template, yaml::Node};
 use crate::diagnostic::Diagnostic;
+use crate::secret;
 
 /// The text between the `---` lines at the start of a runbook.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -34,6 +35,9 @@ pub struct Param {
     /// The type. It is that of the default, if it is left out.
     #[serde(rename = "type")]
     pub kind: Option<ParamType>,
+    /// Whether it is a secret, which is text. It has no default, and its value is neither journaled nor shown. `-p`, `-f`
+    /// or the environment variable `OPSML_PARAM_NAME` gives it, with the parameter's name in capitals.
+    pub secret: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -47,6 +51,11 @@ pub enum ParamType {
 }
 
 impl Param {
+    /// Returns the environment variable that may give a secret parameter.
+    pub fn variable(name: &str) -> String {
+        format!("OPSML_PARAM_{}", name.to_ascii_uppercase())
+    }
+
     fn expected(&self) -> Option<ParamType> {
         self.kind.or(match self.default.as_ref()? {
             Value::String(_) => Some(ParamType::String),
@@ -60,6 +69,18 @@ impl Param {
 
     /// Returns a value in the parameter's type. Text from the command line is read as that type.
     pub fn accept(&self, value: &Value) -> Result<Value, String> {
+        if self.secret {
+            let text = match value {
+                Value::Array(_) | Value::Object(_) | Value::Null => return Err("must be text".into()),
+                other => plain(other),
+            };
+            return match secret::is_maskable(&text) {
+                true => Ok(Value::String(text)),
+                false => {
+                    Err("is secret, and too short or too common a word to be told from other text".into())
+                }
+            };
+        }
         let Some(expected) = self.expected() else { return Ok(value.clone()) };
         let read = match value {
             Value::String(text) if expected != ParamType::String => {
@@ -101,12 +122,30 @@ pub fn read(node: &Node, problems: &mut Vec<Diagnostic>) -> FrontMatter {
         if value.entries().is_empty() && value.text().is_none() {
             continue;
         }
-        if let Ok(param) = serde_json::from_value::<Param>(value.to_value())
-            && let Some(default) = &param.default
+        let Ok(param) = serde_json::from_value::<Param>(value.to_value()) else { continue };
+        let place = |name: &str| value.get(name).map_or(value.span.clone(), |node| node.span.clone());
+        if param.secret {
+            if let Some(default) = &param.default {
+                secret::know(&plain(default));
+                let message =
+                    format!("`{}` is secret, and a default stands in the file for all to read", key.name);
+                let way_out = format!(
+                    "without it, -p, -f or the environment variable {} gives it",
+                    Param::variable(&key.name)
+                );
+                problems.push(Diagnostic::error(place("default"), message).hint(way_out));
+            }
+            if param.kind.is_some_and(|kind| kind != ParamType::String) {
+                let message = format!("`{}` is secret, and a secret is text", key.name);
+                problems.push(Diagnostic::error(place("type"), message));
+            }
+        } else if let Some(default) = &param.default
             && let Err(message) = param.accept(default)
         {
-            let span = value.get("default").map_or(value.span.clone(), |node| node.span.clone());
-            problems.push(Diagnostic::error(span, format!("the default of `{}` {message}", key.name)));
+            problems.push(Diagnostic::error(
+                place("default"),
+                format!("the default of `{}` {message}", key.name),
+            ));
         }
     }
     if problems[before..].iter().any(|p| p.severity == crate::diagnostic::Severity::Error) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::front::FrontMatter;
+use super::front::{FrontMatter, Param};
 use super::template::{self, Form};
 use super::yaml::{Key, Node};
 use crate::diagnostic::{Source, Span, closest};
@@ -133,6 +133,11 @@ impl Runbook {
                     values.insert(name.clone(), value);
                 }
                 Some(Err(message)) => problems.push(format!("parameter `{name}`: {message}")),
+                None if param.secret => problems.push(format!(
+                    "parameter `{name}` is secret, and no run keeps it: give it with -p {name}=…, in the file of -f, or in \
+                     the environment variable {}",
+                    Param::variable(name)
+                )),
                 None => {
                     let help = param.help.as_deref().map(|help| format!(" ({help})")).unwrap_or_default();
                     problems

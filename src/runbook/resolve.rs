@@ -8,6 +8,7 @@ use super::tag::{Form, Tags};
 use super::template::{self, Context, Reference};
 use super::yaml::{Node, NodeKind};
 use crate::diagnostic::{Diagnostic, Span};
+use crate::secret;
 use crate::step::kind;
 
 /// A step's fields with every template resolved, and with their places.
@@ -38,6 +39,14 @@ pub fn resolve(step: &Declared, context: &Context) -> Result<Resolved, Vec<Diagn
     let node = step.fields.map_texts(&mut |node, text| match template::has_template(text) {
         false => node.clone(),
         true => match template::resolve(text, context) {
+            // What a run would send now is no longer the value that it means.
+            Ok(value) if secret::holds_mask(&value) => {
+                let message = "this uses a secret that an earlier step has put out, and the journal keeps none";
+                problems.push(Diagnostic::error(node.span.clone(), message).hint(
+                    "give it as a parameter with `secret: true`, or let the step itself read it where it is needed",
+                ));
+                node.clone()
+            }
             Ok(value) => Node::at(&node.span, value),
             Err(error) => {
                 problems.push(Diagnostic::error(node.span.clone(), template::message(&error)));

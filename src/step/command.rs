@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use super::context::{Context, Done};
 use super::kind::{Kind, Problem, Reads};
 use crate::failure::{Failure, Outcome};
+use crate::secret::Lines;
 
 /// The most bytes to keep of each stream, and to show of a line.
 const MAX_OUTPUT: usize = 1 << 20;
@@ -172,8 +173,9 @@ impl Drop for Group {
 #[derive(Default)]
 struct Output {
     bytes: Vec<u8>,
-    /// The last line that is not empty.
+    /// The last line that is not empty, as it is shown.
     last: String,
+    lines: Lines,
 }
 
 impl Output {
@@ -197,7 +199,7 @@ impl Output {
                 if part.len() == text.len() || (read == 0 && line.is_empty()) {
                     continue;
                 }
-                let whole = String::from_utf8_lossy(&line).into_owned();
+                let whole = self.lines.shown(&String::from_utf8_lossy(&line));
                 if let Some(seen) = &mut line_seen {
                     seen(&whole);
                 }

@@ -20,6 +20,7 @@ mod prices;
 mod project;
 mod real_worker;
 mod restart;
+mod secrets;
 mod seeds;
 mod serve;
 mod small;

@@ -165,6 +165,23 @@ fn only_resources_and_actions_call_aws() {
     none("these call AWS on their own", wrong);
 }
 
+/// What verbs print passes one module, which masks secrets. `opsml cloud env` is there to print the local cloud's keys.
+#[test]
+fn only_one_module_of_the_verbs_prints() {
+    const MAY: &[&str] = &["src/cmd/output.rs", "src/cmd/cloud.rs", "src/console.rs"];
+    let mut wrong = Vec::new();
+    for source in sources("src").iter().filter(|source| !MAY.contains(&source.path.as_str())) {
+        for (line, text) in source.code() {
+            let prints = ["println!", "print!(", "stdout()", "stderr()"].iter().any(|it| text.contains(it));
+            // Whether it is a terminal is no output, and clap writes the completions of a shell.
+            if prints && !text.contains("is_terminal") && !text.contains("clap_complete") {
+                wrong.push(format!("{}: {}", source.place(line), text.trim()));
+            }
+        }
+    }
+    none("these print on their own", wrong);
+}
+
 /// The engine treats the local cloud and the worker as AWS. So neither may use the engine's code.
 #[test]
 fn the_other_crates_do_not_know_the_engine() {

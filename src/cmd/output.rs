@@ -1,0 +1,34 @@
+//! What verbs print. All of it passes here, so that no secret is printed and nothing controls the terminal.
+
+use std::fmt::Display;
+use std::io::Write;
+
+use serde_json::Value;
+
+use crate::diagnostic::printable;
+use crate::secret::{shown, shown_value};
+
+/// Prints text on standard output. If that is closed, the verb continues.
+pub fn say(text: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{}", safe(text));
+}
+
+/// As [`say`], on standard error.
+pub fn complain(text: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{}", safe(text));
+}
+
+/// As [`complain`], but the cursor stays behind the text.
+pub fn ask(text: impl Display) -> std::io::Result<()> {
+    write!(std::io::stderr(), "{}", safe(text))?;
+    std::io::stderr().flush()
+}
+
+/// Prints a value as one line of JSON.
+pub fn json(value: &Value) {
+    let _ = writeln!(std::io::stdout(), "{}", shown_value(value));
+}
+
+fn safe(text: impl Display) -> String {
+    printable(&shown(&text.to_string()))
+}
