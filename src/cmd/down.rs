@@ -91,7 +91,7 @@ fn by_tags(arguments: &Down, stack: &str) -> Verdict {
         let mut left: Vec<String> = unsearched;
         for Found { id, .. } in &found {
             match account::delete(&aws, id).await {
-                Ok(()) => output::say(format_args!("  deleted {id}"),
+                Ok(()) => output::say(format_args!("  deleted {id}")),
                 Err(failure) if failure.kind.pauses() => return Err(Stop::from(failure)),
                 Err(failure) => left.push(format!("{id}: {failure}")),
             }

@@ -205,9 +205,7 @@ fn no_sink_has_a_planted_secret() {
         &secrets,
         &sinks,
     );
-    for sink in
-        ["run as text", "run as json", "show all as text", "status as json"]
-    {
+    for sink in ["run as text", "run as json", "show all as text", "status as json"] {
         assert!(sinks[sink].contains("[redacted]"), "{sink}:\n{}", sinks[sink]);
     }
 }
