@@ -7,18 +7,12 @@ each exchange, a `finding` for each rule that it breaks, and a last `summary` wi
 """
 import argparse
 import json
-import os
-import re
 import sys
 import threading
 from collections import Counter
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
-
-from botocore.auth import S3SigV4Auth, SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 from models import Exchange, Judge
 
@@ -27,7 +21,6 @@ PIECE = 64 << 10
 KEPT = 32 << 20
 # These headers concern one connection only, so they aren't passed on.
 HOP = {"connection", "keep-alive", "transfer-encoding"}
-SIGNED = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request, ?SignedHeaders=([^,]+),")
 
 
 class Record:
@@ -80,20 +73,16 @@ class Handler(BaseHTTPRequestHandler):
         asked, answered = Kept(), Kept()
         try:
             upstream.connect()
+            # The client's Host header is passed on, since it is signed.
             upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
             chunked = headers.get("transfer-encoding", "").lower() == "chunked"
-            pieces = self.pieces(headers, chunked)
-            # Without this header, the signature needs the whole body.
-            if "x-amz-content-sha256" not in headers:
-                pieces = list(pieces)
-            changed = self.signed(headers, pieces)
             for name, value in self.headers.items():
                 if name.lower() not in HOP:
-                    upstream.putheader(name, changed.get(name.lower(), value))
+                    upstream.putheader(name, value)
             if chunked:
                 upstream.putheader("Transfer-Encoding", "chunked")
             upstream.endheaders()
-            for piece in pieces:
+            for piece in self.pieces(headers, chunked):
                 asked.add(piece)
                 upstream.send(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
             if chunked:
@@ -126,23 +115,6 @@ class Handler(BaseHTTPRequestHandler):
         self.judge(exchange, whole)
         if not whole:
             self.close_connection = True
-
-    def signed(self, headers, pieces):
-        """Returns the headers that name the server. The client has named, and signed, the proxy."""
-        found = SIGNED.match(headers.get("authorization", ""))
-        if not found:
-            return {"host": self.server.to}
-        key, region, service, names = found.groups()
-        kept = {name: headers[name] for name in names.split(";")} | {"host": self.server.to}
-        body = b"".join(pieces) if isinstance(pieces, list) else b""
-        request = AWSRequest(self.command, f"http://{self.server.to}{self.path}", kept, body)
-        request.context["timestamp"] = headers["x-amz-date"]
-        kind = S3SigV4Auth if service == "s3" else SigV4Auth
-        auth = kind(Credentials(key, os.environ["AWS_SECRET_ACCESS_KEY"]), service, region)
-        signature = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
-        names = auth.signed_headers(auth.headers_to_sign(request))
-        scope = f"Credential={auth.scope(request)}, SignedHeaders={names}, Signature={signature}"
-        return {"host": self.server.to, "authorization": f"AWS4-HMAC-SHA256 {scope}"}
 
     def pieces(self, headers, chunked):
         if chunked:

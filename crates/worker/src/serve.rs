@@ -179,14 +179,13 @@ async fn refuse_strangers(
     request: Request,
     next: axum::middleware::Next,
 ) -> Response {
-    let port = address.port();
     let hosts = request.headers().get_all(header::HOST).iter().map(HeaderValue::as_bytes);
-    let known = names_loopback(hosts, request.uri().authority().map(|named| named.as_str()), port);
+    let known = names_loopback(hosts, request.uri().authority().map(|named| named.as_str()));
     if known || !address.ip().is_loopback() {
         return next.run(request).await;
     }
-    let why = format!("the Host header must name the loopback interface and the port {port}");
-    Refusal(StatusCode::FORBIDDEN, why).into_response()
+    Refusal(StatusCode::FORBIDDEN, "the Host header must name the loopback interface".to_owned())
+        .into_response()
 }
 
 async fn limit_time(request: Request, next: axum::middleware::Next) -> Response {

@@ -37,8 +37,6 @@ where
     A: Future<Output = Response<Body>> + Send + 'static,
 {
     let places = Arc::new(Semaphore::new(CONNECTIONS as usize));
-    // A listener that is bound has an address. With another port, every request would be refused.
-    let port = listener.local_addr().map_or(0, |address| address.port());
     loop {
         // The semaphore is never closed.
         let Ok(place) = places.clone().acquire_owned().await else { return };
@@ -58,12 +56,12 @@ where
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
                 let (parts, body) = request.into_parts();
-                let answered = names_us(&parts, port)
-                    .then(|| answer(Request::from_parts(parts, Body::new(Timed::new(body)))));
+                let answered =
+                    names_us(&parts).then(|| answer(Request::from_parts(parts, Body::new(Timed::new(body)))));
                 async move {
                     Ok::<_, Infallible>(match answered {
                         Some(answered) => answered.await,
-                        None => stranger(port),
+                        None => stranger(),
                     })
                 }
             });
@@ -88,15 +86,14 @@ where
     let _ = places.acquire_many(CONNECTIONS).await;
 }
 
-fn names_us(request: &Parts, port: u16) -> bool {
+fn names_us(request: &Parts) -> bool {
     let hosts = request.headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
-    names_loopback(hosts, request.uri.authority().map(Authority::as_str), port)
+    names_loopback(hosts, request.uri.authority().map(Authority::as_str))
 }
 
 /// Returns the answer to a request that names another server.
-fn stranger(port: u16) -> Response<Body> {
-    let why = format!("The Host header must name the loopback interface and the port {port}.\n");
-    let mut response = Response::new(Body::from(why));
+fn stranger() -> Response<Body> {
+    let mut response = Response::new(Body::from("The Host header must name the loopback interface.\n"));
     *response.status_mut() = StatusCode::FORBIDDEN;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     response

@@ -141,13 +141,11 @@ fn a_request_for_another_host_is_refused_before_its_body_is_read() {
     for strange in [
         "Host: evil.test".to_owned(),
         format!("Host: evil.test:{port}"),
-        "Host: 127.0.0.1:1".to_owned(),
-        "Host: 127.0.0.1".to_owned(),
         format!("Host: 127.0.0.1:{port}\r\nHost: evil.test"),
     ] {
         for path in ["/ping", "/invocations", &format!("http://127.0.0.1:{port}/ping")] {
             let (status, said) = ask(&strange, path);
-            assert!(status == 403 && said.contains(&port.to_string()), "{strange} {path}: {status} {said}");
+            assert!(status == 403 && said.contains("loopback"), "{strange} {path}: {status} {said}");
         }
     }
     let known = format!("Host: 127.0.0.1:{port}");
