@@ -84,7 +84,8 @@ fn target(text: &str) -> Result<String, &'static str> {
     if ["local", "aws"].contains(&text) {
         return Ok(text.to_owned());
     }
-    let url = url::Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+    let url =
+        url::Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
     let mut url = url.ok_or("a target is local, aws, or a URL")?;
     // Each spelling of an address is the same target, and so the same stack.
     if matches!(url.host_str(), Some("localhost" | "[::1]")) {

@@ -60,7 +60,8 @@ fn cost(id: &ResourceId, row: &ResourceRow, bills: Bills, now: i64) -> Cost {
 
 /// Returns the sum so far, and the sum an hour from now on, in US dollars, of the resources whose price is known.
 pub fn sums(costs: &[Cost]) -> (f64, f64) {
-    let sum = |amount: fn(&Cost) -> Option<f64>| costs.iter().filter_map(amount).fold(0.0, |all, one| all + one);
+    let sum =
+        |amount: fn(&Cost) -> Option<f64>| costs.iter().filter_map(amount).fold(0.0, |all, one| all + one);
     (sum(|cost| cost.usd), sum(|cost| cost.hourly))
 }
 
@@ -72,7 +73,9 @@ pub fn billing(costs: &[Cost]) -> Vec<String> {
             "{} bills {hourly:.3} USD an hour on AWS ({} × {})",
             cost.id, cost.instance_count, cost.instance_type
         ),
-        None => format!("{} bills by the hour on AWS ({} × {})", cost.id, cost.instance_count, cost.instance_type),
+        None => {
+            format!("{} bills by the hour on AWS ({} × {})", cost.id, cost.instance_count, cost.instance_type)
+        }
     })
     .collect()
 }

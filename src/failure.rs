@@ -248,8 +248,15 @@ impl Failure {
     /// busy. All other errors are refusals.
     pub fn is_unknown(&self) -> bool {
         const CODES: &[&str] = &["Connection", "BadAnswer", "Http", "Gone"];
-        const WORDS: &[&str] =
-            &["Internal", "Unavailable", "ServiceException", "Throttl", "SlowDown", "Timeout", "TooManyRequests"];
+        const WORDS: &[&str] = &[
+            "Internal",
+            "Unavailable",
+            "ServiceException",
+            "Throttl",
+            "SlowDown",
+            "Timeout",
+            "TooManyRequests",
+        ];
         matches!(self.kind, FailureKind::Interrupted | FailureKind::Timeout)
             || CODES.contains(&self.code.as_str())
             || (self.kind == FailureKind::Service && WORDS.iter().any(|word| self.code.contains(word)))

@@ -43,7 +43,8 @@ impl References {
             true => behind.clone(),
             false => digest([&Value::Object(own).to_string(), &behind].into_iter()),
         };
-        let roles = state.resources.live_of(&step.id).filter(|(id, row)| id.kind == "role" && !row.superseded);
+        let roles =
+            state.resources.live_of(&step.id).filter(|(id, row)| id.kind == "role" && !row.superseded);
         let roles: Vec<String> = roles.map(|(_, row)| row.spec.to_string()).collect();
         let behind_them = used().map(|used| &used.roles).filter(|text| !text.is_empty());
         let roles = digest(roles.iter().chain(behind_them));

@@ -227,7 +227,9 @@ impl Runner<'_> {
     /// Runs a step once, and checks its expectations.
     async fn attempt(&mut self, walk: &Walk<'_>, step: &Declared, read: &Step) -> Outcome<Done<Value>> {
         let restore = match self.options.yes {
-            true => drift(&self.live, &step.id, self.journal.state()).into_iter().map(|drift| drift.id).collect(),
+            true => {
+                drift(&self.live, &step.id, self.journal.state()).into_iter().map(|drift| drift.id).collect()
+            }
             false => Vec::new(),
         };
         let session = StepSession {
@@ -325,8 +327,10 @@ impl Runner<'_> {
     async fn keep(&mut self, walk: &Walk<'_>, step: &Declared, drift: &[Drift]) -> Option<Failure> {
         for Drift { id, changes } in drift {
             let changes = changes.join(", ");
-            let message =
-                format!("{id} was changed outside of opsml: {changes}; --yes or --force {} restores it", step.id);
+            let message = format!(
+                "{id} was changed outside of opsml: {changes}; --yes or --force {} restores it",
+                step.id
+            );
             self.journal.note(&step.id, &message);
         }
         let outputs = self.journal.state().steps.get(&step.id).and_then(|row| row.outputs.clone());

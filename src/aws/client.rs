@@ -114,7 +114,9 @@ impl Aws {
             aws_sdk_pricing::config::Builder::from(&config).region(Region::new("us-east-1")).build();
         macro_rules! client {
             ($sdk:ident) => {
-                $sdk::Client::from_conf($sdk::config::Builder::from(&config).interceptor(gate.clone()).build())
+                $sdk::Client::from_conf(
+                    $sdk::config::Builder::from(&config).interceptor(gate.clone()).build(),
+                )
             };
         }
         Ok(Self {

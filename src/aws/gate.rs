@@ -14,8 +14,20 @@ use tokio::sync::watch;
 /// The operations that pass after Ctrl-C, by the verbs that their names begin with: those that only read, and those that
 /// end something.
 const PASS: &[&str] = &[
-    "Get", "List", "Describe", "Head", "Simulate", "Filter", "Delete", "Terminate", "Stop", "Detach", "Deregister",
-    "Remove", "Revoke", "Abort",
+    "Get",
+    "List",
+    "Describe",
+    "Head",
+    "Simulate",
+    "Filter",
+    "Delete",
+    "Terminate",
+    "Stop",
+    "Detach",
+    "Deregister",
+    "Remove",
+    "Revoke",
+    "Abort",
 ];
 
 /// Becomes true when the user wants to stop.

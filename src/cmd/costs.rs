@@ -20,7 +20,9 @@ pub fn run(arguments: &Journaled) -> Verdict {
     if arguments.format == Format::Json {
         let at = now.as_millisecond();
         let prices = price::source();
-        output::json(&json!({"at": at, "resources": costs, "usd": spent, "usd_an_hour": hourly, "prices_of": prices}));
+        output::json(
+            &json!({"at": at, "resources": costs, "usd": spent, "usd_an_hour": hourly, "prices_of": prices}),
+        );
         return Ok(exit::DONE);
     }
     let width = costs.iter().map(|cost| cost.step.len()).max().unwrap_or_default();

@@ -60,7 +60,9 @@ fn by_journal(arguments: &Down, file: &Path) -> Verdict {
         if format == Format::Text {
             let (deleted, file) = (counted(live.len(), "resource"), file.display());
             output::say(format_args!("deleted {deleted}; nothing of {file} is left"));
-            unsearched.iter().for_each(|what| output::say(format_args!("the account could not be searched for {what}")));
+            unsearched
+                .iter()
+                .for_each(|what| output::say(format_args!("the account could not be searched for {what}")));
         }
         Ok(exit::DONE)
     })
@@ -117,9 +119,9 @@ fn done(left: &[String]) -> Result<(), Stop> {
     match left {
         [] => Ok(()),
         left => {
-            let message = format!("could not delete {}:\n{}", counted(left.len(), "resource"), left.join("\n"));
-            Err(Stop::new(exit::LEFT_OVER, message)
-                .hint("run `opsml down` again when the cause is repaired"))
+            let message =
+                format!("could not delete {}:\n{}", counted(left.len(), "resource"), left.join("\n"));
+            Err(Stop::new(exit::LEFT_OVER, message).hint("run `opsml down` again when the cause is repaired"))
         }
     }
 }

@@ -59,9 +59,7 @@ pub fn run(arguments: &Plan) -> Verdict {
 pub fn planned(checked: &Checked, state: &State, force: &[String]) -> Result<Vec<Planned>, Stop> {
     let runbook = &checked.runbook;
     let paths = session::paths(runbook, &checked.given);
-    let digest = |path: &str| {
-        paths.digest(path).map_err(|failure| failure.message)
-    };
+    let digest = |path: &str| paths.digest(path).map_err(|failure| failure.message);
     let missing = |kind: &str, outputs: &serde_json::Value| {
         step::kind(kind).and_then(|kind| (kind.missing)(outputs, &paths))
     };

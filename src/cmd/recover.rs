@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{output, session};
 use super::stop::{Stop, Verdict};
+use super::{output, session};
 use super::{run, runtime};
 use crate::account;
 use crate::aws::Aws;
@@ -43,7 +43,8 @@ pub fn run(arguments: &Recover) -> Verdict {
 }
 
 fn anew(path: &Path, arguments: &Recover, stack: &str, aws: &Aws) -> Result<Journal, Stop> {
-    session::private(path).map_err(|error| Stop::new(exit::STEP_FAILED, format!("{}: {error}", path.display())))?;
+    session::private(path)
+        .map_err(|error| Stop::new(exit::STEP_FAILED, format!("{}: {error}", path.display())))?;
     let mut journal = Journal::anew(path, arguments.take_over)?;
     journal.append([Event::Opened {
         stack: stack.to_owned(),
@@ -78,7 +79,8 @@ fn print(found: &[Found], stack: &str, runbook: &Runbook, file: &Path) {
         output::say(format_args!("  {} of the step {step}", one.id));
     }
     let known = |step: &str| found.iter().any(|one| one.tags.get(STEP_TAG).is_some_and(|of| of == step));
-    let others: Vec<&str> = runbook.steps.iter().map(|step| step.id.as_str()).filter(|id| !known(id)).collect();
+    let others: Vec<&str> =
+        runbook.steps.iter().map(|step| step.id.as_str()).filter(|id| !known(id)).collect();
     output::say(format_args!(
         "Not known: the outputs of every step, which the next run computes again from these resources; what has no tags \
          of its own (objects, policies and concurrency that a step added), which it finds again by name; and all of {}, \

@@ -48,12 +48,16 @@ pub fn run(arguments: &Journaled) -> Verdict {
     for (id, _) in live {
         let cost = costs.iter().find(|cost| cost.id == *id && cost.bills);
         let bills = cost.map(|cost| match cost.hourly {
-            Some(usd) => format!(": {usd:.3} USD an hour on AWS, {} × {}", cost.instance_count, cost.instance_type),
+            Some(usd) => {
+                format!(": {usd:.3} USD an hour on AWS, {} × {}", cost.instance_count, cost.instance_type)
+            }
             None => format!(": bills by the hour on AWS, {} × {}", cost.instance_count, cost.instance_type),
         });
         output::say(format_args!("  {}{}", printable_line(&id.to_string()), bills.unwrap_or_default()));
     }
     let (spent, hourly) = costs::sums(&costs);
-    output::say(format_args!("{spent:.4} USD so far and {hourly:.3} USD an hour on AWS (`opsml costs` says for what)"));
+    output::say(format_args!(
+        "{spent:.4} USD so far and {hourly:.3} USD an hour on AWS (`opsml costs` says for what)"
+    ));
     Ok(exit::DONE)
 }

@@ -28,7 +28,8 @@ impl Lock {
     /// [`JournalError::Locked`], which names the holder.
     pub fn take(journal: &Path, take_over: bool) -> Result<Self, JournalError> {
         let path = path(journal);
-        let failed = |error: std::io::Error| JournalError::Storage { path: path.clone(), why: error.to_string() };
+        let failed =
+            |error: std::io::Error| JournalError::Storage { path: path.clone(), why: error.to_string() };
         loop {
             let mut open = OpenOptions::new();
             open.read(true).write(true).create(true).truncate(false).mode(0o600);

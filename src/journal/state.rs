@@ -200,7 +200,13 @@ impl State {
             }
             Event::Intended { id, step, slot, spec, lifetime, attached_to } => {
                 let attached_to = attached_to.clone();
-                self.intend(id, (step, slot, spec), (*lifetime, attached_to), (R::Intended, None), (record.seq, at))?;
+                self.intend(
+                    id,
+                    (step, slot, spec),
+                    (*lifetime, attached_to),
+                    (R::Intended, None),
+                    (record.seq, at),
+                )?;
             }
             Event::Created { id, adopted } => {
                 let row = self.resource(id, &[R::Intended])?;

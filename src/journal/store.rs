@@ -276,7 +276,8 @@ impl Journal {
                 .map_err(|error| JournalError::Storage { path: self.path.clone(), why: error.to_string() })?;
             let record = Record { seq: last.seq + 1, at, event };
             self.state.apply(&record).map_err(JournalError::Illegal)?;
-            last = Head { seq: record.seq, hash: chain(&last.hash, at, &body), stack: self.state.stack.clone() };
+            last =
+                Head { seq: record.seq, hash: chain(&last.hash, at, &body), stack: self.state.stack.clone() };
             transaction
                 .prepare_cached("INSERT INTO events VALUES (?, ?, ?, ?)")
                 .and_then(|mut insert| insert.execute(params![record.seq as i64, at, body, last.hash]))

@@ -41,9 +41,11 @@ impl Resource for Bucket {
         let Some(head) = present(head.map_err(|error| failure("HeadBucket", error)))? else {
             return Ok(None);
         };
-        let versioning = aws.s3.get_bucket_versioning().bucket(name).expected_bucket_owner(&aws.account).send().await;
+        let versioning =
+            aws.s3.get_bucket_versioning().bucket(name).expected_bucket_owner(&aws.account).send().await;
         let versioning = versioning.map_err(|error| failure("GetBucketVersioning", error))?;
-        let block = aws.s3.get_public_access_block().bucket(name).expected_bucket_owner(&aws.account).send().await;
+        let block =
+            aws.s3.get_public_access_block().bucket(name).expected_bucket_owner(&aws.account).send().await;
         let blocked = match block.map_err(|error| failure("GetPublicAccessBlock", error)) {
             Ok(block) => block.public_access_block_configuration().is_some_and(|block| {
                 [
@@ -58,10 +60,12 @@ impl Resource for Bucket {
             Err(none) if none.code == "NoSuchPublicAccessBlockConfiguration" => false,
             Err(failure) => return Err(failure),
         };
-        let encryption = aws.s3.get_bucket_encryption().bucket(name).expected_bucket_owner(&aws.account).send().await;
+        let encryption =
+            aws.s3.get_bucket_encryption().bucket(name).expected_bucket_owner(&aws.account).send().await;
         let encryption = encryption.map_err(|error| failure("GetBucketEncryption", error))?;
         let rules = encryption.server_side_encryption_configuration().map(|rules| rules.rules());
-        let rule = rules.unwrap_or_default().first().and_then(|rule| rule.apply_server_side_encryption_by_default());
+        let rule =
+            rules.unwrap_or_default().first().and_then(|rule| rule.apply_server_side_encryption_by_default());
         let region = head.bucket_region().unwrap_or(&aws.region).to_owned();
         Ok(Some(Live {
             status: Status::Ready,
@@ -97,7 +101,14 @@ impl Resource for Bucket {
 
     async fn update(&self, aws: &Aws, name: &str, tags: &Tags, _progress: Report<'_>) -> Outcome<()> {
         let tagging = Tagging::builder().set_tag_set(Some(sdk_tags(tags)?)).build().map_err(invalid)?;
-        let tagged = aws.s3.put_bucket_tagging().bucket(name).expected_bucket_owner(&aws.account).tagging(tagging).send().await;
+        let tagged = aws
+            .s3
+            .put_bucket_tagging()
+            .bucket(name)
+            .expected_bucket_owner(&aws.account)
+            .tagging(tagging)
+            .send()
+            .await;
         tagged.map_err(|error| failure("PutBucketTagging", error))?;
 
         let block = PublicAccessBlockConfiguration::builder()
@@ -109,7 +120,8 @@ impl Resource for Bucket {
         let blocked = aws
             .s3
             .put_public_access_block()
-            .bucket(name).expected_bucket_owner(&aws.account)
+            .bucket(name)
+            .expected_bucket_owner(&aws.account)
             .public_access_block_configuration(block)
             .send()
             .await;
@@ -123,13 +135,15 @@ impl Resource for Bucket {
         let encrypted = aws
             .s3
             .put_bucket_encryption()
-            .bucket(name).expected_bucket_owner(&aws.account)
+            .bucket(name)
+            .expected_bucket_owner(&aws.account)
             .server_side_encryption_configuration(encryption)
             .send()
             .await;
         encrypted.map_err(|error| failure("PutBucketEncryption", error))?;
 
-        let current = aws.s3.get_bucket_versioning().bucket(name).expected_bucket_owner(&aws.account).send().await;
+        let current =
+            aws.s3.get_bucket_versioning().bucket(name).expected_bucket_owner(&aws.account).send().await;
         let current = current.map_err(|error| failure("GetBucketVersioning", error))?;
         let enabled = current.status() == Some(&BucketVersioningStatus::Enabled);
         if enabled != self.versioning {
@@ -139,8 +153,14 @@ impl Resource for Bucket {
                 BucketVersioningStatus::Suspended
             };
             let versioning = VersioningConfiguration::builder().status(status).build();
-            let set =
-                aws.s3.put_bucket_versioning().bucket(name).expected_bucket_owner(&aws.account).versioning_configuration(versioning).send().await;
+            let set = aws
+                .s3
+                .put_bucket_versioning()
+                .bucket(name)
+                .expected_bucket_owner(&aws.account)
+                .versioning_configuration(versioning)
+                .send()
+                .await;
             set.map_err(|error| failure("PutBucketVersioning", error))?;
         }
         Ok(())
@@ -177,7 +197,8 @@ fn sdk_tags(tags: &Tags) -> Outcome<Vec<Tag>> {
 pub(super) async fn empty(aws: &Aws, bucket: &str, prefix: &str) -> Outcome<()> {
     loop {
         // Keys may contain characters that XML cannot, so they are requested percent-encoded.
-        let page = aws.s3.list_object_versions().bucket(bucket).expected_bucket_owner(&aws.account).prefix(prefix);
+        let page =
+            aws.s3.list_object_versions().bucket(bucket).expected_bucket_owner(&aws.account).prefix(prefix);
         let page = page.encoding_type(EncodingType::Url).send().await;
         let Some(page) = present(page.map_err(|error| failure("ListObjectVersions", error)))? else {
             return Ok(());
@@ -198,7 +219,14 @@ pub(super) async fn empty(aws: &Aws, bucket: &str, prefix: &str) -> Outcome<()> 
             return Ok(());
         }
         let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build().map_err(invalid)?;
-        let answer = aws.s3.delete_objects().bucket(bucket).expected_bucket_owner(&aws.account).delete(delete).send().await;
+        let answer = aws
+            .s3
+            .delete_objects()
+            .bucket(bucket)
+            .expected_bucket_owner(&aws.account)
+            .delete(delete)
+            .send()
+            .await;
         let answer = answer.map_err(|error| failure("DeleteObjects", error))?;
         if let Some(error) = answer.errors().first() {
             let (code, key) = (error.code().unwrap_or("DeleteObjects"), error.key().unwrap_or_default());

@@ -11,7 +11,9 @@ use sha2::{Digest, Sha256};
 
 use super::any::AnyResource;
 use super::ownership::{self, Ownership};
-use super::traits::{EVENT_TAG, Live, Naming, Resource, SLOT_TAG, SPEC_TAG, STACK_TAG, STEP_TAG, Status, Tags};
+use super::traits::{
+    EVENT_TAG, Live, Naming, Resource, SLOT_TAG, SPEC_TAG, STACK_TAG, STEP_TAG, Status, Tags,
+};
 use crate::attachment;
 use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
@@ -324,7 +326,8 @@ impl StepSession<'_> {
         match ownership::of(one, self.aws, &id.name, stack).await? {
             Ownership::Ours => Ok(()),
             Ownership::Unowned | Ownership::SomebodyElses => {
-                let message = format!("{id} no longer has the tag opsml:stack = {stack}: it may be somebody else's");
+                let message =
+                    format!("{id} no longer has the tag opsml:stack = {stack}: it may be somebody else's");
                 Err(Failure::new("NotOurs", message)
                     .hint("if it is the one that this runbook made, give it this tag again")
                     .hint("if it is not, choose another name in the runbook: it is never written to, tagged or deleted"))

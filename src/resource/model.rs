@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::fresh_role::until_role_is_known;
-use super::training_job::{sagemaker_tags, sdk_tags, model_facts};
+use super::training_job::{model_facts, sagemaker_tags, sdk_tags};
 use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;

@@ -89,8 +89,9 @@ impl Resource for Objects {
                 (file, there)
             })
             .collect();
-        let mut uploads = stream::iter(jobs.into_iter().map(|(file, there)| self.put(aws, file, there, &stack)))
-            .buffer_unordered(PARALLEL);
+        let mut uploads =
+            stream::iter(jobs.into_iter().map(|(file, there)| self.put(aws, file, there, &stack)))
+                .buffer_unordered(PARALLEL);
         let mut done = 0;
         while let Some(result) = uploads.next().await {
             result?;

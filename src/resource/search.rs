@@ -75,8 +75,9 @@ pub async fn search(aws: &Aws, since: i64) -> (Vec<Found>, Vec<String>) {
         ("key pairs", Box::pin(key_pairs(aws))),
         ("security groups", Box::pin(security_groups(aws))),
     ];
-    let mut searched = stream::iter(services.into_iter().map(|(what, search)| async move { (what, search.await) }))
-        .buffer_unordered(PARALLEL);
+    let mut searched =
+        stream::iter(services.into_iter().map(|(what, search)| async move { (what, search.await) }))
+            .buffer_unordered(PARALLEL);
     let (mut found, mut unsearched) = (Vec::new(), Vec::new());
     while let Some((what, result)) = searched.next().await {
         match result {
@@ -112,7 +113,9 @@ fn pairs<'a, T: 'a>(
     pair: impl Fn(&T) -> (Option<&str>, Option<&str>),
 ) -> Tags {
     let pairs = tags.into_iter().map(|tag| pair(tag));
-    pairs.map(|(key, value)| (key.unwrap_or_default().to_owned(), value.unwrap_or_default().to_owned())).collect()
+    pairs
+        .map(|(key, value)| (key.unwrap_or_default().to_owned(), value.unwrap_or_default().to_owned()))
+        .collect()
 }
 
 /// Lists one kind of SageMaker's resources that were created since a time, and reads their tags.
@@ -173,7 +176,8 @@ sagemaker!(
 async fn buckets(aws: &Aws, since: i64) -> Outcome<Vec<Found>> {
     let listed = aws.s3.list_buckets().send().await;
     let listed = listed.map_err(|error| failure("ListBuckets", error))?;
-    let recent = listed.buckets().iter().filter(|one| one.creation_date().is_none_or(|at| at.secs() >= since));
+    let recent =
+        listed.buckets().iter().filter(|one| one.creation_date().is_none_or(|at| at.secs() >= since));
     let names = recent.filter_map(|one| one.name()).map(str::to_owned).collect();
     with_tags::<Bucket>(names, async |name| super::bucket::bucket_tags(aws, &name).await).await
 }
@@ -219,7 +223,8 @@ fn tagged() -> Filter {
 
 async fn instances(aws: &Aws) -> Outcome<Vec<Found>> {
     let living = Filter::builder().name("instance-state-name");
-    let living = living.set_values(Some(["pending", "running", "stopping", "stopped"].map(str::to_owned).into()));
+    let living =
+        living.set_values(Some(["pending", "running", "stopping", "stopped"].map(str::to_owned).into()));
     let page = aws.ec2.describe_instances().filters(tagged()).filters(living.build()).send().await;
     let page = page.map_err(|error| failure("DescribeInstances", error))?;
     let instances = page.reservations().iter().flat_map(|one| one.instances());

@@ -27,6 +27,7 @@ mod small;
 mod source;
 mod state_folder;
 mod structure;
+mod transitions;
 mod urls;
 mod verbs;
 mod whole;

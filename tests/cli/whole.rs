@@ -18,7 +18,8 @@ fn each_change_redoes_what_rests_on_it_and_nothing_else() {
         assert!(text.contains(old), "{old}");
         env.write("whole.md", text.replacen(old, new, 1));
     };
-    let behind_the_endpoint = ["deploy", "predict", "scale", "load", "denied", "allow", "event", "concurrency"];
+    let behind_the_endpoint =
+        ["deploy", "predict", "scale", "load", "denied", "allow", "event", "concurrency"];
     let with = |more: &[&'static str]| [&behind_the_endpoint, more].concat();
     type Change<'a> = (&'a str, Box<dyn Fn() + 'a>, Vec<&'static str>);
     let table: Vec<Change<'_>> = vec![
@@ -35,7 +36,11 @@ fn each_change_redoes_what_rests_on_it_and_nothing_else() {
             Box::new(|| std::fs::remove_file(env.path("images/train/b/more.png")).unwrap()),
             with(&["data", "images", "tune", "train", "ec2", "note"]),
         ),
-        ("a hyperparameter", Box::new(|| edit("seed: {default: 1}", "seed: {default: 2}")), with(&["train", "ec2", "note"])),
+        (
+            "a hyperparameter",
+            Box::new(|| edit("seed: {default: 1}", "seed: {default: 2}")),
+            with(&["train", "ec2", "note"]),
+        ),
         (
             "the function's code",
             Box::new(|| drop(env.write("hook/hook.py", format!("{}\n", include_str!("whole/hook.py"))))),
@@ -68,7 +73,8 @@ fn each_change_redoes_what_rests_on_it_and_nothing_else() {
     for (change, make, mut expected) in table {
         make();
         let plan: Value =
-            serde_json::from_str(&env.opsml(["plan", "whole.md", "--format", "json"]).code(0).stdout).unwrap();
+            serde_json::from_str(&env.opsml(["plan", "whole.md", "--format", "json"]).code(0).stdout)
+                .unwrap();
         let planned = |action: &str| -> Vec<&str> {
             let steps = plan["steps"].as_array().unwrap().iter().filter(|step| step["action"] == action);
             steps.map(|step| step["id"].as_str().unwrap()).collect()
@@ -97,8 +103,16 @@ fn what_was_changed_behind_our_back_is_shown_and_restored() {
         ("images", "s3.delete_object(Bucket=bucket, Key=key)", "files 12 → 11"),
         ("images", "s3.put_object(Bucket=bucket, Key=key, Body=b'other')", "revision "),
         ("bucket", "s3.delete_public_access_block(Bucket=bucket)", "public_access blocked → not blocked"),
-        ("role", "iam.put_role_policy(RoleName=role, PolicyName='more', PolicyDocument=policy)", "inline_policies "),
-        ("function", "functions.update_function_configuration(FunctionName=function, MemorySize=512)", "memory_size 128 → 512"),
+        (
+            "role",
+            "iam.put_role_policy(RoleName=role, PolicyName='more', PolicyDocument=policy)",
+            "inline_policies ",
+        ),
+        (
+            "function",
+            "functions.update_function_configuration(FunctionName=function, MemorySize=512)",
+            "memory_size 128 → 512",
+        ),
     ] {
         env.python(&format!("{}\n{change}", include_str!("whole/names.py")));
         let kept = env.opsml(["run", "whole.md"]).code(0).says(shown).says("was changed outside of opsml");
@@ -110,7 +124,11 @@ fn what_was_changed_behind_our_back_is_shown_and_restored() {
     // What cannot be restored is made again.
     env.python(&format!("{}\ns3.delete_object(Bucket=bucket, Key=model)", include_str!("whole/names.py")));
     let again = env.opsml(["run", "whole.md"]).code(0).says("model.tar.gz is gone");
-    assert!(started(&again.stdout).contains(&"train") && !started(&again.stdout).contains(&"tune"), "{}", again.stdout);
+    assert!(
+        started(&again.stdout).contains(&"train") && !started(&again.stdout).contains(&"tune"),
+        "{}",
+        again.stdout
+    );
     nothing_is_stale(&env, &[], "the model was gone");
 }
 
@@ -121,7 +139,10 @@ fn a_bucket_whose_name_was_taken_is_left_alone() {
     env.python(&format!("{}\n{}", include_str!("whole/names.py"), include_str!("whole/taken.py")));
     let ran = env.opsml(["run", "whole.md", "--until", "images"]).code(1).complains("may be somebody else's");
     assert!(!ran.stdout.contains("uploading"), "{}", ran.stdout);
-    let objects = env.python(&format!("{}\nprint(s3.list_objects_v2(Bucket=bucket)['KeyCount'])", include_str!("whole/names.py")));
+    let objects = env.python(&format!(
+        "{}\nprint(s3.list_objects_v2(Bucket=bucket)['KeyCount'])",
+        include_str!("whole/names.py")
+    ));
     assert_eq!(objects.trim(), "0");
     env.opsml(["down", "whole.md"]);
     let left = env.python(&format!("{}\nprint(bucket)", include_str!("whole/names.py")));
@@ -151,7 +172,14 @@ fn a_lost_journal_is_recovered_from_the_account() {
         let (before, _) = env.calls(0);
         env.opsml(["run", "whole.md"]).code(0);
         let (_, calls) = env.calls(before);
-        let paid = ["CreateTrainingJob ", "CreateHyperParameterTuningJob ", "CreateEndpoint ", "CreateModel ", "CreateBucket ", "PutObject "];
+        let paid = [
+            "CreateTrainingJob ",
+            "CreateHyperParameterTuningJob ",
+            "CreateEndpoint ",
+            "CreateModel ",
+            "CreateBucket ",
+            "PutObject ",
+        ];
         let made = mutating(&calls).into_iter().filter(|call| paid.iter().any(|one| call.contains(one)));
         // What an EC2 training has left says nothing of itself, so the step is done again, as `recover` has said.
         let made: Vec<_> = made.filter(|call| !call.contains("/ec2/")).collect();
@@ -182,7 +210,10 @@ fn a_journal_that_is_older_than_the_account_is_refused() {
     std::fs::remove_dir_all(journal.parent().unwrap()).unwrap();
     std::fs::create_dir(journal.parent().unwrap()).unwrap();
     all(&kept, journal.parent().unwrap());
-    env.opsml(["run", "whole.md"]).code(1).complains("an older copy of the journal").complains("opsml recover");
+    env.opsml(["run", "whole.md"])
+        .code(1)
+        .complains("an older copy of the journal")
+        .complains("opsml recover");
     let stack = outputs_stack(&env);
     env.opsml(["down", "whole.md"]).code(5).complains(&format!("opsml down --tags {stack}"));
     env.opsml(["down", "--tags", &stack]).code(0);

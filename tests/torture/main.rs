@@ -194,7 +194,10 @@ fn interrupted_at_each_call() {
         }
         assert_eq!(code, 3, "{}", env.read("said.txt"));
     }
-    println!("interrupt: {runs} runs, {followed} creating calls after Ctrl-C, {} duplicates", duplicates(&env));
+    println!(
+        "interrupt: {runs} runs, {followed} creating calls after Ctrl-C, {} duplicates",
+        duplicates(&env)
+    );
     nothing_is_stale(&env, &target, "interrupt");
     assert_eq!((followed, duplicates(&env)), (0, 0));
 }
