@@ -79,3 +79,64 @@ pub fn billing(costs: &[Cost]) -> Vec<String> {
     })
     .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+    use crate::journal::{Event, Lifetime, Record};
+    use crate::resource::{Endpoint, TrainingJob};
+
+    const HOUR: i64 = 3_600_000;
+
+    #[derive(Default)]
+    struct Stack {
+        state: State,
+        seq: u64,
+    }
+
+    impl Stack {
+        fn at(&mut self, at: i64, event: Event) {
+            self.seq += 1;
+            self.state.apply(&Record { seq: self.seq, at, event }).unwrap();
+        }
+
+        fn make(&mut self, at: i64, id: &ResourceId, spec: Value, facts: Value) {
+            let (step, slot) = (id.kind.clone(), id.kind.clone());
+            let (lifetime, attached_to) = (Lifetime::Stack, None);
+            self.at(at, Event::Intended { id: id.clone(), step, slot, spec, lifetime, attached_to });
+            self.at(at, Event::Created { id: id.clone(), adopted: false });
+            let facts: Map<String, Value> = facts.as_object().cloned().unwrap_or_default();
+            self.at(at + HOUR / 2, Event::Ready { id: id.clone(), facts });
+        }
+    }
+
+    #[test]
+    fn each_resource_costs_as_long_as_it_bills_in_all_runs_together() {
+        let mut stack = Stack::default();
+        let text = || "s".to_owned();
+        stack.at(0, Event::Opened { stack: text(), target: text(), account: text(), region: text() });
+        let endpoint =
+            Endpoint { instance_type: "ml.m5.large".into(), instance_count: 2, ..Endpoint::default() };
+        let job =
+            TrainingJob { instance_type: "ml.m5.xlarge".into(), instance_count: 1, ..TrainingJob::default() };
+        let id = |kind: &str| ResourceId { kind: kind.into(), name: "x".into() };
+        let (endpoint_spec, job_spec) = (json!(endpoint), json!(job));
+        // The endpoint is made twice under one name, and lives for an hour each time.
+        for at in [0, 2 * HOUR] {
+            stack.make(at, &id("endpoint"), endpoint_spec.clone(), json!({}));
+            stack.at(at + HOUR, Event::Deleted { id: id("endpoint") });
+        }
+        stack.make(4 * HOUR, &id("endpoint"), endpoint_spec, json!({}));
+        stack.make(4 * HOUR, &id("training-job"), job_spec, json!({"billable_seconds": 360}));
+        let costs = costs(&stack.state, 5 * HOUR).unwrap();
+        let (large, xlarge) = (price::hourly("ml.m5.large").unwrap(), price::hourly("ml.m5.xlarge").unwrap());
+        let (spent, hourly) = sums(&costs);
+        assert!((spent - (3.0 * 2.0 * large + 0.1 * xlarge)).abs() < 1e-9, "{spent}: {costs:#?}");
+        assert!((hourly - 2.0 * large).abs() < 1e-9, "{hourly}: a job that is done bills no more");
+        assert_eq!(billing(&costs).len(), 1);
+        // A stack that has made nothing has spent nothing, and not -0.
+        assert_eq!(format!("{:.2}", sums(&[]).0), "0.00");
+    }
+}

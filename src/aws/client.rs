@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use tokio::sync::watch;
 
 use super::gate::{Closed, Gate};
+use super::protocol::Protocol;
 use crate::failure::{Failure, Outcome};
 
 /// The account whose registry holds AWS's own images, in all but a few regions.
@@ -115,7 +116,10 @@ impl Aws {
         macro_rules! client {
             ($sdk:ident) => {
                 $sdk::Client::from_conf(
-                    $sdk::config::Builder::from(&config).interceptor(gate.clone()).build(),
+                    $sdk::config::Builder::from(&config)
+                        .interceptor(gate.clone())
+                        .interceptor(Protocol)
+                        .build(),
                 )
             };
         }
@@ -130,7 +134,7 @@ impl Aws {
             lambda: client!(aws_sdk_lambda),
             logs: client!(aws_sdk_cloudwatchlogs),
             pricing: aws_sdk_pricing::Client::from_conf(pricing),
-            s3: aws_sdk_s3::Client::from_conf(s3.interceptor(gate.clone()).build()),
+            s3: aws_sdk_s3::Client::from_conf(s3.interceptor(gate.clone()).interceptor(Protocol).build()),
             sagemaker: client!(aws_sdk_sagemaker),
             sagemaker_runtime: client!(aws_sdk_sagemakerruntime),
             target,

@@ -2,5 +2,6 @@
 
 mod client;
 mod gate;
+mod protocol;
 
 pub use client::{Aws, Target, failure, is_absent, present};

@@ -201,3 +201,90 @@ fn interrupted_at_each_call() {
     nothing_is_stale(&env, &target, "interrupt");
     assert_eq!((followed, duplicates(&env)), (0, 0));
 }
+
+/// Of two runs at once, one wins; the other says who, and ends with 7. A reader never finds a damaged journal.
+#[test]
+fn two_runs_at_once() {
+    const PAIRS: usize = 200;
+    let env = Env::new();
+    env.write("two.md", "---\nparams: {n: {default: 0}}\n---\n```opsml a\ncommand: {run: [sleep, \"0.4\"], env: {N: \"{{ params.n }}\"}}\n```\n");
+    env.opsml(["cloud", "start"]).code(0);
+    let (mut lost, mut wrong) = (0, 0);
+    for pair in 1..=PAIRS {
+        let n = format!("n={pair}");
+        let start = |output: &str| env.start(["run", "two.md", "-p", &n], output);
+        let (mut first, mut second) = (start("first.txt"), start("second.txt"));
+        let status = env.opsml(["status", "two.md"]);
+        wrong += usize::from(status.stderr.contains("damaged") || status.stderr.contains("locked"));
+        let codes = [first.wait(), second.wait()];
+        let names = |loser: &env::Started, winner: u32| loser.said().contains(&format!("process {winner}"));
+        match codes {
+            [0, 7] if names(&second, first.id()) => lost += 1,
+            [7, 0] if names(&first, second.id()) => lost += 1,
+            _ => {
+                wrong += 1;
+                println!("{codes:?}\n{}\n{}", first.said(), second.said());
+            }
+        }
+    }
+    println!(
+        "two runs at once: {PAIRS} pairs, {lost} losers with 7 and the winner's name, {wrong} wrong words"
+    );
+    assert_eq!((lost, wrong), (PAIRS, 0));
+}
+
+/// A run in another PID namespace cannot take the lock, though it sees no process of that id.
+#[test]
+fn a_run_in_another_namespace_loses() {
+    let env = Env::new();
+    env.write("two.md", "```opsml a\ncommand: {run: [sleep, \"5\"]}\n```\n");
+    env.opsml(["cloud", "start"]).code(0);
+    let mut first = env.start(["run", "two.md"], "first.txt");
+    assert!(first.wait_for("▶ a"), "{}", first.said());
+    let run = env.command(["run", "two.md"]);
+    let mut elsewhere = Command::new("unshare");
+    elsewhere.args(["--pid", "--fork"]).arg(run.get_program()).args(run.get_args());
+    elsewhere.current_dir(env.work());
+    elsewhere.env_clear().envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = elsewhere.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    if said.contains("unshare failed") {
+        println!("SKIPPED: this kernel allows no PID namespace");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(7), "{said}");
+    println!("a run in another PID namespace: loses with 7");
+    assert_eq!(first.wait(), 0, "{}", first.said());
+}
+
+/// The local cloud is killed at each call and started again: the runbook goes on.
+#[test]
+fn the_cloud_is_killed_at_each_call() {
+    let env = with_keys();
+    let proxy = Proxy::start(&env, "kill-after");
+    let target = ["--target", proxy.url.as_str()];
+    let cloud = || -> String {
+        let status = env.opsml(["cloud", "start"]).code(0);
+        drop(status);
+        let status = env.opsml(["cloud", "status", "--format", "json"]).code(0).stdout;
+        serde_json::from_str::<Value>(&status).unwrap()["running"]["pid"].to_string()
+    };
+    let start = Instant::now();
+    let mut runs = 0;
+    loop {
+        runs += 1;
+        assert!(runs < 400, "stuck\n{}", env.read("said.txt"));
+        env.write("pids", cloud());
+        let mut run = env.start([&["run", "whole.md"], &target[..]].concat(), "said.txt");
+        if run.wait() == 0 {
+            break;
+        }
+    }
+    nothing_is_stale(&env, &target, "the cloud was killed");
+    let duplicates = duplicates(&env);
+    println!(
+        "cloud killed: {runs} runs in {} s, {duplicates} duplicates, 0 stuck, 0 stale",
+        start.elapsed().as_secs()
+    );
+    assert_eq!(duplicates, 0);
+}

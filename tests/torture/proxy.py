@@ -12,7 +12,7 @@ The faults:
     not-sent      closes the connection, and forwards nothing
     late          closes the connection, and forwards five seconds later
     twice         forwards twice, and sends the second reply
-    html          forwards, and replies with 200 and a page of HTML
+    html          replies with 200 and a page of HTML, and forwards nothing
     cut           forwards, and sends half of the reply
     throttle      replies that the rate is exceeded, and forwards nothing
     interrupt     sends SIGINT to the process, and forwards
@@ -119,7 +119,6 @@ class Handler(BaseHTTPRequestHandler):
             self.forward(body)
             self.reply(*self.forward(body))
         elif fault == "html":
-            self.forward(body)
             self.reply(200, [("Content-Type", "text/html")], b"<html><body>Please log in</body></html>")
         elif fault == "cut":
             status, headers, answer = self.forward(body)

@@ -141,7 +141,7 @@ pub async fn serve_until(
     // A server that was killed has left its record.
     Record::remove(&dir);
     let served = serve_held(settings, &lock, stopped, listening).await;
-    Record::remove(&dir);
+    Record::withdraw(&dir);
     drop(lock);
     served
 }
@@ -194,7 +194,7 @@ async fn serve_held(
         _ = &mut serving => {}
     }
     // From now on, clients don't find this server.
-    Record::remove(&dir);
+    Record::withdraw(&dir);
     let _ = stop.send(true);
     // Requests that take longer end with the process.
     let _ = tokio::time::timeout(DRAIN, &mut serving).await;

@@ -50,6 +50,13 @@ impl Record {
         let _ = std::fs::remove_file(dir.join(RECORD));
     }
 
+    /// Removes the record of this process. If the folder was deleted meanwhile, another server may have made it again.
+    pub fn withdraw(dir: &Path) {
+        if Self::read(dir).is_some_and(|record| i64::from(record.pid) == i64::from(std::process::id())) {
+            Self::remove(dir);
+        }
+    }
+
     /// Sends a signal, if the process is still the one that wrote the record.
     pub fn signal(&self, signal: Signal) {
         if let Some(pid) = Pid::from_raw(self.pid)
