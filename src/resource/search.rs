@@ -112,7 +112,7 @@ fn pairs<'a, T: 'a>(
     tags: impl IntoIterator<Item = &'a T>,
     pair: impl Fn(&T) -> (Option<&str>, Option<&str>),
 ) -> Tags {
-    let pairs = tags.into_iter().map(|tag| pair(tag));
+    let pairs = tags.into_iter().map(pair);
     pairs
         .map(|(key, value)| (key.unwrap_or_default().to_owned(), value.unwrap_or_default().to_owned()))
         .collect()

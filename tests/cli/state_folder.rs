@@ -12,11 +12,13 @@ fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
+type Prepare = Box<dyn Fn(&Path, &Path)>;
+
 /// A way to make a state folder unsafe.
 struct Case {
     name: String,
     /// Prepares `cloud`, the state folder, which may or may not exist. `outside` is a folder that must stay as it is.
-    prepare: Box<dyn Fn(&Path, &Path)>,
+    prepare: Prepare,
     /// What the message says.
     cause: &'static str,
 }
