@@ -40,8 +40,13 @@ impl Intercept for Protocol {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let operation = config.load::<Metadata>().map_or("", |metadata| metadata.name());
-        let kind = context.response().headers().get("content-type").unwrap_or_default();
-        let page = context.response().status().is_success() && kind.starts_with("text/html");
+        let response = context.response();
+        let header = |name: &str| response.headers().get(name).unwrap_or_default();
+        // Some servers call an empty body a page.
+        let page = response.status().is_success()
+            && header("content-type").starts_with("text/html")
+            && header("content-length") != "0"
+            && response.status().as_u16() != 204;
         match page && !ANY_BODY.contains(&operation) {
             true => Err(Page.into()),
             false => Ok(()),
