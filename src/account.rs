@@ -6,28 +6,49 @@ use serde_json::json;
 use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
 use crate::journal::{Event, ResourceId, State};
-use crate::resource::{AnyResource, EVENT_TAG, Found, SLOT_TAG, SPEC_TAG, STEP_TAG, search};
+use crate::resource::{AnyResource, EVENT_TAG, Found, SLOT_TAG, SPEC_TAG, STEP_TAG, Status, search};
 
 /// How much this machine's clock and the services' may differ, in seconds.
 const SKEW: i64 = 15 * 60;
 
-/// Returns the resources with the stack's tags that were created after a time, in milliseconds since 1970, and that the
-/// journal does not know, and what could not be searched.
-pub async fn unknown(aws: &Aws, state: &State, since: i64) -> (Vec<Found>, Vec<String>) {
-    let (found, unsearched) = search(aws, since / 1000 - SKEW).await;
-    let known = |id: &ResourceId| state.resources.get(id).is_some();
-    let unknown = |one: &Found| {
-        let of_known = one.trial_of().is_some_and(|tuning_job| known(&tuning_job));
-        one.stack() == state.stack && !known(&one.id) && !of_known
-    };
-    (found.into_iter().filter(unknown).collect(), unsearched)
+/// What the account has with a stack's tags, and the journal does not have as live.
+#[derive(Debug, Default)]
+pub struct Beside {
+    /// The journal has never heard of these.
+    pub unknown: Vec<Found>,
+    /// The journal knows that these were deleted: a create call has arrived late, after the one that was made again.
+    pub strays: Vec<ResourceId>,
+    /// What could not be searched, each with the reason.
+    pub unsearched: Vec<String>,
 }
 
-/// Refuses a journal that is older than the account.
-pub async fn check(aws: &Aws, state: &State) -> Outcome<Vec<String>> {
-    let (unknown, unsearched) = unknown(aws, state, state.last).await;
+/// Searches the account for what was created after a time, in milliseconds since 1970.
+pub async fn beside(aws: &Aws, state: &State, since: i64) -> Beside {
+    let (found, unsearched) = search(aws, since / 1000 - SKEW).await;
+    let mut beside = Beside { unsearched, ..Beside::default() };
+    for one in found.into_iter().filter(|one| one.stack() == state.stack) {
+        let known = |id: &ResourceId| state.resources.get(id);
+        match known(&one.id) {
+            Some(row) if row.is_live() => {}
+            Some(_) => beside.strays.push(one.id),
+            None if one.trial_of().is_some_and(|tuning_job| known(&tuning_job).is_some()) => {}
+            None => beside.unknown.push(one),
+        }
+    }
+    beside
+}
+
+/// Refuses a journal that is older than the account. Deletes the strays, and returns them.
+pub async fn check(aws: &Aws, state: &State) -> Outcome<Vec<ResourceId>> {
+    let Beside { unknown, strays, .. } = beside(aws, state, state.last).await;
     if unknown.is_empty() {
-        return Ok(unsearched);
+        let mut deleted = Vec::new();
+        for id in strays {
+            if delete(aws, &id).await? {
+                deleted.push(id);
+            }
+        }
+        return Ok(deleted);
     }
     let message = format!(
         "the journal does not know {}, which the account has with the tags of its stack {}: an older copy of the journal \
@@ -71,17 +92,18 @@ pub fn events(mut found: Vec<Found>) -> Vec<Event> {
     events
 }
 
-/// Deletes a resource by its tags alone, and waits until it is gone.
-pub async fn delete(aws: &Aws, id: &ResourceId) -> Outcome<()> {
-    let Some(resource) = AnyResource::stand_in(&id.kind, &id.name) else { return Ok(()) };
+/// Deletes a resource by its tags alone, and waits until it is gone. Returns whether it was there.
+pub async fn delete(aws: &Aws, id: &ResourceId) -> Outcome<bool> {
+    let Some(resource) = AnyResource::stand_in(&id.kind, &id.name) else { return Ok(false) };
     let mut attempt = 0;
-    while resource.describe(aws, &id.name).await?.is_some() {
-        if attempt == 0 {
-            resource.delete(aws, &id.name).await?;
-        } else {
-            aws.pause(attempt).await?;
+    while let Some(live) = resource.describe(aws, &id.name).await? {
+        // AWS still lists an instance that is terminated.
+        match live.status {
+            Status::Ended(_) => break,
+            _ if attempt == 0 => resource.delete(aws, &id.name).await?,
+            _ => aws.pause(attempt).await?,
         }
         attempt += 1;
     }
-    Ok(())
+    Ok(attempt > 0)
 }

@@ -10,7 +10,7 @@ use crate::aws::{Aws, Target};
 use crate::cli::{Down, Format, Journaled};
 use crate::diagnostic::counted;
 use crate::exit;
-use crate::journal::{Journal, ResourceId};
+use crate::journal::ResourceId;
 use crate::resource::ensure::StepSession;
 use crate::resource::{EVENT_TAG, Found, search};
 
@@ -55,28 +55,28 @@ fn by_journal(arguments: &Down, file: &Path) -> Verdict {
                 Err(failure) => left.push(format!("{id}: {failure}")),
             }
         }
-        let unsearched = unknown(&aws, &journal, &mut left).await;
+        let beside = account::beside(&aws, journal.state(), journal.state().opened).await;
+        for id in &beside.strays {
+            match account::delete(&aws, id).await {
+                Ok(_) => {}
+                Err(failure) => left.push(format!("{id}: {failure}")),
+            }
+        }
+        let stack = &journal.state().stack;
+        left.extend(beside.unknown.iter().map(|one| {
+            format!("{}: the journal does not know it; `opsml down --tags {stack}` deletes it", one.id)
+        }));
         done(&left)?;
         if format == Format::Text {
             let (deleted, file) = (counted(live.len(), "resource"), file.display());
             output::say(format_args!("deleted {deleted}; nothing of {file} is left"));
-            unsearched
+            beside
+                .unsearched
                 .iter()
                 .for_each(|what| output::say(format_args!("the account could not be searched for {what}")));
         }
         Ok(exit::DONE)
     })
-}
-
-/// Adds what the account has of the stack and the journal does not know, and returns what could not be searched.
-async fn unknown(aws: &Aws, journal: &Journal, left: &mut Vec<String>) -> Vec<String> {
-    let state = journal.state();
-    let (unknown, unsearched) = account::unknown(aws, state, state.opened).await;
-    let stack = &state.stack;
-    left.extend(unknown.iter().map(|one| {
-        format!("{}: the journal does not know it; `opsml down --tags {stack}` deletes it", one.id)
-    }));
-    unsearched
 }
 
 fn by_tags(arguments: &Down, stack: &str) -> Verdict {
@@ -93,7 +93,7 @@ fn by_tags(arguments: &Down, stack: &str) -> Verdict {
         let mut left: Vec<String> = unsearched;
         for Found { id, .. } in &found {
             match account::delete(&aws, id).await {
-                Ok(()) => output::say(format_args!("  deleted {id}")),
+                Ok(_) => output::say(format_args!("  deleted {id}")),
                 Err(failure) if failure.kind.pauses() => return Err(Stop::from(failure)),
                 Err(failure) => left.push(format!("{id}: {failure}")),
             }

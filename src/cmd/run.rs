@@ -42,7 +42,9 @@ async fn run_checked(arguments: &Run, checked: Checked, read: JoinHandle<Option<
     let read = read.join().ok().flatten();
     let mut journal = session::open(file, &arguments.target, &aws, read, arguments.take_over)?;
     if !journal.state().runs.is_empty() {
-        account::check(&aws, journal.state()).await?;
+        for id in account::check(&aws, journal.state()).await? {
+            output::complain(format_args!("deleted {id}: a call of an earlier run has arrived late"));
+        }
     }
     if aws.target == Target::Aws {
         prices::refresh(&checked, file, &aws).await;

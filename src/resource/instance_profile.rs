@@ -67,7 +67,17 @@ impl Resource for InstanceProfile {
             return Ok(());
         }
         let added = aws.iam.add_role_to_instance_profile().instance_profile_name(name).role_name(&self.role);
-        added.send().await.map(|_| ()).map_err(|error| failure("AddRoleToInstanceProfile", error))
+        match added.send().await.map_err(|error| failure("AddRoleToInstanceProfile", error)) {
+            // A profile has one role. If it is this one, a reply was lost, and the SDK has made the call again.
+            Err(full) if full.code == "LimitExceeded" => {
+                let live = self.describe(aws, name).await?;
+                match live.is_some_and(|live| live.facts.get("roles") == Some(&json!([self.role]))) {
+                    true => Ok(()),
+                    false => Err(full),
+                }
+            }
+            added => added.map(|_| ()),
+        }
     }
 
     fn stand_in(name: &str) -> Option<Self> {

@@ -81,7 +81,11 @@ impl Resource for SecurityGroup {
             .collect();
         for cidr in self.ssh_from.difference(&there) {
             let rule = aws.ec2.authorize_security_group_ingress().group_id(id).ip_permissions(ssh(cidr));
-            rule.send().await.map_err(|error| failure("AuthorizeSecurityGroupIngress", error))?;
+            match rule.send().await.map_err(|error| failure("AuthorizeSecurityGroupIngress", error)) {
+                // A reply was lost, and the SDK has made the call again.
+                Err(again) if again.code == "InvalidPermission.Duplicate" => {}
+                added => drop(added?),
+            }
         }
         for cidr in there.difference(&self.ssh_from) {
             let rule = aws.ec2.revoke_security_group_ingress().group_id(id).ip_permissions(ssh(cidr));

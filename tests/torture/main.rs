@@ -104,6 +104,15 @@ fn left(env: &Env) -> usize {
     left
 }
 
+/// Waits until the calls that the proxy has held back have arrived.
+fn until_all_have_arrived(env: &Env) {
+    env::wait_for("what arrives late", || {
+        let record = env.read("record");
+        let count = |fault: &str| record.lines().filter(|line| line.contains(fault)).count();
+        (count("\"late\"}") <= count("\"arrived\"}")).then_some(())
+    });
+}
+
 /// Runs the runbook until it is done, and tears it down; a fault strikes at each new call.
 fn sweep(fault: &str) {
     const RUNS: usize = 400;
@@ -123,13 +132,16 @@ fn sweep(fault: &str) {
         panic!("{fault}: {verb} was not done after {RUNS} runs\n{}", env.read("said.txt"));
     };
     let runs = repeat("run", &|code| code == 0);
-    let (duplicates, took) = (duplicates(&env), start.elapsed().as_secs());
-    nothing_is_stale(&env, &target, fault);
+    let took = start.elapsed().as_secs();
+    until_all_have_arrived(&env);
     env.opsml([&["run", "whole.md"], &target[..]].concat()).code(0).says("nothing to do");
+    let duplicates = duplicates(&env);
+    nothing_is_stale(&env, &target, fault);
     let downs = repeat("down", &|code| code == 0);
     let record = env.read("record");
     let calls: Vec<Value> = record.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let struck = calls.iter().filter(|call| call["fault"] == fault).count();
+    until_all_have_arrived(&env);
     let left = left(&env);
     println!(
         "{fault}: at {struck} calls, {runs} runs and {downs} downs in {took} s: {duplicates} duplicates, {left} left after \

@@ -133,6 +133,8 @@ class Handler(BaseHTTPRequestHandler):
             self.forward(body)
         except (OSError, HTTPException):
             pass
+        with self.server.lock:
+            self.server.record.write(json.dumps({"operation": "late", "fault": "arrived"}) + "\n")
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = handle_call
 
