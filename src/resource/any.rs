@@ -80,6 +80,10 @@ macro_rules! any_resource {
                 match self { $(Self::$Type(one) => one.inverse()),* }
             }
 
+            pub fn leaves(&self) -> bool {
+                match self { $(Self::$Type(_) => $Type::LEAVES),* }
+            }
+
             pub fn settles_before_delete(&self) -> bool {
                 match self { $(Self::$Type(_) => $Type::SETTLES_BEFORE_DELETE),* }
             }

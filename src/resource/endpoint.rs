@@ -23,6 +23,7 @@ pub struct Endpoint {
 
 impl Resource for Endpoint {
     const TYPE: &'static str = "endpoint";
+    const LEAVES: bool = true;
 
     const SETTLES_BEFORE_DELETE: bool = true;
 

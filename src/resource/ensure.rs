@@ -394,6 +394,10 @@ impl StepSession<'_> {
             }
             attempt += 1;
         }
+        // An earlier attempt may have ended after the resource was gone, and before what it leaves behind was: its log.
+        if attempt == 0 && status == ResourceStatus::Deleting && resource.leaves() {
+            resource.delete(self.aws, &id.name).await?;
+        }
         self.commit([Event::Deleted { id: id.clone() }])?;
         self.refresh_target(id).await
     }

@@ -112,6 +112,7 @@ async fn until_updated(aws: &Aws, name: &str) -> Outcome<()> {
 
 impl Resource for Function {
     const TYPE: &'static str = "function";
+    const LEAVES: bool = true;
 
     fn naming(&self) -> Naming {
         match &self.name {

@@ -77,6 +77,7 @@ struct JobResult {
 
 impl Resource for Instance {
     const TYPE: &'static str = "instance";
+    const LEAVES: bool = true;
 
     /// The name is also the ClientToken, which has at most 64 ASCII characters.
     /// <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html>

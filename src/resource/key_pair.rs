@@ -28,6 +28,7 @@ pub struct KeyPair {
 
 impl Resource for KeyPair {
     const TYPE: &'static str = "key-pair";
+    const LEAVES: bool = true;
 
     fn naming(&self) -> Naming {
         Naming::Timestamp { base: self.base.clone(), max: 255 }

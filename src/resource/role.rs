@@ -167,11 +167,12 @@ impl Resource for Role {
     }
 
     async fn delete(&self, aws: &Aws, name: &str) -> Outcome<()> {
-        for arn in self.managed_now(aws, name).await? {
+        // It may be gone already.
+        for arn in present(self.managed_now(aws, name).await)?.unwrap_or_default() {
             let detached = aws.iam.detach_role_policy().role_name(name).policy_arn(arn).send().await;
             present(detached.map_err(|error| failure("DetachRolePolicy", error)))?;
         }
-        for policy in self.inline_now(aws, name).await? {
+        for policy in present(self.inline_now(aws, name).await)?.unwrap_or_default() {
             let deleted = aws.iam.delete_role_policy().role_name(name).policy_name(policy).send().await;
             present(deleted.map_err(|error| failure("DeleteRolePolicy", error)))?;
         }

@@ -53,6 +53,7 @@ pub struct MetricDefinition {
 
 impl Resource for TrainingJob {
     const TYPE: &'static str = "training-job";
+    const LEAVES: bool = true;
 
     fn naming(&self) -> Naming {
         Naming::Timestamp { base: self.base.clone(), max: 63 }

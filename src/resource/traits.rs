@@ -76,6 +76,9 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sy
     /// Whether AWS refuses to delete it while it is created, updated or deleted, so that this is waited for first.
     const SETTLES_BEFORE_DELETE: bool = false;
 
+    /// Whether [`delete`](Self::delete) goes on after the resource itself is gone: with its log, or a local file.
+    const LEAVES: bool = false;
+
     fn naming(&self) -> Naming;
 
     /// Whether the change from `old` to `self` needs another resource: AWS cannot update it.

@@ -180,6 +180,11 @@ class Server(ThreadingHTTPServer):
         for _ in range(2000):
             text = pathlib.Path(self.pids).read_text()
             if text:
+                with self.lock:
+                    again, self.signalled = self.signalled == text, text
+                # A second SIGINT would end the process at once.
+                if again and number == signal.SIGINT:
+                    return
                 try:
                     os.kill(int(text), number)
                 except ProcessLookupError:
@@ -195,7 +200,7 @@ def main():
     arguments = parser.parse_args()
     server = Server(("127.0.0.1", 0), Handler)
     server.to, server.fault, server.pids = urlsplit(arguments.to).netloc, arguments.fault, arguments.pids
-    server.judge, server.lock, server.seen = Judge(), threading.Lock(), set()
+    server.judge, server.lock, server.seen, server.signalled = Judge(), threading.Lock(), set(), None
     server.record = open(arguments.record, "w", encoding="utf-8", buffering=1)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"http://127.0.0.1:{server.server_port}", flush=True)
