@@ -162,9 +162,12 @@ class Server(ThreadingHTTPServer):
 
     def next_fault(self, operation, path, body):
         """Returns the fault for a call: a call that is made again passes."""
-        # A retry has another token, and an import of a key another key, and is the same call.
-        plain = re.sub(rb"(ClientToken|IdempotencyToken|PublicKeyMaterial)[^&,]*", b"", body)
-        call = operation, path.partition("?")[0], hashlib.sha256(plain).hexdigest()
+        # A retry has another token, and an import of a key another key, and is the same call. So is one for a resource that
+        # takes the place of a failed one: it has another time in its name, and another event.
+        plain = re.sub(rb"(ClientToken|IdempotencyToken|PublicKeyMaterial)[^&,]*", b"", path.partition("?")[0].encode() + body)
+        plain = re.sub(rb"\d{4}(-\d\d){5}-\d{3}", b"", plain)
+        plain = re.sub(rb"(opsml(?::|%3A)event(?:[^&]*&[^=&]*=|\D{1,40}))\d+", rb"\1", plain)
+        call = operation, hashlib.sha256(plain).hexdigest()
         with self.lock:
             again = call in self.seen
             self.seen.add(call)
