@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use tokio::sync::watch;
 
 use super::gate::{Closed, Gate};
-use super::protocol::{Protocol, is_page};
+use super::protocol::{Protocol, was_page};
 use crate::failure::{Failure, Outcome};
 
 /// The account whose registry holds AWS's own images, in all but a few regions.
@@ -222,7 +222,7 @@ where
         // The answer to a HEAD request has no body, and so no code.
         (None, Some(404)) => failure("NotFound", "not found".to_owned()),
         (None, Some(403)) => failure("AccessDenied", "access denied".to_owned()),
-        (None, Some(status)) if status >= 300 && error.raw_response().is_some_and(is_page) => {
+        (None, Some(_)) if error.raw_response().is_some_and(was_page) => {
             let message = "the answer is an HTML page, and none of AWS's: is there a proxy in between?";
             failure("BadAnswer", message.to_owned())
         }

@@ -12,6 +12,8 @@ use aws_smithy_types::config_bag::ConfigBag;
 const ANY_BODY: &[&str] = &["GetObject", "HeadObject", "InvokeEndpoint", "Invoke"];
 /// Bad gateway.
 const STATUS: u16 = 502;
+/// The header that marks such an answer.
+const PAGE: &str = "x-opsml-page";
 
 #[derive(Clone, Debug)]
 pub struct Protocol;
@@ -31,13 +33,19 @@ impl Intercept for Protocol {
         let response = context.response_mut();
         if response.status().is_success() && is_page(response) && !ANY_BODY.contains(&operation) {
             *response.status_mut() = STATUS.try_into()?;
+            response.headers_mut().insert(PAGE, "true");
         }
         Ok(())
     }
 }
 
+/// Whether an answer was a page with a status of success.
+pub fn was_page(response: &HttpResponse) -> bool {
+    response.headers().get(PAGE).is_some()
+}
+
 /// Whether an answer is an HTML page. Some servers call an empty body one.
-pub fn is_page(response: &HttpResponse) -> bool {
+fn is_page(response: &HttpResponse) -> bool {
     let header = |name: &str| response.headers().get(name).unwrap_or_default();
     header("content-type").starts_with("text/html")
         && header("content-length") != "0"
