@@ -219,7 +219,7 @@ fn interrupted_at_each_call() {
 fn two_runs_at_once() {
     const PAIRS: usize = 200;
     let env = Env::new();
-    env.write("two.md", "---\nparams: {n: {default: 0}}\n---\n```opsml a\ncommand: {run: [sleep, \"0.4\"], env: {N: \"{{ params.n }}\"}}\n```\n");
+    env.write("two.md", "---\nparams: {n: {default: \"0\"}}\n---\n```opsml a\ncommand: {run: [sleep, \"0.4\"], env: {N: \"{{ params.n }}\"}}\n```\n");
     env.opsml(["cloud", "start"]).code(0);
     let (mut lost, mut wrong) = (0, 0);
     for pair in 1..=PAIRS {
