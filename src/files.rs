@@ -59,14 +59,10 @@ pub fn files_below(folder: &Path) -> Outcome<Vec<LocalFile>> {
     Ok(files)
 }
 
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Returns the SHA-256 of a file's content, or of the names and contents of all files below a folder, in hex.
 pub fn digest(path: &Path) -> Outcome<String> {
     if !path.is_dir() {
-        return file(path).map(|hash| hex(&hash));
+        return file(path).map(hex::encode);
     }
     let mut all = Sha256::new();
     for entry in files_below(path)? {
@@ -74,7 +70,7 @@ pub fn digest(path: &Path) -> Outcome<String> {
         all.update(&entry.key);
         all.update(file(&entry.path)?);
     }
-    Ok(hex(&all.finalize()))
+    Ok(hex::encode(all.finalize()))
 }
 
 fn file(path: &Path) -> Outcome<Vec<u8>> {

@@ -14,7 +14,6 @@ use super::fresh_role::until_role_is_known;
 use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
-use crate::files::hex;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Function {
@@ -77,7 +76,7 @@ fn revision(found: &GetFunctionConfigurationOutput) -> String {
     let (runtime, limits) = (found.runtime().map(Runtime::as_str), [found.memory_size(), found.timeout()]);
     let all =
         json!([found.code_sha256(), runtime, found.handler(), found.role(), limits, environment(found)]);
-    hex(&Sha256::digest(all.to_string()))[..16].to_owned()
+    hex::encode(Sha256::digest(all.to_string()))[..16].to_owned()
 }
 
 /// Returns the revision that a new version would have.

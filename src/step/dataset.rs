@@ -17,7 +17,7 @@ use super::kind::{Kind, Problem};
 use super::paths::Paths;
 use crate::archive;
 use crate::failure::{Failure, Outcome};
-use crate::files::{digest, hex};
+use crate::files::digest;
 
 /// The most bytes to download.
 const MAX_DOWNLOAD: u64 = 16 << 30;
@@ -198,7 +198,7 @@ impl Dataset {
                 }
             }
         }
-        let found = hex(&hash.finalize());
+        let found = hex::encode(hash.finalize());
         if let Some(expected) = &self.sha256
             && !expected.eq_ignore_ascii_case(&found)
         {

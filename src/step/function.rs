@@ -15,7 +15,7 @@ use super::fields::{FunctionName, RoleArn};
 use super::kind::{Kind, Problem, Reads};
 use crate::archive::{self, Member};
 use crate::failure::{Failure, Outcome};
-use crate::files::{self, files_below};
+use crate::files::files_below;
 use crate::resource::{self, FunctionPermission, Vpc};
 
 /// The most bytes of a zip that is sent with the request.
@@ -243,7 +243,7 @@ impl Function {
         let digest = Sha256::digest(&zip);
         let folder = context.paths.base.join(&context.paths.cache).join("functions");
         std::fs::create_dir_all(&folder).map_err(|error| Failure::file(&folder, error))?;
-        let path = folder.join(format!("{}.zip", files::hex(&digest)));
+        let path = folder.join(format!("{}.zip", hex::encode(digest)));
         std::fs::write(&path, &zip).map_err(|error| Failure::file(&path, error))?;
         Ok((path, STANDARD.encode(digest)))
     }
