@@ -38,9 +38,9 @@ pub async fn beside(aws: &Aws, state: &State, since: i64) -> Beside {
     beside
 }
 
-/// Refuses a journal that is older than the account. Deletes the strays, and returns them.
-pub async fn check(aws: &Aws, state: &State) -> Outcome<Vec<ResourceId>> {
-    let Beside { unknown, strays, .. } = beside(aws, state, state.last).await;
+/// Refuses a journal that is older than the account. Deletes the strays, and returns them, and what could not be searched.
+pub async fn check(aws: &Aws, state: &State) -> Outcome<(Vec<ResourceId>, Vec<String>)> {
+    let Beside { unknown, strays, unsearched } = beside(aws, state, state.last).await;
     if unknown.is_empty() {
         let mut deleted = Vec::new();
         for id in strays {
@@ -48,7 +48,7 @@ pub async fn check(aws: &Aws, state: &State) -> Outcome<Vec<ResourceId>> {
                 deleted.push(id);
             }
         }
-        return Ok(deleted);
+        return Ok((deleted, unsearched));
     }
     let message = format!(
         "the journal does not know {}, which the account has with the tags of its stack {}: an older copy of the journal \

@@ -33,7 +33,7 @@ pub fn run(arguments: &Recover) -> Verdict {
             None => only_stack(&found, &runbook)?,
         };
         let found: Vec<Found> = found.into_iter().filter(|one| one.stack() == stack).collect();
-        let mut journal = anew(&path, arguments, &stack, &aws)?;
+        let mut journal = new_journal(&path, arguments, &stack, &aws)?;
         journal.append(account::events(found.clone()))?;
         if journaled.format == Format::Text {
             print(&found, &stack, &runbook, file);
@@ -42,10 +42,10 @@ pub fn run(arguments: &Recover) -> Verdict {
     })
 }
 
-fn anew(path: &Path, arguments: &Recover, stack: &str, aws: &Aws) -> Result<Journal, Stop> {
+fn new_journal(path: &Path, arguments: &Recover, stack: &str, aws: &Aws) -> Result<Journal, Stop> {
     session::private(path)
         .map_err(|error| Stop::new(exit::STEP_FAILED, format!("{}: {error}", path.display())))?;
-    let mut journal = Journal::anew(path, arguments.take_over)?;
+    let mut journal = Journal::replace(path, arguments.take_over)?;
     journal.append([Event::Opened {
         stack: stack.to_owned(),
         target: arguments.journaled.target.target.clone(),
@@ -66,7 +66,7 @@ fn only_stack(found: &[Found], runbook: &Runbook) -> Result<String, Stop> {
     match own[..] {
         [stack] => Ok(stack.to_owned()),
         [] => Err(Stop::new(exit::STEP_FAILED, "the account has no resources of this runbook")
-            .hint("there is nothing to recover: `opsml run` begins anew")),
+            .hint("there is nothing to recover: `opsml run` begins a new stack")),
         _ => Err(Stop::usage(format!("these stacks may be of this runbook: {}", own.join(", ")))
             .hint("choose one by --stack")),
     }

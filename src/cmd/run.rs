@@ -42,7 +42,14 @@ async fn run_checked(arguments: &Run, checked: Checked, read: JoinHandle<Option<
     let read = read.join().ok().flatten();
     let mut journal = session::open(file, &arguments.target, &aws, read, arguments.take_over)?;
     if !journal.state().runs.is_empty() {
-        for id in account::check(&aws, journal.state()).await? {
+        let (strays, unsearched) = account::check(&aws, journal.state()).await?;
+        if !unsearched.is_empty() {
+            output::complain(format_args!(
+                "whether the journal is older than the account is not known for {}",
+                unsearched.join("; ")
+            ));
+        }
+        for id in strays {
             output::complain(format_args!("deleted {id}: a call of an earlier run has arrived late"));
         }
     }

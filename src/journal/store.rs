@@ -100,7 +100,7 @@ impl Journal {
     }
 
     /// Starts a new journal in the place of one that is lost, whose files get another name: they end in `.lost-TIME`.
-    pub fn anew(path: &Path, take_over: bool) -> Result<Self, JournalError> {
+    pub fn replace(path: &Path, take_over: bool) -> Result<Self, JournalError> {
         let lock = Lock::take(path, take_over)?;
         let time = jiff::Timestamp::now().as_second();
         for tail in ["", "-wal", "-shm", ".head"] {

@@ -422,7 +422,7 @@ fn failed(id: &ResourceId, reason: &str) -> Failure {
     Failure::new(code, format!("{id}: {message}"))
 }
 
-/// Returns the digest of a request, by which a lost journal is told whether a step still wants the same.
+/// Returns the digest of a request. Where the journal is lost, it shows whether a step still wants the same.
 pub fn digest(spec: &Value) -> String {
     hex::encode(Sha256::digest(spec.to_string()))[..16].to_owned()
 }

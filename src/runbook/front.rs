@@ -19,7 +19,7 @@ pub struct FrontMatter {
     pub date: Option<String>,
     /// The parameters by name. `-p name=value` sets one.
     pub params: IndexMap<String, Param>,
-    /// The most that a run on AWS may cost, in US dollars: `5 USD`.
+    /// The most that all runs together may cost, in US dollars: `5 USD`. It holds on every target but the local cloud.
     #[schemars(regex(pattern = r"^\d+(\.\d+)? USD$"), extend("x-rule" = "an amount in US dollars, as `5 USD`"))]
     pub budget: Option<String>,
 }

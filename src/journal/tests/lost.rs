@@ -168,7 +168,7 @@ fn a_new_journal_takes_the_place_of_a_lost_one() {
     Journal::write(&path, false).unwrap().append([opened()]).unwrap();
     std::fs::write(&path, "not a journal").unwrap();
     assert!(matches!(Journal::write(&path, false), Err(JournalError::Damaged { .. })));
-    Journal::anew(&path, false).unwrap().append([opened()]).unwrap();
+    Journal::replace(&path, false).unwrap().append([opened()]).unwrap();
     assert_eq!(Journal::read(&path).unwrap().unwrap().state().stack, "s");
     let kept = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(kept.into_iter().any(|name| name.to_string_lossy().starts_with("j.db.lost-")));
