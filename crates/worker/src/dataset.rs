@@ -25,7 +25,7 @@ pub struct Dataset {
     pub train: Vec<Sample>,
     pub valid: Vec<Sample>,
     pub test: Vec<Sample>,
-    /// SHA-256 (hex) over every file's split, class, name and length.
+    /// SHA-256 (hex) over every file's split, class, name and content.
     pub digest: String,
 }
 
@@ -53,9 +53,11 @@ impl Dataset {
                 if files.is_empty() {
                     return Err(Error::new(format!("class {class:?} has no image in {split}/: add images to {split}/{class}/, or remove the class from every split")));
                 }
-                for (path, bytes) in files {
-                    digest.update(format!("{split}\0{class}\0{}\0{bytes}\n", path.display()));
-                    samples.push(Sample { path: folder.join(class).join(path), label });
+                for name in files {
+                    let path = folder.join(class).join(&name);
+                    let content = Sha256::digest(fs::read(&path).at("read", &path)?);
+                    digest.update(format!("{split}\0{class}\0{}\0{}\n", name.display(), hex::encode(content)));
+                    samples.push(Sample { path, label });
                 }
             }
             Ok(samples)
@@ -81,8 +83,8 @@ fn class_names(split: &Path) -> Result<Vec<String>> {
     }
 }
 
-/// Returns the files under a class's folder in torchvision's order, as relative paths with their lengths in bytes.
-fn list_files(class: &Path, files: &mut Vec<(PathBuf, u64)>) -> Result<()> {
+/// Returns the files under a class's folder in torchvision's order, as relative paths.
+fn list_files(class: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let mut pending = vec![class.to_owned()];
     while let Some(folder) = pending.pop() {
         for (_, path) in visible_entries(&folder)? {
@@ -91,8 +93,7 @@ fn list_files(class: &Path, files: &mut Vec<(PathBuf, u64)>) -> Result<()> {
             if metadata.is_dir() {
                 pending.push(path);
             } else {
-                let bytes = fs::metadata(&path).at("read", &path)?.len();
-                files.push((path.strip_prefix(class).unwrap_or(&path).to_owned(), bytes));
+                files.push(path.strip_prefix(class).unwrap_or(&path).to_owned());
             }
         }
     }
