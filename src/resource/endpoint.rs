@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::training_job::{sagemaker_tags, sdk_tags};
 use super::traits::{Bills, Live, Naming, Report, Resource, Status, Tags, facts};
+use super::visible::until_visible;
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 
@@ -68,32 +69,38 @@ impl Resource for Endpoint {
         sagemaker_tags(aws, "endpoint", name).await
     }
 
-    async fn create(&self, aws: &Aws, name: &str, tags: &Tags, _progress: Report<'_>) -> Outcome<()> {
-        let created = aws
-            .sagemaker
-            .create_endpoint()
-            .endpoint_name(name)
-            .endpoint_config_name(&self.config)
-            .set_tags(Some(sdk_tags(tags)))
-            .send()
-            .await;
-        created.map(|_| ()).map_err(|error| failure("CreateEndpoint", error))
+    async fn create(&self, aws: &Aws, name: &str, tags: &Tags, progress: Report<'_>) -> Outcome<()> {
+        until_visible(aws, &self.config, progress, async || {
+            let created = aws
+                .sagemaker
+                .create_endpoint()
+                .endpoint_name(name)
+                .endpoint_config_name(&self.config)
+                .set_tags(Some(sdk_tags(tags)))
+                .send()
+                .await;
+            created.map(|_| ()).map_err(|error| failure("CreateEndpoint", error))
+        })
+        .await
     }
 
-    async fn update(&self, aws: &Aws, name: &str, _tags: &Tags, _progress: Report<'_>) -> Outcome<()> {
+    async fn update(&self, aws: &Aws, name: &str, _tags: &Tags, progress: Report<'_>) -> Outcome<()> {
         let now = aws.sagemaker.describe_endpoint().endpoint_name(name).send().await;
         let now = now.map_err(|error| failure("DescribeEndpoint", error))?;
         if now.endpoint_config_name() == Some(&self.config) {
             return Ok(());
         }
-        let updated = aws
-            .sagemaker
-            .update_endpoint()
-            .endpoint_name(name)
-            .endpoint_config_name(&self.config)
-            .send()
-            .await;
-        updated.map(|_| ()).map_err(|error| failure("UpdateEndpoint", error))
+        until_visible(aws, &self.config, progress, async || {
+            let updated = aws
+                .sagemaker
+                .update_endpoint()
+                .endpoint_name(name)
+                .endpoint_config_name(&self.config)
+                .send()
+                .await;
+            updated.map(|_| ()).map_err(|error| failure("UpdateEndpoint", error))
+        })
+        .await
     }
 
     fn log(&self, name: &str) -> Option<(String, String)> {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::training_job::{sagemaker_tags, sdk_tags};
 use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
+use super::visible::until_visible;
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 
@@ -51,7 +52,7 @@ impl Resource for EndpointConfig {
         sagemaker_tags(aws, "endpoint-config", name).await
     }
 
-    async fn create(&self, aws: &Aws, name: &str, tags: &Tags, _progress: Report<'_>) -> Outcome<()> {
+    async fn create(&self, aws: &Aws, name: &str, tags: &Tags, progress: Report<'_>) -> Outcome<()> {
         let variant = ProductionVariant::builder()
             .variant_name(VARIANT)
             .model_name(&self.model)
@@ -59,15 +60,18 @@ impl Resource for EndpointConfig {
             .initial_instance_count(self.initial_instance_count)
             .initial_variant_weight(1.0)
             .build();
-        let created = aws
-            .sagemaker
-            .create_endpoint_config()
-            .endpoint_config_name(name)
-            .production_variants(variant)
-            .set_tags(Some(sdk_tags(tags)))
-            .send()
-            .await;
-        created.map(|_| ()).map_err(|error| failure("CreateEndpointConfig", error))
+        until_visible(aws, &self.model, progress, async || {
+            let created = aws
+                .sagemaker
+                .create_endpoint_config()
+                .endpoint_config_name(name)
+                .production_variants(variant.clone())
+                .set_tags(Some(sdk_tags(tags)))
+                .send()
+                .await;
+            created.map(|_| ()).map_err(|error| failure("CreateEndpointConfig", error))
+        })
+        .await
     }
 
     fn stand_in(name: &str) -> Option<Self> {

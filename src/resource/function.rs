@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::fresh_role::until_role_is_known;
 use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
+use super::visible::until_visible;
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 
@@ -165,7 +165,7 @@ impl Resource for Function {
 
     async fn create(&self, aws: &Aws, name: &str, tags: &Tags, progress: Report<'_>) -> Outcome<()> {
         let code = FunctionCode::builder().zip_file(self.zip()?).build();
-        until_role_is_known(aws, &self.role_arn, progress, async || {
+        until_visible(aws, &self.role_arn, progress, async || {
             let created = aws
                 .lambda
                 .create_function()
@@ -194,7 +194,7 @@ impl Resource for Function {
             updated.send().await.map_err(|error| failure("UpdateFunctionCode", error))?;
             until_updated(aws, name).await?;
         }
-        until_role_is_known(aws, &self.role_arn, progress, async || {
+        until_visible(aws, &self.role_arn, progress, async || {
             let updated = aws
                 .lambda
                 .update_function_configuration()

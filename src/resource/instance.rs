@@ -12,9 +12,9 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::fresh_role::until_role_is_known;
 use super::objects::split_uri;
 use super::traits::{Bills, Live, Naming, Report, Resource, Status, Tags, facts};
+use super::visible::until_visible;
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 
@@ -138,7 +138,7 @@ impl Resource for Instance {
         tags.insert("Name".into(), name.to_owned());
         tags.insert(NAME_TAG.into(), name.to_owned());
         let script = BASE64_STANDARD.encode(self.user_data.replace(NAME, name));
-        until_role_is_known(aws, &self.instance_profile, progress, async || {
+        until_visible(aws, &self.instance_profile, progress, async || {
             let run = aws
                 .ec2
                 .run_instances()

@@ -9,7 +9,6 @@ mod concurrency;
 mod endpoint;
 mod endpoint_config;
 pub mod ensure;
-mod fresh_role;
 mod function;
 mod function_alias;
 mod function_permission;
@@ -31,6 +30,7 @@ mod security_group;
 mod training_job;
 mod traits;
 mod tuning_job;
+mod visible;
 
 pub use any::AnyResource;
 pub use bucket::Bucket;

@@ -6,9 +6,9 @@ use aws_sdk_sagemaker::types::ContainerDefinition;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::fresh_role::until_role_is_known;
 use super::training_job::{model_facts, sagemaker_tags, sdk_tags};
 use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
+use super::visible::until_visible;
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 
@@ -68,7 +68,7 @@ impl Resource for Model {
             .model_data_url(&self.model_data)
             .set_environment(Some(self.environment.clone().into_iter().collect()))
             .build();
-        until_role_is_known(aws, &self.role_arn, progress, async || {
+        until_visible(aws, &self.role_arn, progress, async || {
             let created = aws
                 .sagemaker
                 .create_model()

@@ -4,9 +4,9 @@ use aws_sdk_sagemaker::types::{DirectInternetAccess, InstanceType, NotebookInsta
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::fresh_role::until_role_is_known;
 use super::training_job::{sagemaker_tags, sdk_tags};
 use super::traits::{Bills, Live, Naming, Report, Resource, Status, Tags, facts};
+use super::visible::until_visible;
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 
@@ -83,7 +83,7 @@ impl Resource for NotebookInstance {
 
     async fn create(&self, aws: &Aws, name: &str, tags: &Tags, progress: Report<'_>) -> Outcome<()> {
         let groups = Some(self.security_group_ids.clone()).filter(|groups| !groups.is_empty());
-        until_role_is_known(aws, &self.role_arn, progress, async || {
+        until_visible(aws, &self.role_arn, progress, async || {
             let created = aws
                 .sagemaker
                 .create_notebook_instance()

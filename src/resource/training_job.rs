@@ -11,9 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::fresh_role::until_role_is_known;
 use super::objects::{self, Object};
 use super::traits::{Bills, GONE, Live, Naming, Report, Resource, Status, Tags, facts};
+use super::visible::until_visible;
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 
@@ -116,7 +116,7 @@ impl Resource for TrainingJob {
     }
 
     async fn create(&self, aws: &Aws, name: &str, tags: &Tags, progress: Report<'_>) -> Outcome<()> {
-        until_role_is_known(aws, &self.role_arn, progress, async || {
+        until_visible(aws, &self.role_arn, progress, async || {
             let created = aws
                 .sagemaker
                 .create_training_job()

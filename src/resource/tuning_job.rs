@@ -14,9 +14,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::fresh_role::until_role_is_known;
 use super::training_job::{LOG_GROUP, TrainingJob, delete_training_job, sagemaker_tags, sdk_tags};
 use super::traits::{Bills, Live, Naming, Report, Resource, Status, Tags, facts};
+use super::visible::until_visible;
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 
@@ -135,7 +135,7 @@ impl Resource for TuningJob {
     async fn create(&self, aws: &Aws, name: &str, tags: &Tags, progress: Report<'_>) -> Outcome<()> {
         let config = self.config();
         let definition = self.definition();
-        until_role_is_known(aws, &self.trial.role_arn, progress, async || {
+        until_visible(aws, &self.trial.role_arn, progress, async || {
             let created = aws
                 .sagemaker
                 .create_hyper_parameter_tuning_job()

@@ -1,40 +1,57 @@
-//! Retries calls with a role that a service cannot assume yet.
+//! Retries calls that name what was just made, and that a service does not see yet: a role that it cannot assume, an
+//! instance profile, an endpoint config, a model.
 //!
 //! IAM is eventually consistent: a new role cannot be assumed for some seconds.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency>
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::traits::Report;
-use crate::aws::Aws;
+use crate::aws::{Aws, Target};
 use crate::failure::{Failure, Outcome};
 
-/// How many times a call is made: on AWS for about two minutes.
-const ATTEMPTS: u32 = 12;
+/// How long a call is repeated. What is wrong in the runbook says the same as what is not visible yet, so this is also how
+/// late the user learns of that.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// The local cloud sees everything at once.
+const PATIENCE_LOCAL: Duration = Duration::from_secs(1);
 
-/// Repeats the call until the service can assume the role.
-pub async fn until_role_is_known<T>(
+/// Repeats the call until the service sees what it names.
+pub async fn until_visible<T>(
     aws: &Aws,
-    role: &str,
+    named: &str,
     progress: Report<'_>,
     mut call: impl AsyncFnMut() -> Outcome<T>,
 ) -> Outcome<T> {
-    for attempt in 0..ATTEMPTS {
+    let patience = if matches!(aws.target, Target::Local { .. }) { PATIENCE_LOCAL } else { PATIENCE };
+    let end = Instant::now() + patience;
+    let mut attempt = 0;
+    loop {
         match call().await {
-            Err(failure) if is_fresh(&failure) => {
-                progress(format!("waiting until {role} can be assumed"), None);
+            Err(failure) if is_unseen(&failure) && Instant::now() < end => {
+                progress(format!("waiting until the service sees {named}"), None);
                 aws.pause(attempt).await?;
+                attempt += 1;
             }
             other => return other,
         }
     }
-    call().await
 }
 
-/// Whether it is the error for a new role, by SageMaker's and Lambda's messages, or for a new instance profile, by EC2's.
-fn is_fresh(failure: &Failure) -> bool {
+/// Whether it is the error for what a service does not see yet: a role, by SageMaker's and Lambda's messages, an instance
+/// profile, by EC2's, an endpoint config or a model. Model data that is missing is another error.
+fn is_unseen(failure: &Failure) -> bool {
+    let says = |words: &str| failure.message.contains(words);
     match failure.code.as_str() {
-        "ValidationException" => failure.message.contains("ould not assume role"),
-        "InvalidParameterValueException" => failure.message.contains("cannot be assumed by Lambda"),
-        "InvalidParameterValue" => failure.message.contains("Invalid IAM Instance Profile"),
+        "ValidationException" => {
+            says("ould not assume role")
+                || says("ould not find endpoint configuration \"")
+                || says("ould not find model \"")
+        }
+        "InvalidParameterValueException" => says("cannot be assumed by Lambda"),
+        "InvalidParameterValue" => says("Invalid IAM Instance Profile"),
         _ => false,
     }
 }
