@@ -77,9 +77,8 @@ impl From<JournalError> for Stop {
                 Self::new(exit::STEP_FAILED, error.to_string())
                     .hint("`opsml recover` makes a journal from the tags of the account's resources")
             }
-            JournalError::Newer { .. } | JournalError::Fenced => {
-                Self::new(exit::STEP_FAILED, error.to_string())
-            }
+            JournalError::Fenced => Self::new(exit::LOCKED, error.to_string()),
+            JournalError::Newer { .. } => Self::new(exit::STEP_FAILED, error.to_string()),
         }
     }
 }

@@ -1,10 +1,16 @@
 //! The lock of a journal: the operating system's, on a file beside it. It ends with the process that holds it, and it holds
 //! across PID namespaces.
+//!
+//! On a network file system, the lock of one machine may not be seen by another. So the file also says on which machine its
+//! holder runs, and the holder writes it again and again: a lease. Whether that was lately is told by the file system's clock
+//! alone, since the machines' may differ.
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
@@ -15,9 +21,16 @@ use super::error::JournalError;
 /// How long to wait until a holder that has just got the lock has written its name.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How often the holder writes the file again.
+const BEAT: Duration = Duration::from_secs(5);
+/// How long after that a lease ends.
+const LEASE: Duration = Duration::from_secs(30);
+
 /// Held until it is dropped.
 pub struct Lock {
     file: File,
+    /// The thread that renews the lease. It ends when the sender is dropped.
+    renewal: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Lock {
@@ -36,9 +49,13 @@ impl Lock {
             let mut file = open.custom_flags(libc::O_NOFOLLOW).open(&path).map_err(failed)?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) if is_at(&file, &path) => {
-                    let name = format!("process {}\n", std::process::id());
-                    file.set_len(0).and_then(|()| file.write_all(name.as_bytes())).map_err(failed)?;
-                    return Ok(Self { file });
+                    if let Some(holder) = leased(&mut file, &path).map_err(failed)?.filter(|_| !take_over) {
+                        return Err(JournalError::Locked { holder });
+                    }
+                    let name = format!("process {} on {}\n", std::process::id(), machine());
+                    file.set_len(0).and_then(|()| file.write_all_at(name.as_bytes(), 0)).map_err(failed)?;
+                    let renewal = renew(file.try_clone().map_err(failed)?, name, BEAT);
+                    return Ok(Self { file, renewal: Some(renewal) });
                 }
                 // Another process has taken the lock over meanwhile: the file at the path is another one now.
                 Ok(()) => {}
@@ -55,9 +72,56 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
+        if let Some((sender, thread)) = self.renewal.take() {
+            drop(sender);
+            // It does not panic; if it did, the lease would have ended.
+            let _ = thread.join();
+        }
         // The next holder is not taken for this one. If it fails, it is for an instant.
         let _ = self.file.set_len(0);
     }
+}
+
+/// Returns this machine's name and the id of its boot, which no other machine has.
+fn machine() -> String {
+    let read = |file: &str| std::fs::read_to_string(Path::new("/proc/sys/kernel").join(file));
+    let [name, boot] = ["hostname", "random/boot_id"].map(|file| read(file).unwrap_or_default());
+    format!("{} (boot {})", name.trim(), boot.trim())
+}
+
+/// Returns the holder on another machine, if its lease has not ended.
+fn leased(file: &mut File, path: &Path) -> std::io::Result<Option<String>> {
+    let mut name = String::new();
+    // A file that is no text has another author, and no lease.
+    if file.take(300).read_to_string(&mut name).is_err() {
+        return Ok(None);
+    }
+    let elsewhere = name.trim().split_once(" on ").is_some_and(|(_, of)| of != machine());
+    if !elsewhere {
+        return Ok(None);
+    }
+    let mut clock = path.as_os_str().to_owned();
+    clock.push(".now");
+    let now = File::create(&clock)?.metadata()?.modified()?;
+    std::fs::remove_file(&clock)?;
+    let age = now.duration_since(file.metadata()?.modified()?).unwrap_or_default();
+    Ok((age < LEASE).then(|| printable(&name)))
+}
+
+/// Starts a thread that writes the file again at each beat, until the sender is dropped. If that fails, the lease ends; this machine's
+/// lock stays.
+fn renew(file: File, name: String, beat: Duration) -> (Sender<()>, JoinHandle<()>) {
+    let (sender, ended) = channel::<()>();
+    let thread = std::thread::spawn(move || {
+        while ended.recv_timeout(beat) == Err(RecvTimeoutError::Timeout) {
+            let _ = file.write_all_at(name.as_bytes(), 0);
+        }
+    });
+    (sender, thread)
+}
+
+fn printable(name: &str) -> String {
+    name.trim().chars().filter(|c| !c.is_control()).collect()
 }
 
 fn path(journal: &Path) -> PathBuf {
@@ -77,14 +141,55 @@ fn holder(path: &Path) -> String {
     let end = Instant::now() + PATIENCE;
     loop {
         let mut name = String::new();
-        let read = File::open(path).and_then(|file| file.take(100).read_to_string(&mut name));
-        let name = name.trim();
+        let read = File::open(path).and_then(|file| file.take(300).read_to_string(&mut name));
+        let name = printable(&name);
         if read.is_ok() && !name.is_empty() {
-            return name.chars().filter(|c| !c.is_control()).collect();
+            return name;
         }
         if Instant::now() > end {
             return "another process".to_owned();
         }
         std::thread::yield_now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_of_another_machine_holds_while_it_is_renewed() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = folder.path().join("j.db");
+        let (file, here) = (path(&journal), format!("process 1 on {}\n", machine()));
+        let elsewhere = "process 7 on other (boot 0)\n";
+        let old = std::time::SystemTime::now() - 2 * LEASE;
+        for (name, age, holds) in [(elsewhere, false, true), (elsewhere, true, false), (&here, false, false)]
+        {
+            std::fs::write(&file, name).unwrap();
+            if age {
+                File::open(&file).unwrap().set_modified(old).unwrap();
+            }
+            match Lock::take(&journal, false) {
+                Err(JournalError::Locked { holder }) if holds => assert_eq!(holder, name.trim()),
+                Ok(_) if !holds => {}
+                other => panic!("{name}: {:?}", other.err()),
+            }
+        }
+        std::fs::write(&file, elsewhere).unwrap();
+        assert!(Lock::take(&journal, true).is_ok());
+    }
+
+    #[test]
+    fn a_lease_is_renewed_until_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().join("lock");
+        let (sender, thread) = renew(File::create(&at).unwrap(), "me".into(), Duration::from_millis(1));
+        let until = |content: &str| while std::fs::read_to_string(&at).unwrap() != content {};
+        until("me");
+        std::fs::write(&at, "no").unwrap();
+        until("me");
+        drop(sender);
+        thread.join().unwrap();
     }
 }

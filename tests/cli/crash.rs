@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use rustix::process::Signal;
 
 use crate::env::{Env, cores, wait_for};
 use crate::small::{small, small_with, through};
@@ -124,6 +125,28 @@ fn two_runs_at_once() {
     env.opsml(["status", "small.md"]).code(0).says("training job");
     std::fs::remove_file(hold).unwrap();
     assert_eq!(run.wait(), 0, "{}", run.said());
+    assert_eq!(env.account()["jobs"].as_array().unwrap().len(), 1);
+}
+
+/// The owner is stopped, loses the journal, and is fenced at its next commit.
+#[test]
+fn an_owner_that_was_taken_over_commits_nothing_more() {
+    let (env, hold) = holding();
+    let mut owner = env.start(["run", "small.md"], "owner.txt");
+    assert!(owner.wait_for("created training job"), "{}", owner.said());
+    owner.signal(Signal::STOP);
+    let mut second = env.start(["run", "small.md", "--take-over"], "second.txt");
+    assert!(second.wait_for("▶ train (train): was interrupted"), "{}", second.said());
+    std::fs::remove_file(hold).unwrap();
+    assert_eq!(second.wait(), 0, "{}", second.said());
+    let before = env.calls(0).0;
+    let events = env.events("small");
+    owner.signal(Signal::CONT);
+    assert_eq!(owner.wait(), 7, "{}", owner.said());
+    assert!(owner.said().contains("another process has taken over this runbook"), "{}", owner.said());
+    assert_eq!(env.events("small"), events);
+    let (_, calls) = env.calls(before);
+    assert_eq!(crate::env::mutating(&calls), [] as [&String; 0]);
     assert_eq!(env.account()["jobs"].as_array().unwrap().len(), 1);
 }
 

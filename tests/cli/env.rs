@@ -213,6 +213,13 @@ impl Env {
         (last, rows.into_iter().map(|(_, call)| call).collect())
     }
 
+    /// Returns how many events a runbook's journal on the local cloud has.
+    pub fn events(&self, stem: &str) -> i64 {
+        let journal =
+            Connection::open_with_flags(self.journal(stem), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        journal.query_row("SELECT max(seq) FROM events", [], |row| row.get(0)).unwrap()
+    }
+
     /// Returns the path of a runbook's journal on the local cloud.
     pub fn journal(&self, stem: &str) -> PathBuf {
         self.path(&format!(".opsml/{stem}/local-123456789012-us-east-1.db"))
@@ -259,9 +266,13 @@ impl Started {
         self.child.wait().unwrap();
     }
 
-    pub fn interrupt(&self) {
+    pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    pub fn interrupt(&self) {
+        self.signal(rustix::process::Signal::INT);
     }
 
     pub fn ended(&mut self) -> Option<ExitStatus> {
