@@ -99,8 +99,10 @@ impl Checkpoints {
         let header = serde_json::to_string(&header).at("write", &path)?;
         let bytes = state_dict::to_safetensors(&tensors, Some(HashMap::from([(HEADER.to_owned(), header)])))?;
         write_bytes(&path, &bytes)?;
+        // What is of a later epoch is of another job, and would be taken for the newest.
         let files = self.files()?;
-        for old in files.iter().rev().skip(KEPT) {
+        let (later, own): (Vec<_>, Vec<_>) = files.iter().partition(|file| **file > path);
+        for old in later.into_iter().chain(own.into_iter().rev().skip(KEPT)) {
             fs::remove_file(old).at("remove", old)?;
         }
         Ok(())
@@ -124,10 +126,10 @@ impl Checkpoints {
             };
             if header.job != self.job {
                 say(&format!(
-                    "checkpoint {} was made with other hyperparameters, classes, images, weights or number of instances: starting afresh",
+                    "checkpoint {} was made with other hyperparameters, classes, images, weights or number of instances, so it isn't used",
                     path.display()
                 ));
-                return Ok((0, Vec::new()));
+                continue;
             }
             let part = |prefix: &str| -> StateDict {
                 let strip = |(name, array): &(String, _)| {
