@@ -14,6 +14,7 @@ mod price_list;
 mod s3_copy;
 mod scaling;
 mod training_output;
+mod training_record;
 mod tuning_trials;
 
 pub use decisions::{Caller, caller, decisions};
@@ -29,4 +30,5 @@ pub use price_list::price_list;
 pub use s3_copy::{Place, copy, copy_all, s3_client};
 pub use scaling::{Instances, ScalingActivity, instances, scaling_activities};
 pub use training_output::{TrainingOutput, training_output};
+pub use training_record::{TrainingRecord, find_training, record_training};
 pub use tuning_trials::{Trial, tuning_trials};

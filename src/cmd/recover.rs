@@ -84,7 +84,7 @@ fn print(found: &[Found], stack: &str, runbook: &Runbook, file: &Path) {
     output::say(format_args!(
         "Not known: the outputs of every step, which the next run computes again from these resources; what has no tags \
          of its own (objects, policies and concurrency that a step added), which it finds again by name; and all of {}, \
-         which it does again.",
+         which it runs again.",
         others.join(", ")
     ));
     output::say(format_args!("continue with: opsml run {}", file.display()));

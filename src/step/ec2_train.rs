@@ -18,10 +18,11 @@ use super::fields::S3Uri;
 use super::kind::{Kind, Price, Problem};
 use super::train::{curves, hyperparameter_problems, plain};
 use super::trained::{Trained, contents};
-use crate::action::{my_address, training_output};
+use crate::action::{TrainingRecord, find_training, my_address, record_training, training_output};
 use crate::failure::{Failure, Outcome};
 use crate::files;
 use crate::price;
+use crate::resource::ensure::{self, ReadyResource};
 use crate::resource::{Image, Instance, KeyPair, NAME, Objects, Output, SecurityGroup, Spot, split_uri};
 use crate::script;
 
@@ -29,7 +30,7 @@ const TEMPLATE: &str = include_str!("../../templates/ec2_train.sh.j2");
 /// What user data may come to: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html>.
 const MAX_USER_DATA: usize = 16 << 10;
 
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ec2Train {
     /// The instance type, such as `m5.xlarge`.
@@ -68,7 +69,7 @@ pub struct Ec2Train {
     pub max_run: u32,
 }
 
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImageSearch {
     /// `amazon`, `self` or an account.
@@ -78,14 +79,14 @@ pub struct ImageSearch {
     pub name: String,
 }
 
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum SpotField {
     Wanted(bool),
     Priced(SpotPrice),
 }
 
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SpotPrice {
     /// The highest price of an hour, in US dollars.
@@ -189,36 +190,28 @@ impl Ec2Train {
             None => my_address(context.aws()).await?,
         };
         let ssh_from = format!("{address}/32");
-        let bundle = self.bundle(context, gathered).await?;
-        let keys = context.paths.base.join(&context.paths.cache).join("keys");
-        let key =
-            context.ensure_ephemeral("key-pair", KeyPair { base: context.base(), folder: keys }).await?;
-        let group = SecurityGroup {
-            base: context.base(),
-            ssh_from: [ssh_from.clone()].into(),
-            vpc_id: self.vpc_id.clone(),
-        };
-        let group = context.ensure_ephemeral("security-group", group).await?;
-        let results = format!("{}/", self.output_path.0.trim_end_matches('/'));
+        context.progress("gathering the worker and its libraries", None);
+        let worker = self.gathered(context, gathered)?;
         let contents = contents(context.aws(), self.inputs.values()).await?;
-        let wanted = Instance {
-            base: context.base(),
-            image: self.image()?,
-            instance_type: self.instance_type.clone(),
-            key_name: key.name.clone(),
-            security_group_id: group.text("id"),
-            subnet_id: self.subnet_id.clone(),
-            instance_profile: self.instance_profile.clone(),
-            user_data: self.user_data(&context.aws().region, &bundle, &results)?,
-            results: results.clone(),
-            contents,
-            spot: match &self.spot {
-                SpotField::Wanted(false) => None,
-                SpotField::Wanted(true) => Some(Spot { max_price: None }),
-                SpotField::Priced(spot) => Some(Spot { max_price: Some(spot.max_price) }),
-            },
+        let stack = &context.session.journal.state().stack;
+        let request =
+            ensure::digest(&json!({"stack": stack, "step": self, "contents": contents, "worker": worker}));
+        let results = format!("{}/", self.output_path.0.trim_end_matches('/'));
+        let done = match context.session.force {
+            true => None,
+            false => find_training(context.aws(), &results, &context.base(), &request).await?,
         };
-        let held = context.ensure_ephemeral("instance", wanted).await?;
+        let held = match done {
+            Some(done) => done,
+            None => {
+                let bundle = self.bundle(context, gathered, worker).await?;
+                let held = self.instance(context, &ssh_from, &bundle, &results, contents).await?;
+                let record = TrainingRecord { request, name: held.name, facts: held.facts };
+                record_training(context.aws(), &results, &record).await?;
+                record
+            }
+        };
+        let text = |fact: &str| held.facts.get(fact).and_then(Value::as_str).unwrap_or_default().to_owned();
         let output = training_output(context.aws(), &results, &held.name).await?;
         let left = Output { uri: format!("{results}{}/output/", held.name), main: "model.tar.gz".into() };
         context.ensure("output", left).await?;
@@ -226,9 +219,9 @@ impl Ec2Train {
         let billable = held.facts.get("seconds").and_then(Value::as_i64).unwrap_or_default().max(60);
         let model_uri = format!("{results}{}/output/model.tar.gz", held.name);
         let outputs = Outputs {
-            instance_id: held.text("id"),
-            market: held.text("market"),
-            image_id: held.text("image_id"),
+            instance_id: text("id"),
+            market: text("market"),
+            image_id: text("image_id"),
             hourly: price::hourly(&self.instance_type),
             trained: Trained::new(output, (1, &self.instance_type), billable, BTreeMap::new(), model_uri),
             log_uri: format!("{results}{}/log.txt", held.name),
@@ -239,6 +232,44 @@ impl Ec2Train {
             outputs.trained.metrics.get("test_accuracy").map(|value| format!(" test_accuracy {value:.4}"));
         let summary = format!("{} {}{}", outputs.instance_id, outputs.market, accuracy.unwrap_or_default());
         Ok(Done::new(outputs, summary).figures(figures))
+    }
+
+    /// Starts the instance, and waits until it has ended itself.
+    async fn instance(
+        &self,
+        context: &mut Context<'_>,
+        ssh_from: &str,
+        bundle: &str,
+        results: &str,
+        contents: BTreeMap<String, String>,
+    ) -> Outcome<ReadyResource> {
+        let keys = context.paths.base.join(&context.paths.cache).join("keys");
+        let key =
+            context.ensure_ephemeral("key-pair", KeyPair { base: context.base(), folder: keys }).await?;
+        let group = SecurityGroup {
+            base: context.base(),
+            ssh_from: [ssh_from.to_owned()].into(),
+            vpc_id: self.vpc_id.clone(),
+        };
+        let group = context.ensure_ephemeral("security-group", group).await?;
+        let wanted = Instance {
+            base: context.base(),
+            image: self.image()?,
+            instance_type: self.instance_type.clone(),
+            key_name: key.name.clone(),
+            security_group_id: group.text("id"),
+            subnet_id: self.subnet_id.clone(),
+            instance_profile: self.instance_profile.clone(),
+            user_data: self.user_data(&context.aws().region, bundle, results)?,
+            results: results.to_owned(),
+            contents,
+            spot: match &self.spot {
+                SpotField::Wanted(false) => None,
+                SpotField::Wanted(true) => Some(Spot { max_price: None }),
+                SpotField::Priced(spot) => Some(Spot { max_price: Some(spot.max_price) }),
+            },
+        };
+        context.ensure_ephemeral("instance", wanted).await
     }
 
     fn image(&self) -> Outcome<Image> {
@@ -253,14 +284,17 @@ impl Ec2Train {
         }
     }
 
-    /// Uploads the worker and its libraries, and returns their S3 URI.
-    async fn bundle(&self, context: &mut Context<'_>, folder: &Path) -> Outcome<String> {
+    /// Gathers the worker and its libraries in a folder, and returns their digest.
+    fn gathered(&self, context: &Context<'_>, folder: &Path) -> Outcome<String> {
         let worker = context.paths.worker.clone().ok_or_else(|| {
             Failure::new("NoWorker", "there is no opsml-worker to send to the instance")
                 .hint("build it beside opsml, or name it by OPSML_WORKER")
         })?;
-        context.progress("gathering the worker and its libraries", None);
-        let digest = tokio::task::block_in_place(|| gather(&worker, folder))?;
+        tokio::task::block_in_place(|| gather(&worker, folder))
+    }
+
+    /// Uploads the worker and its libraries, and returns their S3 URI.
+    async fn bundle(&self, context: &mut Context<'_>, folder: &Path, digest: String) -> Outcome<String> {
         let all = files::files_below(folder)?;
         let (bucket, prefix) = split_uri(&self.output_path.0)?;
         let prefix = format!("{}/{}-bundle/{}/", prefix.trim_end_matches('/'), context.base(), &digest[..16]);
