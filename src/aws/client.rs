@@ -64,9 +64,14 @@ impl Aws {
         region: Option<&str>,
         interrupted: watch::Receiver<bool>,
     ) -> Outcome<Self> {
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-            .build_https();
+        let http = aws_smithy_http_client::Builder::new();
+        // To read the machine's root certificates takes longer than a call to the local cloud.
+        let http = match target {
+            Target::Local { .. } => http.build_http(),
+            Target::Aws | Target::Url(_) => {
+                http.tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https()
+            }
+        };
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(10))
             .operation_attempt_timeout(Duration::from_secs(120))
