@@ -2,6 +2,7 @@
 
 mod audit;
 mod autoscale;
+mod budget;
 mod check;
 mod cloud;
 mod command;
