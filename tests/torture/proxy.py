@@ -15,6 +15,11 @@ The faults:
     html          replies with 200 and a page of HTML, and forwards nothing
     cut           forwards, and sends half of the reply
     throttle      replies that the rate is exceeded, and forwards nothing
+    expired       replies that the credentials have expired, and forwards nothing
+    corrupt       flips a bit of the request's body, and forwards it
+    corrupt-object
+                  forwards a GetObject, and flips a bit of the object
+    unseen        replies that a role is unknown until it is 30 seconds old, and an endpoint config until it is 5
     interrupt     sends SIGINT to the process, and forwards
     none          forwards
 """
@@ -36,6 +41,27 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "judge"))
 from models import Exchange, Judge
 
 READS = ("Get", "List", "Describe", "Head", "Simulate", "Filter", "Assume", "GenerateCredentialReport", "InvokeEndpoint", "Invoke")
+# What a fault replies, and by which code and status in each service's form.
+REFUSALS = {
+    "throttle": ("Rate exceeded", {
+        "json": ("ThrottlingException", 400), "lambda": ("ThrottlingException", 400), "s3": ("SlowDown", 503),
+        "query": ("Throttling", 400), "ec2": ("RequestLimitExceeded", 503)}),
+    "expired": ("The security token included in the request is expired", {
+        "json": ("ExpiredTokenException", 400), "lambda": ("ExpiredTokenException", 403), "s3": ("ExpiredToken", 400),
+        "query": ("ExpiredToken", 403), "ec2": ("RequestExpired", 400)}),
+}
+# What must be seen before a call: the call that made it, its age in seconds, and the error until then.
+ROLE = ("CreateRole", 30, "Could not assume role. Please ensure that the role exists", "ValidationException")
+NEEDS = {
+    "CreateTrainingJob": ROLE,
+    "CreateHyperParameterTuningJob": ROLE,
+    "CreateModel": ROLE,
+    "CreateFunction": ("CreateRole", 30, "The role defined for the function cannot be assumed by Lambda.",
+                       "InvalidParameterValueException"),
+    "RunInstances": ("CreateInstanceProfile", 30, "Invalid IAM Instance Profile name", "InvalidParameterValue"),
+    "CreateEndpoint": ("CreateEndpointConfig", 5, 'Could not find endpoint configuration "arn:aws:sagemaker"',
+                       "ValidationException"),
+}
 HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
@@ -90,7 +116,13 @@ class Handler(BaseHTTPRequestHandler):
     def handle_call(self):
         body = self.body()
         operation = self.operation(body)
-        if operation.startswith(READS):
+        if self.server.fault == "corrupt-object":
+            struck = operation == "GetObject"
+        elif self.server.fault == "corrupt":
+            struck = bool(body)
+        else:
+            struck = True
+        if operation.startswith(READS) and self.server.fault != "corrupt-object" or not struck:
             fault = "none"
         else:
             fault = self.server.next_fault(operation, self.path, body)
@@ -123,18 +155,63 @@ class Handler(BaseHTTPRequestHandler):
         elif fault == "cut":
             status, headers, answer = self.forward(body)
             self.reply(status, headers, answer, len(answer) // 2)
-        elif fault == "throttle":
-            self.reply(*throttled(self.headers.get("content-type", ""), self.headers.get("authorization", "")))
+        elif fault in REFUSALS:
+            self.refuse(*REFUSALS[fault])
+        elif fault == "corrupt":
+            answer = self.forward(flipped(body))
+            if answer[0] < 400:
+                self.server.write("undetected", operation)
+            self.reply(*answer)
+        elif fault == "corrupt-object":
+            status, headers, answer = self.forward(body)
+            self.reply(status, headers, flipped(answer) if answer else answer)
+        elif fault == "unseen":
+            self.reply_when_seen(operation, body)
         else:
             self.reply(*self.forward(body))
+
+    def refuse(self, message, codes):
+        """Replies with an error in the form and by the code of the call's service."""
+        authorization = self.headers.get("authorization", "")
+        service = next((name for name in codes if f"/{name}/" in authorization), "query")
+        if "json" in self.headers.get("content-type", "") and service == "query":
+            service = "json"
+        code, status = codes[service]
+        error = f"<Code>{code}</Code><Message>{message}</Message>"
+        headers = [("Content-Type", "text/xml")]
+        if service in ("json", "lambda"):
+            body = json.dumps({"__type": code, "message": message})
+            headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-errortype", code)]
+        elif service == "s3":
+            body = f"<Error>{error}</Error>"
+        elif service == "ec2":
+            body = f"<Response><Errors><Error>{error}</Error></Errors><RequestID>1</RequestID></Response>"
+        else:
+            body = f"<ErrorResponse><Error>{error}</Error></ErrorResponse>"
+        self.reply(status, headers, body.encode())
+
+    def reply_when_seen(self, operation, body):
+        """Forwards a call, unless what it names was made too lately."""
+        made, needs = self.server.made, NEEDS.get(operation)
+        seen_at = made.get(needs[0], 0) + needs[1] if needs else 0
+        if time.monotonic() < seen_at:
+            self.server.write("refused", operation)
+            self.refuse(needs[2], {service: (needs[3], 400) for service in ("json", "lambda", "ec2", "query")})
+            return
+        answer = self.forward(body)
+        if answer[0] < 400:
+            if operation in ("CreateRole", "CreateInstanceProfile", "CreateEndpointConfig"):
+                made[operation] = time.monotonic()
+            if needs and needs[0] in made:
+                self.server.write("seen", operation, seconds=round(time.monotonic() - seen_at, 1))
+        self.reply(*answer)
 
     def late(self, body):
         try:
             self.forward(body)
         except (OSError, HTTPException):
             pass
-        with self.server.lock:
-            self.server.record.write(json.dumps({"operation": "late", "fault": "arrived"}) + "\n")
+        self.server.write("arrived", "late")
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = handle_call
 
@@ -142,19 +219,10 @@ class Handler(BaseHTTPRequestHandler):
         """Writes nothing, since the record has everything."""
 
 
-def throttled(content_type, authorization):
-    message = "Rate exceeded"
-    if "json" in content_type or "/lambda/" in authorization:
-        body = json.dumps({"__type": "ThrottlingException", "message": message}).encode()
-        return 400, [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-errortype", "ThrottlingException")], body
-    if "/s3/" in authorization:
-        body = f"<Error><Code>SlowDown</Code><Message>{message}</Message></Error>".encode()
-        return 503, [("Content-Type", "application/xml")], body
-    body = (f"<ErrorResponse><Error><Code>Throttling</Code><Message>{message}</Message></Error></ErrorResponse>").encode()
-    if "/ec2/" in authorization:
-        body = (f"<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>{message}</Message></Error></Errors>"
-                "<RequestID>1</RequestID></Response>").encode()
-    return 503 if "/ec2/" in authorization else 400, [("Content-Type", "text/xml")], body
+def flipped(body):
+    """Returns a body with another bit in its middle."""
+    middle = len(body) // 2
+    return body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1:]
 
 
 class Server(ThreadingHTTPServer):
@@ -167,13 +235,20 @@ class Server(ThreadingHTTPServer):
         plain = re.sub(rb"(ClientToken|IdempotencyToken|PublicKeyMaterial)[^&,]*", b"", path.partition("?")[0].encode() + body)
         plain = re.sub(rb"\d{4}(-\d\d){5}-\d{3}", b"", plain)
         plain = re.sub(rb"(opsml(?::|%3A)event(?:[^&]*&[^=&]*=|\D{1,40}))\d+", rb"\1", plain)
+        # The instance of an EC2 training has what is made for it alone, and its record says which it was.
+        if operation == "RunInstances" or path.partition("?")[0].endswith("/output/record.json"):
+            plain = b""
         call = operation, hashlib.sha256(plain).hexdigest()
         with self.lock:
             again = call in self.seen
             self.seen.add(call)
-            fault = "none" if again else self.fault
-            self.record.write(json.dumps({"operation": operation, "fault": fault}) + "\n")
+            fault = "none" if again and self.fault != "unseen" else self.fault
+        self.write(fault, operation, path=path)
         return fault
+
+    def write(self, fault, operation, **more):
+        with self.lock:
+            self.record.write(json.dumps({"operation": operation, "fault": fault, "time": time.time(), **more}) + "\n")
 
     def handle_error(self, request, client_address):
         """Says nothing of a client that was killed."""
@@ -203,7 +278,7 @@ def main():
     arguments = parser.parse_args()
     server = Server(("127.0.0.1", 0), Handler)
     server.to, server.fault, server.pids = urlsplit(arguments.to).netloc, arguments.fault, arguments.pids
-    server.judge, server.lock, server.seen, server.signalled = Judge(), threading.Lock(), set(), None
+    server.judge, server.lock, server.seen, server.signalled, server.made = Judge(), threading.Lock(), set(), None, {}
     server.record = open(arguments.record, "w", encoding="utf-8", buffering=1)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"http://127.0.0.1:{server.server_port}", flush=True)
