@@ -26,7 +26,7 @@ pub fn run(arguments: &Show) -> Verdict {
         "{id} ({}): {}, attempt {}, because: {}",
         step.kind,
         status_word(step.status),
-        step.attempts,
+        step.attempts.len(),
         printable_line(&shown(&step.reason))
     ));
     if let Some(failure) = &step.failure {

@@ -18,5 +18,5 @@ pub use event::{Cause, Event, Lifetime, Record, ResourceId, RunOutcome};
 pub use figure::{Figure, Series};
 pub use format::FORMAT;
 pub use ledger::{Ledger, ResourceRow, ResourceStatus};
-pub use state::{RunRow, State, StepRow, StepStatus};
+pub use state::{Attempt, Made, RunRow, State, StepRow, StepStatus};
 pub use store::{Journal, Observer, Progress};

@@ -40,6 +40,32 @@ pub struct RunRow {
     pub outcome: Option<RunOutcome>,
     /// Why it ended before the last step.
     pub cause: Option<Cause>,
+    /// How many steps it has started.
+    pub started_steps: usize,
+}
+
+/// One time that a step ran.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Attempt {
+    pub run: u64,
+    /// Milliseconds since 1970.
+    pub started: i64,
+    /// `None` while it runs, and if it was killed.
+    pub ended: Option<i64>,
+    pub done: bool,
+}
+
+/// A resource of a step as it was when the step ended. What later steps attach to it, and `down`, change nothing of this.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Made {
+    #[serde(flatten)]
+    pub id: ResourceId,
+    pub status: ResourceStatus,
+    pub facts: Map<String, Value>,
+    pub adopted: bool,
+    pub created: i64,
+    /// When it was deleted, if it lived no longer than its step.
+    pub deleted: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -80,7 +106,23 @@ pub struct StepRow {
     pub run: u64,
     pub started: i64,
     pub ended: Option<i64>,
-    pub attempts: u32,
+    /// Each time that it ran, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// Its resources as they were when it ended. Empty while it runs.
+    pub made: Vec<Made>,
+}
+
+impl Made {
+    pub fn now(id: &ResourceId, row: &ResourceRow) -> Self {
+        Self {
+            id: id.clone(),
+            status: row.status,
+            facts: row.facts.clone(),
+            adopted: row.adopted,
+            created: row.created,
+            deleted: row.deleted,
+        }
+    }
 }
 
 impl StepRow {
@@ -99,8 +141,19 @@ impl StepRow {
             run,
             started,
             ended: None,
-            attempts: 0,
+            attempts: Vec::new(),
+            made: Vec::new(),
         }
+    }
+
+    /// Returns how long the step took, in milliseconds, and in how many attempts: those since the first of its resources
+    /// was made, since a later attempt goes on from what an earlier one has made. `None` if none has ended.
+    pub fn took(&self) -> Option<(i64, usize)> {
+        let made = self.made.iter().map(|made| made.created).min().unwrap_or(self.started);
+        let counts = |attempt: &&Attempt| attempt.ended.is_none_or(|ended| ended >= made);
+        let since = self.attempts.iter().skip_while(|attempt| !counts(attempt));
+        let took: Vec<i64> = since.filter_map(|attempt| Some(attempt.ended? - attempt.started)).collect();
+        if took.is_empty() { None } else { Some((took.iter().sum(), took.len())) }
     }
 }
 
@@ -147,6 +200,7 @@ impl State {
                     ended: None,
                     outcome: None,
                     cause: None,
+                    started_steps: 0,
                 });
             }
             Event::RunEnded { run, outcome, cause } => {
@@ -159,24 +213,28 @@ impl State {
             }
 
             Event::StepStarted { step, kind, inputs, files, reason } => {
-                let earlier = self.steps.get(step).map_or(0, |row| row.attempts);
+                let run = self.current_run()?;
+                let earlier = self.steps.get_mut(step).map(|row| std::mem::take(&mut row.attempts));
+                let mut attempts = earlier.unwrap_or_default();
+                attempts.push(Attempt { run, started: at, ended: None, done: false });
                 let row = StepRow {
                     inputs: inputs.clone(),
                     files: files.clone(),
-                    attempts: 1 + earlier,
-                    ..StepRow::new(kind, StepStatus::Running, reason, self.current_run()?, at)
+                    attempts,
+                    ..StepRow::new(kind, StepStatus::Running, reason, run, at)
                 };
+                if let Some(row) = self.runs.last_mut() {
+                    row.started_steps += 1;
+                }
                 self.steps.insert(step.clone(), row);
             }
             Event::StepDone { step, outputs, summary, figures } => {
-                let row = self.running(step)?;
-                (row.status, row.ended) = (StepStatus::Done, Some(at));
+                let row = self.end(step, StepStatus::Done, at)?;
                 (row.outputs, row.figures) = (Some(outputs.clone()), figures.clone());
                 row.summary.clone_from(summary);
             }
             Event::StepFailed { step, failure } => {
-                let row = self.running(step)?;
-                (row.status, row.ended, row.failure) = (StepStatus::Failed, Some(at), Some(failure.clone()));
+                self.end(step, StepStatus::Failed, at)?.failure = Some(failure.clone());
             }
             Event::StepSkipped { step, kind, reason } => {
                 let row = StepRow::new(kind, StepStatus::Skipped, reason, self.current_run()?, at);
@@ -281,9 +339,17 @@ impl State {
         Ok(run.run)
     }
 
-    fn running(&mut self, step: &str) -> Result<&mut StepRow, String> {
+    /// Ends a step that runs, and keeps how its resources are now.
+    fn end(&mut self, step: &str, status: StepStatus, at: i64) -> Result<&mut StepRow, String> {
         let row = self.steps.get_mut(step).ok_or("the step has not started")?;
         require(row.status == StepStatus::Running, || format!("the step is {}", row.status.word()))?;
+        let own = self.resources.of_step(step).into_iter();
+        let own = own.filter(|(_, made)| made.deleted.is_none_or(|deleted| deleted >= row.started));
+        row.made = own.map(|(id, made)| Made::now(id, made)).collect();
+        (row.status, row.ended) = (status, Some(at));
+        if let Some(attempt) = row.attempts.last_mut() {
+            (attempt.ended, attempt.done) = (Some(at), status == StepStatus::Done);
+        }
         Ok(row)
     }
 

@@ -3,11 +3,14 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::fact::{Fact, facts};
 use super::prose::{self, Known};
-use super::token::{Tokens, short};
+use super::token::{Tokens, one_line, words};
 use super::veil::Veil;
 use crate::failure::Failure;
-use crate::journal::{Figure, ResourceRow, ResourceStatus, RunOutcome, Series, State, StepStatus};
+use crate::journal::{
+    Figure, Made, ResourceId, ResourceStatus, RunOutcome, RunRow, Series, State, StepStatus,
+};
 use crate::runbook::{Declared, Runbook};
 
 #[derive(Debug, Serialize)]
@@ -25,6 +28,29 @@ pub struct ReportData {
     /// In document order.
     pub steps: Vec<StepView>,
     pub run: Option<RunView>,
+    /// What is alive now: the only part of a write-up that shows a later state than that in which each step ended.
+    pub live: LiveView,
+}
+
+/// A resource that is alive, and what it costs. Who writes the report knows the prices.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alive {
+    pub id: ResourceId,
+    pub step: String,
+    /// Milliseconds since 1970.
+    pub since: i64,
+    /// US dollars an hour from now on, if it bills by the hour and its price is known.
+    pub hourly: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct LiveView {
+    /// When the journal was written last.
+    pub at: String,
+    /// Resource, name, step, since when, US dollars an hour.
+    pub rows: Vec<[String; 5]>,
+    /// `0.115 USD an hour`.
+    pub sum: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -69,7 +95,7 @@ pub enum Body {
         name: String,
         status: String,
         note: Option<String>,
-        facts: Vec<(String, String)>,
+        facts: Vec<Fact>,
     },
     Curve {
         x: String,
@@ -90,7 +116,7 @@ pub struct RunView {
 }
 
 impl ReportData {
-    pub fn new(runbook: &Runbook, state: &State) -> Self {
+    pub fn new(runbook: &Runbook, state: &State, alive: &[Alive]) -> Self {
         let veil = Veil::new(&state.target, &state.account);
         let file = runbook.source.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut number = 0;
@@ -112,6 +138,7 @@ impl ReportData {
             prose,
             tokens,
             run: run_view(state, &veil, &file),
+            live: live_view(state, alive, &veil),
             steps,
         }
     }
@@ -132,7 +159,7 @@ fn known(
         Value::Object(map) => map,
         _ => Map::new(),
     };
-    let last = state.runs.last();
+    let last = filling_run(state);
     // Before the first run, the parameters are what they would be.
     let params = last
         .map_or_else(|| runbook.params(&Default::default()).unwrap_or_default(), |run| run.params.clone());
@@ -174,7 +201,13 @@ fn step_view(
     let mut bodies: Vec<(String, Body)> = Vec::new();
     // The step's own caption belongs to what it is for: the last that it makes, but for what hands a role out.
     let mut captioned = 0;
-    for (id, resource) in state.resources.of_step(&step.id) {
+    let made = match row.filter(|row| row.status != StepStatus::Running) {
+        Some(row) => row.made.clone(),
+        // How they are now is all that is known of a step that has not ended.
+        None => state.resources.of_step(&step.id).into_iter().map(|(id, row)| Made::now(id, row)).collect(),
+    };
+    for resource in &made {
+        let id = &resource.id;
         let what = capitalised(&id.kind.replace('-', " "));
         let mut card = card(what.clone(), veil.text(&id.name), resource, veil);
         if let (Body::Card { status, facts: rows, .. }, Some(error)) = (&mut card, error)
@@ -216,10 +249,14 @@ fn step_view(
             _ => None,
         },
         took: row
-            .and_then(|row| Some(took(row.ended? - row.started)))
+            .and_then(|row| row.took())
+            .map(|(milliseconds, attempts)| match attempts {
+                1 => took(milliseconds),
+                more => format!("{} in {more} attempts", took(milliseconds)),
+            })
             .filter(|_| status != "skipped")
             .unwrap_or_default(),
-        summary: row.map(|row| short(&veil.text(&row.summary).into())).unwrap_or_default(),
+        summary: row.map(|row| one_line(&veil.text(&row.summary))).unwrap_or_default(),
         failure: row.and_then(|row| row.failure.as_ref()).map(|failure| veiled(failure, veil)),
         figures: figures.collect(),
     }
@@ -229,7 +266,7 @@ fn veiled(failure: &Failure, veil: &Veil) -> Failure {
     failure.map_texts(|text| veil.text(text))
 }
 
-fn card(what: String, name: String, resource: &ResourceRow, veil: &Veil) -> Body {
+fn card(what: String, name: String, resource: &Made, veil: &Veil) -> Body {
     let described = resource.facts.get("status").and_then(Value::as_str).map(|status| veil.text(status));
     let status = match resource.status {
         ResourceStatus::Ready => described.unwrap_or_else(|| "ready".into()),
@@ -250,37 +287,6 @@ fn card(what: String, name: String, resource: &ResourceRow, veil: &Veil) -> Body
         _ => Vec::new(),
     };
     Body::Card { what, name, status, note: Some(note).filter(|note| !note.is_empty()), facts }
-}
-
-/// A row for each member; a small map below becomes rows of its own.
-fn facts(map: &Map<String, Value>) -> Vec<(String, String)> {
-    let mut rows = Vec::new();
-    for (name, value) in map {
-        match value {
-            Value::Object(inner)
-                if !inner.is_empty() && inner.len() <= 8 && inner.values().all(|v| !v.is_object()) =>
-            {
-                rows.extend(
-                    inner.iter().map(|(key, value)| (format!("{}: {key}", label(name)), short(value))),
-                );
-            }
-            Value::Null => {}
-            // Rows of a table are for a table: the step's own figure, or `table()` in the prose.
-            Value::Array(rows) if rows.first().is_some_and(Value::is_object) => {}
-            Value::String(text) if text.trim().is_empty() => {}
-            other => rows.push((label(name), short(other))),
-        }
-    }
-    rows
-}
-
-fn label(name: &str) -> String {
-    let words = name.replace('_', " ");
-    words
-        .split(' ')
-        .map(|word| if matches!(word, "arn" | "uri" | "url") { word.to_uppercase() } else { word.into() })
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 fn drawn(figure: &Figure, veil: &Veil) -> (String, Body) {
@@ -332,20 +338,29 @@ fn trouble(runbook: &Runbook, state: &State, steps: &[StepView], veil: &Veil, fi
     })
 }
 
+/// Returns the run that filled the write-up: the last one that ran a step. Later ones kept what it had done.
+fn filling_run(state: &State) -> Option<&RunRow> {
+    state.runs.iter().rev().find(|run| run.started_steps > 0).or(state.runs.last())
+}
+
 fn run_view(state: &State, veil: &Veil, file: &str) -> Option<RunView> {
-    let run = state.runs.last()?;
-    let outcome = match run.outcome {
+    let (run, last) = (filling_run(state)?, state.runs.last()?);
+    let outcome = |run: &RunRow| match run.outcome {
         None => "has not ended",
         Some(RunOutcome::Done) => "done",
         Some(RunOutcome::Failed) => "failed",
         Some(RunOutcome::Interrupted) => "interrupted",
         Some(RunOutcome::Unexpected) => "not as expected",
     };
+    let again = (last.run != run.run).then(|| {
+        format!("run {}, {}, {}", last.run, outcome(last), time(last.ended.unwrap_or(last.started)))
+    });
     let mut facts = vec![
         ("runbook", file.to_owned()),
-        ("run", format!("{}, {outcome}", run.run)),
+        ("run", format!("{}, {}", run.run, outcome(run))),
         ("started", time(run.started)),
         ("ended", run.ended.map(time).unwrap_or_default()),
+        ("looked at again by", again.unwrap_or_default()),
         ("target", state.target.clone()),
         ("account", state.account.clone()),
         ("region", state.region.clone()),
@@ -354,11 +369,26 @@ fn run_view(state: &State, veil: &Veil, file: &str) -> Option<RunView> {
     ];
     facts.retain(|(_, value)| !value.is_empty());
     let params = veil.value(&Value::Object(run.params.clone()));
-    let params = params.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), short(value)));
+    let params = params.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), words(value)));
     Some(RunView {
         facts: facts.into_iter().map(|(name, value)| (name.to_owned(), veil.text(&value))).collect(),
         params: params.collect(),
     })
+}
+
+fn live_view(state: &State, alive: &[Alive], veil: &Veil) -> LiveView {
+    let hourly = |usd: f64| format!("{usd:.3}");
+    let rows = alive.iter().map(|one| {
+        let what = capitalised(&one.id.kind.replace('-', " "));
+        let hour = one.hourly.map(hourly).unwrap_or_default();
+        [what, veil.text(&one.id.name), one.step.clone(), time(one.since), hour]
+    });
+    let sum: f64 = alive.iter().filter_map(|one| one.hourly).sum();
+    LiveView {
+        at: time(state.last),
+        rows: rows.collect(),
+        sum: (sum > 0.0).then(|| format!("{} USD an hour", hourly(sum))),
+    }
 }
 
 /// Milliseconds since 1970 as UTC.

@@ -24,6 +24,9 @@ pub fn render(data: &ReportData, shown: Value, pictures: &Pictures) -> Result<St
     environment.add_filter("text", |value: String| text(&value));
     environment.add_filter("item", |value: String| at_line_start(&text(&value), ""));
     environment.add_filter("code", |value: String| code_span(&value, true));
+    environment.add_filter("block", |value: String| fenced("", &crate::diagnostic::printable(&value)));
+    environment
+        .add_filter("html", |value: String| one_line(&value).replace('&', "&amp;").replace('<', "&lt;"));
     let body = Value::from(Serde(parts(&prose(data, pictures), data)));
     let page = environment.template_from_str(TEMPLATE)?.render(context! { data => shown, body })?;
     // Templates leave gaps where something optional is absent.

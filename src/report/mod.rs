@@ -8,6 +8,7 @@
 
 mod chart;
 mod data;
+mod fact;
 mod html;
 mod link;
 mod markdown;
@@ -26,6 +27,7 @@ use std::sync::LazyLock;
 use minijinja::value::Serde;
 use regex::Regex;
 
+pub use self::data::Alive;
 use self::data::ReportData;
 use crate::journal::State;
 use crate::runbook::Runbook;
@@ -38,12 +40,12 @@ pub struct Written {
 }
 
 /// Renders the write-up into `folder`: `report.md`, `report.html`, and `figures/` for the Markdown. The same
-/// runbook and state give the same bytes.
+/// runbook, state and living resources give the same bytes.
 ///
 /// # Errors
 /// The folder has a `report.md` or `report.html` that is not a write-up.
-pub fn write(runbook: &Runbook, state: &State, folder: &Path) -> std::io::Result<Written> {
-    let data = ReportData::new(runbook, state);
+pub fn write(runbook: &Runbook, state: &State, alive: &[Alive], folder: &Path) -> std::io::Result<Written> {
+    let data = ReportData::new(runbook, state, alive);
     let beside = runbook.source.path.parent().filter(|beside| !beside.as_os_str().is_empty());
     let pictures = link::pictures(&data, beside.unwrap_or(Path::new(".")));
     let shown = minijinja::Value::from(Serde(&data));

@@ -225,3 +225,32 @@ fn outputs_stack(env: &crate::env::Env) -> String {
     let state = env.opsml(["status", "whole.md", "--format", "json"]).code(0).stdout;
     serde_json::from_str::<Value>(&state).unwrap()["stack"].as_str().unwrap().to_owned()
 }
+
+/// What later steps and `down` change is in the closing section alone.
+#[test]
+fn a_report_shows_each_step_as_it_ended() {
+    let env = whole();
+    env.opsml(["run", "whole.md"]).code(0);
+    let report = || {
+        let text = env.read("reports/whole/report.md");
+        let (steps, live) = text.split_once("## What is alive").unwrap();
+        (steps.to_owned(), live.to_owned())
+    };
+    let (before, live) = report();
+    assert!(live.contains("| Endpoint |") && live.contains("0.115 USD an hour on AWS"), "{live}");
+    // The policy that `allow` adds to the role is not there when the role's step ends.
+    let role = before.split("**Figure ").find(|figure| figure.contains("Role `whole-invoker-")).unwrap();
+    assert!(role.contains("| inline policies | `none` |"), "{role}");
+    // What AWS says is whole.
+    let denial = "is not authorized to perform: sagemaker:InvokeEndpoint on resource: arn:aws:sagemaker:";
+    assert!(before.contains(denial) && !before.contains(" characters)"), "{before}");
+    env.opsml(["down", "whole.md"]).code(0);
+    env.opsml(["report", "whole.md"]).code(0);
+    let (after, live) = report();
+    assert_eq!(after, before);
+    assert!(live.contains("nothing of this runbook was alive"), "{live}");
+    // A run that keeps everything is not the one that the report is of.
+    env.opsml(["run", "whole.md", "--until", "data"]).code(0);
+    let (again, _) = report();
+    assert!(again.contains("| looked at again by | `run 2, done, "), "{again}");
+}
