@@ -41,9 +41,26 @@ pub struct Options {
 /// How a run ended.
 #[derive(Debug)]
 pub enum Ended {
-    Done { ran: usize, cached: usize },
-    Failed { step: String, failure: Failure },
+    /// `deleted` counts the resources that the run has deleted.
+    Done {
+        ran: usize,
+        cached: usize,
+        deleted: usize,
+    },
+    Failed {
+        step: String,
+        failure: Failure,
+    },
     Interrupted,
+}
+
+impl Ended {
+    fn by(step: String, failure: Failure) -> Self {
+        match failure.is_interrupted() {
+            true => Self::Interrupted,
+            false => Self::Failed { step, failure },
+        }
+    }
 }
 
 /// Runs the runbook. Returns an error only if the journal fails: all other failures are recorded in it.
@@ -61,8 +78,17 @@ pub async fn run(
     }
     closing.push(Event::RunStarted { run: number, params: options.params.clone(), version });
     journal.append(closing)?;
-    let mut runner =
-        Runner { runbook, journal, aws, options, ran: 0, cached: 0, live: Live::new(), detached: Vec::new() };
+    let mut runner = Runner {
+        runbook,
+        journal,
+        aws,
+        options,
+        ran: 0,
+        cached: 0,
+        deleted: 0,
+        live: Live::new(),
+        detached: Vec::new(),
+    };
     let mut ended = runner.steps().await?;
     let missing = runner.still_detached();
     if !missing.is_empty() {
@@ -97,6 +123,7 @@ struct Runner<'a> {
     options: &'a Options,
     ran: usize,
     cached: usize,
+    deleted: usize,
     /// What Describe returned of each resource when the run began.
     live: Live,
     /// The attachments that were detached because an earlier step was redone, each with the step that had attached it.
@@ -105,7 +132,12 @@ struct Runner<'a> {
 
 impl Runner<'_> {
     async fn steps(&mut self) -> Result<Ended, JournalError> {
-        self.delete_ephemeral().await;
+        // What cannot be deleted now is tried again at the end. Without credentials, nothing else succeeds either.
+        match self.delete_ephemeral().await {
+            Some((step, failure)) if failure.kind.pauses() => return Ok(Ended::by(step, failure)),
+            Some((step, failure)) => self.journal.note(&step, &failure.to_string()),
+            None => {}
+        }
         self.describe().await;
         self.remove_forgotten().await?;
         let run = plan::run_facts(self.journal.state());
@@ -130,16 +162,16 @@ impl Runner<'_> {
             };
             walk.pass(step, self.journal.state());
             if let Some(failure) = failure {
-                if failure.is_interrupted() {
-                    return Ok(Ended::Interrupted);
-                }
-                return Ok(Ended::Failed { step: step.id.clone(), failure });
+                return Ok(Ended::by(step.id.clone(), failure));
             }
             if self.options.until.as_ref() == Some(&step.id) {
                 break;
             }
         }
-        Ok(Ended::Done { ran: self.ran, cached: self.cached })
+        if let Some((step, failure)) = self.delete_ephemeral().await {
+            return Ok(Ended::by(step, failure));
+        }
+        Ok(Ended::Done { ran: self.ran, cached: self.cached, deleted: self.deleted })
     }
 
     /// Runs a step if necessary. Returns why it failed.
@@ -365,19 +397,21 @@ impl Runner<'_> {
         self.delete(step, ephemeral).await
     }
 
-    /// Deletes the ephemeral resources that an earlier run could not delete. An interrupted step keeps its own, to continue
-    /// with them.
-    async fn delete_ephemeral(&mut self) {
+    /// Deletes the ephemeral resources that are left of steps that have ended. An interrupted step keeps its own, to continue
+    /// with them. Returns the first step whose resources cannot be deleted, and why.
+    async fn delete_ephemeral(&mut self) -> Option<(String, Failure)> {
         let state = self.journal.state();
         let ended = |step: &str| state.steps.get(step).is_none_or(|row| row.status != StepStatus::Running);
         let rows =
             state.resources.live().filter(|(_, row)| row.lifetime == Lifetime::Step && ended(&row.step));
         let steps: BTreeSet<String> = rows.map(|(_, row)| row.step.clone()).collect();
+        let mut left = None;
         for step in steps {
-            if let Err(left) = self.delete_ephemeral_of(&step).await {
-                self.journal.note(&step, &left.to_string());
+            if let Err(failure) = self.delete_ephemeral_of(&step).await {
+                left = left.or(Some((step, failure)));
             }
         }
+        left
     }
 
     /// Deletes the step's superseded resources.
@@ -400,6 +434,7 @@ impl Runner<'_> {
         };
         for id in ids {
             session.delete_and_wait(&id).await?;
+            self.deleted += 1;
         }
         Ok(())
     }

@@ -41,15 +41,17 @@ async fn run_checked(arguments: &Run, checked: Checked, read: JoinHandle<Option<
     let aws = session::connect(&arguments.target, watch_interrupt()).await?;
     let read = read.join().ok().flatten();
     let mut journal = session::open(file, &arguments.target, &aws, read, arguments.take_over)?;
+    let mut strays = 0;
     if !journal.state().runs.is_empty() {
-        let (strays, unsearched) = account::check(&aws, journal.state()).await?;
+        let (late, unsearched) = account::check(&aws, journal.state()).await?;
         if !unsearched.is_empty() {
             output::complain(format_args!(
                 "whether the journal is older than the account is not known for {}",
                 unsearched.join("; ")
             ));
         }
-        for id in strays {
+        strays = late.len();
+        for id in late {
             output::complain(format_args!("deleted {id}: a call of an earlier run has arrived late"));
         }
     }
@@ -78,7 +80,7 @@ async fn run_checked(arguments: &Run, checked: Checked, read: JoinHandle<Option<
         output::say(format_args!("          {}", written.html.display()));
     }
     match ended {
-        Ended::Done { ran: 0, cached } => {
+        Ended::Done { ran: 0, cached, deleted: 0 } if strays == 0 => {
             if text {
                 output::say(format_args!(
                     "nothing to do: {} kept, and no call changed anything",
@@ -87,7 +89,7 @@ async fn run_checked(arguments: &Run, checked: Checked, read: JoinHandle<Option<
             }
             Ok(exit::DONE)
         }
-        Ended::Done { ran, cached } => {
+        Ended::Done { ran, cached, .. } => {
             if text {
                 output::say(format_args!("done: {} ran, {cached} kept", counted(ran, "step")));
             }
