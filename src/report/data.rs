@@ -80,7 +80,8 @@ pub struct StepView {
 
 #[derive(Debug, Serialize)]
 pub struct FigureView {
-    pub number: usize,
+    /// `None` for a card that nobody has captioned and nothing refers to: it folds away.
+    pub number: Option<usize>,
     pub caption: String,
     #[serde(flatten)]
     pub body: Body,
@@ -120,12 +121,14 @@ impl ReportData {
         let veil = Veil::new(&state.target, &state.account);
         let file = runbook.source.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut number = 0;
+        let referred = runbook.figure_references();
         let mut steps = Vec::new();
         let mut put_out = Vec::new();
         for step in &runbook.steps {
             let outputs = state.steps.get(&step.id).and_then(|row| row.outputs.as_ref());
             let outputs = outputs.map(|outputs| veil.value(outputs));
-            steps.push(step_view(step, state, outputs.as_ref(), &veil, &mut number));
+            let is_referred = referred.contains(step.id.as_str());
+            steps.push(step_view(step, state, outputs.as_ref(), &veil, (&mut number, is_referred)));
             put_out.push(outputs);
         }
         let known = known(runbook, state, &steps, put_out, &veil);
@@ -174,7 +177,7 @@ fn known(
         steps: outputs.collect(),
         figures: views
             .iter()
-            .map(|view| (view.id.clone(), view.figures.iter().map(|f| f.number).collect()))
+            .map(|view| (view.id.clone(), view.figures.iter().filter_map(|f| f.number).collect()))
             .collect(),
     }
 }
@@ -184,7 +187,7 @@ fn step_view(
     state: &State,
     outputs: Option<&Value>,
     veil: &Veil,
-    number: &mut usize,
+    (number, is_referred): (&mut usize, bool),
 ) -> StepView {
     let row = state.steps.get(&step.id);
     let status = match row.map(|row| row.status) {
@@ -231,13 +234,15 @@ fn step_view(
     for figure in row.into_iter().flat_map(|row| &row.figures) {
         bodies.push(drawn(figure, veil));
     }
+    // What `figure("…")` refers to is a figure, if the step has no other.
+    let is_referred = is_referred && row.is_none_or(|row| row.figures.is_empty());
     let figures = bodies.into_iter().enumerate().map(|(index, (caption, body))| {
-        *number += 1;
-        let caption = match &step.common.caption {
-            Some(own) if index == captioned => veil.text(own),
-            _ => caption,
-        };
-        FigureView { number: *number, caption, body }
+        let own = step.common.caption.as_ref().filter(|_| index == captioned);
+        let is_figure =
+            own.is_some() || !matches!(body, Body::Card { .. }) || (is_referred && index == captioned);
+        *number += usize::from(is_figure);
+        let caption = own.map_or(caption, |own| veil.text(own));
+        FigureView { number: is_figure.then_some(*number), caption, body }
     });
     StepView {
         id: step.id.clone(),

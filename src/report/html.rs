@@ -38,7 +38,8 @@ pub fn render(data: &ReportData, shown: Value, pictures: &Pictures) -> Result<St
         .figures()
         .filter_map(|figure| match &figure.body {
             super::data::Body::Curve { x, y, series } => {
-                Some((figure.number, draw(figure.number, &figure.caption, x, y, series)))
+                let number = figure.number?;
+                Some((number, draw(number, &figure.caption, x, y, series)))
             }
             _ => None,
         })

@@ -300,7 +300,7 @@ fn block(token: &Token, character: char) -> String {
 pub fn drawings(data: &ReportData) -> Vec<(String, String)> {
     let draw = |figure: &super::data::FigureView| match &figure.body {
         Body::Curve { x, y, series } => {
-            let id = format!("figure-{}", figure.number);
+            let id = format!("figure-{}", figure.number?);
             Some((format!("figures/{id}.svg"), super::chart::svg(&id, &figure.caption, x, y, series)))
         }
         _ => None,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde_json::{Map, Value};
 
 use super::front::{FrontMatter, Param};
+use super::tag::Tags;
 use super::template::{self, Form};
 use super::yaml::{Key, Node};
 use crate::diagnostic::{Source, Span, closest};
@@ -146,6 +147,13 @@ impl Runbook {
             }
         }
         if problems.is_empty() || self.front_unread { Ok(values) } else { Err(problems) }
+    }
+
+    /// Returns the steps that `figure("…")` names in the prose.
+    pub fn figure_references(&self) -> HashSet<String> {
+        let text = self.prose_template();
+        let tags = Tags::new(&text, Form::Template);
+        tags.figures().into_iter().map(|(step, _)| step.to_owned()).collect()
     }
 
     /// Returns the document with spaces in place of everything that is not prose, so that a place in the result is the same

@@ -73,6 +73,11 @@ fn structure(markdown: &str) -> Vec<String> {
     let mut folded = false;
     Parser::new_ext(markdown, options())
         .filter_map(|event| match event {
+            // A card of its own, whose name is escaped.
+            Md::Html(html) if html.starts_with("<details class=\"card\"><summary>") => {
+                assert_eq!(html.matches('<').count(), 3, "{html}");
+                Some("card".into())
+            }
             Md::Html(html) if html.starts_with("<details>") => {
                 let name = html.trim_end().strip_prefix("<details><summary>");
                 let name = name.and_then(|rest| rest.strip_suffix("</summary>"));
@@ -80,11 +85,10 @@ fn structure(markdown: &str) -> Vec<String> {
                 folded = true;
                 None
             }
-            Md::Html(html) if html.trim_end() == "</details>" => {
-                assert!(folded);
-                folded = false;
-                None
-            }
+            Md::Html(html) if html.trim_end() == "</details>" => match std::mem::take(&mut folded) {
+                true => None,
+                false => Some("end of card".into()),
+            },
             Md::Start(pulldown_cmark::Tag::HtmlBlock) | Md::End(pulldown_cmark::TagEnd::HtmlBlock) => None,
             Md::Start(pulldown_cmark::Tag::CodeBlock(_)) | Md::End(pulldown_cmark::TagEnd::CodeBlock)
                 if folded =>
