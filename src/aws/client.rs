@@ -34,6 +34,30 @@ pub enum Target {
     Url(String),
 }
 
+impl Target {
+    fn is_on_this_machine(&self) -> bool {
+        match self {
+            Self::Local { .. } => true,
+            Self::Aws => false,
+            Self::Url(url) => url::Url::parse(url).is_ok_and(|url| match url.host() {
+                Some(url::Host::Ipv4(address)) => address.is_loopback(),
+                Some(url::Host::Ipv6(address)) => address.is_loopback(),
+                _ => false,
+            }),
+        }
+    }
+}
+
+/// Returns how calls are repeated. A server on this machine that is gone is missed after some seconds and not after half a
+/// minute.
+fn retries(target: &Target) -> RetryConfig {
+    let standard = RetryConfig::standard();
+    match target.is_on_this_machine() {
+        true => standard.with_max_attempts(8).with_initial_backoff(Duration::from_millis(100)),
+        false => standard.with_max_attempts(6),
+    }
+}
+
 /// The clients and the identity whose credentials they have.
 #[derive(Clone, Debug)]
 pub struct Aws {
@@ -78,7 +102,7 @@ impl Aws {
             .build();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
-            .retry_config(RetryConfig::standard().with_max_attempts(6))
+            .retry_config(retries(&target))
             .timeout_config(timeouts);
         if let Some(region) = region {
             loader = loader.region(Region::new(region.to_owned()));
@@ -152,15 +176,7 @@ impl Aws {
 
     /// Whether the target is a server on this machine, which costs nothing.
     pub fn is_on_this_machine(&self) -> bool {
-        match &self.target {
-            Target::Local { .. } => true,
-            Target::Aws => false,
-            Target::Url(url) => url::Url::parse(url).is_ok_and(|url| match url.host() {
-                Some(url::Host::Ipv4(address)) => address.is_loopback(),
-                Some(url::Host::Ipv6(address)) => address.is_loopback(),
-                _ => false,
-            }),
-        }
+        self.target.is_on_this_machine()
     }
 
     /// Returns the URI of a training or serving image. A bare name is a repository in the account's own registry: on
