@@ -332,15 +332,38 @@ pub(super) fn curves(output: &TrainingOutput) -> Vec<Figure> {
         let over = |name: &str, value: fn(&ResourceSample) -> f64| {
             Series::line(name, output.resources.iter().map(|at| (at.seconds, value(at))).collect())
         };
-        figures.push(Figure::Curve {
-            caption: "CPU and memory of the training process".into(),
+        let curve = |caption: &str, y: &str, series: Series| Figure::Curve {
+            caption: caption.into(),
             x: "seconds".into(),
-            y: "cores; GiB".into(),
-            series: vec![
+            y: y.into(),
+            series: vec![series],
+        };
+        figures.extend([
+            curve(
+                "CPU of the training process",
+                "cores at work",
                 over("cores at work", |at| at.cpu_percent / 100.0),
+            ),
+            curve(
+                "Memory of the training process",
+                "GiB",
                 over("GiB of memory", |at| at.memory_bytes as f64 / f64::from(1 << 30)),
+            ),
+        ]);
+    }
+    if let [only] = epochs.as_slice() {
+        let row = |name: &str, loss: f64, accuracy: f64| {
+            vec![name.to_owned(), format!("{loss:.4}"), format!("{accuracy:.4}")]
+        };
+        let table = Figure::Table {
+            caption: "Loss and accuracy of the only epoch".into(),
+            columns: ["images", "cross-entropy", "accuracy"].map(str::to_owned).into(),
+            rows: vec![
+                row("train", only.train_loss, only.train_accuracy),
+                row("valid", only.valid_loss, only.valid_accuracy),
             ],
-        });
+        };
+        return [table].into_iter().chain(figures).collect();
     }
     if epochs.is_empty() {
         return figures;

@@ -70,7 +70,8 @@ const FULL_ACCESS: Seed = Seed {
                 "| instance type | `t2.xlarge` |",
                 "Deep Learning AMI",
                 "95,470,465 bytes",
-                "CPU and memory of the training process",
+                "CPU of the training process",
+                "Memory of the training process",
             ],
         ),
         (

@@ -10,7 +10,9 @@ use crate::action::is_throttle;
 use crate::journal::{Figure, Series};
 
 /// The most points of a curve.
-const MAX_BUCKETS: f64 = 120.0;
+const MAX_BUCKETS: f64 = 60.0;
+/// How many requests a point of a curve stands for, on average: fewer say nothing of a rate.
+const LEAST_REQUESTS: f64 = 5.0;
 /// The most error codes that are counted separately. A function may invent any number of codes.
 const MAX_CODES: usize = 20;
 
@@ -82,16 +84,24 @@ pub fn requests(observed: &Observed, caption: String) -> Figure {
         ("throttled", |request| request.failure.as_ref().is_some_and(is_throttle)),
         ("failed", |request| request.failure.as_ref().is_some_and(|failure| !is_throttle(failure))),
     ];
+    let width = width(observed.seconds, observed.requests.len());
     let shown = kinds.iter().enumerate().filter(|(at, (_, is))| *at == 0 || observed.requests.iter().any(is));
     let series = shown.map(|(_, (name, is))| {
-        Series::line(*name, rate(observed.requests.iter().filter(|r| is(r)), observed.seconds))
+        Series::line(*name, rate(observed.requests.iter().filter(|r| is(r)), observed.seconds, width))
     });
     Figure::Curve { caption, x: "seconds".into(), y: "requests a second".into(), series: series.collect() }
 }
 
+/// Returns the intervals, in seconds, in which a load of some length is shown: 1, 2 or 5 times a power of ten.
+fn width(seconds: f64, requests: usize) -> f64 {
+    let least = (seconds / MAX_BUCKETS).max(LEAST_REQUESTS * seconds / requests.max(1) as f64).max(0.001);
+    let power = 10f64.powf(least.log10().floor());
+    let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
+    steps.into_iter().find(|step| *step >= least * 0.999).unwrap_or(least)
+}
+
 /// Returns how many requests a second were due, for each interval of the time.
-fn rate<'a>(requests: impl Iterator<Item = &'a Request>, seconds: f64) -> Vec<(f64, f64)> {
-    let width = (seconds / MAX_BUCKETS).ceil().max(1.0);
+fn rate<'a>(requests: impl Iterator<Item = &'a Request>, seconds: f64, width: f64) -> Vec<(f64, f64)> {
     // The last interval is shorter, so its rate would not be meaningful.
     let count = ((seconds / width).floor() as usize).max(1);
     let mut buckets = vec![0_usize; count];
@@ -159,8 +169,25 @@ mod tests {
     #[test]
     fn rates_and_steps() {
         let requests: Vec<Request> = (0..30).map(|n| request(f64::from(n) / 10.0, 1.0, None)).collect();
-        assert_eq!(rate(requests.iter(), 3.4), [(0.0, 10.0), (1.0, 10.0), (2.0, 10.0)]);
-        assert_eq!(rate(requests.iter(), 1200.0).len(), 120);
+        assert_eq!(rate(requests.iter(), 3.4, 1.0), [(0.0, 10.0), (1.0, 10.0), (2.0, 10.0)]);
+    }
+
+    #[test]
+    fn intervals_fit_the_length_and_the_number_of_requests() {
+        for (seconds, requests, expected) in [
+            (60.0, 5400, 1.0),
+            (1200.0, 90_000, 20.0),
+            (0.5, 25, 0.1),
+            (0.5, 500, 0.01),
+            (1.0, 20, 0.5),
+            (2.0, 1, 10.0),
+        ] {
+            assert!(
+                (width(seconds, requests) - expected).abs() < 1e-9,
+                "{seconds} {requests}: {}",
+                width(seconds, requests)
+            );
+        }
         let at = |at: f64, current: i32| (at, Instances { current, desired: 1 });
         let observed = Observed {
             instances: vec![at(0.1, 1), at(1.0, 1), at(2.0, 3)],
