@@ -80,8 +80,10 @@ pub struct StepView {
 
 #[derive(Debug, Serialize)]
 pub struct FigureView {
-    /// `None` for a card that nobody has captioned and nothing refers to: it folds away.
+    /// `None` for a card, unless the prose refers to it.
     pub number: Option<usize>,
+    /// Whether it folds away: a card that nobody has captioned, and nothing refers to.
+    pub folds: bool,
     pub caption: String,
     #[serde(flatten)]
     pub body: Body,
@@ -238,11 +240,11 @@ fn step_view(
     let is_referred = is_referred && row.is_none_or(|row| row.figures.is_empty());
     let figures = bodies.into_iter().enumerate().map(|(index, (caption, body))| {
         let own = step.common.caption.as_ref().filter(|_| index == captioned);
-        let is_figure =
-            own.is_some() || !matches!(body, Body::Card { .. }) || (is_referred && index == captioned);
+        let is_figure = !matches!(body, Body::Card { .. }) || (is_referred && index == captioned);
+        let folds = !is_figure && own.is_none();
         *number += usize::from(is_figure);
         let caption = own.map_or(caption, |own| veil.text(own));
-        FigureView { number: is_figure.then_some(*number), caption, body }
+        FigureView { number: is_figure.then_some(*number), folds, caption, body }
     });
     StepView {
         id: step.id.clone(),

@@ -29,7 +29,7 @@ pub struct Common {
     pub expect: Vec<String>,
     /// The error code that the step must fail with. The outputs are then the error's code and message.
     pub expect_error: Option<String>,
-    /// The caption of its main figure in the report. Without one, the cards of its resources fold away.
+    /// The caption of its main resource or table in the report. Without one, the cards of its resources fold away.
     pub caption: Option<String>,
     /// AWS tags for the resources that the step creates.
     pub tags: BTreeMap<String, String>,
