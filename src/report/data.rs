@@ -232,6 +232,8 @@ fn step_view(
             format!("Outputs of {name}"),
             Body::Card { what, name, status: status.into(), note: None, facts },
         ));
+        // What a step without resources is for is its first chart or table.
+        captioned = usize::from(row.is_some_and(|row| !row.figures.is_empty()));
     }
     for figure in row.into_iter().flat_map(|row| &row.figures) {
         bodies.push(drawn(figure, veil));

@@ -253,12 +253,20 @@ fn a_caption_stands_at_what_the_step_is_for() {
         }
         journal.done(step, json!({}), "", vec![curve()]);
     }
-    let book =
-        runbook("```opsml a\nbucket: {}\ncaption: Own\n```\n\n```opsml b\nbucket: {}\ncaption: Own\n```\n");
+    // Without resources, it is what the step draws.
+    journal.start("c", "any");
+    journal.done("c", json!({"v": 1}), "", vec![curve(), curve()]);
+    let step = |id: &str| format!("```opsml {id}\nbucket: {{}}\ncaption: Own\n```\n\n");
+    let book = runbook(&["a", "b", "c"].map(step).concat());
     let data = ReportData::new(&book, &journal.end(RunOutcome::Done), &[]);
     let captions: Vec<&str> = data.figures().map(|figure| figure.caption.as_str()).collect();
     let curve = "Accuracy by epoch";
-    assert_eq!(captions, ["Objects", "Own", curve, "Own", "Instance profile", curve]);
+    let outputs = "Outputs of c";
+    assert_eq!(captions, ["Objects", "Own", curve, "Own", "Instance profile", curve, outputs, "Own", curve]);
+    let numbers: Vec<Option<usize>> = data.figures().map(|figure| figure.number).collect();
+    assert_eq!(numbers, [None, None, Some(1), None, None, Some(2), None, Some(3), Some(4)]);
+    let folds: Vec<bool> = data.figures().map(|figure| figure.folds).collect();
+    assert_eq!(folds, [true, false, false, false, true, false, true, false, false]);
 }
 
 #[test]
