@@ -105,7 +105,7 @@ fn leased(file: &mut File, path: &Path) -> std::io::Result<Option<String>> {
     let now = File::create(&clock)?.metadata()?.modified()?;
     std::fs::remove_file(&clock)?;
     let age = now.duration_since(file.metadata()?.modified()?).unwrap_or_default();
-    Ok((age < LEASE).then(|| printable(&name)))
+    Ok((age < LEASE).then(|| in_words(&name)))
 }
 
 /// Starts a thread that writes the file again at each beat, until the sender is dropped. If that fails, the lease ends; this machine's
@@ -120,8 +120,13 @@ fn renew(file: File, name: String, beat: Duration) -> (Sender<()>, JoinHandle<()
     (sender, thread)
 }
 
-fn printable(name: &str) -> String {
-    name.trim().chars().filter(|c| !c.is_control()).collect()
+/// Returns a holder as people are told of it: without the boot, and on this machine without its name.
+fn in_words(holder: &str) -> String {
+    let holder: String = holder.trim().chars().filter(|c| !c.is_control()).collect();
+    match holder.split_once(" on ") {
+        Some((process, of)) if of == machine() => process.to_owned(),
+        _ => holder.split(" (boot ").next().unwrap_or_default().to_owned(),
+    }
 }
 
 fn path(journal: &Path) -> PathBuf {
@@ -142,7 +147,7 @@ fn holder(path: &Path) -> String {
     loop {
         let mut name = String::new();
         let read = File::open(path).and_then(|file| file.take(300).read_to_string(&mut name));
-        let name = printable(&name);
+        let name = in_words(&name);
         if read.is_ok() && !name.is_empty() {
             return name;
         }
@@ -171,7 +176,7 @@ mod tests {
                 File::open(&file).unwrap().set_modified(old).unwrap();
             }
             match Lock::take(&journal, false) {
-                Err(JournalError::Locked { holder }) if holds => assert_eq!(holder, name.trim()),
+                Err(JournalError::Locked { holder }) if holds => assert_eq!(holder, "process 7 on other"),
                 Ok(_) if !holds => {}
                 other => panic!("{name}: {:?}", other.err()),
             }
