@@ -231,9 +231,9 @@ class Server(ThreadingHTTPServer):
     def next_fault(self, operation, path, body):
         """Returns the fault for a call: a call that is made again passes."""
         # A retry has another token, and an import of a key another key, and is the same call. So is one for a resource that
-        # takes the place of a failed one: it has another time in its name, and another event.
+        # takes the place of a failed one: it has another time in its name, another id, and another event.
         plain = re.sub(rb"(ClientToken|IdempotencyToken|PublicKeyMaterial)[^&,]*", b"", path.partition("?")[0].encode() + body)
-        plain = re.sub(rb"\d{4}(-\d\d){5}-\d{3}", b"", plain)
+        plain = re.sub(rb"\d{4}(-\d\d){5}-\d{3}|\b(sg|i|key)-[0-9a-f]{8,17}", b"", plain)
         plain = re.sub(rb"(opsml(?::|%3A)event(?:[^&]*&[^=&]*=|\D{1,40}))\d+", rb"\1", plain)
         # The instance of an EC2 training has what is made for it alone, and its record says which it was.
         if operation == "RunInstances" or path.partition("?")[0].endswith("/output/record.json"):
