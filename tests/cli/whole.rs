@@ -239,7 +239,8 @@ fn a_report_shows_each_step_as_it_ended() {
     let (before, live) = report();
     assert!(live.contains("| Endpoint |") && live.contains("0.115 USD an hour on AWS"), "{live}");
     // The policy that `allow` adds to the role is not there when the role's step ends.
-    let role = before.split("**Figure ").find(|figure| figure.contains("Role `whole-invoker-")).unwrap();
+    let mut cards = before.split("<details class=\"card\">");
+    let role = cards.find(|card| card.starts_with("<summary>Role whole-invoker-")).unwrap();
     assert!(role.contains("| inline policies | `none` |"), "{role}");
     // What AWS says is whole.
     let denial = "is not authorized to perform: sagemaker:InvokeEndpoint on resource: arn:aws:sagemaker:";
