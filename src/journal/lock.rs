@@ -2,8 +2,8 @@
 //! across PID namespaces.
 //!
 //! On a network file system, the lock of one machine may not be seen by another. So the file also says on which machine its
-//! holder runs, and the holder writes it again and again: a lease. Whether that was lately is told by the file system's clock
-//! alone, since the machines' may differ.
+//! holder runs, and the holder writes it again and again: a lease. How long ago that was, the file system's clock
+//! says alone, since the machines' may differ.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read};
@@ -100,10 +100,9 @@ fn leased(file: &mut File, path: &Path) -> std::io::Result<Option<String>> {
     if !elsewhere {
         return Ok(None);
     }
-    let mut clock = path.as_os_str().to_owned();
-    clock.push(".now");
-    let now = File::create(&clock)?.metadata()?.modified()?;
-    std::fs::remove_file(&clock)?;
+    // A new file has the file system's time.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let now = tempfile::tempfile_in(folder)?.metadata()?.modified()?;
     let age = now.duration_since(file.metadata()?.modified()?).unwrap_or_default();
     Ok((age < LEASE).then(|| in_words(&name)))
 }
@@ -120,7 +119,7 @@ fn renew(file: File, name: String, beat: Duration) -> (Sender<()>, JoinHandle<()
     (sender, thread)
 }
 
-/// Returns a holder as people are told of it: without the boot, and on this machine without its name.
+/// Returns a holder for a message: without the boot, and on this machine without its name.
 fn in_words(holder: &str) -> String {
     let holder: String = holder.trim().chars().filter(|c| !c.is_control()).collect();
     match holder.split_once(" on ") {
@@ -190,7 +189,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path().join("lock");
         let (sender, thread) = renew(File::create(&at).unwrap(), "me".into(), Duration::from_millis(1));
-        let until = |content: &str| while std::fs::read_to_string(&at).unwrap() != content {};
+        let until = |content: &str| {
+            let end = Instant::now() + Duration::from_secs(60);
+            while std::fs::read_to_string(&at).unwrap() != content {
+                assert!(Instant::now() < end, "it was not renewed");
+            }
+        };
         until("me");
         std::fs::write(&at, "no").unwrap();
         until("me");

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::fact::{Fact, facts};
+use super::fact::{Fact, facts, took};
 use super::prose::{self, Known};
 use super::token::{Tokens, one_line, words};
 use super::veil::Veil;
@@ -404,18 +404,6 @@ fn live_view(state: &State, alive: &[Alive], veil: &Veil) -> LiveView {
 fn time(at: i64) -> String {
     let time = jiff::Timestamp::from_millisecond(at).unwrap_or_default();
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
-}
-
-/// Milliseconds as people say them: `40 ms`, `1.7 s`, `12 s`, `3 min 20 s`, `1 h 2 min`.
-fn took(milliseconds: i64) -> String {
-    let seconds = milliseconds.max(0) / 1000;
-    match seconds {
-        0 => format!("{} ms", milliseconds.max(0)),
-        1..10 => format!("{:.1} s", milliseconds.max(0) as f64 / 1000.0),
-        10..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-    }
 }
 
 fn capitalised(text: &str) -> String {

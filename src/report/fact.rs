@@ -1,5 +1,6 @@
 //! The rows of a card: each a name and a value as people write it. No value is cut: a long one folds.
 
+use indicatif::DecimalBytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -64,51 +65,33 @@ pub fn facts(map: &Map<String, Value>) -> Vec<Fact> {
     rows
 }
 
-/// Returns a name and a value with the unit that the given name says: bytes, seconds, gigabytes and megabytes.
+/// Returns a name and a value with the unit that the given name ends in: bytes, seconds, gigabytes and megabytes.
 fn as_written(name: String, given: &str, value: &Value) -> (String, String) {
-    let number = value.as_f64().filter(|number| *number >= 0.0);
-    let Some(number) = number else { return (name, words(value)) };
-    let without = |unit: &str| name.trim_end_matches(unit).trim_end().to_owned();
-    match given.rsplit('_').next().unwrap_or_default() {
-        "bytes" if number >= 1000.0 => (without("bytes"), bytes(number)).or_named(name),
-        "seconds" if number >= 60.0 => (without("seconds"), duration(number)).or_named(name),
-        "gb" => (without("gb"), format!("{} GB", words(value))).or_named(name),
-        "mb" => (without("mb"), format!("{} MB", words(value))).or_named(name),
-        _ => (name, words(value)),
+    let plain = words(value);
+    let Some(number) = value.as_f64().filter(|number| *number >= 0.0) else { return (name, plain) };
+    let unit = given.rsplit('_').next().unwrap_or_default();
+    let shown = match unit {
+        "bytes" if number >= 1000.0 => DecimalBytes(number as u64).to_string(),
+        "seconds" if number >= 60.0 => took((number * 1000.0) as i64),
+        "gb" | "mb" => format!("{plain} {}", unit.to_uppercase()),
+        _ => return (name, plain),
+    };
+    // The unit may be all of the name.
+    match name.strip_suffix(unit).map(str::trim_end).filter(|rest| !rest.is_empty()) {
+        Some(rest) => (rest.to_owned(), shown),
+        None => (name, shown),
     }
 }
 
-trait OrNamed {
-    fn or_named(self, name: String) -> (String, String);
-}
-
-impl OrNamed for (String, String) {
-    /// Keeps the name where the unit is all of it.
-    fn or_named(self, name: String) -> (String, String) {
-        if self.0.is_empty() { (name, self.1) } else { self }
-    }
-}
-
-/// Returns bytes as people write them: `1.2 MB`.
-fn bytes(number: f64) -> String {
-    let units = ["kB", "MB", "GB", "TB"];
-    let mut scaled = number / 1000.0;
-    let mut unit = 0;
-    while scaled >= 999.95 && unit + 1 < units.len() {
-        (scaled, unit) = (scaled / 1000.0, unit + 1);
-    }
-    format!("{scaled:.1} {}", units[unit])
-}
-
-/// Returns seconds as people write them: `3 min 20 s`, `1 h 2 min`, `2 days 3 h`.
-fn duration(number: f64) -> String {
-    let seconds = number.round() as u64;
+/// Returns milliseconds as people write them: `40 ms`, `1.7 s`, `12 s`, `3 min 20 s`, `1 h 2 min`.
+pub fn took(milliseconds: i64) -> String {
+    let seconds = milliseconds.max(0) / 1000;
     match seconds {
-        0..60 => format!("{seconds} s"),
+        0 => format!("{} ms", milliseconds.max(0)),
+        1..10 => format!("{:.1} s", milliseconds.max(0) as f64 / 1000.0),
+        10..60 => format!("{seconds} s"),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        86_400..172_800 => format!("1 day {} h", seconds % 86_400 / 3600),
-        _ => format!("{} days {} h", seconds / 86_400, seconds % 86_400 / 3600),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }
 }
 
@@ -136,11 +119,11 @@ mod tests {
     #[test]
     fn values_are_written_with_their_units() {
         for (name, value, row_name, shown) in [
-            ("bytes", json!(1_234_567), "bytes", "1.2 MB"),
+            ("bytes", json!(1_234_567), "bytes", "1.23 MB"),
             ("code_bytes", json!(999), "code bytes", "999"),
             ("volume_size_gb", json!(5), "volume size", "5 GB"),
             ("memory_mb", json!(128), "memory", "128 MB"),
-            ("max_run_seconds", json!(86_400), "max run", "1 day 0 h"),
+            ("max_run_seconds", json!(86_400), "max run", "24 h 0 min"),
             ("seconds", json!(3725), "seconds", "1 h 2 min"),
             ("epoch_seconds", json!(0.25), "epoch seconds", "0.25"),
             ("arn", json!("arn:aws:x"), "ARN", "arn:aws:x"),

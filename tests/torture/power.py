@@ -46,7 +46,7 @@ def operations(trace, folder):
             if paths[0].parent.resolve() == folder:
                 yield call, paths[0].name, paths[1].name if call == "rename" else None
             continue
-        if pathlib.Path(path).parent != folder or path.endswith(("-shm", ".lock", ".now")):
+        if pathlib.Path(path).parent != folder or path.endswith(("-shm", ".lock")):
             continue
         name = pathlib.Path(path).name
         if call in ("fsync", "fdatasync"):
