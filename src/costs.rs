@@ -25,12 +25,14 @@ pub struct Cost {
     pub bills: bool,
 }
 
-/// Returns the cost of each resource that has billed, in the order in which they were made. `now` is in milliseconds since
-/// 1970.
+/// Returns the cost of each resource that had billed by a time, in the order in which they were made. `now` is in
+/// milliseconds since 1970; what happened later changes nothing.
 pub fn costs(state: &State, now: i64) -> Outcome<Vec<Cost>> {
     let mut costs = Vec::new();
     for (id, row) in state.resources.past().chain(state.resources.iter()) {
-        if let Some(bills) = AnyResource::read(&id.kind, &row.spec)?.bills(&row.facts) {
+        if row.created <= now
+            && let Some(bills) = AnyResource::read(&id.kind, &row.spec)?.bills(&row.facts)
+        {
             costs.push(cost(id, row, bills, now));
         }
     }
@@ -39,11 +41,11 @@ pub fn costs(state: &State, now: i64) -> Outcome<Vec<Cost>> {
 
 fn cost(id: &ResourceId, row: &ResourceRow, bills: Bills, now: i64) -> Cost {
     // Of an intent, nobody knows whether there is a resource behind it.
-    let runs = row.is_live()
-        && row.status != ResourceStatus::Intended
-        && (bills.until_deleted || row.status != ResourceStatus::Ready);
-    let ready = row.ready.filter(|_| !bills.until_deleted);
-    let lived = (ready.or(row.deleted).unwrap_or(now) - row.created).max(0) as f64 / 1000.0;
+    let by_now = |at: &i64| *at <= now;
+    let deleted = row.deleted.filter(by_now);
+    let ready = row.ready.filter(by_now).filter(|_| !bills.until_deleted);
+    let runs = row.status != ResourceStatus::Intended && deleted.is_none() && ready.is_none();
+    let lived = (ready.or(deleted).unwrap_or(now) - row.created).max(0) as f64 / 1000.0;
     let seconds = if row.status == ResourceStatus::Intended { 0.0 } else { bills.seconds.unwrap_or(lived) };
     let hourly = price::hourly(&bills.instance_type).map(|hourly| hourly * f64::from(bills.instance_count));
     Cost {

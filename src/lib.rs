@@ -34,3 +34,4 @@ pub mod runner;
 pub mod script;
 pub mod secret;
 pub mod step;
+pub mod written;

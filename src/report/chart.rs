@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::token::{decimal, one_line};
+use super::token::one_line;
 use crate::journal::Series;
+use crate::written::decimal;
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 340.0;

@@ -1,10 +1,10 @@
 //! The rows of a card: each a name and a value as people write it. No value is cut: a long one folds.
 
-use indicatif::DecimalBytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::token::{one_line, words};
+use crate::written;
 
 /// The most characters of a value that stands in a row. A longer one folds.
 const ROW: usize = 160;
@@ -13,6 +13,9 @@ const SHOWN: usize = 80;
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Fact {
+    /// The member of the facts that it comes from.
+    #[serde(skip)]
+    pub key: String,
     pub name: String,
     /// The value on one line; of one that folds, its beginning.
     pub value: String,
@@ -21,7 +24,7 @@ pub struct Fact {
 }
 
 impl Fact {
-    fn new(name: String, given: &str, value: &Value) -> Self {
+    fn new(key: &str, name: String, given: &str, value: &Value) -> Self {
         let (name, words) = as_written(name, given, value);
         let document = match value {
             Value::String(text) => serde_json::from_str(text).ok().filter(Value::is_object),
@@ -38,7 +41,13 @@ impl Fact {
             Some(_) if words.chars().count() > SHOWN => words.chars().take(SHOWN).chain(['…']).collect(),
             _ => words,
         };
-        Self { name, value, whole }
+        Self { key: key.to_owned(), name, value, whole }
+    }
+
+    /// Returns the row of a name that the facts don't have; `there` are those that they have.
+    pub fn absent(key: &str, there: &[&str]) -> Self {
+        let value = format!("no such row; there are: {}", there.join(", "));
+        Self { key: key.to_owned(), name: label(key), value, whole: None }
     }
 }
 
@@ -51,7 +60,7 @@ pub fn facts(map: &Map<String, Value>) -> Vec<Fact> {
                 if !inner.is_empty() && inner.len() <= 8 && inner.values().all(|v| !v.is_object()) =>
             {
                 let row = |(key, value): (&String, &Value)| {
-                    Fact::new(format!("{}: {key}", label(name)), key, value)
+                    Fact::new(name, format!("{}: {key}", label(name)), key, value)
                 };
                 rows.extend(inner.iter().map(row));
             }
@@ -59,7 +68,7 @@ pub fn facts(map: &Map<String, Value>) -> Vec<Fact> {
             // Rows of a table are for a table: the step's own figure, or `table()` in the prose.
             Value::Array(rows) if rows.first().is_some_and(Value::is_object) => {}
             Value::String(text) if text.trim().is_empty() => {}
-            other => rows.push(Fact::new(label(name), name, other)),
+            other => rows.push(Fact::new(name, label(name), name, other)),
         }
     }
     rows
@@ -71,8 +80,8 @@ fn as_written(name: String, given: &str, value: &Value) -> (String, String) {
     let Some(number) = value.as_f64().filter(|number| *number >= 0.0) else { return (name, plain) };
     let unit = given.rsplit('_').next().unwrap_or_default();
     let shown = match unit {
-        "bytes" if number >= 1000.0 => DecimalBytes(number as u64).to_string(),
-        "seconds" if number >= 60.0 => took((number * 1000.0) as i64),
+        "bytes" if number >= 1000.0 => written::bytes(number as u64),
+        "seconds" if number >= 60.0 => written::duration((number * 1000.0) as i64),
         "gb" | "mb" => format!("{plain} {}", unit.to_uppercase()),
         _ => return (name, plain),
     };
@@ -80,18 +89,6 @@ fn as_written(name: String, given: &str, value: &Value) -> (String, String) {
     match name.strip_suffix(unit).map(str::trim_end).filter(|rest| !rest.is_empty()) {
         Some(rest) => (rest.to_owned(), shown),
         None => (name, shown),
-    }
-}
-
-/// Returns milliseconds as people write them: `40 ms`, `1.7 s`, `12 s`, `3 min 20 s`, `1 h 2 min`.
-pub fn took(milliseconds: i64) -> String {
-    let seconds = milliseconds.max(0) / 1000;
-    match seconds {
-        0 => format!("{} ms", milliseconds.max(0)),
-        1..10 => format!("{:.1} s", milliseconds.max(0) as f64 / 1000.0),
-        10..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }
 }
 

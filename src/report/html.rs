@@ -11,10 +11,12 @@ use serde::Serialize;
 
 use super::chart;
 use super::data::ReportData;
+use super::diagram;
 use super::link::{self, Pictures};
 use super::part::{parts, without_comments};
 use super::prose::options;
 use super::token::{Token, Tokens, is_token, one_line};
+use super::view::Body;
 use crate::journal::Series;
 
 const TEMPLATE: &str = include_str!("../../templates/report.html.j2");
@@ -37,7 +39,7 @@ pub fn render(data: &ReportData, shown: Value, pictures: &Pictures) -> Result<St
     let curves: HashMap<usize, String> = data
         .figures()
         .filter_map(|figure| match &figure.body {
-            super::data::Body::Curve { x, y, series } => {
+            Body::Curve { x, y, series } => {
                 let number = figure.number?;
                 Some((number, draw(number, &figure.caption, x, y, series)))
             }
@@ -47,6 +49,8 @@ pub fn render(data: &ReportData, shown: Value, pictures: &Pictures) -> Result<St
     environment.add_filter("drawing", move |number: usize| {
         Value::from_safe_string(curves.get(&number).cloned().unwrap_or_default())
     });
+    let diagram = data.first.diagram.as_ref().map(|diagram| diagram::svg("diagram", diagram));
+    let diagram = Value::from_safe_string(diagram.unwrap_or_default());
     let tokens = &data.tokens;
     let mut prose = Prose { tokens, pictures, contents: Vec::new(), slugs: HashMap::new(), out: Vec::new() };
     let events: Vec<Event<'_>> = Parser::new_ext(&data.prose, options()).collect();
@@ -55,7 +59,7 @@ pub fn render(data: &ReportData, shown: Value, pictures: &Pictures) -> Result<St
     pulldown_cmark::html::push_html(&mut rendered, prose.out.into_iter());
     let body = Value::from(Serde(parts(&rendered, data)));
     let contents = Value::from(Serde(prose.contents));
-    environment.template_from_str(TEMPLATE)?.render(context! { data => shown, body, contents })
+    environment.template_from_str(TEMPLATE)?.render(context! { data => shown, body, contents, diagram })
 }
 
 fn draw(number: usize, caption: &str, x: &str, y: &str, series: &[Series]) -> String {
@@ -171,7 +175,7 @@ impl<'a> Prose<'a> {
                         escape(&one_line(&token.words()))
                     ));
                 }
-                Some(Token::Step { .. }) => html.push(c),
+                Some(Token::Step { .. } | Token::Placed { .. }) => html.push(c),
                 Some(token) => html.push_str(&escape(&token.words())),
             }
         }
@@ -184,7 +188,7 @@ impl<'a> Prose<'a> {
         let mut chars = text.chars();
         let (only, None) = (chars.next()?, chars.next()) else { return None };
         match self.tokens.get(only)? {
-            Token::Step { .. } => Some(only.to_string()),
+            Token::Step { .. } | Token::Placed { .. } => Some(only.to_string()),
             Token::Table { columns, rows } => {
                 let cells = |tag: &str, row: &[String]| -> String {
                     row.iter().map(|cell| format!("<{tag}>{}</{tag}>", escape(&one_line(cell)))).collect()

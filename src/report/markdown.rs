@@ -8,11 +8,12 @@ use minijinja::{Environment, Value, context};
 use pulldown_cmark::{CodeBlockKind, Event, LinkType, Parser, Tag, TagEnd};
 use regex::{Captures, Regex};
 
-use super::data::{Body, ReportData};
+use super::data::ReportData;
 use super::link::{self, Pictures};
 use super::part::{parts, without_comments};
 use super::prose::options;
 use super::token::{Token, Tokens, is_token, one_line};
+use super::view::{Body, FigureView};
 
 const TEMPLATE: &str = include_str!("../../templates/report.md.j2");
 
@@ -172,7 +173,7 @@ fn plain(source: &str, span: Range<usize>, tokens: &Tokens, out: &mut String) {
         let line = &source[source[..at].rfind('\n').map_or(0, |line| line + 1)..at];
         match tokens.get(c) {
             None => out.push(char::REPLACEMENT_CHARACTER),
-            Some(Token::Step { .. }) => out.push(c),
+            Some(Token::Step { .. } | Token::Placed { .. }) => out.push(c),
             Some(Token::Missing { name, why }) => {
                 out.push_str(&format!("⚠ {}", code_span(&format!("{name}: {why}"), true)))
             }
@@ -291,19 +292,21 @@ fn block(token: &Token, character: char) -> String {
             }
             fenced(&info, &code) + "\n"
         }
-        Token::Step { .. } => format!("{character}\n"),
+        Token::Step { .. } | Token::Placed { .. } => format!("{character}\n"),
         other => text(&other.words()),
     }
 }
 
 /// The drawings that the Markdown refers to: path and content.
 pub fn drawings(data: &ReportData) -> Vec<(String, String)> {
-    let draw = |figure: &super::data::FigureView| match &figure.body {
+    let draw = |figure: &FigureView| match &figure.body {
         Body::Curve { x, y, series } => {
             let id = format!("figure-{}", figure.number?);
             Some((format!("figures/{id}.svg"), super::chart::svg(&id, &figure.caption, x, y, series)))
         }
         _ => None,
     };
-    data.figures().filter_map(draw).collect()
+    let diagram = data.first.diagram.iter();
+    let diagram = diagram.map(|it| ("figures/diagram.svg".to_owned(), super::diagram::svg("diagram", it)));
+    diagram.chain(data.figures().filter_map(draw)).collect()
 }

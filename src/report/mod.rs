@@ -6,18 +6,25 @@
 //! comments are left out. Secrets are taken out of the values and of the author's text before that (`veil`): what is
 //! rendered is never changed. Floats show four decimals, or four significant digits below 0.1.
 
+mod background;
 mod chart;
+mod closing;
 mod data;
+mod diagram;
 mod fact;
+mod first;
 mod html;
 mod link;
 mod markdown;
+mod number;
 mod part;
 mod prose;
+mod step;
 #[cfg(test)]
 mod tests;
 mod token;
 mod veil;
+mod view;
 
 use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
@@ -27,10 +34,15 @@ use std::sync::LazyLock;
 use minijinja::value::Serde;
 use regex::Regex;
 
-pub use self::data::Alive;
+pub use self::background::{Alive, Background};
 use self::data::ReportData;
 use crate::journal::State;
 use crate::runbook::Runbook;
+
+/// Returns when the run ended that filled the write-up, in milliseconds since 1970.
+pub fn filled(state: &State) -> i64 {
+    closing::filling_run(state).and_then(|run| run.ended).unwrap_or(state.last)
+}
 
 /// What was written.
 #[derive(Clone, Debug)]
@@ -44,8 +56,13 @@ pub struct Written {
 ///
 /// # Errors
 /// The folder has a `report.md` or `report.html` that is not a write-up.
-pub fn write(runbook: &Runbook, state: &State, alive: &[Alive], folder: &Path) -> std::io::Result<Written> {
-    let data = ReportData::new(runbook, state, alive);
+pub fn write(
+    runbook: &Runbook,
+    state: &State,
+    background: &Background,
+    folder: &Path,
+) -> std::io::Result<Written> {
+    let data = ReportData::new(runbook, state, background);
     let beside = runbook.source.path.parent().filter(|beside| !beside.as_os_str().is_empty());
     let pictures = link::pictures(&data, beside.unwrap_or(Path::new(".")));
     let shown = minijinja::Value::from(Serde(&data));
@@ -111,7 +128,7 @@ fn readable() -> std::fs::Permissions {
 }
 
 static FIGURE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^(figure|picture)-\d+\.(svg|png|jpeg|jpg)$").expect("the pattern is a constant")
+    Regex::new(r"^((figure|picture)-\d+|diagram)\.(svg|png|jpeg|jpg)$").expect("the pattern is a constant")
 });
 
 /// Takes away the figures of an earlier rendering, and no file that we did not write.

@@ -15,6 +15,8 @@ pub enum Part {
     Prose(String),
     /// The step with this index.
     Step(usize),
+    /// A figure that the prose places, by the indexes of its step and within the step.
+    Figure(usize, usize),
 }
 
 static COMMENT: LazyLock<Regex> =
@@ -38,17 +40,32 @@ pub fn parts(rendered: &str, data: &ReportData) -> Vec<Part> {
     for piece in rendered.split_inclusive(is_token) {
         let last = piece.char_indices().next_back();
         let token = last.and_then(|(at, c)| Some((at, data.tokens.get(c)?)));
-        let Some((at, Token::Step { index })) = token else {
-            prose.push_str(piece);
-            continue;
+        let (at, part) = match token {
+            Some((at, Token::Step { index })) => (at, step(&mut shown, *index)),
+            Some((at, Token::Placed { number })) => (at, figure(data, *number)),
+            _ => {
+                prose.push_str(piece);
+                continue;
+            }
         };
         prose.push_str(&piece[..at]);
-        if shown.get(*index) == Some(&false) {
-            shown[*index] = true;
+        if let Some(part) = part {
             parts.push(Part::Prose(std::mem::take(&mut prose)));
-            parts.push(Part::Step(*index));
+            parts.push(part);
         }
     }
     parts.push(Part::Prose(prose));
     parts
+}
+
+fn step(shown: &mut [bool], index: usize) -> Option<Part> {
+    let shown = shown.get_mut(index)?;
+    (!std::mem::replace(shown, true)).then_some(Part::Step(index))
+}
+
+fn figure(data: &ReportData, number: usize) -> Option<Part> {
+    data.steps.iter().enumerate().find_map(|(step, view)| {
+        let figure = view.figures.iter().position(|figure| figure.number == Some(number))?;
+        Some(Part::Figure(step, figure))
+    })
 }

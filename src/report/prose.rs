@@ -11,7 +11,7 @@ use pulldown_cmark::Options;
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use super::token::{Token, Tokens, cleansed, is_token, words};
+use super::token::{Token, Tokens, cleansed, is_token, one_line, words};
 use crate::runbook::template::{self, Form};
 use crate::runbook::{Piece, Runbook, markdown_options};
 
@@ -38,20 +38,33 @@ pub struct Known {
 /// Markdown with tokens in it.
 pub fn render(runbook: &Runbook, known: &Known) -> (String, Tokens) {
     let tokens = Arc::new(Mutex::new(Tokens::default()));
-    let mut source = source(runbook, &tokens);
+    let source = source(runbook, &tokens);
+    let text = resolved(source, &tokens, known);
+    (text, take(&tokens))
+}
+
+/// A template of the front matter in words, on one line.
+pub fn line(template: &str, known: &Known) -> String {
+    let tokens = Arc::new(Mutex::new(Tokens::default()));
+    let text = resolved(cleansed(template), &tokens, known);
+    one_line(&take(&tokens).fill(&text, Token::words))
+}
+
+/// The template with a token in the place of each value.
+fn resolved(mut source: String, tokens: &Arc<Mutex<Tokens>>, known: &Known) -> String {
     let context = minijinja::Value::from(Serde(context(known)));
     for _ in 0..MARKED {
-        let environment = environment(&tokens, known);
+        let environment = environment(tokens, known);
         match template::render(&environment, &source, &context, MAX_PROSE) {
-            Ok(text) => return (text, take(&tokens)),
-            Err(error) => match marked(&source, &error, known, &tokens) {
+            Ok(text) => return text,
+            Err(error) => match marked(&source, &error, known, tokens) {
                 Some(next) => source = next,
                 None => break,
             },
         }
     }
     // The templates stay as they are written: a report with braces in it is better than none.
-    (source, take(&tokens))
+    source
 }
 
 fn lock(tokens: &Mutex<Tokens>) -> MutexGuard<'_, Tokens> {
@@ -136,15 +149,30 @@ fn environment(tokens: &Arc<Mutex<Tokens>>, known: &Known) -> Environment<'stati
             Ok::<_, Error>(add(&tokens, Token::Table { columns, rows })?.to_string())
         }
     });
-    environment.add_function("figure", {
+    environment.add_filter("table", {
+        let tokens = tokens.clone();
+        move |value: &minijinja::Value| {
+            let (columns, rows) = table(&to_json(value)?)?;
+            Ok::<_, Error>(add(&tokens, Token::Table { columns, rows })?.to_string())
+        }
+    });
+    environment.add_filter("code", {
+        let tokens = tokens.clone();
+        move |value: &minijinja::Value, language: Option<String>| {
+            let source = code(&to_json(value)?, language.as_deref().unwrap_or_default())?;
+            Ok::<_, Error>(add(&tokens, Token::Literal { source })?.to_string())
+        }
+    });
+    for (name, places) in [("figure", true), ("ref", false)] {
         let (tokens, figures) = (tokens.clone(), known.figures.clone());
-        move |step: String, nth: Option<usize>| {
+        environment.add_function(name, move |step: String, nth: Option<usize>| {
             let number = figures.get(&step).and_then(|numbers| numbers.get(nth.unwrap_or(1).checked_sub(1)?));
             let number =
                 *number.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "there is no such figure"))?;
-            Ok::<_, Error>(add(&tokens, Token::Figure { number })?.to_string())
-        }
-    });
+            let token = if places { Token::Placed { number } } else { Token::Figure { number } };
+            Ok::<_, Error>(add(&tokens, token)?.to_string())
+        });
+    }
     environment
 }
 
@@ -156,6 +184,27 @@ fn add(tokens: &Mutex<Tokens>, token: Token) -> Result<char, Error> {
 
 fn to_json(value: &minijinja::Value) -> Result<Value, Error> {
     serde_json::to_value(value).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
+}
+
+/// A value as fenced code: JSON with indentation, and any other text as it is.
+fn code(value: &Value, language: &str) -> Result<String, Error> {
+    if !language.chars().all(|c| c.is_ascii_alphanumeric() || "+-#.".contains(c)) {
+        return Err(Error::new(ErrorKind::InvalidOperation, "a language is a word, as json or python"));
+    }
+    let document = match value {
+        Value::String(text) if language == "json" => serde_json::from_str(text).ok(),
+        Value::String(_) => None,
+        other => Some(other.clone()),
+    };
+    let text = match (document, value) {
+        (Some(document), _) => serde_json::to_string_pretty(&document)
+            .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?,
+        (None, Value::String(text)) => crate::diagnostic::printable(text),
+        (None, other) => other.to_string(),
+    };
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat((longest + 1).max(3));
+    Ok(format!("{fence}{language}\n{}\n{fence}\n", text.trim_end_matches('\n')))
 }
 
 /// A list of maps (their names are the columns), a list of lists, or a map.

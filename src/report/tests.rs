@@ -194,7 +194,7 @@ fn failed() -> State {
 /// The Markdown and HTML of a runbook.
 fn rendered(runbook: &Runbook, state: &State) -> (String, String) {
     let folder = tempfile::tempdir().unwrap();
-    let written = write(runbook, state, &[], folder.path()).unwrap();
+    let written = write(runbook, state, &Background::default(), folder.path()).unwrap();
     (std::fs::read_to_string(written.markdown).unwrap(), std::fs::read_to_string(written.html).unwrap())
 }
 
@@ -258,7 +258,7 @@ fn a_caption_stands_at_what_the_step_is_for() {
     journal.done("c", json!({"v": 1}), "", vec![curve(), curve()]);
     let step = |id: &str| format!("```opsml {id}\nbucket: {{}}\ncaption: Own\n```\n\n");
     let book = runbook(&["a", "b", "c"].map(step).concat());
-    let data = ReportData::new(&book, &journal.end(RunOutcome::Done), &[]);
+    let data = ReportData::new(&book, &journal.end(RunOutcome::Done), &Background::default());
     let captions: Vec<&str> = data.figures().map(|figure| figure.caption.as_str()).collect();
     let curve = "Accuracy by epoch";
     let outputs = "Outputs of c";
@@ -275,11 +275,14 @@ fn rendered_again_it_is_the_same_and_old_figures_go() {
     let read = |written: &Written| {
         (std::fs::read(&written.markdown).unwrap(), std::fs::read(&written.html).unwrap())
     };
-    let first = read(&write(&golden_runbook(), &finished(), &[], folder.path()).unwrap());
+    let first = read(&write(&golden_runbook(), &finished(), &Background::default(), folder.path()).unwrap());
     let figures = folder.path().join("figures");
     std::fs::write(figures.join("figure-99.svg"), "old").unwrap();
     std::fs::write(figures.join("mine.txt"), "kept").unwrap();
-    assert_eq!(read(&write(&golden_runbook(), &finished(), &[], folder.path()).unwrap()), first);
+    assert_eq!(
+        read(&write(&golden_runbook(), &finished(), &Background::default(), folder.path()).unwrap()),
+        first
+    );
     assert!(!figures.join("figure-99.svg").exists() && figures.join("mine.txt").exists());
 }
 

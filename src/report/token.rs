@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use crate::written::decimal;
+
 /// Plane 15 is for private use as a whole; its last two characters are not.
 const FIRST: u32 = 0xF_0000;
 const LAST: u32 = 0xF_FFFD;
@@ -19,6 +21,10 @@ pub enum Token {
     },
     /// A reference to a figure.
     Figure {
+        number: usize,
+    },
+    /// A figure that stands here, and not at its step.
+    Placed {
         number: usize,
     },
     Table {
@@ -41,7 +47,7 @@ impl Token {
         match self {
             Self::Value { value } => words(value),
             Self::Missing { name, why } => format!("{name}: {why}"),
-            Self::Figure { number } => format!("Figure {number}"),
+            Self::Figure { number } | Self::Placed { number } => format!("Figure {number}"),
             Self::Table { rows, .. } => rows.iter().map(|row| row.join(" ")).collect::<Vec<_>>().join("; "),
             Self::Literal { source } => one_line(source),
             Self::Step { .. } => String::new(),
@@ -50,7 +56,7 @@ impl Token {
 
     /// Whether it makes a block of its own where it stands alone.
     pub fn is_block(&self) -> bool {
-        matches!(self, Self::Table { .. } | Self::Literal { .. } | Self::Step { .. })
+        matches!(self, Self::Table { .. } | Self::Literal { .. } | Self::Placed { .. } | Self::Step { .. })
     }
 }
 
@@ -68,6 +74,22 @@ impl Tokens {
 
     pub fn get(&self, c: char) -> Option<&Token> {
         self.0.get(u32::from(c).checked_sub(FIRST)? as usize)
+    }
+
+    pub fn places_figures(&self) -> bool {
+        self.0.iter().any(|token| matches!(token, Token::Placed { .. }))
+    }
+
+    /// Asks for each token that places a figure, by its character and the figure's number, whether it does. If it does not,
+    /// it only refers to the figure.
+    pub fn each_placed(&mut self, mut places: impl FnMut(char, usize) -> bool) {
+        for (index, token) in self.0.iter_mut().enumerate() {
+            let Token::Placed { number } = *token else { continue };
+            let character = u32::try_from(index).ok().and_then(|index| char::from_u32(FIRST + index));
+            if !character.is_some_and(|c| places(c, number)) {
+                *token = Token::Figure { number };
+            }
+        }
     }
 
     /// Text with each token replaced.
@@ -112,24 +134,6 @@ pub fn words(value: &Value) -> String {
     }
 }
 
-/// Four decimals, or four significant digits below 0.1: 0.8421, 12.5, 0.001234, 1.2e-9.
-pub fn decimal(value: f64) -> String {
-    let size = value.abs();
-    if !value.is_finite() || size >= 1e15 || (size > 0.0 && size < 1e-6) {
-        let (digits, exponent) = match format!("{value:.3e}").split_once('e') {
-            Some((digits, exponent)) => (digits.to_owned(), format!("e{exponent}")),
-            None => return value.to_string(),
-        };
-        return format!("{}{exponent}", trimmed(&digits));
-    }
-    let below = if size > 0.0 { (-size.log10().floor()).max(1.0) as usize } else { 1 };
-    trimmed(&format!("{value:.*}", below + 3)).to_owned()
-}
-
-fn trimmed(digits: &str) -> &str {
-    if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
-}
-
 /// Text on one line: white space of any kind becomes one space. Other control characters are shown, as are marks that
 /// reorder what follows them, and so could make text read as what it is not.
 pub fn one_line(text: &str) -> String {
@@ -148,22 +152,6 @@ pub fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn numbers_read_well() {
-        for (value, shown) in [
-            (json!(0.842_099_999), "0.8421"),
-            (json!(0.001_234_567), "0.001235"),
-            (json!(12.5), "12.5"),
-            (json!(3.0), "3"),
-            (json!(0.0), "0"),
-            (json!(-1_234.567_89), "-1234.5679"),
-            (json!(1.25e-9), "1.25e-9"),
-            (json!(9_007_199_254_740_993_u64), "9007199254740993"),
-        ] {
-            assert_eq!(words(&value), shown);
-        }
-    }
 
     #[test]
     fn nothing_is_left_out() {

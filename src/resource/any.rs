@@ -24,7 +24,7 @@ use super::scalable_target::ScalableTarget;
 use super::scaling_policy::ScalingPolicy;
 use super::security_group::SecurityGroup;
 use super::training_job::TrainingJob;
-use super::traits::{Bills, Live, Resource};
+use super::traits::{Bills, Drawn, Live, Resource};
 use super::tuning_job::TuningJob;
 use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
@@ -53,6 +53,22 @@ macro_rules! any_resource {
                     return $Type::stand_in(name).map(Self::$Type);
                 })*
                 None
+            }
+
+            /// Returns the facts that a report shows of a type. None means all.
+            pub fn rows(kind: &str) -> &'static [&'static str] {
+                $(if kind == $Type::TYPE {
+                    return $Type::ROWS;
+                })*
+                &[]
+            }
+
+            /// Returns how a type stands in a report's diagram.
+            pub fn drawn(kind: &str) -> Drawn {
+                $(if kind == $Type::TYPE {
+                    return $Type::DRAWN;
+                })*
+                Drawn::Through
             }
 
             /// Returns the request as the journal keeps it.

@@ -9,7 +9,7 @@ use aws_sdk_s3::types::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
+use super::traits::{Drawn, Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 
@@ -23,6 +23,8 @@ pub struct Bucket {
 
 impl Resource for Bucket {
     const TYPE: &'static str = "bucket";
+    const ROWS: &'static [&'static str] = &["public_access", "encryption", "versioning"];
+    const DRAWN: Drawn = Drawn::Box;
     const STAGED: bool = true;
 
     fn naming(&self) -> Naming {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::function::Function;
 use super::function::function_tags;
-use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
+use super::traits::{Drawn, Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
 use crate::journal::ResourceId;
@@ -20,6 +20,7 @@ pub struct ReservedConcurrency {
 
 impl Resource for ReservedConcurrency {
     const TYPE: &'static str = "reserved-concurrency";
+    const DRAWN: Drawn = Drawn::Note;
     const SHARES_TAGS: bool = true;
 
     fn naming(&self) -> Naming {
@@ -81,6 +82,7 @@ pub struct ProvisionedConcurrency {
 
 impl Resource for ProvisionedConcurrency {
     const TYPE: &'static str = "provisioned-concurrency";
+    const DRAWN: Drawn = Drawn::Note;
     const SHARES_TAGS: bool = true;
 
     fn naming(&self) -> Naming {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::training_job::{sagemaker_tags, sdk_tags};
-use super::traits::{Bills, Live, Naming, Report, Resource, Status, Tags, facts};
+use super::traits::{Bills, Drawn, Live, Naming, Report, Resource, Status, Tags, facts};
 use super::visible::until_visible;
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
@@ -24,6 +24,8 @@ pub struct Endpoint {
 
 impl Resource for Endpoint {
     const TYPE: &'static str = "endpoint";
+    const ROWS: &'static [&'static str] = &["variant"];
+    const DRAWN: Drawn = Drawn::Box;
     const LEAVES: bool = true;
 
     const SETTLES_BEFORE_DELETE: bool = true;

@@ -23,6 +23,7 @@ pub struct EndpointConfig {
 
 impl Resource for EndpointConfig {
     const TYPE: &'static str = "endpoint-config";
+    const ROWS: &'static [&'static str] = &["instance_type", "initial_instance_count", "model"];
 
     fn naming(&self) -> Naming {
         Naming::Timestamp { base: self.base.clone(), max: 63 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
+use super::traits::{Drawn, Live, Naming, Report, Resource, Status, Tags, facts};
 use super::visible::until_visible;
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
@@ -111,6 +111,8 @@ async fn until_updated(aws: &Aws, name: &str) -> Outcome<()> {
 
 impl Resource for Function {
     const TYPE: &'static str = "function";
+    const ROWS: &'static [&'static str] = &["runtime", "memory_size", "timeout", "role_arn", "environment"];
+    const DRAWN: Drawn = Drawn::Box;
     const LEAVES: bool = true;
 
     fn naming(&self) -> Naming {

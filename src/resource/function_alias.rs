@@ -17,6 +17,7 @@ pub struct FunctionAlias {
 
 impl Resource for FunctionAlias {
     const TYPE: &'static str = "function-alias";
+    const ROWS: &'static [&'static str] = &["version"];
     const SHARES_TAGS: bool = true;
 
     fn naming(&self) -> Naming {

@@ -56,6 +56,7 @@ impl FunctionVersion {
 
 impl Resource for FunctionVersion {
     const TYPE: &'static str = "function-version";
+    const ROWS: &'static [&'static str] = &["version"];
     const SHARES_TAGS: bool = true;
 
     fn naming(&self) -> Naming {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::objects::split_uri;
-use super::traits::{Bills, Live, Naming, Report, Resource, Status, Tags, facts};
+use super::traits::{Bills, Drawn, Live, Naming, Report, Resource, Status, Tags, facts};
 use super::visible::until_visible;
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
@@ -77,6 +77,8 @@ struct JobResult {
 
 impl Resource for Instance {
     const TYPE: &'static str = "instance";
+    const ROWS: &'static [&'static str] = &["instance_type", "market", "image_id", "seconds", "user_data"];
+    const DRAWN: Drawn = Drawn::Box;
     const LEAVES: bool = true;
 
     /// The name is also the ClientToken, which has at most 64 ASCII characters.

@@ -17,6 +17,7 @@ pub struct InstanceProfile {
 
 impl Resource for InstanceProfile {
     const TYPE: &'static str = "instance-profile";
+    const ROWS: &'static [&'static str] = &["roles"];
     const STAGED: bool = true;
 
     fn naming(&self) -> Naming {

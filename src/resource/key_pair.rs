@@ -28,6 +28,7 @@ pub struct KeyPair {
 
 impl Resource for KeyPair {
     const TYPE: &'static str = "key-pair";
+    const ROWS: &'static [&'static str] = &["key_type"];
     const LEAVES: bool = true;
 
     fn naming(&self) -> Naming {

@@ -57,6 +57,7 @@ pub use search::{Found, search};
 pub use security_group::SecurityGroup;
 pub use training_job::{MetricDefinition, TrainingJob};
 pub use traits::{
-    Bills, EVENT_TAG, Live, Naming, Report, Resource, SLOT_TAG, SPEC_TAG, STEP_TAG, Status, Tags, facts,
+    Bills, Drawn, EVENT_TAG, Live, Naming, Report, Resource, SLOT_TAG, SPEC_TAG, STEP_TAG, Status, Tags,
+    facts,
 };
 pub use tuning_job::{Objective, Range, Scaling, Strategy, TuningJob, trials};

@@ -27,6 +27,7 @@ pub struct Model {
 
 impl Resource for Model {
     const TYPE: &'static str = "model";
+    const ROWS: &'static [&'static str] = &["image", "model_uri"];
 
     fn naming(&self) -> Naming {
         Naming::Timestamp { base: self.base.clone(), max: 63 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::training_job::{sagemaker_tags, sdk_tags};
-use super::traits::{Bills, Live, Naming, Report, Resource, Status, Tags, facts};
+use super::traits::{Bills, Drawn, Live, Naming, Report, Resource, Status, Tags, facts};
 use super::visible::until_visible;
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
@@ -25,6 +25,9 @@ pub struct NotebookInstance {
 
 impl Resource for NotebookInstance {
     const TYPE: &'static str = "notebook-instance";
+    const ROWS: &'static [&'static str] =
+        &["instance_type", "volume_size_gb", "root_access", "direct_internet_access"];
+    const DRAWN: Drawn = Drawn::Box;
 
     fn naming(&self) -> Naming {
         match &self.name {

@@ -37,6 +37,7 @@ pub struct Objects {
 
 impl Resource for Objects {
     const TYPE: &'static str = "objects";
+    const ROWS: &'static [&'static str] = &["uri", "files", "bytes"];
     const STAGED: bool = true;
 
     fn naming(&self) -> Naming {

@@ -19,6 +19,7 @@ pub struct Output {
 
 impl Resource for Output {
     const TYPE: &'static str = "output";
+    const ROWS: &'static [&'static str] = &["uri", "files", "bytes"];
 
     fn naming(&self) -> Naming {
         Naming::Unique(self.uri.clone())

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::bucket::invalid;
-use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
+use super::traits::{Drawn, Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 
@@ -85,6 +85,8 @@ impl Role {
 
 impl Resource for Role {
     const TYPE: &'static str = "role";
+    const ROWS: &'static [&'static str] = &["trusts", "managed_policies", "inline_policies"];
+    const DRAWN: Drawn = Drawn::Role;
     const STAGED: bool = true;
 
     fn naming(&self) -> Naming {

@@ -30,6 +30,7 @@ pub struct ScalableTarget {
 
 impl Resource for ScalableTarget {
     const TYPE: &'static str = "scalable-target";
+    const ROWS: &'static [&'static str] = &["min_capacity", "max_capacity"];
 
     fn naming(&self) -> Naming {
         Naming::Fixed(scalable_id(&self.endpoint_name, &self.variant))

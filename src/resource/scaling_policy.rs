@@ -10,7 +10,7 @@ use serde_json::json;
 use super::bucket::invalid;
 use super::endpoint::Endpoint;
 use super::scalable_target::{DIMENSION, scalable_id};
-use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
+use super::traits::{Drawn, Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
 use crate::journal::ResourceId;
@@ -30,6 +30,9 @@ pub struct ScalingPolicy {
 /// It cannot be tagged. It is part of a scalable target, which can.
 impl Resource for ScalingPolicy {
     const TYPE: &'static str = "scaling-policy";
+    const ROWS: &'static [&'static str] =
+        &["metric", "target_value", "scale_in_cooldown", "scale_out_cooldown"];
+    const DRAWN: Drawn = Drawn::Note;
 
     fn naming(&self) -> Naming {
         Naming::Unique(self.base.chars().take(256).collect())

@@ -26,6 +26,7 @@ pub struct SecurityGroup {
 
 impl Resource for SecurityGroup {
     const TYPE: &'static str = "security-group";
+    const ROWS: &'static [&'static str] = &["ingress"];
     const STAGED: bool = true;
 
     fn naming(&self) -> Naming {

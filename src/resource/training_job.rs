@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::objects::{self, Object};
-use super::traits::{Bills, GONE, Live, Naming, Report, Resource, Status, Tags, facts};
+use super::traits::{Bills, Drawn, GONE, Live, Naming, Report, Resource, Status, Tags, facts};
 use super::visible::until_visible;
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
@@ -53,6 +53,9 @@ pub struct MetricDefinition {
 
 impl Resource for TrainingJob {
     const TYPE: &'static str = "training-job";
+    const ROWS: &'static [&'static str] =
+        &["instance_type", "instance_count", "training_seconds", "billable_seconds", "model_uri"];
+    const DRAWN: Drawn = Drawn::Box;
     const LEAVES: bool = true;
 
     fn naming(&self) -> Naming {

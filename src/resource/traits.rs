@@ -66,6 +66,12 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sy
     /// The type's name: `training-job`, `bucket`.
     const TYPE: &'static str;
 
+    /// The facts that a report shows of it, in this order; the others fold away. None means all.
+    const ROWS: &'static [&'static str] = &[];
+
+    /// How it stands in a report's diagram of what was built.
+    const DRAWN: Drawn = Drawn::Through;
+
     /// Whether creating it takes several calls. [`update`](Self::update) then completes what an interrupted run began.
     const STAGED: bool = false;
 
@@ -140,6 +146,18 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sy
 
     /// Begins to delete it, with everything that it leaves behind. It is no error if it is gone already.
     fn delete(&self, aws: &Aws, name: &str) -> impl Future<Output = Outcome<()>>;
+}
+
+/// How a resource stands in a report's diagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drawn {
+    Box,
+    /// A line in the box of a resource that uses it.
+    Role,
+    /// A line in the box of the resource that it is set on.
+    Note,
+    /// Not at all: what uses it uses what it uses.
+    Through,
 }
 
 /// The fact that names the content without which a resource is worth nothing, if that was there and is gone.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::training_job::{LOG_GROUP, TrainingJob, delete_training_job, sagemaker_tags, sdk_tags};
-use super::traits::{Bills, Live, Naming, Report, Resource, Status, Tags, facts};
+use super::traits::{Bills, Drawn, Live, Naming, Report, Resource, Status, Tags, facts};
 use super::visible::until_visible;
 use crate::aws::{Aws, failure, present};
 use crate::failure::Outcome;
@@ -83,6 +83,9 @@ impl Scaling {
 
 impl Resource for TuningJob {
     const TYPE: &'static str = "hyper-parameter-tuning-job";
+    const ROWS: &'static [&'static str] =
+        &["strategy", "objective", "completed", "failed", "best_training_job"];
+    const DRAWN: Drawn = Drawn::Box;
 
     fn naming(&self) -> Naming {
         Naming::Timestamp { base: self.base.clone(), max: 32 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::model::{Declared, Runbook};
 use super::resolve::{Params, misfits, partly_resolved};
 use super::shape;
-use super::tag::{FUNCTIONS, Form, Tags};
+use super::tag::{FUNCTIONS, Form, PROSE_FUNCTIONS, Tags};
 use super::template::{self, Reference};
 use super::yaml::{Node, NodeKind};
 use crate::diagnostic::{Diagnostic, Span};
@@ -33,6 +33,13 @@ pub fn check(runbook: &Runbook, params: &Map<String, Value>) -> Vec<Diagnostic> 
     let text = runbook.prose_template();
     let prose = Scope { runbook, earlier: None, own: None, compared: &compared };
     refer(&text, Form::Template, &|at| at, &prose, &mut problems);
+    if let Some(summary) = &runbook.front.summary_node {
+        summary.each_text(&mut |node, text| {
+            if template::has_template(text) {
+                refer(text, Form::Template, &within(node, text, &prose), &prose, &mut problems);
+            }
+        });
+    }
     problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
     problems.dedup();
     problems
@@ -121,12 +128,11 @@ fn refer(
         Ok(references) => {
             problems.extend(references.iter().filter_map(|reference| misreference(reference, scope)));
             let tags = Tags::new(text, form);
-            problems.extend(tags.unknown(at));
-            let figures = tags.figures().into_iter();
-            problems.extend(
-                figures
-                    .filter_map(|(step, span)| unknown_root(step, at(span.start)..at(span.end), scope, &[])),
-            );
+            let in_prose = scope.earlier.is_none();
+            problems.extend(tags.unknown(in_prose, at));
+            problems.extend(tags.figures().into_iter().filter_map(|call| {
+                unknown_root(call.step, at(call.span.start)..at(call.span.end), scope, &[])
+            }));
         }
     }
 }
@@ -159,13 +165,12 @@ fn misreference(reference: &Reference, scope: &Scope<'_>) -> Option<Diagnostic> 
             (!known.contains(&name.as_str()))
                 .then(|| Diagnostic::error(span, format!("`run` has no `{name}`")).suggest(name, known))
         }
-        "table" | "figure" if scope.earlier.is_none() => None,
+        name if scope.earlier.is_none() && PROSE_FUNCTIONS.contains(&name) => None,
         // minijinja's own functions.
         "dict" | "range" => None,
         name if is_called(scope, &span) && scope.runbook.step(name).is_none() => {
-            let functions = FUNCTIONS
-                .iter()
-                .filter(|name| scope.earlier.is_none() || !["table", "figure"].contains(name));
+            let of_prose = if scope.earlier.is_none() { PROSE_FUNCTIONS } else { &[] };
+            let functions = FUNCTIONS.iter().chain(of_prose);
             Some(
                 Diagnostic::error(span, format!("there is no function `{name}` here"))
                     .suggest(name, functions.copied()),

@@ -22,6 +22,21 @@ pub struct FrontMatter {
     /// The most that all runs together may cost, in US dollars: `5 USD`. It holds on every target but the local cloud.
     #[schemars(regex(pattern = r"^\d+(\.\d+)? USD$"), extend("x-rule" = "an amount in US dollars, as `5 USD`"))]
     pub budget: Option<String>,
+    /// The numbers that matter, for the first page of the write-up: five to eight. Without it, the kinds of step offer some.
+    #[schemars(length(max = 12))]
+    pub summary: Vec<SummaryLine>,
+    /// The summary as written, for the places of its values.
+    #[serde(skip)]
+    pub summary_node: Option<Node>,
+}
+
+/// A number on the first page of the write-up.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SummaryLine {
+    pub label: String,
+    /// As in prose: `{{ train.metrics.test_accuracy | percent }}`.
+    pub value: String,
 }
 
 /// A parameter of the runbook.
@@ -151,8 +166,8 @@ pub fn read(node: &Node, problems: &mut Vec<Diagnostic>) -> FrontMatter {
     if problems[before..].iter().any(|p| p.severity == crate::diagnostic::Severity::Error) {
         return FrontMatter::default();
     }
-    match serde_json::from_value(node.to_value()) {
-        Ok(front) => front,
+    match serde_json::from_value::<FrontMatter>(node.to_value()) {
+        Ok(front) => FrontMatter { summary_node: node.get("summary").cloned(), ..front },
         Err(error) => {
             problems.push(Diagnostic::error(
                 node.span.clone(),

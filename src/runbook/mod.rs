@@ -4,6 +4,7 @@
 
 mod check;
 mod document;
+mod filter;
 mod front;
 mod model;
 mod resolve;
@@ -16,6 +17,6 @@ pub mod yaml;
 
 pub use check::check;
 pub use document::options as markdown_options;
-pub use front::{FrontMatter, Param, ParamType, front_matter_schema};
-pub use model::{Declared, Piece, Runbook, Uses};
+pub use front::{FrontMatter, Param, ParamType, SummaryLine, front_matter_schema};
+pub use model::{Declared, FigureUse, Piece, Runbook, Uses};
 pub use resolve::{Params, Resolved, foreseen, resolve};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde_json::{Map, Value};
 
 use super::front::{FrontMatter, Param};
-use super::tag::Tags;
+use super::tag::{FigureCall, Tags};
 use super::template::{self, Form};
 use super::yaml::{Key, Node};
 use crate::diagnostic::{Source, Span, closest};
@@ -71,6 +71,16 @@ impl Uses {
         common.when.iter().for_each(|when| collect(when, Form::Expression));
         uses
     }
+}
+
+/// What `figure("…")` or `ref("…")` in the prose names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FigureUse {
+    pub step: String,
+    /// Which of the step's figures: 1 is the first.
+    pub nth: usize,
+    /// Where in the document the figure is placed. `None` if it is only referred to.
+    pub places_at: Option<usize>,
 }
 
 /// A part of the document.
@@ -149,11 +159,19 @@ impl Runbook {
         if problems.is_empty() || self.front_unread { Ok(values) } else { Err(problems) }
     }
 
-    /// Returns the steps that `figure("…")` names in the prose.
-    pub fn figure_references(&self) -> HashSet<String> {
+    /// Returns what the prose places by `figure("…")` and refers to by `ref("…")`, in order.
+    pub fn figure_uses(&self) -> Vec<FigureUse> {
         let text = self.prose_template();
-        let tags = Tags::new(&text, Form::Template);
-        tags.figures().into_iter().map(|(step, _)| step.to_owned()).collect()
+        let summary =
+            self.front.summary.iter().flat_map(|line| Tags::new(&line.value, Form::Template).figures());
+        let uses = Tags::new(&text, Form::Template).figures();
+        let owned =
+            |call: FigureCall<'_>, at| FigureUse { step: call.step.to_owned(), nth: call.nth, places_at: at };
+        let in_prose = uses.into_iter().map(|call| {
+            let at = call.places.then_some(call.span.start);
+            owned(call, at)
+        });
+        summary.map(|call| owned(call, None)).chain(in_prose).collect()
     }
 
     /// Returns the document with spaces in place of everything that is not prose, so that a place in the result is the same

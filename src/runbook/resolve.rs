@@ -138,7 +138,9 @@ pub fn partly_resolved(node: &Node, params: &Params<'_>) -> Result<Node, Diagnos
         };
         let tags = Tags::new(text, Form::Template);
         // `check` reports unknown filters at their places.
-        if !tags.is_modest(used.iter().all(|value| value.is_number())) || !tags.unknown(&|at| at).is_empty() {
+        if !tags.is_modest(used.iter().all(|value| value.is_number()))
+            || !tags.unknown(false, &|at| at).is_empty()
+        {
             return node.clone();
         }
         match template::resolve(text, &params.context) {

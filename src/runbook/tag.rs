@@ -19,17 +19,21 @@ pub const MAX_TAG: usize = 2048;
 /// The most `elif`s and `set`s of a template: each nests within the one before.
 const MAX_CHAIN: usize = 256;
 
-/// Every filter of templates: minijinja's, except those that return much more than they get (`indent`, `batch`, `slice`).
+/// Every filter of templates: those of `filters.rs` and minijinja's, except those that return much more than they get
+/// (`indent`, `batch`, `slice`).
 pub const FILTERS: &[&str] = &[
     "abs",
     "attr",
     "bool",
+    "bytes",
     "capitalize",
     "chain",
     "count",
     "d",
+    "date",
     "default",
     "dictsort",
+    "duration",
     "e",
     "escape",
     "first",
@@ -47,6 +51,8 @@ pub const FILTERS: &[&str] = &[
     "map",
     "max",
     "min",
+    "money",
+    "percent",
     "reject",
     "rejectattr",
     "replace",
@@ -64,8 +70,12 @@ pub const FILTERS: &[&str] = &[
     "trim",
     "unique",
     "upper",
+    "vector",
     "zip",
 ];
+
+/// The filters that make a block, which prose alone has.
+pub const BLOCKS: &[&str] = &["code", "table"];
 
 /// Every word that may follow `is`.
 pub const TESTS: &[&str] = &[
@@ -108,7 +118,21 @@ pub const TESTS: &[&str] = &[
 ];
 
 /// What a template may call.
-pub const FUNCTIONS: &[&str] = &["dict", "range", "table", "figure"];
+pub const FUNCTIONS: &[&str] = &["dict", "range"];
+/// What prose may call, too.
+pub const PROSE_FUNCTIONS: &[&str] = &["table", "figure", "ref"];
+
+/// A call of `figure` or `ref` that names its step in quotes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FigureCall<'a> {
+    pub step: &'a str,
+    /// Which of the step's figures: 1 is the first.
+    pub nth: usize,
+    /// Whether it is `figure`, which places the figure, and not `ref`, which refers to it.
+    pub places: bool,
+    /// The place of the step's name.
+    pub span: Span,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Piece<'a> {
@@ -229,8 +253,8 @@ impl<'a> Tags<'a> {
         names
     }
 
-    /// Returns the unknown filters and tests, which the template's parser accepts.
-    pub fn unknown(&self, at: &dyn Fn(usize) -> usize) -> Vec<Diagnostic> {
+    /// Returns the unknown filters and tests, which the template's parser accepts. Prose has filters of its own.
+    pub fn unknown(&self, in_prose: bool, at: &dyn Fn(usize) -> usize) -> Vec<Diagnostic> {
         let mut problems = Vec::new();
         for (_, tokens) in &self.tags {
             for (index, token) in tokens.iter().enumerate() {
@@ -244,7 +268,8 @@ impl<'a> Tags<'a> {
                     () if (tested || negated) && !behind(tokens, index - 1, b'.') => ("test", TESTS),
                     () => continue,
                 };
-                if !known.contains(&word) && word.starts_with(|c: char| c.is_alphabetic()) {
+                let is_block = what == "filter" && in_prose && BLOCKS.contains(&word);
+                if !is_block && !known.contains(&word) && word.starts_with(|c: char| c.is_alphabetic()) {
                     let span = at(token.start)..at(token.end);
                     let mut problem = Diagnostic::error(span, format!("there is no {what} `{word}`"));
                     if let Some(close) = closest(word, known.iter().copied()) {
@@ -257,16 +282,21 @@ impl<'a> Tags<'a> {
         problems
     }
 
-    /// Returns the steps that `figure("…")` names.
-    pub fn figures(&self) -> Vec<(&'a str, Span)> {
-        let calls = self.tags.iter().flat_map(|(_, tokens)| tokens.windows(3));
-        calls
-            .filter_map(|call| match (call[0].piece, call[1].piece, call[2].piece) {
-                (Piece::Word("figure"), Piece::Mark(b'('), Piece::Text(step)) => {
-                    Some((step, call[2].start + 1..call[2].end - 1))
-                }
-                _ => None,
-            })
+    /// Returns the calls of `figure("…")` and `ref("…")`, in order.
+    pub fn figures(&self) -> Vec<FigureCall<'a>> {
+        let call = |tokens: &[Token<'a>]| match (tokens[0].piece, tokens[1].piece, tokens[2].piece) {
+            (Piece::Word(name @ ("figure" | "ref")), Piece::Mark(b'('), Piece::Text(step)) => {
+                let nth = match (tokens.get(3)?.piece, tokens.get(4).map(|token| token.piece)) {
+                    (Piece::Mark(b','), Some(Piece::Word(nth))) => nth.parse().ok()?,
+                    _ => 1,
+                };
+                let span = tokens[2].start + 1..tokens[2].end - 1;
+                Some(FigureCall { step, nth, places: name == "figure", span })
+            }
+            _ => None,
+        };
+        let tags = self.tags.iter().map(|(_, tokens)| tokens);
+        tags.flat_map(|tokens| (0..tokens.len().saturating_sub(2)).filter_map(|at| call(&tokens[at..])))
             .collect()
     }
 }

@@ -73,6 +73,7 @@ pub const RESERVED: &[&str] = &[
     "joiner",
     "table",
     "figure",
+    "ref",
 ];
 
 /// minijinja's environment for the fields of steps.
@@ -145,6 +146,7 @@ pub fn environment() -> Environment<'static> {
     // A namespace outlives its loop, so its values could grow with every turn.
     ["debug", "namespace"].iter().for_each(|name| environment.remove_global(name));
     ["batch", "indent", "pprint", "slice"].iter().for_each(|name| environment.remove_filter(name));
+    super::filter::add(&mut environment);
     environment.add_filter("join", join);
     environment.add_filter("replace", replace);
     environment.add_filter("format", format);
@@ -431,7 +433,7 @@ mod tests {
         assert_eq!(FILTERS.iter().find(|name| !there("filter", name)), None);
         assert_eq!(TESTS.iter().find(|name| !there("test", name)), None);
         let text = "{{ a | lenght }} {{ a is evn }} {{ a is not dfined }} {{ a.is | length is odd }} {{ 'x | y is z' }}";
-        let shown: Vec<_> = Tags::new(text, Form::Template).unknown(&|at| at);
+        let shown: Vec<_> = Tags::new(text, Form::Template).unknown(false, &|at| at);
         let shown: Vec<_> = shown.iter().map(|p| &text[p.span.clone()]).collect();
         assert_eq!(shown, ["lenght", "evn", "dfined"]);
     }
@@ -459,10 +461,10 @@ mod tests {
     fn what_is_raw_or_a_comment_is_text() {
         let text = "{% raw %} {{ a | b {% endraw %} {# {{ a | b #} {{ x.y['}}'] }} {{ figure(\"a\") }}";
         let tags = Tags::new(text, Form::Template);
-        assert!(tags.unknown(&|at| at).is_empty());
+        assert!(tags.unknown(false, &|at| at).is_empty());
         let found = references(text, Form::Template, &|at| at).unwrap();
         let shown: Vec<_> = found.iter().map(|r| &text[r.span.clone()]).collect();
         assert_eq!(shown, ["x.y", "figure"]);
-        assert_eq!(tags.figures().iter().map(|(step, _)| *step).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(tags.figures().iter().map(|call| call.step).collect::<Vec<_>>(), ["a"]);
     }
 }

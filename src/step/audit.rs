@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::context::{Context, Done};
 use super::kind::{Kind, Problem, Reads};
@@ -121,6 +122,13 @@ impl Kind for Audit {
             }
         }
         problems
+    }
+
+    fn offers(outputs: &Value) -> Option<(&'static str, String)> {
+        let counts = outputs.get("counts")?.as_object()?;
+        let found = counts.iter().filter(|(_, count)| count.as_u64().is_some_and(|count| count > 0));
+        let found: Vec<String> = found.map(|(severity, count)| format!("{count} {severity}")).collect();
+        Some(("Audit findings", if found.is_empty() { "none".to_owned() } else { found.join(", ") }))
     }
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {

@@ -31,8 +31,45 @@ pub struct Common {
     pub expect_error: Option<String>,
     /// The caption of its main resource or table in the report. Without one, the cards of its resources fold away.
     pub caption: Option<String>,
+    /// Which rows of its resources' facts the report shows: names, `all` or `none`. The others fold away.
+    pub show: Option<Show>,
     /// AWS tags for the resources that the step creates.
     pub tags: BTreeMap<String, String>,
+}
+
+impl Common {
+    /// Whether the report shows no card of the step.
+    pub fn hides_cards(&self) -> bool {
+        self.show == Some(Show::Word(ShowWord::None))
+    }
+
+    /// Whether the report shows every row of the step's cards.
+    pub fn shows_all_rows(&self) -> bool {
+        self.show == Some(Show::Word(ShowWord::All))
+    }
+
+    /// Returns the rows that the report shows, if the step chooses them.
+    pub fn rows(&self) -> Option<&[String]> {
+        match &self.show {
+            Some(Show::Rows(rows)) => Some(rows),
+            _ => None,
+        }
+    }
+}
+
+/// Which rows of a card are shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Show {
+    Word(ShowWord),
+    Rows(Vec<String>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ShowWord {
+    All,
+    None,
 }
 
 pub fn common_schema() -> &'static Value {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use opsml_contract::{IMAGE_ORIGINS_ENV, WORKER_IMAGE};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::context::{Context, Done};
 use super::fields::{EndpointInstance, Origin, RoleArn, S3Uri, SageMakerName};
@@ -97,6 +98,10 @@ impl Kind for Deploy {
         let hours = self.hours.unwrap_or(PLANNED_HOURS);
         let how_long = format!("until `down`; {hours} h planned");
         Some(Price::of_instances(&self.instance_type.0, self.initial_instance_count, hours, &how_long))
+    }
+
+    fn offers(outputs: &Value) -> Option<(&'static str, String)> {
+        Some(("Endpoint", outputs.get("endpoint_name")?.as_str()?.to_owned()))
     }
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {

@@ -38,6 +38,11 @@ pub trait Kind: DeserializeOwned + JsonSchema + Send + Sync {
         None
     }
 
+    /// Returns label and value of what a done step offers for the first page of a report that has no `summary`.
+    fn offers(_outputs: &Value) -> Option<(&'static str, String)> {
+        None
+    }
+
     /// Returns the highest price of the step on AWS, unless it is free.
     fn price(&self) -> Option<Price> {
         None

@@ -58,6 +58,7 @@ pub struct KindInfo {
     pub outputs: fn() -> &'static Value,
     pub problems: fn(Value) -> Vec<Problem>,
     pub missing: fn(&Value, &Paths) -> Option<String>,
+    pub offers: fn(&Value) -> Option<(&'static str, String)>,
 }
 
 /// Computes a value at its first use. `check` uses a few schemas, and uses them often.
@@ -82,6 +83,7 @@ macro_rules! kinds {
             outputs: || once!(schema::<<$module::$Type as Kind>::Outputs>()),
             problems: problems_of::<$module::$Type>,
             missing: <$module::$Type as Kind>::missing,
+            offers: <$module::$Type as Kind>::offers,
         }),*];
 
         impl Step {

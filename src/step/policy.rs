@@ -124,6 +124,15 @@ impl Kind for Policy {
         problems
     }
 
+    fn offers(outputs: &Value) -> Option<(&'static str, String)> {
+        let compared = outputs.get("compared")?.as_array()?.first()?;
+        let (name, full) = (compared.get("policy")?.as_str()?, compared.get("actions")?.as_u64()?);
+        Some((
+            "Actions allowed",
+            format!("{}, where {name} allows {full}", outputs.get("actions")?.as_u64()?),
+        ))
+    }
+
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
         let (role, evidence) = match &self.least_privilege {
             Some(function) => self.gather(context, &function.0).await?,

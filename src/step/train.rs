@@ -18,6 +18,7 @@ use crate::failure::{Failure, Outcome};
 use crate::files;
 use crate::journal::{Figure, Series};
 use crate::resource::{MetricDefinition, Objects, TrainingJob, split_uri};
+use crate::written;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -133,6 +134,11 @@ impl Kind for Train {
 
     fn files(&self) -> Vec<String> {
         self.source_dir.iter().cloned().collect()
+    }
+
+    fn offers(outputs: &Value) -> Option<(&'static str, String)> {
+        let accuracy = outputs.pointer("/metrics/test_accuracy")?.as_f64()?;
+        Some(("Test accuracy", written::percent(accuracy)))
     }
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {

@@ -78,6 +78,7 @@ fn structure(markdown: &str) -> Vec<String> {
                 assert_eq!(html.matches('<').count(), 3, "{html}");
                 Some("card".into())
             }
+            Md::Html(html) if html.starts_with("<details class=\"more\"><summary>") => Some("more".into()),
             Md::Html(html) if html.starts_with("<details>") => {
                 let name = html.trim_end().strip_prefix("<details><summary>");
                 let name = name.and_then(|rest| rest.strip_suffix("</summary>"));
@@ -213,7 +214,8 @@ fn pictures_below_the_runbook_are_taken_in_and_others_are_not() {
     let text = "![in](<in side.png>) ![out](../out.png) ![link](link.png) ![text](text.png)\n";
     let (book, _) = Runbook::parse(Source::new(below.join("book.md"), text));
     let out = folder.path().join("report");
-    let written = write(&book, &Journaled::new("local").end(RunOutcome::Done), &[], &out).unwrap();
+    let written =
+        write(&book, &Journaled::new("local").end(RunOutcome::Done), &Background::default(), &out).unwrap();
     let html = std::fs::read_to_string(written.html).unwrap();
     assert_eq!(html.matches("<img ").count(), 1, "{html}");
     assert!(html.contains("src=\"data:image/png;base64,iVBORw0KGgpyZXN0\""));
