@@ -20,6 +20,9 @@ pub struct TrainingRecord {
     pub name: String,
     /// What Describe returned of the instance.
     pub facts: Map<String, Value>,
+    /// The user data that the instance ran. Empty in the record of an older opsml.
+    #[serde(default)]
+    pub script: String,
 }
 
 /// Returns the newest record of a request below `results`, which ends in `/`, under a name that begins with `base`.

@@ -15,7 +15,7 @@ use crate::runbook::Runbook;
 const MAX_NODES: usize = 40;
 
 const WIDTH: f64 = 720.0;
-const BOX: f64 = 150.0;
+const BOX: f64 = 156.0;
 const LINE: f64 = 16.0;
 const GAP: f64 = 18.0;
 
@@ -30,7 +30,7 @@ struct Part<'a> {
 /// Returns the diagram of the resources as they were when their steps ended. `None` if there are too few or too many to draw.
 pub fn of(runbook: &Runbook, state: &State) -> Option<Diagram> {
     let mut parts: Vec<Part<'_>> = Vec::new();
-    for step in &runbook.steps {
+    for step in runbook.steps.iter().filter(|step| step.common.expect_error.is_none()) {
         let made = state.steps.get(&step.id).into_iter().flat_map(|row| &row.made);
         for made in made.filter(|made| made.status != ResourceStatus::Intended) {
             let spec = state.resources.get(&made.id).map(|row| row.spec.clone()).unwrap_or_default();
@@ -131,12 +131,12 @@ fn names(text: &str, name: &str) -> bool {
 pub fn svg(id: &str, diagram: &Diagram) -> String {
     let columns = columns(diagram);
     let count = columns.iter().max().map_or(1, |last| last + 1);
-    let width = WIDTH.max(count as f64 * (BOX + 40.0));
+    let width = WIDTH.max(count as f64 * (BOX + 34.0));
     let step = (width - BOX - 2.0) / (count.max(2) - 1) as f64;
     let mut bottoms = vec![1.0; count];
     let mut places = vec![(0.0, 0.0, 0.0); diagram.nodes.len()];
     for at in order(diagram, &columns) {
-        let height = 2.0 * LINE + 14.0 + LINE * diagram.nodes[at].notes.len() as f64;
+        let height = 14.0 + LINE * lines(&diagram.nodes[at]).len() as f64;
         places[at] = (1.0 + step * columns[at] as f64, bottoms[columns[at]], height);
         bottoms[columns[at]] += height + GAP;
     }
@@ -158,7 +158,7 @@ pub fn svg(id: &str, diagram: &Diagram) -> String {
         let bend = ((to_x - x) / 2.0).min(70.0);
         let _ = write!(
             svg,
-            r#"<path class="use" d="M{x:.1} {y:.1}C{:.1} {y:.1} {:.1} {to_y:.1} {to_x:.1} {to_y:.1}"/><path class="tip" d="M{:.1} {to_y:.1}l-8 -4v8z"/>"#,
+            r#"<path class="d-use" d="M{x:.1} {y:.1}C{:.1} {y:.1} {:.1} {to_y:.1} {to_x:.1} {to_y:.1}"/><path class="d-tip" d="M{:.1} {to_y:.1}l-8 -4v8z"/>"#,
             x + bend,
             to_x - bend,
             to_x + 6.0,
@@ -167,27 +167,43 @@ pub fn svg(id: &str, diagram: &Diagram) -> String {
     for (node, (x, y, tall)) in diagram.nodes.iter().zip(&places) {
         let _ = write!(
             svg,
-            r#"<rect class="box" x="{x:.1}" y="{y:.1}" width="{BOX}" height="{tall:.1}" rx="7"/><text class="what" x="{:.1}" y="{:.1}">{}</text><text class="step" x="{:.1}" y="{:.1}">{}</text>"#,
-            x + 10.0,
-            y + 19.0,
-            node.what,
-            x + 10.0,
-            y + 19.0 + LINE,
-            node.step,
+            r#"<rect class="d-box" x="{x:.1}" y="{y:.1}" width="{BOX}" height="{tall:.1}" rx="7"/>"#
         );
-        for (line, note) in node.notes.iter().enumerate() {
-            let y = y + 19.0 + LINE * (line + 2) as f64;
-            let _ = write!(svg, r#"<text class="note" x="{:.1}" y="{y:.1}">{note}</text>"#, x + 10.0);
+        for (line, (class, text)) in lines(node).into_iter().enumerate() {
+            let y = y + 19.0 + LINE * line as f64;
+            let _ = write!(svg, r#"<text class="{class}" x="{:.1}" y="{y:.1}">{text}</text>"#, x + 10.0);
         }
     }
     svg.push_str("</svg>");
     svg
 }
 
-const STYLE: &str = "text{font-family:system-ui,sans-serif;fill:#57606a}.what{font-size:12.5px;font-weight:600;fill:#1f2328}\
-.step{font-size:12px;font-family:ui-monospace,monospace}.note{font-size:11px}.box{fill:#f6f8fa;stroke:#8c959f}\
-.use{fill:none;stroke:#57606a;stroke-width:1.4}.tip{fill:#57606a}\
-@media(prefers-color-scheme:dark){text{fill:#9da7b3}.what{fill:#dfe5ec}.box{fill:#171c23;stroke:#6b7683}.use{stroke:#9da7b3}.tip{fill:#9da7b3}}";
+const STYLE: &str = "text{font-family:system-ui,sans-serif;fill:#57606a}.d-what{font-size:12.5px;font-weight:600;fill:#1f2328}\
+.d-step{font-size:11.5px;font-family:ui-monospace,monospace}.d-note{font-size:11px}.d-box{fill:#f6f8fa;stroke:#8c959f}\
+.d-use{fill:none;stroke:#57606a;stroke-width:1.4}.d-tip{fill:#57606a}\
+@media(prefers-color-scheme:dark){text{fill:#9da7b3}.d-what{fill:#dfe5ec}.d-box{fill:#171c23;stroke:#6b7683}.d-use{stroke:#9da7b3}.d-tip{fill:#9da7b3}}";
+
+/// The lines of a box with their classes, wrapped to its width. Kinds and ids have no character that SVG would need escaped.
+fn lines(node: &Node) -> Vec<(&'static str, String)> {
+    let mut lines = wrapped("d-what", &node.what, 18);
+    lines.extend(wrapped("d-step", &node.step, 19));
+    lines.extend(node.notes.iter().flat_map(|note| wrapped("d-note", note, 22)));
+    lines
+}
+
+fn wrapped(class: &'static str, text: &str, width: usize) -> Vec<(&'static str, String)> {
+    let mut lines: Vec<(&'static str, String)> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut().filter(|(_, line)| line.len() + 1 + word.len() <= width) {
+            Some((_, line)) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push((class, word.to_owned())),
+        }
+    }
+    lines
+}
 
 /// Each node's column: one more than the last of those that it uses.
 fn columns(diagram: &Diagram) -> Vec<usize> {

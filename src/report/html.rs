@@ -189,12 +189,17 @@ impl<'a> Prose<'a> {
         let (only, None) = (chars.next()?, chars.next()) else { return None };
         match self.tokens.get(only)? {
             Token::Step { .. } | Token::Placed { .. } => Some(only.to_string()),
-            Token::Table { columns, rows } => {
+            Token::Table { columns, numeric, rows } => {
+                let class = |at: usize| if numeric.get(at) == Some(&true) { " class=\"number\"" } else { "" };
                 let cells = |tag: &str, row: &[String]| -> String {
-                    row.iter().map(|cell| format!("<{tag}>{}</{tag}>", escape(&one_line(cell)))).collect()
+                    let cell = |(at, cell): (usize, &String)| {
+                        let end = tag.split(' ').next().unwrap_or(tag);
+                        format!("<{tag}{}>{}</{end}>", class(at), escape(&one_line(cell)))
+                    };
+                    row.iter().enumerate().map(cell).collect()
                 };
+                let head = cells("th scope=\"col\"", columns);
                 let rows: String = rows.iter().map(|row| format!("<tr>{}</tr>", cells("td", row))).collect();
-                let head = cells("th scope=\"col\"", columns).replace("</th scope=\"col\">", "</th>");
                 Some(format!(
                     "<div class=\"wide\" tabindex=\"0\"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>\n"
                 ))

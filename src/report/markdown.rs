@@ -25,7 +25,9 @@ pub fn render(data: &ReportData, shown: Value, pictures: &Pictures) -> Result<St
     environment.add_filter("text", |value: String| text(&value));
     environment.add_filter("item", |value: String| at_line_start(&text(&value), ""));
     environment.add_filter("code", |value: String| code_span(&value, true));
-    environment.add_filter("block", |value: String| fenced("", &crate::diagnostic::printable(&value)));
+    environment.add_filter("block", |value: String, language: Option<String>| {
+        fenced(language.as_deref().unwrap_or_default(), &crate::diagnostic::printable(&value))
+    });
     environment
         .add_filter("html", |value: String| one_line(&value).replace('&', "&amp;").replace('<', "&lt;"));
     let body = Value::from(Serde(parts(&prose(data, pictures), data)));
@@ -272,12 +274,13 @@ fn html(written: &str, tokens: &Tokens) -> String {
 
 fn block(token: &Token, character: char) -> String {
     match token {
-        Token::Table { columns, rows } => {
+        Token::Table { columns, numeric, rows } => {
             let line = |cells: &[String]| {
                 format!("| {} |", cells.iter().map(|cell| text(cell)).collect::<Vec<_>>().join(" | "))
             };
-            let rule = format!("|{}", " --- |".repeat(columns.len()));
-            let lines = [line(columns), rule].into_iter().chain(rows.iter().map(|row| line(row)));
+            let rules = numeric.iter().map(|numeric| if *numeric { " ---: |" } else { " --- |" });
+            let lines = [line(columns), format!("|{}", rules.collect::<String>())];
+            let lines = lines.into_iter().chain(rows.iter().map(|row| line(row)));
             lines.collect::<Vec<_>>().join("\n") + "\n"
         }
         // Written anew: a fence that the author left open would take in all that follows.

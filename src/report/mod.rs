@@ -20,6 +20,7 @@ mod number;
 mod part;
 mod prose;
 mod step;
+mod table;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -11,6 +11,7 @@ use pulldown_cmark::Options;
 use regex::Regex;
 use serde_json::{Map, Value};
 
+use super::table::even_out;
 use super::token::{Token, Tokens, cleansed, is_token, one_line, words};
 use crate::runbook::template::{self, Form};
 use crate::runbook::{Piece, Runbook, markdown_options};
@@ -144,17 +145,11 @@ fn environment(tokens: &Arc<Mutex<Tokens>>, known: &Known) -> Environment<'stati
     });
     environment.add_function("table", {
         let tokens = tokens.clone();
-        move |value: minijinja::Value| {
-            let (columns, rows) = table(&to_json(&value)?)?;
-            Ok::<_, Error>(add(&tokens, Token::Table { columns, rows })?.to_string())
-        }
+        move |value: minijinja::Value| Ok::<_, Error>(add(&tokens, table(&to_json(&value)?)?)?.to_string())
     });
     environment.add_filter("table", {
         let tokens = tokens.clone();
-        move |value: &minijinja::Value| {
-            let (columns, rows) = table(&to_json(value)?)?;
-            Ok::<_, Error>(add(&tokens, Token::Table { columns, rows })?.to_string())
-        }
+        move |value: &minijinja::Value| Ok::<_, Error>(add(&tokens, table(&to_json(value)?)?)?.to_string())
     });
     environment.add_filter("code", {
         let tokens = tokens.clone();
@@ -208,7 +203,13 @@ fn code(value: &Value, language: &str) -> Result<String, Error> {
 }
 
 /// A list of maps (their names are the columns), a list of lists, or a map.
-fn table(value: &Value) -> Result<(Vec<String>, Vec<Vec<String>>), Error> {
+fn table(value: &Value) -> Result<Token, Error> {
+    let (columns, mut rows) = cells(value)?;
+    let numeric = (0..columns.len()).map(|at| even_out(&mut rows, at)).collect();
+    Ok(Token::Table { columns, numeric, rows })
+}
+
+fn cells(value: &Value) -> Result<(Vec<String>, Vec<Vec<String>>), Error> {
     let refused =
         || Error::new(ErrorKind::InvalidOperation, "table() takes a list of maps, a list of lists or a map");
     match value {

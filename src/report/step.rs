@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::fact::{Fact, facts};
+use super::table::table;
 use super::token::one_line;
 use super::veil::Veil;
 use super::view::{Body, FigureView, StepView};
@@ -10,8 +11,13 @@ use crate::failure::Failure;
 use crate::journal::{Figure, Made, ResourceStatus, Series, State, StepRow, StepStatus};
 use crate::resource::AnyResource;
 use crate::runbook::Declared;
-use crate::step::Common;
+use crate::step::{Common, kind};
 use crate::written::{self, time};
+
+/// The most lines of a listing that is shown whole.
+const LINES: usize = 24;
+/// How many lines of a longer one are shown.
+const HEAD: usize = 12;
 
 /// Returns the step without the numbers of its figures. `referred` says whether the prose refers to its figures.
 pub fn step_view(
@@ -90,8 +96,9 @@ fn figures(
         bodies.push((capitalised(&resource.id.kind.replace('-', " ")), card));
     }
     if let (true, Some(Value::Object(outputs))) = (bodies.is_empty(), outputs) {
-        let (what, name) = (capitalised(&step.kind.name), step.id.clone());
-        let (facts, folded) = shown(facts(outputs), &step.common, &[]);
+        let (what, name) = (capitalised(&step.kind.name.replace('_', " ")), step.id.clone());
+        let rows = kind(&step.kind.name).filter(|_| error.is_none()).map_or(&[][..], |kind| kind.rows);
+        let (facts, folded) = shown(facts(outputs), &step.common, rows);
         let card = Body::Card { what, name, status: status.into(), note: None, facts, folded };
         bodies.push((format!("Outputs of {}", step.id), card));
         // What a step without resources is for is its first chart or table.
@@ -109,10 +116,11 @@ fn figures(
     let referred = referred && row.is_none_or(|row| row.figures.is_empty());
     let figures = bodies.into_iter().enumerate().map(|(index, (caption, body))| {
         let own = step.common.caption.as_ref().filter(|_| index == captioned);
-        let is_figure = !matches!(body, Body::Card { .. }) || (referred && index == captioned);
+        let is_figure =
+            !matches!(body, Body::Card { .. } | Body::Code { .. }) || (referred && index == captioned);
         FigureView {
             number: is_figure.then_some(0),
-            folds: !is_figure && own.is_none(),
+            folds: matches!(body, Body::Card { .. }) && !is_figure && own.is_none(),
             placed: false,
             caption: own.map_or(caption, |own| veil.text(own)),
             body,
@@ -180,10 +188,16 @@ fn drawn(figure: &Figure, veil: &Veil) -> (String, Body) {
             let series = series.iter().map(|one| Series { name: veil.text(&one.name), ..one.clone() });
             (veil.text(caption), Body::Curve { x: veil.text(x), y: veil.text(y), series: series.collect() })
         }
-        Figure::Table { caption, columns, rows } => (
-            veil.text(caption),
-            Body::Table { columns: all(columns), rows: rows.iter().map(|row| all(row)).collect() },
-        ),
+        Figure::Table { caption, columns, rows } => {
+            (veil.text(caption), table(all(columns), rows.iter().map(|row| all(row)).collect()))
+        }
+        Figure::Code { caption, language, text } => {
+            let text = veil.text(text);
+            let lines: Vec<&str> = text.trim_end().lines().collect();
+            let (head, rest) = lines.split_at(if lines.len() > LINES { HEAD } else { lines.len() });
+            let rest = (!rest.is_empty()).then(|| rest.join("\n"));
+            (veil.text(caption), Body::Code { language: language.clone(), head: head.join("\n"), rest })
+        }
     }
 }
 

@@ -29,6 +29,8 @@ pub enum Token {
     },
     Table {
         columns: Vec<String>,
+        /// Whether each column holds numbers alone.
+        numeric: Vec<bool>,
         rows: Vec<Vec<String>>,
     },
     /// Fenced code, as it stands in the runbook.

@@ -105,7 +105,15 @@ pub enum Body {
     },
     Table {
         columns: Vec<String>,
+        /// Whether each column holds numbers alone.
+        numeric: Vec<bool>,
         rows: Vec<Vec<String>>,
+    },
+    /// A listing; the rest of its lines folds away.
+    Code {
+        language: String,
+        head: String,
+        rest: Option<String>,
     },
 }
 

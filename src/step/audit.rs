@@ -97,6 +97,7 @@ impl Kind for Audit {
     const ABOUT: &'static str =
         "finds what is insecure in the account: root user, policies, roles, keys, ports, buckets";
     const OWNS: bool = false;
+    const ROWS: &'static [&'static str] = &["worst", "counts", "looked_at"];
     const READS: Reads = Reads::Results;
     type Outputs = Outputs;
 

@@ -64,6 +64,7 @@ impl Kind for ChooseInstance {
     const NAME: &'static str = "choose_instance";
     const ABOUT: &'static str = "chooses the cheapest of some instance types that meets a need";
     const OWNS: bool = false;
+    const ROWS: &'static [&'static str] = &["instance_type", "hourly", "why"];
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {

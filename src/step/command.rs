@@ -52,6 +52,7 @@ impl Kind for Command {
     const NAME: &'static str = "command";
     const ABOUT: &'static str = "runs a local command, in the runbook's folder";
     const OWNS: bool = false;
+    const ROWS: &'static [&'static str] = &["stdout", "exit_code"];
     const READS: Reads = Reads::Results;
     type Outputs = Outputs;
 

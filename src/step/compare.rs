@@ -77,6 +77,7 @@ impl Kind for Compare {
     const NAME: &'static str = "compare";
     const ABOUT: &'static str = "sets training jobs side by side: seconds, prices, costs";
     const OWNS: bool = false;
+    const ROWS: &'static [&'static str] = &["verdict"];
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {

@@ -62,6 +62,7 @@ impl Kind for Dataset {
     const NAME: &'static str = "dataset";
     const ABOUT: &'static str = "takes images in ImageFolder layout and verifies every one of them";
     const OWNS: bool = false;
+    const ROWS: &'static [&'static str] = &["classes", "train", "valid", "test", "bytes"];
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {

@@ -21,6 +21,7 @@ use super::trained::{Trained, contents};
 use crate::action::{TrainingRecord, find_training, my_address, record_training, training_output};
 use crate::failure::{Failure, Outcome};
 use crate::files;
+use crate::journal::Figure;
 use crate::price;
 use crate::resource::ensure::{self, ReadyResource};
 use crate::resource::{Image, Instance, KeyPair, NAME, Objects, Output, SecurityGroup, Spot, split_uri};
@@ -205,8 +206,10 @@ impl Ec2Train {
             Some(done) => done,
             None => {
                 let bundle = self.bundle(context, gathered, worker).await?;
-                let held = self.instance(context, &ssh_from, &bundle, &results, contents).await?;
-                let record = TrainingRecord { request, name: held.name, facts: held.facts };
+                let script = self.user_data(&context.aws().region, &bundle, &results)?;
+                let held = self.instance(context, &ssh_from, &script, &results, contents).await?;
+                let script = script.replace(NAME, &held.name);
+                let record = TrainingRecord { request, name: held.name, facts: held.facts, script };
                 record_training(context.aws(), &results, &record).await?;
                 record
             }
@@ -215,7 +218,10 @@ impl Ec2Train {
         let output = training_output(context.aws(), &results, &held.name).await?;
         let left = Output { uri: format!("{results}{}/output/", held.name), main: "model.tar.gz".into() };
         context.ensure("output", left).await?;
-        let figures = curves(&output);
+        let mut figures = curves(&output);
+        if !held.script.is_empty() {
+            figures.push(Figure::code("The user data that the instance ran", "bash", held.script.as_str()));
+        }
         let billable = held.facts.get("seconds").and_then(Value::as_i64).unwrap_or_default().max(60);
         let model_uri = format!("{results}{}/output/model.tar.gz", held.name);
         let outputs = Outputs {
@@ -239,7 +245,7 @@ impl Ec2Train {
         &self,
         context: &mut Context<'_>,
         ssh_from: &str,
-        bundle: &str,
+        script: &str,
         results: &str,
         contents: BTreeMap<String, String>,
     ) -> Outcome<ReadyResource> {
@@ -260,7 +266,7 @@ impl Ec2Train {
             security_group_id: group.text("id"),
             subnet_id: self.subnet_id.clone(),
             instance_profile: self.instance_profile.clone(),
-            user_data: self.user_data(&context.aws().region, bundle, results)?,
+            user_data: script.to_owned(),
             results: results.to_owned(),
             contents,
             spot: match &self.spot {

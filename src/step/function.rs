@@ -1,6 +1,7 @@
 //! `function`: a Lambda function, with opsml's handler or with the user's code.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -15,12 +16,19 @@ use super::fields::{FunctionName, RoleArn};
 use super::kind::{Kind, Problem, Reads};
 use crate::archive::{self, Member};
 use crate::failure::{Failure, Outcome};
-use crate::files::files_below;
+use crate::files::{self, files_below};
+use crate::journal::Figure;
 use crate::resource::{self, FunctionPermission, Vpc};
 
 /// The most bytes of a zip that is sent with the request.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const MAX_ZIP: usize = 50 << 20;
+
+/// The most bytes of code that a report lists.
+const MAX_LISTING: u64 = 64 << 10;
+
+/// The main part of the program that `opsml-handler` is built from.
+const HANDLER_SOURCE: &str = include_str!("../../crates/handler/src/main.rs");
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -219,7 +227,8 @@ impl Kind for Function {
             "{} on {}, {} MB, {} s",
             held.name, outputs.runtime, outputs.memory_size, outputs.timeout
         );
-        Ok(Done::new(outputs, summary))
+        let code = self.existing.is_none().then(|| self.listing(context)).flatten();
+        Ok(Done::new(outputs, summary).figures(code.into_iter().collect()))
     }
 }
 
@@ -246,6 +255,26 @@ impl Function {
         let path = folder.join(format!("{}.zip", hex::encode(digest)));
         std::fs::write(&path, &zip).map_err(|error| Failure::file(&path, error))?;
         Ok((path, STANDARD.encode(digest)))
+    }
+
+    /// Returns the code that was deployed as a listing: its file, of a folder the handler's module, and of opsml's own program
+    /// the source of its main part. `None` if that is not text, or in a zip.
+    fn listing(&self, context: &Context<'_>) -> Option<Figure> {
+        if self.code == HANDLER {
+            let own = context.paths.handler.as_ref()?.file_name()? == HANDLER;
+            return own.then(|| Figure::code(format!("The main part of {HANDLER}"), "rust", HANDLER_SOURCE));
+        }
+        let path = context.paths.resolve(&self.code).ok()?;
+        let path = match (path.is_dir(), self.handler.as_ref().and_then(|handler| handler.rsplit_once('.'))) {
+            (true, Some((module, _))) => path.join(format!("{module}.py")),
+            (true, None) => return None,
+            (false, _) => path,
+        };
+        let mut text = String::new();
+        files::open(&path).ok()?.take(MAX_LISTING).read_to_string(&mut text).ok()?;
+        let language = if path.extension().is_some_and(|ending| ending == "py") { "python" } else { "text" };
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        Some(Figure::code(format!("The function's code, {name}"), language, text))
     }
 
     fn zip_of(&self, path: &Path) -> Outcome<Vec<u8>> {

@@ -64,6 +64,8 @@ impl Kind for Invoke {
     const NAME: &'static str = "invoke";
     const ABOUT: &'static str = "sends a test event to a function";
     const OWNS: bool = false;
+    const ROWS: &'static [&'static str] =
+        &["status_code", "body", "duration_ms", "billed_duration_ms", "max_memory_mb", "error"];
     const READS: Reads = Reads::Results;
     type Outputs = Outputs;
 
@@ -94,6 +96,7 @@ impl Kind for Invoke {
             (_, Some(url)) => json!({"url": presigned(context.aws(), url).await?}),
             (Some(image), None) => image_event(context.paths, image).await?,
         };
+        let sent = sent(&event);
         let event = event.to_string().into_bytes();
         if event.len() > MAX_PAYLOAD {
             let message = format!("the event has {} bytes, and a function takes {MAX_PAYLOAD}", event.len());
@@ -125,10 +128,30 @@ impl Kind for Invoke {
         };
         let took = outputs.duration_ms.map(|took| format!(", {took} ms")).unwrap_or_default();
         let summary = format!("{} answered{took}", self.function_name.0);
-        let rows = outputs.log.trim().lines().map(|line| vec![line.trim().to_owned()]).collect();
-        let caption = format!("The log of {}", self.function_name.0);
-        let columns = vec!["line".to_owned()];
-        Ok(Done::new(outputs, summary).figures(vec![Figure::Table { caption, columns, rows }]))
+        let figures = vec![
+            Figure::json("The event that was sent", &sent),
+            Figure::json("The answer", &outputs.payload),
+            Figure::code(format!("The log of {}", self.function_name.0), "text", outputs.log.trim()),
+        ];
+        Ok(Done::new(outputs, summary).figures(figures))
+    }
+}
+
+/// Returns an event as a report shows it: of an image its length alone, and no signature of a URL.
+fn sent(event: &Value) -> Value {
+    let shown = |(name, value): (&String, &Value)| {
+        let value = match (name.as_str(), value) {
+            ("image", Value::String(image)) if image.len() > 200 => {
+                json!(format!("{} characters of base64", image.len()))
+            }
+            ("url", Value::String(url)) => json!(url.split('?').next().unwrap_or_default()),
+            _ => value.clone(),
+        };
+        (name.clone(), value)
+    };
+    match event {
+        Value::Object(map) => map.iter().map(shown).collect::<serde_json::Map<_, _>>().into(),
+        other => other.clone(),
     }
 }
 

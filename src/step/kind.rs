@@ -17,6 +17,8 @@ pub trait Kind: DeserializeOwned + JsonSchema + Send + Sync {
     const ABOUT: &'static str;
     /// Whether it creates resources that live until `down`.
     const OWNS: bool;
+    /// The outputs that a report shows of it if it has no resource, in this order; the others fold away. None means all.
+    const ROWS: &'static [&'static str] = &[];
     /// Which changes behind the names in its fields make it stale.
     const READS: Reads = Reads::Content;
     /// The values that prose and later steps may refer to.

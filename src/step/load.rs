@@ -166,6 +166,8 @@ impl Kind for Load {
     const ABOUT: &'static str =
         "sends requests on schedule to an endpoint or a function, and counts what comes back";
     const OWNS: bool = false;
+    const ROWS: &'static [&'static str] =
+        &["requests", "ok", "throttled", "rate_offered", "rate_achieved", "p50_ms", "p99_ms"];
     const READS: Reads = Reads::Results;
     type Outputs = Outputs;
 

@@ -52,6 +52,8 @@ pub struct KindInfo {
     pub about: &'static str,
     pub owns: bool,
     pub reads: Reads,
+    /// The outputs that a report shows of it. None means all.
+    pub rows: &'static [&'static str],
     /// Returns the JSON Schema of its fields.
     pub fields: fn() -> &'static Value,
     /// Returns the JSON Schema of its outputs.
@@ -79,6 +81,7 @@ macro_rules! kinds {
             about: <$module::$Type as Kind>::ABOUT,
             owns: <$module::$Type as Kind>::OWNS,
             reads: <$module::$Type as Kind>::READS,
+            rows: <$module::$Type as Kind>::ROWS,
             fields: || once!(schema::<$module::$Type>()),
             outputs: || once!(schema::<<$module::$Type as Kind>::Outputs>()),
             problems: problems_of::<$module::$Type>,

@@ -10,6 +10,7 @@ use super::context::{Context, Done};
 use super::fields::RoleName;
 use super::kind::{Kind, Problem, Reads};
 use crate::failure::Outcome;
+use crate::journal::Figure;
 use crate::resource::{self, Statement, managed_policy_arn, policy_document};
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -96,6 +97,9 @@ impl Kind for Role {
                 Some(context.ensure("instance-profile", profile).await?.name)
             }
         };
-        Ok(Done::new(Outputs { arn: arn.clone(), name: held.name, policy, instance_profile }, arn))
+        let figures = policy.iter().map(|policy| Figure::json(format!("What {} may do", held.name), policy));
+        let figures = figures.collect();
+        let outputs = Outputs { arn: arn.clone(), name: held.name, policy, instance_profile };
+        Ok(Done::new(outputs, arn).figures(figures))
     }
 }
