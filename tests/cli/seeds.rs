@@ -338,7 +338,7 @@ const COMPARISON: Seed = Seed {
                 "`python ec2train1.py`",
             ],
         ),
-        ("Lambda", &[r#"It takes `{"url": …}`"#]),
+        ("Lambda", &[r#"It takes `{"url": …}`, as the project's does, and also a picture"#]),
         (
             "IAM",
             &[
@@ -398,8 +398,8 @@ fn follow(seed: &Seed) {
         assert!(report.contains(endpoint.as_str().unwrap()), "{endpoint}: {report}");
     }
     let accuracy = step(seed.train)["metrics"]["test_accuracy"].as_f64().unwrap();
-    let percent = (accuracy * 1000.0).round() / 10.0;
-    assert!(report.contains(&format!("{percent} %")), "{percent}: {report}");
+    let percent = format!("{:.1} %", accuracy * 100.0);
+    assert!(report.contains(&percent), "{percent}: {report}");
     assert_eq!(step("load")["errors"], json!([]));
     for (audit, expected) in seed.finds {
         let outputs = step(audit);
