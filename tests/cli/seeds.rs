@@ -379,7 +379,9 @@ fn follow(seed: &Seed) {
     copy(&repository("runbooks"), &env.path("runbooks"));
     let runbook = format!("runbooks/{}.md", seed.stem);
     env.opsml(["run", runbook.as_str()]).code(0);
+    // A sentence may have its line break anywhere.
     let report = env.read(&format!("reports/{}/report.md", seed.stem));
+    let report = report.split_whitespace().collect::<Vec<_>>().join(" ");
     let step = |id: &str| -> Value {
         let shown = env.opsml(["show", runbook.as_str(), id, "--format", "json"]).code(0).stdout;
         serde_json::from_str::<Value>(&shown).unwrap()["step"]["outputs"].clone()
