@@ -133,10 +133,8 @@ pub struct Run {
     /// The most that the runbook's resources may cost in all runs together, in US dollars, in place of its `budget`.
     #[arg(long, value_name = "USD")]
     pub budget: Option<f64>,
-    /// The folder of the write-up. The default is reports/NAME in the runbook's folder, or beside that folder if its
-    /// name is `runbooks`.
-    #[arg(long, value_name = "FOLDER")]
-    pub report: Option<PathBuf>,
+    #[command(flatten)]
+    pub output: WriteUp,
     /// Continue in the place of another run of this runbook, which stops before its next call.
     #[arg(long)]
     pub take_over: bool,
@@ -173,12 +171,40 @@ pub struct Logs {
 
 #[derive(Debug, Args)]
 pub struct Report {
+    /// The runbook.
+    pub file: PathBuf,
     #[command(flatten)]
-    pub journaled: Journaled,
+    pub target: Target,
+    #[command(flatten)]
+    pub output: WriteUp,
+    /// The formats to render.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [WriteUpFormat::Md, WriteUpFormat::Html])]
+    pub format: Vec<WriteUpFormat>,
+    /// Open the write-up in the program that the desktop has for it.
+    #[arg(long)]
+    pub open: bool,
+    /// Print everything that a write-up shows as JSON, and render nothing. `opsml schema report` prints its schema.
+    #[arg(long, conflicts_with_all = ["open", "format", "report", "template"])]
+    pub data: bool,
+}
+
+/// Where a write-up is rendered, and by which templates.
+#[derive(Debug, Args)]
+pub struct WriteUp {
     /// The folder of the write-up. The default is reports/NAME in the runbook's folder, or beside that folder if its
     /// name is `runbooks`.
     #[arg(long, value_name = "FOLDER")]
     pub report: Option<PathBuf>,
+    /// A folder of templates, which take the place of the built-in ones of their names. The default is `templates` in the
+    /// runbook's folder, if it is there.
+    #[arg(long, value_name = "FOLDER")]
+    pub template: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WriteUpFormat {
+    Md,
+    Html,
 }
 
 #[derive(Debug, Args)]
@@ -221,7 +247,7 @@ pub struct New {
 
 #[derive(Debug, Args)]
 pub struct Schema {
-    /// A kind of step. The default is all of them.
+    /// A kind of step, or `report` for the data of a write-up. The default is all kinds.
     pub kind: Option<String>,
 }
 

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::exit;
@@ -13,7 +14,7 @@ use crate::secret::Masker;
 /// The result of anything that a step does.
 pub type Outcome<T> = Result<T, Failure>;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
     /// A service answered a call with an error, or did not answer.
@@ -130,8 +131,9 @@ const CREDENTIAL_CODES: &[&str] = &[
     "TokenRefreshRequired",
 ];
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "Journaled")]
+#[schemars(!from)]
 pub struct Failure {
     pub kind: FailureKind,
     /// The service's or the function's error code (`AccessDeniedException`), or one of opsml's (`BadDataset`).

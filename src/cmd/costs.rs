@@ -13,7 +13,7 @@ use crate::exit;
 use crate::price;
 
 pub fn run(arguments: &Journaled) -> Verdict {
-    let journal = session::must_read(arguments)?;
+    let journal = session::must_read(&arguments.file, &arguments.target)?;
     let now = jiff::Timestamp::now();
     let costs = costs::costs(journal.state(), now.as_millisecond())?;
     let (spent, hourly) = costs::sums(&costs);

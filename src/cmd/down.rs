@@ -7,7 +7,7 @@ use super::stop::{Stop, Verdict};
 use super::{output, run, runtime, session};
 use crate::account;
 use crate::aws::{Aws, Target};
-use crate::cli::{Down, Format, Journaled};
+use crate::cli::{Down, Format};
 use crate::diagnostic::counted;
 use crate::exit;
 use crate::journal::ResourceId;
@@ -23,13 +23,12 @@ pub fn run(arguments: &Down) -> Verdict {
 }
 
 fn by_journal(arguments: &Down, file: &Path) -> Verdict {
-    let (target, format) = (arguments.target.clone(), arguments.format);
-    let journaled = Journaled { file: file.to_owned(), target, format };
+    let (target, format) = (&arguments.target, arguments.format);
     // A runbook without a journal has no resources.
-    let read = session::must_read(&journaled)?;
+    let read = session::must_read(file, target)?;
     runtime::block_on(async {
-        let aws = session::connect(&journaled.target, run::watch_interrupt()).await?;
-        let mut journal = session::open(file, &journaled.target, &aws, Some(read), arguments.take_over)?;
+        let aws = session::connect(target, run::watch_interrupt()).await?;
+        let mut journal = session::open(file, target, &aws, Some(read), arguments.take_over)?;
         let live: Vec<(ResourceId, String)> =
             journal.state().resources.live().rev().map(|(id, row)| (id.clone(), row.step.clone())).collect();
         agree(arguments, &aws, live.iter().map(|(id, _)| id))?;

@@ -13,7 +13,7 @@ use crate::resource::AnyResource;
 use crate::secret;
 
 pub fn run(arguments: &Logs) -> Verdict {
-    let journal = session::must_read(&arguments.journaled)?;
+    let journal = session::must_read(&arguments.journaled.file, &arguments.journaled.target)?;
     let state = journal.state();
     let id = &arguments.step;
     if !state.steps.contains_key(id) {

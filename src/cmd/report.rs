@@ -9,27 +9,77 @@ use sha2::{Digest as _, Sha256};
 use super::output;
 use super::session;
 use super::stop::{Stop, Verdict};
-use crate::cli::Report;
+use crate::cli::{Report, WriteUp, WriteUpFormat};
 use crate::costs;
 use crate::exit;
 use crate::journal::{ResourceId, ResourceStatus, State};
-use crate::report::{self, Alive, Background, Written};
+use crate::report::{self, Alive, Background, Format, Output, Templates};
 use crate::runbook::Runbook;
 
 pub fn run(arguments: &Report) -> Verdict {
-    let journal = session::must_read(&arguments.journaled)?;
-    let (runbook, _) = Runbook::parse(session::read_source(&arguments.journaled.file)?);
-    let written = write(&runbook, journal.state(), arguments.report.as_deref())?;
-    output::say(format_args!("{}\n{}", written.markdown.display(), written.html.display()));
+    let journal = session::must_read(&arguments.file, &arguments.target)?;
+    let (runbook, _) = Runbook::parse(session::read_source(&arguments.file)?);
+    let state = journal.state();
+    if arguments.data {
+        let data = report::data(&runbook, state, &background(&runbook, state)?);
+        let data = data.map_err(|error| Stop::new(exit::STEP_FAILED, error.to_string()))?;
+        output::say(format_args!("{data:#}"));
+        return Ok(exit::DONE);
+    }
+    let formats: Vec<Format> = arguments.format.iter().map(|format| format_of(*format)).collect();
+    let written = write(&runbook, state, &arguments.output, &formats)?;
+    for path in &written {
+        output::say(format_args!("{}", path.display()));
+    }
+    if arguments.open
+        && let Some(path) = written.last()
+    {
+        open(path)?;
+    }
     Ok(exit::DONE)
 }
 
-/// Renders the write-up into its folder.
-pub fn write(runbook: &Runbook, state: &State, folder: Option<&Path>) -> Result<Written, Stop> {
-    let folder = folder.map_or_else(|| default_folder(runbook), Path::to_owned);
-    report::write(runbook, state, &background(runbook, state)?, &folder).map_err(|error| {
+/// The formats of a write-up that is rendered at the end of a run.
+pub const ALL: &[Format] = &[Format::Markdown, Format::Html];
+
+fn format_of(format: WriteUpFormat) -> Format {
+    match format {
+        WriteUpFormat::Md => Format::Markdown,
+        WriteUpFormat::Html => Format::Html,
+    }
+}
+
+/// Renders the write-up into its folder. Returns its files.
+pub fn write(
+    runbook: &Runbook,
+    state: &State,
+    arguments: &WriteUp,
+    formats: &[Format],
+) -> Result<Vec<PathBuf>, Stop> {
+    let folder = arguments.report.clone().unwrap_or_else(|| default_folder(runbook));
+    let failed = |error: std::io::Error| {
         Stop::new(exit::STEP_FAILED, format!("the write-up in {}: {error}", folder.display()))
-    })
+    };
+    let beside = runbook.source.path.with_file_name("templates");
+    let templates = match &arguments.template {
+        Some(folder) => Templates::with(folder),
+        None if beside.is_dir() => Templates::with(&beside),
+        None => Ok(Templates::default()),
+    };
+    let output = Output { folder: &folder, formats, templates: &templates.map_err(failed)? };
+    report::write(runbook, state, &background(runbook, state)?, output).map_err(failed)
+}
+
+/// Opens a file in the desktop's program for it.
+fn open(path: &Path) -> Result<(), Stop> {
+    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let status = Command::new(program).arg(path).stdin(Stdio::null()).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Stop::new(exit::STEP_FAILED, format!("{program} {}: {status}", path.display()))),
+        Err(error) => Err(Stop::new(exit::STEP_FAILED, format!("{program}: {error}"))
+            .hint(format!("open {} yourself", path.display()))),
+    }
 }
 
 /// Returns what neither the runbook nor the journal says. What is alive is so at the journal's last event:

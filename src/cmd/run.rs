@@ -73,11 +73,13 @@ async fn run_checked(arguments: &Run, checked: Checked, read: JoinHandle<Option<
     let ended = runner::run(runbook, &mut journal, &aws, &options).await;
     // The write-up is made from the journal, of a failed run too.
     let ended = ended?;
-    let written = report::write(runbook, journal.state(), arguments.report.as_deref())?;
+    let written = report::write(runbook, journal.state(), &arguments.output, report::ALL)?;
     let text = arguments.file.format == Format::Text;
     if text {
-        output::say(format_args!("write-up: {}", written.markdown.display()));
-        output::say(format_args!("          {}", written.html.display()));
+        for (index, path) in written.iter().enumerate() {
+            let name = if index == 0 { "write-up:" } else { "" };
+            output::say(format_args!("{name:9} {}", path.display()));
+        }
     }
     match ended {
         Ended::Done { ran: 0, cached, deleted: 0 } if strays == 0 => {

@@ -6,6 +6,7 @@ use super::output;
 use super::stop::{Stop, Verdict};
 use crate::cli::Schema;
 use crate::exit;
+use crate::report;
 use crate::runbook::front_matter_schema;
 use crate::step::{self, KindInfo};
 
@@ -18,6 +19,10 @@ pub fn run(arguments: &Schema) -> Verdict {
     let pattern =
         json!({"type": "string", "pattern": r"\{\{|\{%", "description": "text with a template in it"});
     defs.insert(TEMPLATE.to_owned(), pattern);
+    if arguments.kind.as_deref() == Some("report") {
+        output::say(format_args!("{:#}", report::schema()));
+        return Ok(exit::DONE);
+    }
     let mut schema = match &arguments.kind {
         Some(name) => {
             let kind = step::kind(name).ok_or_else(|| {

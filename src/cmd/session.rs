@@ -286,9 +286,9 @@ pub fn read(file: &Path, target: &cli::Target) -> Result<Option<Journal>, Stop> 
 }
 
 /// As [`read`], but returns an error if there is no journal.
-pub fn must_read(journaled: &cli::Journaled) -> Result<Journal, Stop> {
-    read(&journaled.file, &journaled.target)?.ok_or_else(|| {
-        let (file, target) = (journaled.file.display(), &journaled.target.target);
+pub fn must_read(file: &Path, target: &cli::Target) -> Result<Journal, Stop> {
+    read(file, target)?.ok_or_else(|| {
+        let (file, target) = (file.display(), &target.target);
         Stop::usage(format!("{file} has not run on the target `{target}`")).hint(format!("opsml run {file}"))
     })
 }

@@ -12,7 +12,7 @@ use crate::exit;
 use crate::secret::{shown, shown_value};
 
 pub fn run(arguments: &Show) -> Verdict {
-    let journal = session::must_read(&arguments.journaled)?;
+    let journal = session::must_read(&arguments.journaled.file, &arguments.journaled.target)?;
     let state = journal.state();
     let id = &arguments.step;
     let step = state.steps.get(id).ok_or_else(|| unknown(id, state.steps.keys().map(String::as_str)))?;

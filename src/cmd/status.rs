@@ -13,7 +13,7 @@ use crate::exit;
 use crate::secret::shown;
 
 pub fn run(arguments: &Journaled) -> Verdict {
-    let journal = session::must_read(arguments)?;
+    let journal = session::must_read(&arguments.file, &arguments.target)?;
     let state = journal.state();
     if arguments.format == Format::Json {
         output::json(&json!(state));

@@ -1,5 +1,6 @@
 //! The curves and tables that a step shows in the report. They are journaled: the report is made offline.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -28,7 +29,7 @@ pub enum Figure {
 }
 
 /// One line or scatter plot: points (x, y). A line's points are in the order of x.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Series {
     pub name: String,
     pub points: Vec<(f64, f64)>,

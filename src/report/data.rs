@@ -1,5 +1,6 @@
 //! Everything that a write-up shows, as one plain value: made from the runbook, the journal and their background, veiled.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -16,7 +17,7 @@ use super::view::{FigureView, FirstPage, LiveView, RunView, StepView, Trouble};
 use crate::journal::State;
 use crate::runbook::Runbook;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ReportData {
     pub title: String,
     pub author: Option<String>,

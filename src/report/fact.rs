@@ -1,5 +1,6 @@
 //! The rows of a card: each a name and a value as people write it. No value is cut: a long one folds.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -11,7 +12,7 @@ const ROW: usize = 160;
 /// How many characters of a value that folds are shown.
 const SHOWN: usize = 80;
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Fact {
     /// The member of the facts that it comes from.
     #[serde(skip)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, Value, context};
+use minijinja::{AutoEscape, Value, context};
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Parser, Tag, TagEnd};
 use serde::Serialize;
 
@@ -15,11 +15,10 @@ use super::diagram;
 use super::link::{self, Pictures};
 use super::part::{parts, without_comments};
 use super::prose::options;
+use super::template::Templates;
 use super::token::{Token, Tokens, is_token, one_line};
 use super::view::Body;
 use crate::journal::Series;
-
-const TEMPLATE: &str = include_str!("../../templates/report.html.j2");
 
 /// A heading of the table of contents.
 #[derive(Serialize)]
@@ -30,10 +29,13 @@ struct Entry {
 }
 
 /// Renders the write-up; `shown` is the data as the template sees it.
-pub fn render(data: &ReportData, shown: Value, pictures: &Pictures) -> Result<String, minijinja::Error> {
-    let mut environment = Environment::new();
-    environment.set_syntax(super::part::syntax()?);
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+pub fn render(
+    data: &ReportData,
+    shown: Value,
+    pictures: &Pictures,
+    templates: &Templates,
+) -> Result<String, minijinja::Error> {
+    let mut environment = templates.environment(AutoEscape::Html)?;
     environment.add_filter("line", |value: String| one_line(&value));
     environment.add_filter("printable", |value: String| crate::diagnostic::printable(&value));
     let curves: HashMap<usize, String> = data
@@ -59,7 +61,7 @@ pub fn render(data: &ReportData, shown: Value, pictures: &Pictures) -> Result<St
     pulldown_cmark::html::push_html(&mut rendered, prose.out.into_iter());
     let body = Value::from(Serde(parts(&rendered, data)));
     let contents = Value::from(Serde(prose.contents));
-    environment.template_from_str(TEMPLATE)?.render(context! { data => shown, body, contents, diagram })
+    environment.get_template("report.html.j2")?.render(context! { data => shown, body, contents, diagram })
 }
 
 fn draw(number: usize, caption: &str, x: &str, y: &str, series: &[Series]) -> String {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use minijinja::value::Serde;
-use minijinja::{Environment, Value, context};
+use minijinja::{AutoEscape, Value, context};
 use pulldown_cmark::{CodeBlockKind, Event, LinkType, Parser, Tag, TagEnd};
 use regex::{Captures, Regex};
 
@@ -12,16 +12,18 @@ use super::data::ReportData;
 use super::link::{self, Pictures};
 use super::part::{parts, without_comments};
 use super::prose::options;
+use super::template::Templates;
 use super::token::{Token, Tokens, is_token, one_line};
 use super::view::{Body, FigureView};
 
-const TEMPLATE: &str = include_str!("../../templates/report.md.j2");
-
 /// Renders the write-up; its curves are files beside it. `shown` is the data as the template sees it.
-pub fn render(data: &ReportData, shown: Value, pictures: &Pictures) -> Result<String, minijinja::Error> {
-    let mut environment = Environment::new();
-    environment.set_syntax(super::part::syntax()?);
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+pub fn render(
+    data: &ReportData,
+    shown: Value,
+    pictures: &Pictures,
+    templates: &Templates,
+) -> Result<String, minijinja::Error> {
+    let mut environment = templates.environment(AutoEscape::None)?;
     environment.add_filter("text", |value: String| text(&value));
     environment.add_filter("item", |value: String| at_line_start(&text(&value), ""));
     environment.add_filter("code", |value: String| code_span(&value, true));
@@ -31,7 +33,7 @@ pub fn render(data: &ReportData, shown: Value, pictures: &Pictures) -> Result<St
     environment
         .add_filter("html", |value: String| one_line(&value).replace('&', "&amp;").replace('<', "&lt;"));
     let body = Value::from(Serde(parts(&prose(data, pictures), data)));
-    let page = environment.template_from_str(TEMPLATE)?.render(context! { data => shown, body })?;
+    let page = environment.get_template("report.md.j2")?.render(context! { data => shown, body })?;
     // Templates leave gaps where something optional is absent.
     let mut lines: Vec<&str> = Vec::new();
     let mut fence = None;

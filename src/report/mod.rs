@@ -21,6 +21,7 @@ mod part;
 mod prose;
 mod step;
 mod table;
+mod template;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -28,7 +29,7 @@ mod veil;
 mod view;
 
 use std::collections::HashSet;
-use std::io::{Read as _, Write as _};
+use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -37,6 +38,7 @@ use regex::Regex;
 
 pub use self::background::{Alive, Background};
 use self::data::ReportData;
+pub use self::template::Templates;
 use crate::journal::State;
 use crate::runbook::Runbook;
 
@@ -45,72 +47,135 @@ pub fn filled(state: &State) -> i64 {
     closing::filling_run(state).and_then(|run| run.ended).unwrap_or(state.last)
 }
 
-/// What was written.
-#[derive(Clone, Debug)]
-pub struct Written {
-    pub markdown: PathBuf,
-    pub html: PathBuf,
+/// A format of the write-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Markdown,
+    Html,
 }
 
-/// Renders the write-up into `folder`: `report.md`, `report.html`, and `figures/` for the Markdown. The same
-/// runbook, state and living resources give the same bytes.
+/// Where and how a write-up is rendered.
+#[derive(Clone, Copy, Debug)]
+pub struct Output<'a> {
+    pub folder: &'a Path,
+    pub formats: &'a [Format],
+    pub templates: &'a Templates,
+}
+
+/// Renders the write-up into a folder: `report.md`, with the drawings in `figures/`, and `report.html`. Returns the files, in
+/// the order of the formats. The same runbook, state and background give the same bytes.
 ///
 /// # Errors
-/// The folder has a `report.md` or `report.html` that is not a write-up.
+/// The folder has a file of such a name that is not of a write-up; a template has a mistake.
 pub fn write(
     runbook: &Runbook,
     state: &State,
     background: &Background,
-    folder: &Path,
-) -> std::io::Result<Written> {
+    output: Output<'_>,
+) -> std::io::Result<Vec<PathBuf>> {
     let data = ReportData::new(runbook, state, background);
     let beside = runbook.source.path.parent().filter(|beside| !beside.as_os_str().is_empty());
     let pictures = link::pictures(&data, beside.unwrap_or(Path::new(".")));
     let shown = minijinja::Value::from(Serde(&data));
-    let (markdown, html) = std::thread::scope(|threads| {
-        let html = threads.spawn(|| html::render(&data, shown.clone(), &pictures));
-        let markdown = markdown::render(&data, shown.clone(), &pictures);
-        (markdown, html.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    let render = |format: Format| -> std::io::Result<Vec<u8>> {
+        let rendered = match format {
+            Format::Markdown => markdown::render(&data, shown.clone(), &pictures, output.templates),
+            Format::Html => html::render(&data, shown.clone(), &pictures, output.templates),
+        };
+        rendered.map(String::into_bytes).map_err(|error| std::io::Error::other(template::explained(&error)))
+    };
+    let rendered: Vec<(Format, std::io::Result<Vec<u8>>)> = std::thread::scope(|threads| {
+        let threads: Vec<_> =
+            output.formats.iter().map(|format| (*format, threads.spawn(|| render(*format)))).collect();
+        let joined = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(|(format, thread)| (format, joined(thread))).collect()
     });
-    let markdown = markdown.map_err(std::io::Error::other)?;
-    let html = html.map_err(std::io::Error::other)?;
-    let written = Written { markdown: folder.join("report.md"), html: folder.join("report.html") };
-    let ours = is_ours(&written.html)?;
-    if let Some(other) = [&written.html, &written.markdown].into_iter().find(|path| !ours && path.exists()) {
+    let folder = output.folder;
+    let path = |format| folder.join(name(format));
+    let ours = is_ours(folder)?;
+    if let Some(other) = output.formats.iter().map(|format| path(*format)).find(|path| !ours && path.exists())
+    {
         let shown = other.display();
         return Err(std::io::Error::other(format!(
             "{shown} is not a write-up of opsml, and stays: name another folder with --report"
         )));
     }
-    let figures = folder.join("figures");
     std::fs::create_dir_all(folder)?;
-    // The page comes first: by it, all that is here is known to be ours.
-    replace(&written.html, html.as_bytes())?;
-    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
-    files.extend(markdown::drawings(&data).into_iter().map(|(path, svg)| (path, svg.into_bytes())));
-    files.extend(pictures.into_values().map(|picture| (picture.path, picture.bytes)));
-    if !files.is_empty() {
-        std::fs::create_dir_all(&figures)?;
+    // A template that fails takes away none of the other formats.
+    let mut failed = None;
+    for (format, bytes) in rendered {
+        match bytes {
+            Ok(bytes) => replace(&path(format), &bytes)?,
+            Err(error) => failed = Some(error),
+        }
     }
-    for (path, bytes) in &files {
-        replace(&folder.join(path), bytes)?;
+    if output.formats.contains(&Format::Markdown) {
+        let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+        files.extend(markdown::drawings(&data).into_iter().map(|(path, svg)| (path, svg.into_bytes())));
+        files.extend(pictures.into_values().map(|picture| (picture.path, picture.bytes)));
+        let figures = folder.join("figures");
+        if !files.is_empty() {
+            std::fs::create_dir_all(&figures)?;
+        }
+        for (path, bytes) in &files {
+            replace(&folder.join(path), bytes)?;
+        }
+        if ours {
+            leave_only(&figures, &files)?;
+        }
     }
-    if ours {
-        leave_only(&figures, &files)?;
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(output.formats.iter().map(|format| path(*format)).collect()),
     }
-    replace(&written.markdown, markdown.as_bytes())?;
-    Ok(written)
 }
 
-/// Whether a page was written here: it says so in its head.
-fn is_ours(page: &Path) -> std::io::Result<bool> {
-    let mut head = Vec::new();
-    match std::fs::File::open(page) {
-        Ok(file) => file.take(4096).read_to_end(&mut head)?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+/// Returns everything that a write-up shows as JSON.
+pub fn data(
+    runbook: &Runbook,
+    state: &State,
+    background: &Background,
+) -> serde_json::Result<serde_json::Value> {
+    serde_json::to_value(ReportData::new(runbook, state, background))
+}
+
+/// Returns the JSON Schema of [`data`].
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(ReportData).to_value()
+}
+
+fn name(format: Format) -> &'static str {
+    match format {
+        Format::Markdown => "report.md",
+        Format::Html => "report.html",
+    }
+}
+
+/// Whether a folder has a write-up: the page says so in its head, and the Markdown in its last line.
+fn is_ours(folder: &Path) -> std::io::Result<bool> {
+    let page = ends(&folder.join(name(Format::Html)))?;
+    let markdown = ends(&folder.join(name(Format::Markdown)))?;
+    Ok(page.0.contains(r#"<meta name="generator" content="opsml">"#) || markdown.1.contains(MARK))
+}
+
+/// The last line of the Markdown, by which it is known.
+const MARK: &str = "Rendered by opsml from the runbook and its journal.";
+
+/// Returns the first and the last 4 KiB of a file: nothing of one that isn't there.
+fn ends(path: &Path) -> std::io::Result<(String, String)> {
+    let mut file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Default::default()),
         Err(error) => return Err(error),
     };
-    Ok(String::from_utf8_lossy(&head).contains(r#"<meta name="generator" content="opsml">"#))
+    let (mut head, mut tail) = (Vec::new(), Vec::new());
+    (&file).take(4096).read_to_end(&mut head)?;
+    let length = file.metadata()?.len();
+    file.seek(std::io::SeekFrom::Start(length.saturating_sub(4096)))?;
+    file.take(4096).read_to_end(&mut tail)?;
+    Ok((String::from_utf8_lossy(&head).into_owned(), String::from_utf8_lossy(&tail).into_owned()))
 }
 
 /// Who reads a file that is being written sees the old one whole.

@@ -2,7 +2,6 @@
 
 use std::sync::LazyLock;
 
-use minijinja::syntax::SyntaxConfig;
 use regex::Regex;
 use serde::Serialize;
 
@@ -25,11 +24,6 @@ static COMMENT: LazyLock<Regex> =
 /// The author's HTML as it is shown: comments are for those who write.
 pub fn without_comments(html: &str) -> String {
     COMMENT.replace_all(html, "").into_owned()
-}
-
-/// Tags alone on their line leave nothing.
-pub fn syntax() -> Result<SyntaxConfig, minijinja::Error> {
-    SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()
 }
 
 /// Cuts at the tokens of steps. A step that the prose shows twice, as in a loop, is shown where it comes first.

@@ -1,6 +1,7 @@
 //! Write-ups held against golden files, and what they say of runs that failed or were kept.
 
 mod hostile;
+mod page;
 
 use std::path::{Path, PathBuf};
 
@@ -194,8 +195,15 @@ fn failed() -> State {
 /// The Markdown and HTML of a runbook.
 fn rendered(runbook: &Runbook, state: &State) -> (String, String) {
     let folder = tempfile::tempdir().unwrap();
-    let written = write(runbook, state, &Background::default(), folder.path()).unwrap();
-    (std::fs::read_to_string(written.markdown).unwrap(), std::fs::read_to_string(written.html).unwrap())
+    render_into(runbook, state, folder.path()).unwrap();
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    (read("report.md"), read("report.html"))
+}
+
+fn render_into(runbook: &Runbook, state: &State, folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let formats = &[Format::Markdown, Format::Html];
+    let output = Output { folder, formats, templates: &Templates::default() };
+    write(runbook, state, &Background::default(), output)
 }
 
 fn golden(name: &str, state: &State) {
@@ -272,17 +280,15 @@ fn a_caption_stands_at_what_the_step_is_for() {
 #[test]
 fn rendered_again_it_is_the_same_and_old_figures_go() {
     let folder = tempfile::tempdir().unwrap();
-    let read = |written: &Written| {
-        (std::fs::read(&written.markdown).unwrap(), std::fs::read(&written.html).unwrap())
+    let rendered = || -> Vec<Vec<u8>> {
+        let written = render_into(&golden_runbook(), &finished(), folder.path()).unwrap();
+        written.into_iter().map(|path| std::fs::read(path).unwrap()).collect()
     };
-    let first = read(&write(&golden_runbook(), &finished(), &Background::default(), folder.path()).unwrap());
+    let first = rendered();
     let figures = folder.path().join("figures");
     std::fs::write(figures.join("figure-99.svg"), "old").unwrap();
     std::fs::write(figures.join("mine.txt"), "kept").unwrap();
-    assert_eq!(
-        read(&write(&golden_runbook(), &finished(), &Background::default(), folder.path()).unwrap()),
-        first
-    );
+    assert_eq!(rendered(), first);
     assert!(!figures.join("figure-99.svg").exists() && figures.join("mine.txt").exists());
 }
 

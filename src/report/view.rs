@@ -1,5 +1,6 @@
 //! The parts of a write-up as plain values, which the templates see.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::fact::Fact;
@@ -7,7 +8,7 @@ use crate::failure::Failure;
 use crate::journal::Series;
 
 /// What stands before the text.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct FirstPage {
     /// The numbers that matter: label and value.
     pub summary: Vec<(String, String)>,
@@ -18,7 +19,7 @@ pub struct FirstPage {
 }
 
 /// The resources, and what they use of each other.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Diagram {
     /// In the order in which they were made.
     pub nodes: Vec<Node>,
@@ -26,7 +27,7 @@ pub struct Diagram {
     pub edges: Vec<(usize, usize)>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Node {
     /// `Training job`.
     pub what: String,
@@ -35,7 +36,7 @@ pub struct Node {
     pub notes: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct LiveView {
     /// When the journal was written last.
     pub at: String,
@@ -45,7 +46,7 @@ pub struct LiveView {
     pub sum: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Trouble {
     /// `The run failed at step train`.
     pub what: String,
@@ -56,7 +57,7 @@ pub struct Trouble {
     pub ways_out: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct StepView {
     pub id: String,
     pub kind: String,
@@ -72,7 +73,7 @@ pub struct StepView {
     pub figures: Vec<FigureView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct FigureView {
     /// `None` for a card, unless the prose refers to it.
     pub number: Option<usize>,
@@ -85,7 +86,7 @@ pub struct FigureView {
     pub body: Body,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "body", rename_all = "snake_case")]
 pub enum Body {
     /// A resource, or an act's outputs.
@@ -117,7 +118,7 @@ pub enum Body {
     },
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct RunView {
     /// Name and value.
     pub facts: Vec<(String, String)>,

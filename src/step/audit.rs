@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::context::{Context, Done};
 use super::kind::{Kind, Problem, Reads};
-use crate::action::audit::{CHECKS, Finding, Options, Severity, audit, glob};
+use crate::action::audit::{CHECKS, Finding, Options, SeenRole, Severity, audit, glob};
 use crate::failure::Outcome;
 use crate::journal::Figure;
 
@@ -71,6 +71,8 @@ pub struct Outputs {
     pub not_checked: usize,
     /// Findings that are accepted.
     pub ignored: Vec<Ignored>,
+    /// The roles: what each may do, and when it was last used.
+    pub roles: Vec<SeenRole>,
     /// How many resources of each kind were audited.
     pub looked_at: BTreeMap<String, usize>,
 }
@@ -169,7 +171,10 @@ impl Kind for Audit {
         if !ignored.is_empty() {
             summary.push(format!("{} accepted", ignored.len()));
         }
-        let figures = vec![table(&findings, &ignored)];
+        let mut figures = vec![table(&findings, &ignored)];
+        if !audited.roles.is_empty() {
+            figures.push(roles_table(&audited.roles));
+        }
         let outputs = Outputs {
             counts,
             worst: worst.map_or("none", Severity::name).to_owned(),
@@ -177,6 +182,7 @@ impl Kind for Audit {
             not_checked: findings.iter().filter(|finding| !finding.checked).count(),
             findings,
             ignored,
+            roles: audited.roles,
             looked_at: audited.looked_at.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect(),
         };
         Ok(Done::new(outputs, summary.join(", ")).figures(figures))
@@ -187,6 +193,21 @@ impl Ignore {
     fn covers(&self, finding: &Finding) -> bool {
         self.check.as_ref().is_none_or(|check| *check == finding.check)
             && self.resource.as_ref().is_none_or(|pattern| glob(pattern, &finding.resource))
+    }
+}
+
+fn roles_table(roles: &[SeenRole]) -> Figure {
+    let row = |role: &SeenRole| {
+        let managed = role.managed_policies.iter().map(|policy| format!("managed policy {policy}"));
+        let allows: Vec<String> = role.allows.iter().cloned().chain(managed).collect();
+        let allows = if allows.is_empty() { "nothing".to_owned() } else { allows.join("; ") };
+        let used = role.last_used.clone().unwrap_or_else(|| "never".into());
+        vec![role.name.clone(), role.trusts.join(", "), allows, used]
+    };
+    Figure::Table {
+        caption: "The roles, what each may do, and when it was last used".into(),
+        columns: ["role", "assumed by", "may", "last used"].map(str::to_owned).into(),
+        rows: roles.iter().map(row).collect(),
     }
 }
 

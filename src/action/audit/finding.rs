@@ -57,6 +57,22 @@ pub struct Audited {
     pub findings: Vec<Finding>,
     /// How many resources of each kind were looked at.
     pub looked_at: BTreeMap<&'static str, usize>,
+    pub roles: Vec<SeenRole>,
+}
+
+/// A role, what it may do, and when it last did something.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct SeenRole {
+    pub name: String,
+    /// Who may take it on: services, accounts, ARNs.
+    pub trusts: Vec<String>,
+    /// What its own policies allow, a line for each statement: `s3:GetObject, s3:PutObject on arn:aws:s3:::bucket/*`.
+    pub allows: Vec<String>,
+    /// The names of its managed policies.
+    pub managed_policies: Vec<String>,
+    /// When it was last used (RFC 3339), as IAM says it. IAM may be behind by some hours.
+    pub last_used: Option<String>,
 }
 
 impl Audited {

@@ -14,5 +14,5 @@ mod storage;
 
 pub use check::{CHECKS, Severity};
 pub use everything::audit;
-pub use finding::{Finding, Options};
+pub use finding::{Finding, Options, SeenRole};
 pub use glob::glob;

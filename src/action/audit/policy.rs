@@ -40,6 +40,14 @@ pub(super) struct Statement {
     condition: Option<Map<String, Value>>,
 }
 
+/// One text, or those of a list.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        other => other.as_str().map(str::to_owned).into_iter().collect(),
+    }
+}
+
 impl Document {
     /// Reads a document: JSON, or percent-encoded JSON, as IAM returns it.
     pub fn read(text: &str) -> Result<Self, serde_json::Error> {
@@ -57,6 +65,29 @@ impl Document {
 }
 
 impl Statement {
+    /// Returns its actions and resources in words: `s3:GetObject on arn:aws:s3:::bucket/*`.
+    pub fn in_words(&self) -> String {
+        let actions = match &self.not_action {
+            Some(not) => format!("all actions but {}", texts(not).join(", ")),
+            None => self.actions().join(", "),
+        };
+        let resources = match &self.not_resource {
+            Some(not) => format!("all resources but {}", texts(not).join(", ")),
+            None => self.resources().join(", "),
+        };
+        let condition =
+            self.condition.as_ref().map(|condition| format!(" if {}", Value::Object(condition.clone())));
+        format!("{actions} on {resources}{}", condition.unwrap_or_default())
+    }
+
+    /// Returns the principals that it names: services, accounts, ARNs.
+    pub fn principals(&self) -> Vec<String> {
+        match &self.principal {
+            Some(Value::Object(kinds)) => kinds.values().flat_map(texts).collect(),
+            other => other.iter().flat_map(texts).collect(),
+        }
+    }
+
     fn actions(&self) -> &[String] {
         self.action.as_ref().map_or(&[], OneOrMany::as_slice)
     }

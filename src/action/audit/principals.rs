@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use aws_sdk_iam::types::{AttachedPolicy, EntityType, ManagedPolicyDetail, PolicyDetail, RoleDetail};
 
 use super::check::{FULL_ACCESS, FULL_ADMIN, OPEN_TRUST, PASS_ROLE, SERVICE_WILDCARD, UNUSED_ROLE};
-use super::finding::{Audited, Options};
-use super::policy::Document;
+use super::finding::{Audited, Options, SeenRole};
+use super::policy::{Document, Statement};
 use crate::aws::{Aws, failure};
 use crate::failure::Outcome;
 
@@ -62,6 +62,26 @@ fn document(policy: &ManagedPolicyDetail) -> Option<String> {
     version.document().map(str::to_owned)
 }
 
+fn seen(role: &RoleDetail) -> SeenRole {
+    let statements = |document: &str| -> Vec<String> {
+        let document = Document::read(document).ok();
+        document.iter().flat_map(|document| document.allowing().map(Statement::in_words)).collect()
+    };
+    let trust = Document::read(role.assume_role_policy_document().unwrap_or_default()).ok();
+    let used = role.role_last_used().and_then(|last| last.last_used_date());
+    let managed = role.attached_managed_policies().iter().filter_map(|policy| policy.policy_name());
+    let inline = role.role_policy_list().iter().filter_map(|policy| policy.policy_document());
+    SeenRole {
+        name: role.role_name().unwrap_or_default().to_owned(),
+        trusts: trust.iter().flat_map(|trust| trust.allowing().flat_map(Statement::principals)).collect(),
+        allows: inline.flat_map(statements).collect(),
+        managed_policies: managed.map(str::to_owned).collect(),
+        last_used: used
+            .and_then(|date| jiff::Timestamp::from_second(date.secs()).ok())
+            .map(|date| date.to_string()),
+    }
+}
+
 fn judge_role(
     role: &RoleDetail,
     policies: &BTreeMap<String, String>,
@@ -69,6 +89,7 @@ fn judge_role(
     audited: &mut Audited,
 ) {
     audited.count("roles");
+    audited.roles.push(seen(role));
     let arn = role.arn().unwrap_or_default();
     judge_grants(arn, role.role_policy_list(), role.attached_managed_policies(), policies, audited);
     match Document::read(role.assume_role_policy_document().unwrap_or_default()) {

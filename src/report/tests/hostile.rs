@@ -214,12 +214,13 @@ fn pictures_below_the_runbook_are_taken_in_and_others_are_not() {
     let text = "![in](<in side.png>) ![out](../out.png) ![link](link.png) ![text](text.png)\n";
     let (book, _) = Runbook::parse(Source::new(below.join("book.md"), text));
     let out = folder.path().join("report");
-    let written =
-        write(&book, &Journaled::new("local").end(RunOutcome::Done), &Background::default(), &out).unwrap();
-    let html = std::fs::read_to_string(written.html).unwrap();
+    render_into(&book, &Journaled::new("local").end(RunOutcome::Done), &out).unwrap();
+    let html = std::fs::read_to_string(out.join("report.html")).unwrap();
     assert_eq!(html.matches("<img ").count(), 1, "{html}");
     assert!(html.contains("src=\"data:image/png;base64,iVBORw0KGgpyZXN0\""));
-    assert!(std::fs::read_to_string(written.markdown).unwrap().contains("![in](<figures/picture-1.png>)"));
+    assert!(
+        std::fs::read_to_string(out.join("report.md")).unwrap().contains("![in](<figures/picture-1.png>)")
+    );
     assert_eq!(std::fs::read(out.join("figures/picture-1.png")).unwrap(), png);
 }
 
