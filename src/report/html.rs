@@ -17,7 +17,7 @@ use super::part::{parts, without_comments};
 use super::prose::options;
 use super::template::Templates;
 use super::token::{Token, Tokens, is_token, one_line};
-use super::view::Body;
+use super::view::{Body, StepView};
 use crate::journal::Series;
 
 /// A heading of the table of contents.
@@ -54,7 +54,9 @@ pub fn render(
     let diagram = data.first.diagram.as_ref().map(|diagram| diagram::svg("diagram", diagram));
     let diagram = Value::from_safe_string(diagram.unwrap_or_default());
     let tokens = &data.tokens;
-    let mut prose = Prose { tokens, pictures, contents: Vec::new(), slugs: HashMap::new(), out: Vec::new() };
+    let origins = data.steps.iter().map(origin).collect();
+    let mut prose =
+        Prose { tokens, pictures, origins, contents: Vec::new(), slugs: HashMap::new(), out: Vec::new() };
     let events: Vec<Event<'_>> = Parser::new_ext(&data.prose, options()).collect();
     prose.rewrite(&events);
     let mut rendered = String::new();
@@ -68,9 +70,22 @@ fn draw(number: usize, caption: &str, x: &str, y: &str, series: &[Series]) -> St
     chart::svg(&format!("chart-{number}"), caption, x, y, series)
 }
 
+/// Where the values of a step come from: `step train, run 1, 2026-11-29 18:19:30 UTC, took 43 s in 2 attempts`.
+fn origin(step: &StepView) -> String {
+    let parts = [
+        step.ended.clone(),
+        Some(&step.took).filter(|took| !took.is_empty()).map(|took| format!("took {took}")),
+    ];
+    let parts: Vec<String> =
+        std::iter::once(format!("step {}", step.id)).chain(parts.into_iter().flatten()).collect();
+    parts.join(", ")
+}
+
 struct Prose<'a> {
     tokens: &'a Tokens,
     pictures: &'a Pictures,
+    /// Of each step: run, time and attempts of its values.
+    origins: Vec<String>,
     contents: Vec<Entry>,
     /// How many headings have each slug.
     slugs: HashMap<String, usize>,
@@ -178,6 +193,14 @@ impl<'a> Prose<'a> {
                     ));
                 }
                 Some(Token::Step { .. } | Token::Placed { .. }) => html.push(c),
+                Some(token @ Token::Value { from: Some(step), .. }) => {
+                    let origin = self.origins.get(*step).map_or("", String::as_str);
+                    let words = escape(&token.words());
+                    html.push_str(&format!(
+                        "<span class=\"value\" title=\"{}\">{words}</span>",
+                        escape(origin)
+                    ));
+                }
                 Some(token) => html.push_str(&escape(&token.words())),
             }
         }

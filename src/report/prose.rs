@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use minijinja::value::Serde;
+use minijinja::value::{Object, Serde};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use pulldown_cmark::Options;
 use regex::Regex;
@@ -39,10 +39,35 @@ pub struct Known {
 /// Markdown with tokens in it.
 pub fn render(runbook: &Runbook, known: &Known) -> (String, Tokens) {
     let tokens = Arc::new(Mutex::new(Tokens::default()));
-    let source = source(runbook, &tokens);
+    let source = with_origins(&source(runbook, &tokens), known);
     let text = resolved(source, &tokens, known);
     (text, take(&tokens))
 }
+
+/// Puts before each tag that prints a value of one step a tag that says which, for the formatter.
+fn with_origins(source: &str, known: &Known) -> String {
+    let mut marked = String::with_capacity(source.len());
+    let mut at = 0;
+    for (span, names) in template::printed(source) {
+        let mut steps = names.iter().filter_map(|name| known.steps.iter().position(|(id, _)| id == name));
+        let (Some(step), None) = (steps.next(), steps.find(|_| true)) else { continue };
+        let trims = if source[span.start..].starts_with("{{-") { "-" } else { "" };
+        marked.push_str(&source[at..span.start]);
+        marked.push_str(&format!("{{{{{trims} {ORIGIN}({step}) }}}}"));
+        at = span.start;
+    }
+    marked.push_str(&source[at..]);
+    marked
+}
+
+/// The function of these tags. It is longer than a step's id may be, so none hides it.
+const ORIGIN: &str = "the_step_from_which_the_next_value_comes";
+
+/// What it returns: the next value that is printed comes from the step with this index.
+#[derive(Debug)]
+struct Origin(usize);
+
+impl Object for Origin {}
 
 /// A template of the front matter in words, on one line.
 pub fn line(template: &str, known: &Known) -> String {
@@ -127,22 +152,30 @@ fn environment(tokens: &Arc<Mutex<Tokens>>, known: &Known) -> Environment<'stati
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_formatter({
         let tokens = tokens.clone();
+        let origin = Mutex::new(None);
         move |out, _, value| {
+            let mut origin = origin.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(Origin(step)) = value.downcast_object_ref() {
+                *origin = Some(*step);
+                return Ok(());
+            }
+            let from = origin.take();
             let value = to_json(value)?;
             let Value::String(text) = &value else {
-                return Ok(out.write_char(add(&tokens, Token::Value { value })?)?);
+                return Ok(out.write_char(add(&tokens, Token::Value { value, from })?)?);
             };
             // A text with tokens in it was put together by the template, as by `{% set %}`: they stay tokens.
             for part in text.split_inclusive(is_token) {
                 let words = part.trim_end_matches(is_token);
                 if !words.is_empty() || part.is_empty() {
-                    out.write_char(add(&tokens, Token::Value { value: words.into() })?)?;
+                    out.write_char(add(&tokens, Token::Value { value: words.into(), from })?)?;
                 }
                 out.write_str(&part[words.len()..])?;
             }
             Ok(())
         }
     });
+    environment.add_function(ORIGIN, |step: usize| minijinja::Value::from_object(Origin(step)));
     environment.add_function("table", {
         let tokens = tokens.clone();
         move |value: minijinja::Value| Ok::<_, Error>(add(&tokens, table(&to_json(&value)?)?)?.to_string())

@@ -301,6 +301,7 @@ fn what_is_not_there_is_marked_and_the_rest_is_rendered() {
     journal.start("b", "bucket");
     journal.done("b", json!({"uri": "s3://b"}), "", vec![]);
     let (markdown, html) = rendered(&runbook(book), &journal.end(RunOutcome::Interrupted));
+    let html = html.replace("<span class=\"value\" title=\"step a\">", "");
     for text in [&markdown, &html] {
         for part in [
             "a.x: not run",

@@ -13,20 +13,15 @@ const LAST: u32 = 0xF_FFFD;
 pub enum Token {
     Value {
         value: Value,
+        /// The index of the step that it comes from, if it comes from one.
+        from: Option<usize>,
     },
     /// A value that isn't there: `deploy.endpoint_name: not run`.
-    Missing {
-        name: String,
-        why: String,
-    },
+    Missing { name: String, why: String },
     /// A reference to a figure.
-    Figure {
-        number: usize,
-    },
+    Figure { number: usize },
     /// A figure that stands here, and not at its step.
-    Placed {
-        number: usize,
-    },
+    Placed { number: usize },
     Table {
         columns: Vec<String>,
         /// Whether each column holds numbers alone.
@@ -34,20 +29,16 @@ pub enum Token {
         rows: Vec<Vec<String>>,
     },
     /// Fenced code, as it stands in the runbook.
-    Literal {
-        source: String,
-    },
+    Literal { source: String },
     /// The place of a step, by its index.
-    Step {
-        index: usize,
-    },
+    Step { index: usize },
 }
 
 impl Token {
     /// The token in words, on one line.
     pub fn words(&self) -> String {
         match self {
-            Self::Value { value } => words(value),
+            Self::Value { value, .. } => words(value),
             Self::Missing { name, why } => format!("{name}: {why}"),
             Self::Figure { number } | Self::Placed { number } => format!("Figure {number}"),
             Self::Table { rows, .. } => rows.iter().map(|row| row.join(" ")).collect::<Vec<_>>().join("; "),

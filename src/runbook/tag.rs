@@ -226,6 +226,17 @@ impl<'a> Tags<'a> {
             && (!any(|piece| *piece == Piece::Mark(b'*')) || (numbers && !any(sequence)))
     }
 
+    /// Returns the place of each tag that prints a value, and the names that its expression begins with.
+    pub fn printed(&self) -> Vec<(Span, Vec<&'a str>)> {
+        let printing = self.tags.iter().filter(|(span, _)| self.text[span.start..].starts_with("{{"));
+        printing
+            .map(|(span, tokens)| {
+                let root = |at: usize| word_of(&tokens[at]).filter(|_| !behind(tokens, at, b'.'));
+                (span.clone(), (0..tokens.len()).filter_map(root).collect())
+            })
+            .collect()
+    }
+
     /// Returns the place of each dotted name and of its prefixes: for `a.b.c`, those of `a`, `a.b` and `a.b.c`.
     pub fn names(&self) -> HashMap<&'a str, Vec<Span>> {
         let mut names: HashMap<&str, Vec<Span>> = HashMap::new();

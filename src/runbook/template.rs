@@ -303,6 +303,11 @@ pub fn message(error: &Error) -> String {
     }
 }
 
+/// Returns the place of each tag that prints a value, and the names that its expression begins with.
+pub fn printed(text: &str) -> Vec<(Span, Vec<&str>)> {
+    Tags::new(text, Form::Template).printed()
+}
+
 /// Evaluates a bare expression, as in `when` and `expect`.
 pub fn evaluate(expression: &str, context: &Context) -> Result<Value, Error> {
     if let Err((_, message)) = Tags::new(expression, Form::Expression).bounded() {

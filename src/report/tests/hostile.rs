@@ -142,7 +142,7 @@ fn hostile_values_are_text_in_every_place_of_both_formats() {
         let found = structure(&found_markdown);
         // In HTML, a destination that may not be followed leaves no link at all.
         let unsafe_link = link::target(
-            &link::encoded(&token::Token::Value { value: (*value).into() }),
+            &link::encoded(&token::Token::Value { value: (*value).into(), from: None }),
             &Default::default(),
         )
         .is_none();
