@@ -6,6 +6,7 @@
 SHELL := /bin/bash
 libtorch := env=$$(scripts/libtorch.sh) && eval "$$env"
 python := env=$$(scripts/python-env.sh) && eval "$$env"
+chromium := env=$$(scripts/chromium.sh) && eval "$$env"
 deny := env=$$(scripts/python-env.sh lint) && eval "$$env" && export PATH="$$OPSML_LINT_TOOLS/bin:$$PATH"
 # Where cargo puts programs; a recipe's own variable, since cargo may be missing while this is read.
 bin = $$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
@@ -17,7 +18,7 @@ run: build
 	@$(bin)/opsml run runbooks/project.md $(ARGS)
 
 test: build
-	@$(libtorch) && $(python) && cargo test --workspace
+	@$(libtorch) && $(python) && $(chromium) && cargo test --workspace
 
 ## Each fault at each call, over a runbook with every kind of step: about an hour. Prints a line with figures for each.
 torture: build

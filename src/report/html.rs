@@ -153,6 +153,15 @@ impl<'a> Prose<'a> {
                 // The author's HTML is shown, not meant.
                 Event::InlineHtml(html) => self.text(&without_comments(html).into(), links.is_empty()),
                 Event::Html(html) => block.push_str(html),
+                // A table scrolls within the page.
+                Event::Start(Tag::Table(_)) => {
+                    self.out.push(Event::Html("<div class=\"wide\" tabindex=\"0\">".into()));
+                    self.out.push(event.clone());
+                }
+                Event::End(TagEnd::Table) => {
+                    self.out.push(event.clone());
+                    self.out.push(Event::Html("</div>\n".into()));
+                }
                 Event::Start(Tag::HtmlBlock) => block.clear(),
                 Event::End(TagEnd::HtmlBlock) => {
                     let shown = without_comments(&block);

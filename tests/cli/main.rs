@@ -17,6 +17,7 @@ mod judge;
 mod lifecycle;
 mod limits;
 mod moto;
+mod page;
 mod prices;
 mod project;
 mod real_worker;

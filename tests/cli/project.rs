@@ -53,6 +53,7 @@ fn the_project_runs_from_start_to_end() {
             .unwrap()
             .contains("is not authorized to perform: s3:ListBucket")
     );
+    crate::page::look(&[&env.path("reports/project/report.html")]);
     for written in ["reports/project/report.md", "reports/project/report.html"] {
         assert!(env.read(written).contains(endpoint), "{written}");
     }
