@@ -178,7 +178,7 @@ pub struct Report {
     #[command(flatten)]
     pub output: WriteUp,
     /// The formats to render.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [WriteUpFormat::Md, WriteUpFormat::Html])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [WriteUpFormat::Md, WriteUpFormat::Html, WriteUpFormat::Pdf])]
     pub format: Vec<WriteUpFormat>,
     /// Open the write-up in the program that the desktop has for it.
     #[arg(long)]
@@ -205,6 +205,7 @@ pub struct WriteUp {
 pub enum WriteUpFormat {
     Md,
     Html,
+    Pdf,
 }
 
 #[derive(Debug, Args)]

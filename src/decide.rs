@@ -204,14 +204,17 @@ fn unready(step: &Declared, state: &State) -> Option<String> {
 
 fn unready_by(live: &Live, step: &Declared, state: &State) -> Option<String> {
     let of_step = state.resources.of_step(&step.id).into_iter();
-    of_step.filter(|(_, row)| row.lifetime == Lifetime::Stack).find_map(|(id, _)| match live.get(id)? {
+    let must_fail = step.common.expect_error.is_some();
+    of_step.filter(|(_, row)| row.lifetime == Lifetime::Stack).find_map(|(id, row)| match live.get(id)? {
+        // What AWS had to refuse was never there.
+        Seen::Gone { .. } if must_fail && row.status == ResourceStatus::Intended => None,
         Seen::Gone { inverse } => {
             let explained = attachment::is_explained(inverse.as_ref(), &state.resources);
             (!explained).then(|| format!("gone: {id}"))
         }
         Seen::There { ours: false, .. } => Some(format!("{id} has lost the tags of this stack")),
         Seen::There { failed, .. } => {
-            let reason = failed.as_ref().filter(|_| step.common.expect_error.is_none())?;
+            let reason = failed.as_ref().filter(|_| !must_fail)?;
             Some(format!("{id} has failed: {reason}"))
         }
     })
@@ -364,6 +367,23 @@ mod tests {
         let facts = Map::from_iter([("size".to_owned(), json!(1))]);
         let made = Event::Created { id: id("x"), adopted: false };
         state([started(), intended, made, Event::Ready { id: id("x"), facts }, done()])
+    }
+
+    /// A step whose resource was refused.
+    fn refused() -> State {
+        let (step, slot, spec) = ("a".into(), "thing".into(), json!({}));
+        let (lifetime, attached_to) = (Lifetime::Stack, None);
+        state([started(), Event::Intended { id: id("x"), step, slot, spec, lifetime, attached_to }, done()])
+    }
+
+    #[test]
+    fn what_had_to_be_refused_is_not_gone() {
+        let inputs = inputs();
+        let facts = resolved(&inputs, |_| {});
+        let live = Live::from([(id("x"), Seen::Gone { inverse: None })]);
+        let decided = |common: &str| decide(&step(common), &refused(), &facts, Some(&live));
+        assert_eq!(decided("expect_error: NoRoom\n"), Decision::Keep(Vec::new()));
+        assert!(matches!(decided(""), Decision::Run(_)));
     }
 
     fn there(size: u64, failed: Option<&str>) -> Seen {

@@ -40,12 +40,13 @@ pub fn run(arguments: &Report) -> Verdict {
 }
 
 /// The formats of a write-up that is rendered at the end of a run.
-pub const ALL: &[Format] = &[Format::Markdown, Format::Html];
+pub const ALL: &[Format] = &[Format::Markdown, Format::Html, Format::Pdf];
 
 fn format_of(format: WriteUpFormat) -> Format {
     match format {
         WriteUpFormat::Md => Format::Markdown,
         WriteUpFormat::Html => Format::Html,
+        WriteUpFormat::Pdf => Format::Pdf,
     }
 }
 

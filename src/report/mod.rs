@@ -1,16 +1,18 @@
-//! The write-up: runbook and journal → one plain value → Markdown and HTML. Offline; nothing here calls AWS.
+//! The write-up: runbook and journal → one plain value → Markdown, HTML and PDF. Offline; nothing here calls AWS.
 //!
 //! A value never becomes markup. Templates are resolved with a token for each value (`prose`, `token`); what
 //! comes out is read as Markdown; then each token is replaced by the value, escaped for the place where it stands
-//! and for the format (`markdown`, `html`). HTML that the author wrote is shown as text in both formats, and
-//! comments are left out. Secrets are taken out of the values and of the author's text before that (`veil`): what is
-//! rendered is never changed. Floats show four decimals, or four significant digits below 0.1.
+//! and for the format (`markdown`, `html`), or put as plain text into a tree (`document`), which a template reads as
+//! data (`pdf`). HTML that the author wrote is shown as text in all formats, and comments are left out. Secrets are
+//! taken out of the values and of the author's text before that (`veil`): what is rendered is never changed. Floats show
+//! four decimals, or four significant digits below 0.1.
 
 mod background;
 mod chart;
 mod closing;
 mod data;
 mod diagram;
+mod document;
 mod fact;
 mod first;
 mod html;
@@ -18,6 +20,7 @@ mod link;
 mod markdown;
 mod number;
 mod part;
+mod pdf;
 mod prose;
 mod step;
 mod table;
@@ -52,6 +55,7 @@ pub fn filled(state: &State) -> i64 {
 pub enum Format {
     Markdown,
     Html,
+    Pdf,
 }
 
 /// Where and how a write-up is rendered.
@@ -62,8 +66,8 @@ pub struct Output<'a> {
     pub templates: &'a Templates,
 }
 
-/// Renders the write-up into a folder: `report.md`, with the drawings in `figures/`, and `report.html`. Returns the files, in
-/// the order of the formats. The same runbook, state and background give the same bytes.
+/// Renders the write-up into a folder: `report.md`, with the drawings in `figures/`, `report.html` and `report.pdf`.
+/// Returns the files, in the order of the formats. The same runbook, state and background give the same bytes.
 ///
 /// # Errors
 /// The folder has a file of such a name that is not of a write-up; a template has a mistake.
@@ -81,6 +85,10 @@ pub fn write(
         let rendered = match format {
             Format::Markdown => markdown::render(&data, shown.clone(), &pictures, output.templates),
             Format::Html => html::render(&data, shown.clone(), &pictures, output.templates),
+            Format::Pdf => {
+                let pdf = pdf::render(&data, &pictures, output.templates, state.last);
+                return pdf.map(|pdf| pdf.bytes).map_err(std::io::Error::other);
+            }
         };
         rendered.map(String::into_bytes).map_err(|error| std::io::Error::other(template::explained(&error)))
     };
@@ -132,24 +140,36 @@ pub fn write(
     }
 }
 
-/// Returns everything that a write-up shows as JSON.
+/// Returns everything that a write-up shows as JSON: its data, and the prose as a tree below `document`.
 pub fn data(
     runbook: &Runbook,
     state: &State,
     background: &Background,
 ) -> serde_json::Result<serde_json::Value> {
-    serde_json::to_value(ReportData::new(runbook, state, background))
+    let data = ReportData::new(runbook, state, background);
+    let document = serde_json::to_value(document::read(&data, &Default::default()))?;
+    let mut value = serde_json::to_value(data)?;
+    value["document"] = document;
+    Ok(value)
 }
 
 /// Returns the JSON Schema of [`data`].
 pub fn schema() -> serde_json::Value {
-    schemars::schema_for!(ReportData).to_value()
+    #[derive(schemars::JsonSchema)]
+    struct Report {
+        #[serde(flatten)]
+        _data: ReportData,
+        #[serde(rename = "document")]
+        _document: document::Document,
+    }
+    schemars::schema_for!(Report).to_value()
 }
 
 fn name(format: Format) -> &'static str {
     match format {
         Format::Markdown => "report.md",
         Format::Html => "report.html",
+        Format::Pdf => "report.pdf",
     }
 }
 

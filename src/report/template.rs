@@ -27,6 +27,7 @@ built_in!(
     "first.md.j2",
     "report.html.j2",
     "report.md.j2",
+    "report.typ",
     "style.css",
 );
 
@@ -72,7 +73,12 @@ impl Templates {
         Ok(templates)
     }
 
-    /// Returns an environment that has them all. Tags alone on their line leave nothing.
+    /// Returns the text of a template that is built in, or of the user's in its place.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// Returns an environment with all that are minijinja's. Tags alone on their line leave nothing.
     pub fn environment(&self, escape: AutoEscape) -> Result<Environment<'_>, minijinja::Error> {
         let mut environment = Environment::new();
         environment.set_syntax(
@@ -80,7 +86,7 @@ impl Templates {
         );
         environment.set_auto_escape_callback(move |_| escape.clone());
         environment.set_fuel(Some(FUEL));
-        for (name, text) in &self.0 {
+        for (name, text) in self.0.iter().filter(|(name, _)| !name.ends_with(".typ")) {
             environment.add_template(name, text)?;
         }
         Ok(environment)

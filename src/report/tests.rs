@@ -2,6 +2,7 @@
 
 mod hostile;
 mod page;
+mod paper;
 
 use std::path::{Path, PathBuf};
 

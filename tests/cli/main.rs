@@ -18,6 +18,7 @@ mod lifecycle;
 mod limits;
 mod moto;
 mod page;
+mod paper;
 mod prices;
 mod project;
 mod real_worker;

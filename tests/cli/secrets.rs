@@ -77,6 +77,9 @@ fn files_below(folder: &Path, found: &mut BTreeMap<String, String>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().map(Result::unwrap) {
         match entry.path() {
             folder if folder.is_dir() => files_below(&folder, found),
+            pdf if pdf.extension().is_some_and(|ending| ending == "pdf") => {
+                found.insert(pdf.display().to_string(), crate::paper::text(&pdf));
+            }
             file => {
                 let bytes = std::fs::read(&file).unwrap();
                 found.insert(file.display().to_string(), String::from_utf8_lossy(&bytes).into_owned());
@@ -198,6 +201,7 @@ fn no_sink_has_a_planted_secret() {
     files_below(&env.path(".opsml"), &mut sinks);
     assert!(
         sinks.keys().any(|sink| sink.ends_with("report.html"))
+            && sinks.keys().any(|sink| sink.ends_with("report.pdf"))
             && sinks.keys().any(|sink| sink.ends_with(".db"))
     );
     no_leaks(

@@ -4,8 +4,14 @@
 use crate::source::{Imports, Source, root, services, sources, table};
 
 /// The crates' source folders.
-const CRATES: &[&str] =
-    &["src", "crates/contract/src", "crates/handler/src", "crates/local-cloud/src", "crates/worker/src"];
+const CRATES: &[&str] = &[
+    "src",
+    "crates/contract/src",
+    "crates/handler/src",
+    "crates/local-cloud/src",
+    "crates/typeset/src",
+    "crates/worker/src",
+];
 
 /// The items of `step` that `runbook`, `plan` and `decide` may use: descriptions, and nothing that runs.
 const TYPES_OF_STEP: &[&str] = &[

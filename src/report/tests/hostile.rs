@@ -6,7 +6,7 @@ use super::super::prose::options;
 use super::*;
 
 /// Texts that would do something where a value was taken for markup.
-const HOSTILE: &[&str] = &[
+pub const HOSTILE: &[&str] = &[
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(1)>",
     "**bold** _em_ ~~s~~ `code` ``x",
@@ -38,7 +38,7 @@ const HOSTILE: &[&str] = &[
 ];
 
 /// Every place that a value may land in.
-fn everywhere(value: &str) -> (Runbook, State) {
+pub fn everywhere(value: &str) -> (Runbook, State) {
     let book = "---\ntitle: T\n---\n# About {{ a.v }} it\n\n{{ a.v }}\n\n{{ a.v }}. next\n\nText {{ a.v }} more `{{ a.v }}` and \\{{ a.v }} \
         **{{ a.v }}** [to](http://x/{{ a.v }}) [whole]({{ a.v }}) <http://x/{{ a.v }}> <b title=\"{{ a.v }}\">b</b> ![alt {{ a.v }}](x.png)\n\n\
         - {{ a.v }}\n\n> {{ a.v }}\n\n| h {{ a.v }} | i |\n| --- | --- |\n| {{ a.v }} | `{{ a.v }}` |\n\n    indented {{ a.v }}\n\n\
