@@ -175,6 +175,16 @@ impl Open<'_> {
         }
     }
 
+    /// Takes in what has stood in a mark that is left out.
+    fn append(&mut self, line: Vec<Inline>) {
+        for inline in line {
+            match inline {
+                Inline::Text { text } => self.say(&text),
+                other => self.line.push(other),
+            }
+        }
+    }
+
     fn say(&mut self, words: &str) {
         // In text, a line break is a space.
         let words = words.replace('\n', " ");
@@ -305,12 +315,12 @@ impl<'a> Reader<'a> {
                 Some(target) if !deep && is_seen(&ended.line) => {
                     self.here().line.push(Inline::Link { target, inner: ended.line });
                 }
-                _ => self.here().line.extend(ended.line),
+                _ => self.here().append(ended.line),
             },
             Tag::Image { dest_url, .. } => self.picture(&dest_url, &plain(&ended.line)),
             _ => {
                 self.here().blocks.extend(ended.blocks);
-                self.here().line.extend(ended.line);
+                self.here().append(ended.line);
             }
         }
         if self.open.is_empty() && !self.waiting.is_empty() {
@@ -347,7 +357,7 @@ impl<'a> Reader<'a> {
             },
             None => Inline::Text { text: alt },
         };
-        self.here().line.push(shown);
+        self.here().append(vec![shown]);
     }
 
     fn code(&mut self, code: &str) {

@@ -34,7 +34,7 @@ pub fn contents(data: &ReportData, pictures: &Pictures) -> Contents {
     let mut said: BTreeMap<String, String> = BTreeMap::new();
     for (path, svg) in markdown::drawings(data) {
         said.insert(path.clone(), description(&svg));
-        files.insert(path, covered(&on_paper(&svg)).into_bytes());
+        files.insert(path, single_marks(&covered(&on_paper(&svg))).into_bytes());
     }
     for picture in pictures.values().filter(|picture| is_whole(picture)) {
         said.insert(picture.path.clone(), String::new());
@@ -80,6 +80,24 @@ fn covered(text: &str) -> String {
             true => shown.push(c),
             false => shown.extend(c.escape_unicode()),
         }
+    }
+    shown
+}
+
+/// A drawing in which a letter has one mark at most: of more, the renderer loses what they stand for, and the document
+/// would fail the standard. Further ones are written as their numbers.
+fn single_marks(svg: &str) -> String {
+    let mut shown = String::with_capacity(svg.len());
+    let mut is_marked = false;
+    for c in svg.chars() {
+        let is_mark = matches!(c, '\u{300}'..='\u{36f}');
+        match c {
+            // They choose between forms of a sign, of which the fonts have one.
+            '\u{fe00}'..='\u{fe0f}' => {}
+            _ if is_mark && is_marked => shown.extend(c.escape_unicode()),
+            _ => shown.push(c),
+        }
+        is_marked = is_mark;
     }
     shown
 }
