@@ -23,9 +23,8 @@ print(json.dumps({
     "text": ["".join(page.extract_text().split()) for page in pdf.pages],
     "title": pdf.metadata.title,
     "author": pdf.metadata.author,
-    "date": pdf.metadata.creation_date.isoformat(),
     "language": root["/Lang"],
-    "tagged": root["/MarkInfo"]["/Marked"],
+    "tagged": bool(root["/MarkInfo"]["/Marked"].value),
     "accessible": "<pdfuaid:part>1</pdfuaid:part>" in root["/Metadata"].get_data().decode(),
     "outline": titles(pdf.outline),
     "urls": sorted({link["/A"]["/URI"] for link in links if "/A" in link and "/URI" in link["/A"]}),
@@ -88,7 +87,8 @@ fn every_word_of_a_report_is_in_its_pdf() {
     for number in &vector {
         assert!(text.matches(number.as_str()).count() >= 2, "{number} in\n{text}");
     }
-    let shown = "It said #panic() $x$ ] *b* \\ <script> @label `c` \\u{1f600} \\u{202e}x, as they do, or not.";
+    let shown =
+        "It said #panic() $x$ ] *b* \\ <script> @label `c` \\u{1f600} \\u{202e}x, as they do, or not.";
     assert!(text.contains(&dense(shown)), "{text}");
     let guides = ["title", "author", "language", "tagged", "accessible", "embedded", "urls"];
     let found: Vec<&Value> = guides.iter().map(|guide| &pdf[guide]).collect();

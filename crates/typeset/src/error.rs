@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use typst::WorldExt as _;
 use typst::diag::SourceDiagnostic;
 use typst::syntax::DiagSpan;
+use typst::{World as _, WorldExt as _};
 
 use crate::world::Files;
-use typst::World as _;
 
 /// Why a template makes no document.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,8 +6,6 @@ mod error;
 mod fonts;
 mod world;
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use typst::diag::SourceDiagnostic;
@@ -17,10 +15,8 @@ use typst_pdf::{PdfOptions, PdfStandard, PdfStandards};
 
 pub use self::error::{Error, Problem};
 pub use self::fonts::is_covered;
+pub use self::world::Contents;
 use self::world::Files;
-
-/// The files that a template may read, by their paths: `report.json`, `figures/figure-1.svg`.
-pub type Contents = BTreeMap<String, Vec<u8>>;
 
 /// A document as PDF.
 #[derive(Debug)]
@@ -129,7 +125,8 @@ mod tests {
 
     #[test]
     fn what_a_screen_reader_cannot_read_is_told() {
-        let svg = r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><text y="5">words</text></svg>"#;
+        let svg =
+            r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><text y="5">words</text></svg>"#;
         let with = |picture: &str| {
             let template = format!("#set document(title: [T])\n= H\n#image({picture})");
             made(&template, &[("a.svg", svg)]).unwrap().barriers

@@ -1,6 +1,6 @@
 //! What typst may see of the world: one template, the files that were handed over, the fonts that are compiled in.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 use typst::diag::{FileError, FileResult};
@@ -10,8 +10,10 @@ use typst::text::{Font, FontBook};
 use typst::utils::LazyHash;
 use typst::{Library, LibraryExt as _, World};
 
-use crate::Contents;
 use crate::fonts;
+
+/// The files that a template may read, by their paths: `report.json`, `figures/figure-1.svg`.
+pub type Contents = BTreeMap<String, Vec<u8>>;
 
 static LIBRARY: LazyLock<LazyHash<Library>> = LazyLock::new(|| LazyHash::new(Library::default()));
 
