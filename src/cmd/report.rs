@@ -12,7 +12,7 @@ use super::stop::{Stop, Verdict};
 use crate::cli::{Report, WriteUp, WriteUpFormat};
 use crate::costs;
 use crate::exit;
-use crate::journal::{ResourceId, ResourceStatus, State};
+use crate::journal::{Pictures, ResourceId, ResourceStatus, State};
 use crate::report::{self, Alive, Background, Format, Output, Templates};
 use crate::runbook::Runbook;
 
@@ -39,7 +39,9 @@ pub fn run(arguments: &Report) -> Verdict {
     Ok(exit::DONE)
 }
 
-/// The formats of a write-up that is rendered at the end of a run.
+/// The formats of a write-up that take no time to speak of.
+pub const SCREEN: &[Format] = &[Format::Markdown, Format::Html];
+/// All formats, which are rendered at the end of a run.
 pub const ALL: &[Format] = &[Format::Markdown, Format::Html, Format::Pdf];
 
 fn format_of(format: WriteUpFormat) -> Format {
@@ -67,7 +69,8 @@ pub fn write(
         None if beside.is_dir() => Templates::with(&beside),
         None => Ok(Templates::default()),
     };
-    let output = Output { folder: &folder, formats, templates: &templates.map_err(failed)? };
+    let pictures = &Pictures::beside(&session::state_folder(&runbook.source.path));
+    let output = Output { folder: &folder, formats, pictures, templates: &templates.map_err(failed)? };
     report::write(runbook, state, &background(runbook, state)?, output).map_err(failed)
 }
 

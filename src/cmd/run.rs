@@ -20,6 +20,9 @@ use crate::exit;
 use crate::journal::{Journal, Observer};
 use crate::runner::{self, Ended, Options};
 
+/// A runbook of more steps than this is typeset for too long to do it at the end of each run.
+const LONG: usize = 500;
+
 pub fn run(arguments: &Run) -> Verdict {
     // A long journal takes as long to read as its runbook takes to check. An error in it comes up when it is opened.
     let (file, target) = (arguments.file.file.clone(), arguments.target.clone());
@@ -73,9 +76,14 @@ async fn run_checked(arguments: &Run, checked: Checked, read: JoinHandle<Option<
     let ended = runner::run(runbook, &mut journal, &aws, &options).await;
     // The write-up is made from the journal, of a failed run too.
     let ended = ended?;
-    let written = report::write(runbook, journal.state(), &arguments.output, report::ALL)?;
+    let is_long = runbook.steps.len() > LONG;
+    let formats = if is_long { report::SCREEN } else { report::ALL };
+    let written = report::write(runbook, journal.state(), &arguments.output, formats)?;
     let text = arguments.file.format == Format::Text;
     if text {
+        if is_long {
+            output::say(format_args!("no PDF of {} steps; this makes it: opsml report {}", runbook.steps.len(), file.display()));
+        }
         for (index, path) in written.iter().enumerate() {
             let name = if index == 0 { "write-up:" } else { "" };
             output::say(format_args!("{name:9} {}", path.display()));

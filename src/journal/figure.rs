@@ -1,19 +1,18 @@
-//! The curves and tables that a step shows in the report. They are journaled: the report is made offline.
+//! The drawings and tables that a step shows in the report. They are journaled: the report is made offline.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::drawing::{Axis, Drawing, Panel, Plot, Scale, Series};
 use crate::secret::Masker;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "figure", rename_all = "snake_case")]
 pub enum Figure {
-    Curve {
+    Drawn {
         caption: String,
-        x: String,
-        y: String,
-        series: Vec<Series>,
+        #[serde(flatten)]
+        drawing: Drawing,
     },
     Table {
         caption: String,
@@ -26,16 +25,13 @@ pub enum Figure {
         language: String,
         text: String,
     },
-}
-
-/// One line or scatter plot: points (x, y). A line's points are in the order of x.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Series {
-    pub name: String,
-    pub points: Vec<(f64, f64)>,
-    /// Whether it is a scatter plot.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub scattered: bool,
+    /// In journals of an older opsml: a plot of one panel.
+    Curve {
+        caption: String,
+        x: String,
+        y: String,
+        series: Vec<Series>,
+    },
 }
 
 impl Figure {
@@ -48,12 +44,16 @@ impl Figure {
         Self::code(caption, "json", format!("{value:#}"))
     }
 
+    pub fn drawn(caption: impl Into<String>, drawing: Drawing) -> Self {
+        Self::Drawn { caption: caption.into(), drawing }
+    }
+
     /// Masks the secrets in its words.
     pub(super) fn mask(&mut self, masker: &Masker) {
         match self {
-            Self::Curve { caption, x, y, series } => {
-                let names = series.iter_mut().map(|one| &mut one.name);
-                [caption, x, y].into_iter().chain(names).for_each(|text| masker.text(text));
+            Self::Drawn { caption, drawing } => {
+                let texts = drawing.texts_mut().into_iter();
+                texts.chain([caption]).for_each(|text| masker.text(text));
             }
             Self::Code { caption, text, .. } => {
                 [caption, text].into_iter().for_each(|text| masker.text(text))
@@ -62,16 +62,47 @@ impl Figure {
                 let cells = columns.iter_mut().chain(rows.iter_mut().flatten());
                 std::iter::once(caption).chain(cells).for_each(|text| masker.text(text));
             }
+            Self::Curve { caption, x, y, series } => {
+                let names = series.iter_mut().map(|one| &mut one.name);
+                [caption, x, y].into_iter().chain(names).for_each(|text| masker.text(text));
+            }
         }
     }
 }
 
-impl Series {
-    pub fn line(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
-        Self { name: name.into(), points, scattered: false }
+/// Returns the plot that an older journal's curve is.
+pub fn one_panel(x: &str, y: &str, series: &[Series]) -> Drawing {
+    let axis = |label: &str| Axis::new(label, "", Scale::Linear);
+    let panel = Panel { x: axis(x), y: axis(y), series: series.to_vec() };
+    Drawing::Plot(Plot { panels: vec![panel], ..Plot::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn figures_of_an_older_journal_are_read() {
+        let old = json!({
+            "figure": "curve", "caption": "c", "x": "epoch", "y": "loss",
+            "series": [{"name": "train", "points": [[1.0, 0.5]], "scattered": true}],
+        });
+        let Figure::Curve { x, y, series, .. } = serde_json::from_value(old).unwrap() else { panic!() };
+        let Drawing::Plot(plot) = one_panel(&x, &y, &series) else { panic!() };
+        assert_eq!(plot.panels[0].series[0], Series::scatter("train", vec![(1.0, 0.5)]));
     }
 
-    pub fn scatter(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
-        Self { name: name.into(), points, scattered: true }
+    #[test]
+    fn a_drawing_is_read_as_it_was_written() {
+        let scale = Scale::Categories(vec!["adam".into()]);
+        let (x, y) = (Axis::new("optimizer", "", scale), Axis::new("loss", "nats", Scale::Logarithmic));
+        let panel = Panel { x, y, series: vec![Series::area("a", vec![(0.0, 1.0)])] };
+        let drawing = Drawing::Plot(Plot { panels: vec![panel], stacked: true, marks: Vec::new() });
+        let figure = Figure::drawn("c", drawing);
+        let written = serde_json::to_value(&figure).unwrap();
+        assert_eq!((&written["figure"], &written["drawing"]), (&json!("drawn"), &json!("plot")));
+        assert_eq!(serde_json::from_value::<Figure>(written).unwrap(), figure);
     }
 }

@@ -1,5 +1,6 @@
 //! The journal: events in SQLite, and the state that is their fold.
 
+mod drawing;
 mod error;
 mod event;
 mod figure;
@@ -8,15 +9,18 @@ mod head;
 mod ledger;
 mod lock;
 mod ordered;
+mod picture;
 mod state;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use drawing::{Axis, Bar, Bars, Drawing, Mark, Matrix, Panel, Plot, Scale, Series, Sheet};
 pub use error::{Illegal, JournalError};
 pub use event::{Cause, Event, Lifetime, Record, ResourceId, RunOutcome};
-pub use figure::{Figure, Series};
+pub use figure::{Figure, one_panel};
 pub use format::FORMAT;
 pub use ledger::{Ledger, ResourceRow, ResourceStatus};
+pub use picture::{Picture, Pictures};
 pub use state::{Attempt, Made, RunRow, State, StepRow, StepStatus};
 pub use store::{Journal, Observer, Progress};

@@ -13,8 +13,9 @@ use super::prose::{self, Known};
 use super::step::step_view;
 use super::token::Tokens;
 use super::veil::Veil;
-use super::view::{FigureView, FirstPage, LiveView, RunView, StepView, Trouble};
-use crate::journal::State;
+use super::overview::{cost_by_step, timeline};
+use super::view::{Body, FigureView, FirstPage, LiveView, RunView, StepView, Trouble};
+use crate::journal::{Drawing, State};
 use crate::runbook::Runbook;
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -32,6 +33,8 @@ pub struct ReportData {
     pub tokens: Tokens,
     /// In document order.
     pub steps: Vec<StepView>,
+    /// When each step ran, and what each has cost by AWS's prices.
+    pub overview: Vec<FigureView>,
     pub run: Option<RunView>,
     /// What is alive now: the only part of a write-up that shows a later state than that in which each step ended.
     pub live: LiveView,
@@ -65,6 +68,7 @@ impl ReportData {
             trouble: trouble(runbook, state, &steps, &veil, &file),
             prose,
             tokens,
+            overview: overview(state, background, &steps),
             run: run_view(state, &veil, &file),
             live: live_view(state, &background.alive, &veil),
             steps,
@@ -72,8 +76,35 @@ impl ReportData {
     }
 
     pub fn figures(&self) -> impl Iterator<Item = &FigureView> {
-        self.steps.iter().flat_map(|step| &step.figures)
+        self.steps.iter().flat_map(|step| &step.figures).chain(&self.overview)
     }
+
+    /// Returns the drawings, each with its figure's number and caption.
+    pub fn drawings(&self) -> impl Iterator<Item = (usize, &str, &Drawing)> {
+        self.figures().filter_map(|figure| match &figure.body {
+            Body::Drawing(drawing) => Some((figure.number?, figure.caption.as_str(), drawing)),
+            Body::Card { .. } | Body::Table { .. } | Body::Code { .. } => None,
+        })
+    }
+}
+
+/// The drawings of the whole run. Their numbers follow those of the steps' figures.
+fn overview(state: &State, background: &Background, steps: &[StepView]) -> Vec<FigureView> {
+    let timeline = filling_run(state).and_then(|run| timeline(state, run));
+    let costs = cost_by_step(background.spent.iter().map(|(step, usd)| (step.as_str(), *usd)));
+    let drawn = [("When each step ran", timeline), ("What each step has cost, by AWS's prices", costs)];
+    let last = steps.iter().flat_map(|step| &step.figures).filter_map(|figure| figure.number).max();
+    let drawn = drawn.into_iter().filter_map(|(caption, drawing)| Some((caption, drawing?)));
+    (last.unwrap_or(1) + 1..)
+        .zip(drawn)
+        .map(|(number, (caption, drawing))| FigureView {
+            number: Some(number),
+            folds: false,
+            placed: false,
+            caption: caption.to_owned(),
+            body: Body::Drawing(drawing),
+        })
+        .collect()
 }
 
 fn known(

@@ -17,8 +17,7 @@ use super::part::{parts, without_comments};
 use super::prose::options;
 use super::template::Templates;
 use super::token::{Token, Tokens, is_token, one_line};
-use super::view::{Body, StepView};
-use crate::journal::Series;
+use super::view::StepView;
 
 /// A heading of the table of contents.
 #[derive(Serialize)]
@@ -32,24 +31,18 @@ struct Entry {
 pub fn render(
     data: &ReportData,
     shown: Value,
-    pictures: &Pictures,
+    (pictures, kept): (&Pictures, &chart::Bytes),
     templates: &Templates,
 ) -> Result<String, minijinja::Error> {
     let mut environment = templates.environment(AutoEscape::Html)?;
     environment.add_filter("line", |value: String| one_line(&value));
     environment.add_filter("printable", |value: String| crate::diagnostic::printable(&value));
-    let curves: HashMap<usize, String> = data
-        .figures()
-        .filter_map(|figure| match &figure.body {
-            Body::Curve { x, y, series } => {
-                let number = figure.number?;
-                Some((number, draw(number, &figure.caption, x, y, series)))
-            }
-            _ => None,
-        })
-        .collect();
+    let drawings = data.drawings().map(|(number, caption, drawing)| {
+        (number, chart::svg(&format!("chart-{number}"), caption, drawing, kept))
+    });
+    let drawings: HashMap<usize, String> = drawings.collect();
     environment.add_filter("drawing", move |number: usize| {
-        Value::from_safe_string(curves.get(&number).cloned().unwrap_or_default())
+        Value::from_safe_string(drawings.get(&number).cloned().unwrap_or_default())
     });
     let diagram = data.first.diagram.as_ref().map(|diagram| diagram::svg("diagram", diagram));
     let diagram = Value::from_safe_string(diagram.unwrap_or_default());
@@ -64,10 +57,6 @@ pub fn render(
     let body = Value::from(Serde(parts(&rendered, data)));
     let contents = Value::from(Serde(prose.contents));
     environment.get_template("report.html.j2")?.render(context! { data => shown, body, contents, diagram })
-}
-
-fn draw(number: usize, caption: &str, x: &str, y: &str, series: &[Series]) -> String {
-    chart::svg(&format!("chart-{number}"), caption, x, y, series)
 }
 
 /// Where the values of a step come from: `step train, run 1, 2026-11-29 18:19:30 UTC, took 43 s in 2 attempts`.

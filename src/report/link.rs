@@ -6,9 +6,11 @@ use std::path::Path;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use pulldown_cmark::{Event, Parser, Tag};
 
+use super::chart::Bytes;
 use super::data::ReportData;
 use super::prose::options;
 use super::token::{Token, Tokens};
+use crate::journal;
 
 /// The largest picture that is taken in.
 const MAX_BYTES: u64 = 2 << 20;
@@ -85,6 +87,13 @@ pub fn pictures(data: &ReportData, folder: &Path) -> Pictures {
         }
     }
     pictures
+}
+
+/// Reads the pictures of the drawings, which steps have kept beside the journal. What is gone, or is not what was kept, is not
+/// in it.
+pub fn kept(data: &ReportData, pictures: &journal::Pictures) -> Bytes {
+    let named = data.drawings().filter_map(|(.., drawing)| drawing.picture());
+    named.filter_map(|picture| Some((picture.digest.clone(), pictures.read(picture)?))).collect()
 }
 
 fn picture(root: &Path, name: &str) -> Option<(Vec<u8>, &'static str)> {

@@ -8,13 +8,14 @@ use minijinja::{AutoEscape, Value, context};
 use pulldown_cmark::{CodeBlockKind, Event, LinkType, Parser, Tag, TagEnd};
 use regex::{Captures, Regex};
 
+use super::chart::{Bytes, svg};
 use super::data::ReportData;
 use super::link::{self, Pictures};
 use super::part::{parts, without_comments};
 use super::prose::options;
 use super::template::Templates;
 use super::token::{Token, Tokens, is_token, one_line};
-use super::view::{Body, FigureView};
+use crate::journal::Drawing;
 
 /// Renders the write-up; its curves are files beside it. `shown` is the data as the template sees it.
 pub fn render(
@@ -303,15 +304,12 @@ fn block(token: &Token, character: char) -> String {
 }
 
 /// The drawings that the Markdown refers to: path and content.
-pub fn drawings(data: &ReportData) -> Vec<(String, String)> {
-    let draw = |figure: &FigureView| match &figure.body {
-        Body::Curve { x, y, series } => {
-            let id = format!("figure-{}", figure.number?);
-            Some((format!("figures/{id}.svg"), super::chart::svg(&id, &figure.caption, x, y, series)))
-        }
-        _ => None,
+pub fn drawings(data: &ReportData, kept: &Bytes) -> Vec<(String, String)> {
+    let draw = |(number, caption, drawing): (usize, &str, &Drawing)| {
+        let id = format!("figure-{number}");
+        (format!("figures/{id}.svg"), svg(&id, caption, drawing, kept))
     };
     let diagram = data.first.diagram.iter();
     let diagram = diagram.map(|it| ("figures/diagram.svg".to_owned(), super::diagram::svg("diagram", it)));
-    diagram.chain(data.figures().filter_map(draw)).collect()
+    diagram.chain(data.drawings().map(draw)).collect()
 }

@@ -19,6 +19,7 @@ mod html;
 mod link;
 mod markdown;
 mod number;
+mod overview;
 mod part;
 mod pdf;
 mod prose;
@@ -42,7 +43,7 @@ use regex::Regex;
 pub use self::background::{Alive, Background};
 use self::data::ReportData;
 pub use self::template::Templates;
-use crate::journal::State;
+use crate::journal::{self, State};
 use crate::runbook::Runbook;
 
 /// Returns when the run ended that filled the write-up, in milliseconds since 1970.
@@ -63,6 +64,8 @@ pub enum Format {
 pub struct Output<'a> {
     pub folder: &'a Path,
     pub formats: &'a [Format],
+    /// The pictures that steps have kept beside the journal.
+    pub pictures: &'a journal::Pictures,
     pub templates: &'a Templates,
 }
 
@@ -80,13 +83,14 @@ pub fn write(
     let data = ReportData::new(runbook, state, background);
     let beside = runbook.source.path.parent().filter(|beside| !beside.as_os_str().is_empty());
     let pictures = link::pictures(&data, beside.unwrap_or(Path::new(".")));
+    let kept = link::kept(&data, output.pictures);
     let shown = minijinja::Value::from(Serde(&data));
     let render = |format: Format| -> std::io::Result<Vec<u8>> {
         let rendered = match format {
             Format::Markdown => markdown::render(&data, shown.clone(), &pictures, output.templates),
-            Format::Html => html::render(&data, shown.clone(), &pictures, output.templates),
+            Format::Html => html::render(&data, shown.clone(), (&pictures, &kept), output.templates),
             Format::Pdf => {
-                let pdf = pdf::render(&data, &pictures, output.templates, state.last);
+                let pdf = pdf::render(&data, (&pictures, &kept), output.templates, state.last);
                 return pdf.map(|pdf| pdf.bytes).map_err(std::io::Error::other);
             }
         };
@@ -121,7 +125,7 @@ pub fn write(
     }
     if output.formats.contains(&Format::Markdown) {
         let mut files: Vec<(String, Vec<u8>)> = Vec::new();
-        files.extend(markdown::drawings(&data).into_iter().map(|(path, svg)| (path, svg.into_bytes())));
+        files.extend(markdown::drawings(&data, &kept).into_iter().map(|(path, svg)| (path, svg.into_bytes())));
         files.extend(pictures.into_values().map(|picture| (picture.path, picture.bytes)));
         let figures = folder.join("figures");
         if !files.is_empty() {

@@ -7,6 +7,7 @@ use std::io::Cursor;
 use opsml_typeset::{Contents, Error, Pdf};
 use serde_json::{Map, Value, json};
 
+use super::chart::Bytes;
 use super::data::ReportData;
 use super::document;
 use super::link::{Picture, Pictures};
@@ -18,13 +19,18 @@ use crate::diagnostic::printable;
 const MAX_PIXELS: u32 = 8192;
 
 /// Typesets the write-up. `at` is the time, in milliseconds since 1970, at which the document was made.
-pub fn render(data: &ReportData, pictures: &Pictures, templates: &Templates, at: i64) -> Result<Pdf, Error> {
+pub fn render(
+    data: &ReportData,
+    pictures: (&Pictures, &Bytes),
+    templates: &Templates,
+    at: i64,
+) -> Result<Pdf, Error> {
     let at = jiff::Timestamp::from_millisecond(at).unwrap_or_default();
     opsml_typeset::pdf("report.typ", templates.get("report.typ"), contents(data, pictures), at)
 }
 
 /// The files that the template may read: `report.json`, and the drawings and pictures, which it names.
-pub fn contents(data: &ReportData, pictures: &Pictures) -> Contents {
+pub fn contents(data: &ReportData, (pictures, kept): (&Pictures, &Bytes)) -> Contents {
     let mut report = match serde_json::to_value(data) {
         Ok(Value::Object(report)) => report,
         _ => Map::new(),
@@ -32,7 +38,7 @@ pub fn contents(data: &ReportData, pictures: &Pictures) -> Contents {
     let mut files = Contents::new();
     // What each says to those who don't see it; the author says it of a picture where it stands.
     let mut said: BTreeMap<String, String> = BTreeMap::new();
-    for (path, svg) in markdown::drawings(data) {
+    for (path, svg) in markdown::drawings(data, kept) {
         said.insert(path.clone(), description(&svg));
         files.insert(path, single_marks(&covered(&on_paper(&svg))).into_bytes());
     }

@@ -8,7 +8,7 @@ use super::token::one_line;
 use super::veil::Veil;
 use super::view::{Body, FigureView, StepView};
 use crate::failure::Failure;
-use crate::journal::{Figure, Made, ResourceStatus, Series, State, StepRow, StepStatus};
+use crate::journal::{Drawing, Figure, Made, ResourceStatus, State, StepRow, StepStatus, one_panel};
 use crate::resource::AnyResource;
 use crate::runbook::Declared;
 use crate::step::{Common, kind};
@@ -184,9 +184,9 @@ fn shown(all: Vec<Fact>, common: &Common, default: &[&str]) -> (Vec<Fact>, Vec<F
 fn drawn(figure: &Figure, veil: &Veil) -> (String, Body) {
     let all = |texts: &[String]| texts.iter().map(|text| veil.text(text)).collect();
     match figure {
+        Figure::Drawn { caption, drawing } => (veil.text(caption), veiled_drawing(drawing.clone(), veil)),
         Figure::Curve { caption, x, y, series } => {
-            let series = series.iter().map(|one| Series { name: veil.text(&one.name), ..one.clone() });
-            (veil.text(caption), Body::Curve { x: veil.text(x), y: veil.text(y), series: series.collect() })
+            (veil.text(caption), veiled_drawing(one_panel(x, y, series), veil))
         }
         Figure::Table { caption, columns, rows } => {
             (veil.text(caption), table(all(columns), rows.iter().map(|row| all(row)).collect()))
@@ -199,6 +199,13 @@ fn drawn(figure: &Figure, veil: &Veil) -> (String, Body) {
             (veil.text(caption), Body::Code { language: language.clone(), head: head.join("\n"), rest })
         }
     }
+}
+
+fn veiled_drawing(mut drawing: Drawing, veil: &Veil) -> Body {
+    for text in drawing.texts_mut() {
+        *text = veil.text(text);
+    }
+    Body::Drawing(drawing)
 }
 
 pub fn capitalised(text: &str) -> String {

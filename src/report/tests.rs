@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::diagnostic::Source;
 use crate::failure::Failure;
-use crate::journal::{Cause, Event, Figure, Record, ResourceId, RunOutcome, Series};
+use crate::journal::{Cause, Event, Figure, Pictures, Record, ResourceId, RunOutcome, Series};
 
 const STARTED: i64 = 1_795_224_000_000;
 
@@ -203,7 +203,8 @@ fn rendered(runbook: &Runbook, state: &State) -> (String, String) {
 
 fn render_into(runbook: &Runbook, state: &State, folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let formats = &[Format::Markdown, Format::Html];
-    let output = Output { folder, formats, templates: &Templates::default() };
+    let (templates, pictures) = (&Templates::default(), &Pictures::beside(folder));
+    let output = Output { folder, formats, pictures, templates };
     write(runbook, state, &Background::default(), output)
 }
 

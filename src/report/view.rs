@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::fact::Fact;
 use crate::failure::Failure;
-use crate::journal::Series;
+use crate::journal::Drawing;
 
 /// What stands before the text.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -99,11 +99,8 @@ pub enum Body {
         /// The rows that fold away.
         folded: Vec<Fact>,
     },
-    Curve {
-        x: String,
-        y: String,
-        series: Vec<Series>,
-    },
+    /// What becomes an SVG.
+    Drawing(Drawing),
     Table {
         columns: Vec<String>,
         /// Whether each column holds numbers alone.

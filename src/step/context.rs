@@ -1,12 +1,15 @@
 //! What a running step is given, and what it returns.
 
+use std::path::Path;
+
 use serde::Serialize;
 use serde_json::Value;
 
 use super::paths::Paths;
+use super::sheet::Drawn;
 use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
-use crate::journal::{Figure, Lifetime};
+use crate::journal::{Figure, Lifetime, Picture, Pictures};
 use crate::resource::ensure::{ReadyResource, StepSession};
 use crate::resource::{Objects, Resource};
 
@@ -62,6 +65,12 @@ impl Context<'_> {
             )
             .hint("a sync deletes every object that is not in its folder: use another prefix")),
         }
+    }
+
+    /// Keeps a picture beside the journal, for a figure.
+    pub fn keep(&self, drawn: &Drawn, alt: impl Into<String>) -> Outcome<Picture> {
+        let folder = self.session.journal.path().parent().unwrap_or(Path::new("."));
+        Pictures::beside(folder).keep(&drawn.bytes, drawn.size, alt)
     }
 
     pub fn progress(&mut self, message: impl Into<String>, part: Option<(u64, u64)>) {

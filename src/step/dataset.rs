@@ -12,18 +12,22 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::context::{Context, Done};
-use super::images;
+use super::images::{self, ImageFolder};
 use super::kind::{Kind, Problem};
 use super::paths::Paths;
+use super::sheet::sheet;
 use crate::archive;
 use crate::failure::{Failure, Outcome};
 use crate::files::digest;
+use crate::journal::{Drawing, Figure, Sheet};
 
 /// The most bytes to download.
 const MAX_DOWNLOAD: u64 = 16 << 30;
 /// The longest time to connect, and to wait for data.
 const CONNECT: Duration = Duration::from_secs(20);
 const STALLED: Duration = Duration::from_secs(60);
+/// The most classes of a contact sheet, which fit on a page.
+const MAX_SHOWN: usize = 144;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -137,6 +141,7 @@ impl Dataset {
             false => Path::new(&shown).join(below).display().to_string(),
         };
         let digest = digest(&found.root)?;
+        let figures = contact_sheet(&found, context)?;
         let count = |split| found.images.get(split).copied().unwrap_or_default();
         let outputs = Outputs {
             train: count("train"),
@@ -160,7 +165,7 @@ impl Dataset {
             outputs.valid,
             outputs.test
         );
-        Ok(Done::new(outputs, summary))
+        Ok(Done::new(outputs, summary).figures(figures.into_iter().collect()))
     }
 
     /// Downloads into the cache. The file's name is the digest of its content. Ends early with the step's timeout, with
@@ -214,6 +219,50 @@ impl Dataset {
     }
 }
 
+/// How a contact sheet is laid out: the pictures of each class, and the classes in a row.
+fn layout(classes: usize) -> (usize, usize) {
+    match classes {
+        0..=12 => (6, 2),
+        13..=30 => (4, 3),
+        31..=60 => (2, 6),
+        _ => (1, 12),
+    }
+}
+
+/// Returns the names without the numbers that all of them begin with, such as `001.Affenpinscher`.
+fn without_numbers(classes: &[String]) -> Vec<&str> {
+    let rest = |class: &str| {
+        let digits = class.bytes().take_while(u8::is_ascii_digit).count();
+        let signs = class[digits..].bytes().take_while(|c| matches!(c, b'.' | b'_' | b'-' | b' ')).count();
+        (digits > 0 && signs > 0 && digits + signs < class.len()).then_some(digits + signs)
+    };
+    let starts: Option<Vec<usize>> = classes.iter().map(|class| rest(class)).collect();
+    let starts = starts.unwrap_or_else(|| vec![0; classes.len()]);
+    classes.iter().zip(starts).map(|(class, start)| &class[start..]).collect()
+}
+
+/// Returns some training images of every class, spread over its files; of the first classes if there are very many.
+fn contact_sheet(found: &ImageFolder, context: &Context<'_>) -> Outcome<Option<Figure>> {
+    let classes = &found.classes[..found.classes.len().min(MAX_SHOWN)];
+    let (strip, columns) = layout(classes.len());
+    let mut cells = Vec::new();
+    for class in classes {
+        let all = found.training.get(class).map(Vec::as_slice).unwrap_or_default();
+        let picked = (0..strip.min(all.len())).map(|at| &all[at * all.len() / strip.min(all.len())]);
+        let decoded = picked.map(|path| images::decode(path).map_err(|error| Failure::file(path, error)));
+        cells.push(decoded.collect::<Outcome<Vec<_>>>()?);
+    }
+    let Some(drawn) = sheet(&cells, strip, columns) else { return Ok(None) };
+    let (what, of) = (if strip == 1 { "A training image" } else { "Training images" }, found.classes.len());
+    let caption = match classes.len() == of {
+        true => format!("{what} of each of the {of} classes"),
+        false => format!("{what} of each of the first {} of {of} classes", classes.len()),
+    };
+    let picture = context.keep(&drawn?, &caption)?;
+    let labels = without_numbers(classes).into_iter().map(|class| vec![class.to_owned()]).collect();
+    Ok(Some(Figure::drawn(caption, Drawing::Sheet(Sheet { picture, columns, labels }))))
+}
+
 /// A part of a download.
 enum Part {
     /// The size that the server declares, in bytes.
@@ -249,4 +298,34 @@ fn download(url: String) -> mpsc::Receiver<Result<Part, String>> {
         }
     });
     receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_of_class_names_are_left_out_if_all_have_one() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        for (given, shown) in [
+            (["001.Affenpinscher", "002.Afghan_hound"], ["Affenpinscher", "Afghan_hound"]),
+            (["001.Affenpinscher", "Bag"], ["001.Affenpinscher", "Bag"]),
+            (["1", "2"], ["1", "2"]),
+            (["1.", "2.b"], ["1.", "2.b"]),
+            (["3d_print", "4d"], ["3d_print", "4d"]),
+        ] {
+            assert_eq!(without_numbers(&names(&given)), shown);
+        }
+    }
+
+    #[test]
+    fn a_contact_sheet_fits_on_a_page() {
+        // A drawing is 520 wide, and a page 1.7 times as high as its text is wide. Below each strip are a label and a gap.
+        for classes in 2..=MAX_SHOWN {
+            let (strip, columns) = layout(classes);
+            let height = 520.0 / (strip * columns) as f64 + if columns > 8 { 31.0 } else { 38.0 };
+            let rows = classes.div_ceil(columns) as f64;
+            assert!(rows * height < 520.0 * 1.72, "{classes} classes: {}", rows * height);
+        }
+    }
 }

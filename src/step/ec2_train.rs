@@ -16,8 +16,9 @@ use serde_json::{Map, Value, json};
 use super::context::{Context, Done};
 use super::fields::S3Uri;
 use super::kind::{Kind, Price, Problem};
-use super::train::{curves, hyperparameter_problems, plain};
+use super::train::{hyperparameter_problems, plain};
 use super::trained::{Trained, contents};
+use super::training_figures::training_figures;
 use crate::action::{TrainingRecord, find_training, my_address, record_training, training_output};
 use crate::failure::{Failure, Outcome};
 use crate::files;
@@ -218,7 +219,7 @@ impl Ec2Train {
         let output = training_output(context.aws(), &results, &held.name).await?;
         let left = Output { uri: format!("{results}{}/output/", held.name), main: "model.tar.gz".into() };
         context.ensure("output", left).await?;
-        let mut figures = curves(&output);
+        let mut figures = training_figures(&output, context)?;
         if !held.script.is_empty() {
             figures.push(Figure::code("The user data that the instance ran", "bash", held.script.as_str()));
         }

@@ -1,12 +1,12 @@
 //! ImageFolder layout, as torchvision reads it: `train/CLASS/IMAGE`, `valid/…`, `test/…`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::BufReader;
+use std::io::{BufRead, BufReader, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
 
-use image::{ImageReader, Limits};
+use image::{DynamicImage, ImageReader, Limits};
 
 use crate::failure::{Failure, Outcome};
 use crate::files::{LocalFile, files_below};
@@ -32,6 +32,8 @@ pub struct ImageFolder {
     pub ignored: u64,
     /// The first test image of each class, relative to `root`.
     pub samples: BTreeMap<String, String>,
+    /// The training images of each class.
+    pub training: BTreeMap<String, Vec<PathBuf>>,
 }
 
 /// Returns the folder of the splits: `folder` itself, or the only folder in it.
@@ -61,6 +63,7 @@ pub fn inspect(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Outcome<Ima
         bytes: 0,
         ignored: 0,
         samples: BTreeMap::new(),
+        training: BTreeMap::new(),
         root: root.clone(),
     };
     let mut wrong = Vec::new();
@@ -81,6 +84,9 @@ pub fn inspect(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Outcome<Ima
                     found.bytes += file.bytes;
                     if split == "test" {
                         found.samples.entry(class.to_owned()).or_insert_with(|| format!("test/{}", file.key));
+                    }
+                    if split == "train" {
+                        found.training.entry(class.to_owned()).or_default().push(file.path.clone());
                     }
                     images.push(file);
                 }
@@ -181,14 +187,17 @@ fn broken(images: &[LocalFile], progress: &mut dyn FnMut(u64, u64)) -> Vec<Strin
 }
 
 /// Decodes an image. Its content decides the format, not its name.
-pub fn decode(path: &Path) -> Result<(), String> {
-    let mut reader = crate::files::open(path)
-        .and_then(|file| ImageReader::new(BufReader::new(file)).with_guessed_format())
-        .map_err(|error| error.to_string())?;
+pub fn decode(path: &Path) -> Result<DynamicImage, String> {
+    read(BufReader::new(crate::files::open(path).map_err(|error| error.to_string())?))
+}
+
+/// As [`decode`], of what is read from a source.
+pub fn read(source: impl BufRead + Seek) -> Result<DynamicImage, String> {
+    let mut reader = ImageReader::new(source).with_guessed_format().map_err(|error| error.to_string())?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
     limits.max_alloc = Some(MAX_DECODED);
     reader.limits(limits);
-    reader.decode().map(|_| ()).map_err(|error| error.to_string())
+    reader.decode().map_err(|error| error.to_string())
 }

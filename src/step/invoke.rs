@@ -1,5 +1,7 @@
 //! `invoke`: sends a test event to a function, and returns its response and log.
 
+use std::path::Path;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
@@ -7,16 +9,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::context::{Context, Done};
+use super::dataset::Dataset;
 use super::fields::{FunctionName, Qualifier};
 use super::kind::{Kind, Problem, Reads};
+use super::likeliest::{Sent, bars, likeliest};
 use super::paths::Paths;
 use super::predict::read_image;
 use crate::action::{Answer, invoke_function, presigned};
 use crate::failure::{Failure, Outcome};
-use crate::journal::Figure;
+use crate::journal::{Drawing, Figure};
 
 /// Bytes of a synchronous request: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
 const MAX_PAYLOAD: usize = 6 << 20;
+/// How many of the likeliest classes are shown.
+const SHOWN: usize = 5;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -128,11 +134,11 @@ impl Kind for Invoke {
         };
         let took = outputs.duration_ms.map(|took| format!(", {took} ms")).unwrap_or_default();
         let summary = format!("{} answered{took}", self.function_name.0);
-        let figures = vec![
-            Figure::json("The event that was sent", &sent),
-            Figure::json("The answer", &outputs.payload),
-            Figure::code(format!("The log of {}", self.function_name.0), "text", outputs.log.trim()),
-        ];
+        let mut figures = vec![Figure::json("The event that was sent", &sent)];
+        figures.extend(self.prediction(&outputs.body, context).await?);
+        figures.push(Figure::json("The answer", &outputs.payload));
+        let log = format!("The log of {}", self.function_name.0);
+        figures.push(Figure::code(log, "text", outputs.log.trim()));
         Ok(Done::new(outputs, summary).figures(figures))
     }
 }
@@ -152,6 +158,29 @@ fn sent(event: &Value) -> Value {
     match event {
         Value::Object(map) => map.iter().map(shown).collect::<serde_json::Map<_, _>>().into(),
         other => other.clone(),
+    }
+}
+
+impl Invoke {
+    /// Returns the picture that was sent, beside its likeliest classes, if it is one of a dataset of the runbook and the
+    /// function returned the logits of the dataset's classes.
+    async fn prediction(&self, body: &Value, context: &Context<'_>) -> Outcome<Option<Figure>> {
+        let Some(image) = &self.image else { return Ok(None) };
+        let classes = context.session.journal.state().steps.iter().find_map(|(_, row)| {
+            let outputs = row.outputs.as_ref().filter(|_| row.kind == Dataset::NAME)?;
+            let below = Path::new(image).starts_with(outputs.get("path")?.as_str()?);
+            serde_json::from_value::<Vec<String>>(outputs.get("classes").filter(|_| below)?.clone()).ok()
+        });
+        let logits: Option<[Vec<f64>; 1]> = serde_json::from_value(body.clone()).ok();
+        let (Some(classes), Some([logits])) = (classes, logits) else { return Ok(None) };
+        if logits.len() != classes.len() {
+            return Ok(None);
+        }
+        let (_, bytes) = read_image(context.paths, image).await?;
+        let sent = Sent::keep(context, image, &bytes, &classes)?;
+        let top = likeliest(&logits, &classes, SHOWN);
+        let caption = format!("What {} made of the image", self.function_name.0);
+        Ok(Some(Figure::drawn(caption, Drawing::Bars(bars(&top, sent)))))
     }
 }
 

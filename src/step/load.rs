@@ -370,11 +370,8 @@ impl Load {
         details.dedup();
         let details: String =
             details.iter().map(|said| format!(". {}", said.trim_end_matches('.'))).collect();
-        let mut figures = vec![results::requests(seen, format!("Requests to {name}"))];
-        if !seen.instances.is_empty() {
-            figures
-                .push(results::instances(seen, format!("Instances of {name} over the same time{details}")));
-        }
+        let mut figures = vec![results::over_time(seen, format!("The load of {name} over time{details}"))];
+        figures.extend(results::distribution(tally, format!("How long {name} took for an answer")));
         let shown = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
         let columns = ["requests", "ok", "throttled", "failed", "p50 ms", "p90 ms", "p99 ms", "max ms"];
         figures.push(Figure::Table {

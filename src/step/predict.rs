@@ -7,10 +7,11 @@ use serde_json::json;
 use super::context::{Context, Done};
 use super::fields::SageMakerName;
 use super::kind::{Kind, Problem, Reads};
+use super::likeliest::{Likely, Sent, bars, likeliest};
 use super::paths::Paths;
 use crate::action::{invoke_endpoint, presigned};
 use crate::failure::{Failure, Outcome};
-use crate::journal::Figure;
+use crate::journal::{Drawing, Figure};
 
 /// InvokeEndpoint's limit: <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html>.
 const MAX_BODY: u64 = 6 << 20;
@@ -53,13 +54,6 @@ pub struct Outputs {
     pub seconds: f64,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Likely {
-    pub class: String,
-    pub probability: f64,
-}
-
 impl Kind for Predict {
     const NAME: &'static str = "predict";
     const ABOUT: &'static str = "invokes an endpoint with an image and reads the answer";
@@ -87,7 +81,7 @@ impl Kind for Predict {
                 ("application/json", json!({ "url": url }).to_string().into_bytes())
             }
         };
-        let answer = invoke_endpoint(context.aws(), &self.endpoint.0, content_type, body).await;
+        let answer = invoke_endpoint(context.aws(), &self.endpoint.0, content_type, body.clone()).await;
         let answer = answer.map_err(with_way_out)?;
         let vector = read(&answer.body)?;
         if !self.classes.is_empty() && self.classes.len() != vector.len() {
@@ -101,10 +95,12 @@ impl Kind for Predict {
             .first()
             .cloned()
             .ok_or_else(|| Failure::new("BadPrediction", "the endpoint answered no logits"))?;
-        let rows = top.iter().map(|one| vec![one.class.clone(), format!("{:.4}", one.probability)]).collect();
-        let columns = vec!["class".to_owned(), "probability".to_owned()];
-        let figures =
-            vec![Figure::Table { caption: format!("Prediction of {}", self.endpoint.0), columns, rows }];
+        let sent = match &self.image {
+            Some(image) => Sent::keep(context, image, &body, &self.classes)?,
+            None => None,
+        };
+        let caption = format!("Prediction of {}", self.endpoint.0);
+        let figures = vec![Figure::drawn(caption, Drawing::Bars(bars(&top, sent)))];
         let summary: Vec<String> =
             top.iter().map(|one| format!("{} {:.1} %", one.class, one.probability * 100.0)).collect();
         let (class, probability) = (likeliest.class, likeliest.probability);
@@ -148,35 +144,9 @@ fn read(body: &[u8]) -> Outcome<Vec<f64>> {
     }
 }
 
-/// Returns the `k` likeliest classes, by softmax, likeliest first.
-fn likeliest(logits: &[f64], classes: &[String], k: usize) -> Vec<Likely> {
-    let highest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let powers: Vec<f64> = logits.iter().map(|logit| (logit - highest).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    let mut all: Vec<Likely> = powers
-        .iter()
-        .enumerate()
-        .map(|(index, power)| Likely {
-            class: classes.get(index).cloned().unwrap_or_else(|| index.to_string()),
-            probability: power / sum,
-        })
-        .collect();
-    all.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-    all.truncate(k);
-    all
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn softmax_and_order() {
-        let classes = ["a", "b", "c"].map(str::to_owned);
-        let top = likeliest(&[1.0, 1001.0, 1000.0], &classes, 2);
-        assert_eq!(top.iter().map(|one| one.class.as_str()).collect::<Vec<_>>(), ["b", "c"]);
-        assert!((top[0].probability - 1.0 / (1.0 + (-1.0f64).exp())).abs() < 1e-12);
-    }
 
     #[test]
     fn only_one_row_of_logits_is_a_prediction() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use opsml_contract::{EpochMetrics, Hyperparameters, ResourceSample, WORKER_IMAGE, metric_regex};
+use opsml_contract::{Hyperparameters, WORKER_IMAGE, metric_regex};
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -11,12 +11,12 @@ use super::context::{Context, Done};
 use super::fields::{RoleArn, S3Uri, TrainingInstance};
 use super::kind::{Kind, Price, Problem};
 use super::trained::{Trained, contents};
+use super::training_figures::training_figures;
 use crate::action::{TrainingOutput, training_output};
 use crate::archive;
 use crate::diagnostic::closest;
 use crate::failure::{Failure, Outcome};
 use crate::files;
-use crate::journal::{Figure, Series};
 use crate::resource::{MetricDefinition, Objects, TrainingJob, split_uri};
 use crate::written;
 
@@ -156,7 +156,7 @@ impl Kind for Train {
             .flatten()
             .filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)))
             .collect();
-        let figures = curves(&output);
+        let figures = training_figures(&output, context)?;
         let billable = held.facts.get("billable_seconds").and_then(Value::as_i64).unwrap_or_default();
         let machines = (self.instance_count, self.instance_type.0.as_str());
         let trained = Trained::new(output, machines, billable, metrics, held.text("model_uri"));
@@ -325,68 +325,4 @@ pub(super) fn hyperparameter_problems(values: &Map<String, Value>) -> Vec<Proble
     }
     let together = Hyperparameters::from_values(values.clone()).err();
     together.into_iter().map(|error| Problem::at("hyperparameters", error.to_string())).collect()
-}
-
-/// Returns the figures of a job of the worker: loss and accuracy by epoch, and the use of CPU and memory.
-pub(super) fn curves(output: &TrainingOutput) -> Vec<Figure> {
-    let epochs = &output.epochs;
-    let series = |name: &str, value: fn(&EpochMetrics) -> f64| {
-        Series::line(name, epochs.iter().map(|epoch| (f64::from(epoch.epoch), value(epoch))).collect())
-    };
-    let mut figures = Vec::new();
-    if output.resources.len() > 1 {
-        let over = |name: &str, value: fn(&ResourceSample) -> f64| {
-            Series::line(name, output.resources.iter().map(|at| (at.seconds, value(at))).collect())
-        };
-        let curve = |caption: &str, y: &str, series: Series| Figure::Curve {
-            caption: caption.into(),
-            x: "seconds".into(),
-            y: y.into(),
-            series: vec![series],
-        };
-        figures.extend([
-            curve(
-                "CPU of the training process",
-                "cores at work",
-                over("cores at work", |at| at.cpu_percent / 100.0),
-            ),
-            curve(
-                "Memory of the training process",
-                "GiB",
-                over("GiB of memory", |at| at.memory_bytes as f64 / f64::from(1 << 30)),
-            ),
-        ]);
-    }
-    if let [only] = epochs.as_slice() {
-        let row = |name: &str, loss: f64, accuracy: f64| {
-            vec![name.to_owned(), format!("{loss:.4}"), format!("{accuracy:.4}")]
-        };
-        let table = Figure::Table {
-            caption: "Loss and accuracy of the only epoch".into(),
-            columns: ["images", "cross-entropy", "accuracy"].map(str::to_owned).into(),
-            rows: vec![
-                row("train", only.train_loss, only.train_accuracy),
-                row("valid", only.valid_loss, only.valid_accuracy),
-            ],
-        };
-        return [table].into_iter().chain(figures).collect();
-    }
-    if epochs.is_empty() {
-        return figures;
-    }
-    let curves = [
-        Figure::Curve {
-            caption: "Loss by epoch".into(),
-            x: "epoch".into(),
-            y: "cross-entropy".into(),
-            series: vec![series("train", |e| e.train_loss), series("valid", |e| e.valid_loss)],
-        },
-        Figure::Curve {
-            caption: "Accuracy by epoch".into(),
-            x: "epoch".into(),
-            y: "accuracy".into(),
-            series: vec![series("train", |e| e.train_accuracy), series("valid", |e| e.valid_accuracy)],
-        },
-    ];
-    curves.into_iter().chain(figures).collect()
 }

@@ -11,7 +11,7 @@ use super::kind::{Kind, Price, Problem};
 use super::train::{Train, plain};
 use crate::action::{Trial, tuning_trials};
 use crate::failure::{Failure, Outcome};
-use crate::journal::{Figure, Series};
+use crate::journal::{Axis, Drawing, Figure, Panel, Plot, Scale, Series};
 use crate::resource::{Objective, Range, Scaling, Strategy, TuningJob};
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -212,7 +212,7 @@ impl Kind for Tune {
         hyperparameters.extend(best.tuned.clone());
         let summary =
             format!("{} {} {best_value:.4}, best of {}", held.name, self.objective_metric_name, trials.len());
-        let figures = self.figures(&trials);
+        let figures = self.figures(&trials, &best_job_name);
         let outputs = Outputs {
             arn: held.text("arn"),
             job_name: held.name,
@@ -256,8 +256,8 @@ impl Tune {
         row
     }
 
-    /// Returns the figures: the objective by trial, and by each numeric hyperparameter that was searched.
-    fn figures(&self, trials: &[Trial]) -> Vec<Figure> {
+    /// Returns the figures: the trials as a table, and the objective over each hyperparameter.
+    fn figures(&self, trials: &[Trial], best: &str) -> Vec<Figure> {
         let metric = &self.objective_metric_name;
         let mut figures = vec![Figure::Table {
             caption: format!("The trials by {metric}"),
@@ -281,24 +281,51 @@ impl Tune {
                 })
                 .collect(),
         }];
-        for (name, range) in &self.hyperparameter_ranges {
-            // A logarithmic range has a logarithmic axis.
-            let logarithmic = range.scaling == Scaling::Logarithmic;
-            let across = |x: f64| if logarithmic { x.log10() } else { x };
-            let points: Vec<(f64, f64)> = trials
-                .iter()
-                .filter_map(|trial| Some((across(trial.tuned.get(name)?.as_f64()?), trial.value?)))
-                .collect();
-            if range.categorical.is_none() && !points.is_empty() {
-                figures.push(Figure::Curve {
-                    caption: format!("{metric} by {name}"),
-                    x: if logarithmic { format!("log₁₀ {name}") } else { name.clone() },
-                    y: metric.clone(),
-                    series: vec![Series::scatter("trial", points)],
-                });
-            }
-        }
+        figures.extend(self.plot(trials, best));
         figures
+    }
+
+    /// Returns the objective over each hyperparameter that was searched, with the best trial marked.
+    fn plot(&self, trials: &[Trial], best: &str) -> Option<Figure> {
+        let metric = &self.objective_metric_name;
+        let panel = |(name, range): (&String, &RangeField)| {
+            let axis = Axis::new(name, "", scale(name, range, trials));
+            let x = |value: &Value| match &axis.scale {
+                Scale::Categories(names) => {
+                    names.iter().position(|one| *one == plain(value)).map(|at| at as f64)
+                }
+                _ => value.as_f64(),
+            };
+            let points = |wanted: bool| -> Vec<(f64, f64)> {
+                let trials = trials.iter().filter(|trial| (trial.job_name == best) == wanted);
+                trials.filter_map(|trial| Some((x(trial.tuned.get(name)?)?, trial.value?))).collect()
+            };
+            let series =
+                vec![Series::scatter("trial", points(false)), Series::scatter("best trial", points(true))];
+            Panel { x: axis, y: Axis::new(metric, "", Scale::Linear), series }
+        };
+        let panels: Vec<Panel> = self.hyperparameter_ranges.iter().map(panel).collect();
+        let any = panels.iter().flat_map(|panel| &panel.series).any(|one| !one.points.is_empty());
+        let caption = match panels.len() {
+            1 => format!("{metric} of the trials over the hyperparameter that was searched"),
+            _ => format!("{metric} of the trials over each hyperparameter that was searched"),
+        };
+        any.then(|| Figure::drawn(caption, Drawing::Plot(Plot { panels, ..Plot::default() })))
+    }
+}
+
+/// Returns the scale of a hyperparameter's axis: categories, logarithmic if it was searched so or if the values span more
+/// than a decade, or else linear.
+fn scale(name: &str, range: &RangeField, trials: &[Trial]) -> Scale {
+    if let Some(values) = &range.categorical {
+        return Scale::Categories(values.iter().map(plain).collect());
+    }
+    let values = trials.iter().filter_map(|trial| trial.tuned.get(name)?.as_f64());
+    let (low, high) =
+        values.fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), value| (low.min(value), high.max(value)));
+    match range.scaling == Scaling::Logarithmic || (low > 0.0 && high > 10.0 * low) {
+        true => Scale::Logarithmic,
+        false => Scale::Linear,
     }
 }
 
@@ -313,5 +340,51 @@ fn short(value: &Value) -> String {
     match value.as_f64() {
         Some(number) if value.is_f64() => format!("{number:.6}"),
         _ => plain(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn trial(name: &str, value: Option<f64>, tuned: Value) -> Trial {
+        let tuned = tuned.as_object().unwrap().clone();
+        Trial { job_name: name.into(), status: "Completed".into(), value, seconds: None, tuned }
+    }
+
+    #[test]
+    fn each_hyperparameter_has_its_own_scale_and_the_best_trial_a_mark() {
+        let tune: Tune = serde_json::from_value(json!({
+            "estimator": {
+                "role": "arn:aws:iam::123456789012:role/r", "instance_type": "ml.m5.large",
+                "inputs": {"training": "s3://b/d"}, "output_path": "s3://b/m",
+            },
+            "objective_metric_name": "valid_accuracy", "max_jobs": 3,
+            "hyperparameter_ranges": {
+                "batch_size": {"integer": [16, 64]},
+                "learning_rate": {"continuous": [0.0001, 0.01], "scaling": "Logarithmic"},
+                "momentum": {"continuous": [0.001, 0.9]},
+                "optimizer": {"categorical": ["adam", "sgd"]},
+            },
+        }))
+        .unwrap();
+        let tuned = |batch: u64, rate: f64, optimizer: &str| json!({"batch_size": batch, "learning_rate": rate, "momentum": rate * 90.0, "optimizer": optimizer});
+        let trials = [
+            trial("t-1", Some(0.7), tuned(16, 0.0003, "sgd")),
+            trial("t-2", Some(0.9), tuned(32, 0.01, "adam")),
+            trial("t-3", None, tuned(64, 0.001, "adam")),
+        ];
+        let Some(Figure::Drawn { drawing: Drawing::Plot(plot), .. }) = tune.plot(&trials, "t-2") else {
+            panic!()
+        };
+        let scales: Vec<&Scale> = plot.panels.iter().map(|panel| &panel.x.scale).collect();
+        let names = Scale::Categories(vec!["adam".into(), "sgd".into()]);
+        assert_eq!(scales, [&Scale::Linear, &Scale::Logarithmic, &Scale::Logarithmic, &names]);
+        let points: Vec<_> = plot.panels.iter().map(|panel| panel.series[1].points[0]).collect();
+        assert_eq!(points, [(32.0, 0.9), (0.01, 0.9), (0.9, 0.9), (0.0, 0.9)]);
+        assert_eq!(plot.panels[3].series[0].points, [(1.0, 0.7)], "a trial without a value has no place");
+        assert!(tune.plot(&trials[2..], "t-2").is_none());
     }
 }

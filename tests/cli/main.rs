@@ -19,6 +19,7 @@ mod limits;
 mod moto;
 mod page;
 mod paper;
+mod pictures;
 mod prices;
 mod project;
 mod real_worker;

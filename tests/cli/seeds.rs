@@ -70,8 +70,7 @@ const FULL_ACCESS: Seed = Seed {
                 "| instance type | `t2.xlarge` |",
                 "Deep Learning AMI",
                 "95,470,465 bytes",
-                "CPU of the training process",
-                "Memory of the training process",
+                "CPU and memory of the training process",
             ],
         ),
         (
@@ -107,7 +106,7 @@ const FULL_ACCESS: Seed = Seed {
                 "| scale in cooldown | `30` |",
                 "| scale out cooldown | `30` |",
                 "took the endpoint from 1 instance to 3",
-                "![Instances of ",
+                "![The load of ",
             ],
         ),
     ],

@@ -9,6 +9,7 @@ mod hyperparameters;
 mod manifest;
 mod metrics;
 mod resources;
+mod tested;
 
 pub use decision::{DECISIONS_LOG_GROUP, Decision};
 pub use host::names_loopback;
@@ -18,6 +19,7 @@ pub use hyperparameters::{
 pub use manifest::{MODEL_MANIFEST, MODEL_PTH, MODEL_SAFETENSORS, ModelManifest};
 pub use metrics::{EpochMetrics, METRICS_FILE, MetricLine, SetupMetrics, TestMetrics, metric_regex};
 pub use resources::{RESOURCES_FILE, ResourceSample};
+pub use tested::{MAX_MISTAKES, Mistake, TESTED_FILE, THUMBNAIL_SIDE, Tested};
 
 /// The name under which every target knows the worker's image.
 pub const WORKER_IMAGE: &str = "opsml-worker";

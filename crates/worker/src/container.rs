@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use opsml_contract::{Hyperparameters, METRICS_FILE, RESOURCES_FILE};
+use opsml_contract::{Hyperparameters, METRICS_FILE, RESOURCES_FILE, TESTED_FILE};
 use serde::Deserialize;
 
 use crate::error::{AtPath, Error, Result};
@@ -47,6 +47,11 @@ impl Container {
 
     pub fn metrics(&self) -> PathBuf {
         self.base.join("output/data").join(METRICS_FILE)
+    }
+
+    /// See [`opsml_contract::Tested`].
+    pub fn tested(&self) -> PathBuf {
+        self.base.join("output/data").join(TESTED_FILE)
     }
 
     /// See [`opsml_contract::ResourceSample`].

@@ -136,6 +136,20 @@ impl<'a> Instances<'a> {
         Ok(all)
     }
 
+    /// Adds up values over all instances, as many as there are.
+    pub fn add_up(&self, values: &mut [f64]) -> Result<()> {
+        let Some(group) = &self.group else { return Ok(()) };
+        let tensor = Tensor::f_from_slice(values)?;
+        self.done(group.sum(std::slice::from_ref(&tensor)))?;
+        tensor.f_copy_data(values, values.len())?;
+        Ok(())
+    }
+
+    /// Returns where this instance's part of some images lies among all of them: see [`Self::part`].
+    pub fn place(&self, index: usize) -> usize {
+        self.rank + index * self.count()
+    }
+
     /// Replaces gradients by their means over all instances.
     pub fn average(&self, gradients: &[Tensor]) -> Result<()> {
         let Some(group) = &self.group else { return Ok(()) };

@@ -5,6 +5,7 @@
 //! A job: [`container`] finds its configuration, [`dataset`] lists the images, [`loader`] makes batches of them on
 //! threads with [`picture`], [`resnet`] is the network, [`optimizer`] updates its weights, [`checkpoint`] saves them,
 //! [`weights`] reads and writes them in the formats of [`state_dict`] and [`pth`] (whose pickles [`pickle`] reads).
+//! [`tested`] tells what the model says of the test images.
 //! [`instances`] shares a job among several instances, over a [`process_group`]; [`usage`] records CPU and memory.
 
 pub mod checkpoint;
@@ -23,6 +24,7 @@ pub mod pth;
 pub mod resnet;
 pub mod serve;
 pub mod state_dict;
+pub mod tested;
 pub mod train;
 pub mod usage;
 pub mod weights;

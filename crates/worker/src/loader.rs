@@ -165,7 +165,8 @@ impl Split {
     }
 }
 
-fn read_image(sample: &Sample) -> Result<Vec<u8>> {
+/// Reads an image's file.
+pub fn read_image(sample: &Sample) -> Result<Vec<u8>> {
     let bytes = fs::metadata(&sample.path).at("read", &sample.path)?.len();
     if bytes > MAX_IMAGE_FILE {
         return Err(broken(sample, &format!("it has {bytes} bytes, and {MAX_IMAGE_FILE} is the limit")));

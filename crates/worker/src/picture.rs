@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::{ImageFormat, ImageReader, Limits};
+use image::{ImageFormat, ImageReader, Limits, RgbImage};
 use opsml_contract::Transform;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -66,6 +66,21 @@ impl Picture {
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
         Resizer::new().resize(&source, &mut target, &options).map_err(|error| error.to_string())?;
         Ok(Self { width: size, height: size, rgb: target.into_vec() })
+    }
+
+    /// Returns the square in the middle, with sides of `side` pixels or fewer.
+    pub fn thumbnail(&self, side: u32) -> Result<Self, String> {
+        let square = self.width.min(self.height);
+        let middle = self.crop((self.width - square) / 2, (self.height - square) / 2, square, square);
+        middle.resize(square.min(side))
+    }
+
+    /// Encodes as PNG.
+    pub fn png(self) -> Result<Vec<u8>, String> {
+        let image = RgbImage::from_raw(self.width, self.height, self.rgb).ok_or("it lacks pixels")?;
+        let mut png = Vec::new();
+        image.write_to(&mut Cursor::new(&mut png), ImageFormat::Png).map_err(|error| error.to_string())?;
+        Ok(png)
     }
 
     fn crop(&self, left: u32, top: u32, width: u32, height: u32) -> Self {
@@ -159,6 +174,16 @@ mod tests {
             let made = gradient(37, 21).augment(transform, 32, &mut random_for(1, 2, 3, 4)).unwrap();
             assert_eq!((made.width, made.height, made.rgb.len()), (32, 32, 3 * 32 * 32));
         }
+    }
+
+    #[test]
+    fn a_thumbnail_is_the_middle_and_no_larger_than_the_image() {
+        for (width, height, side) in [(37, 21, 16), (21, 37, 16), (5, 9, 5), (1, 1, 1)] {
+            let small = gradient(width, height).thumbnail(16).unwrap();
+            assert_eq!((small.width, small.height), (side, side));
+            assert_eq!(Picture::decode(&small.clone().png().unwrap()).unwrap(), small);
+        }
+        assert_eq!(gradient(9, 3).thumbnail(3).unwrap().rgb[..3], gradient(9, 3).rgb[9..12]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::instances::Instances;
 use crate::loader::{CACHE_BYTES, Split};
 use crate::optimizer::Optimizer;
 use crate::resnet::{Mode, ResNet};
-use crate::weights;
+use crate::{tested, weights};
 
 /// Sums over images: of the loss, and of the images that were classified correctly.
 #[derive(Default)]
@@ -45,6 +45,7 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
     })?;
     let mut dataset = Dataset::open(&folder)?;
     let images = [&dataset.train, &dataset.valid, &dataset.test].map(Vec::len);
+    let to_test = dataset.test.clone();
     let share = images[0].div_ceil(instances.count());
     check_batches(&hyperparameters, share)?;
 
@@ -110,7 +111,7 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
         let seconds = began.elapsed().as_secs_f64();
         // DistributedDataParallel does this before each batch; in training nothing is computed from them.
         instances.follow_first(&model.buffers())?;
-        let checked = evaluate(&model, &valid, &hyperparameters, &instances)?;
+        let checked = evaluate(&model, &valid, &hyperparameters, &instances, |_| Ok(()))?;
         let line = EpochMetrics {
             epoch,
             train_loss: learnt.loss(),
@@ -126,13 +127,19 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
     }
 
     let began = Instant::now();
-    let tested = evaluate(&model, &test, &hyperparameters, &instances)?;
+    let mut answers = Vec::new();
+    let tested = evaluate(&model, &test, &hyperparameters, &instances, |logits| {
+        answers.extend(tested::answers(logits)?);
+        Ok(())
+    })?;
+    let answers = tested::of_all(&answers, to_test.len(), &instances)?;
     if let Some(record) = &mut record {
         record.add(MetricLine::Test(TestMetrics {
             test_loss: tested.loss(),
             test_accuracy: tested.accuracy(),
             seconds: began.elapsed().as_secs_f64(),
         }))?;
+        tested::write(&container.tested(), &folder, &dataset.classes, &to_test, &answers)?;
         weights::save_model(&container.model(), &model)?;
         say(&format!("model saved to {}", container.model().display()));
     }
@@ -293,11 +300,13 @@ fn train_epoch(
     })
 }
 
+/// Returns the score of all instances, and lets `see` the logits of this one's images, batch by batch in their order.
 fn evaluate(
     model: &ResNet,
     split: &Split,
     hyperparameters: &Hyperparameters,
     instances: &Instances<'_>,
+    mut see: impl FnMut(&Tensor) -> Result<()>,
 ) -> Result<Score> {
     let order: Vec<usize> = (0..split.len()).collect();
     let batches: Vec<&[usize]> = order.chunks(hyperparameters.batch_size as usize).collect();
@@ -307,6 +316,7 @@ fn evaluate(
             let batch = batch?;
             let logits = model.forward(&batch.images, Mode::Eval)?;
             score.add(&Score::of(&logits, &batch.labels, &cross_entropy(&logits, &batch.labels)?)?);
+            see(&logits)?;
             if instances.stopping() {
                 break;
             }

@@ -152,7 +152,9 @@ fn a_users_template_takes_the_place_of_a_part() {
     std::fs::write(templates.join("report.html.j2"), page).unwrap();
     let render = || {
         let templates = Templates::with(&templates)?;
-        let output = Output { folder: folder.path(), formats: &[Format::Html], templates: &templates };
+        let pictures = &Pictures::beside(folder.path());
+        let output =
+            Output { folder: folder.path(), formats: &[Format::Html], pictures, templates: &templates };
         write(&runbook("# T & T\n\nText.\n"), &finished(), &Background::default(), output)?;
         std::fs::read_to_string(folder.path().join("report.html"))
     };

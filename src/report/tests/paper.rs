@@ -13,7 +13,7 @@ fn tree(book: &str, state: &State) -> Value {
 /// The document of a runbook and a state, and what keeps a screen reader from reading it.
 fn on_paper(book: &Runbook, state: &State) -> (Vec<u8>, Vec<String>) {
     let data = ReportData::new(book, state, &Background::default());
-    let made = pdf::render(&data, &Default::default(), &Templates::default(), state.last).unwrap_or_else(|error| panic!("{error}"));
+    let made = pdf::render(&data, (&Default::default(), &Default::default()), &Templates::default(), state.last).unwrap_or_else(|error| panic!("{error}"));
     (made.bytes, made.barriers.iter().map(ToString::to_string).collect())
 }
 
@@ -137,18 +137,18 @@ fn a_picture_that_cannot_be_decoded_stays_out() {
     let pictures = link::pictures(&data, folder.path());
     assert_eq!(pictures.len(), 2);
     let names = |files: &opsml_typeset::Contents| files.keys().cloned().collect::<Vec<_>>();
-    let files = pdf::contents(&data, &pictures);
+    let files = pdf::contents(&data, (&pictures, &Default::default()));
     assert_eq!(names(&files), ["figures/picture-1.png", "report.json"]);
     let report: Value = serde_json::from_slice(&files["report.json"]).unwrap();
     assert_eq!(report["files"], json!({"figures/picture-1.png": ""}));
-    assert_eq!(pdf::render(&data, &pictures, &Templates::default(), 0).unwrap().barriers, []);
+    assert_eq!(pdf::render(&data, (&pictures, &Default::default()), &Templates::default(), 0).unwrap().barriers, []);
 }
 
 /// The template's checks of a name, a number and a label are made for what the data has.
 #[test]
 fn drawings_are_named_with_what_they_say() {
     let data = ReportData::new(&golden_runbook(), &finished(), &Background::default());
-    let files = pdf::contents(&data, &Default::default());
+    let files = pdf::contents(&data, (&Default::default(), &Default::default()));
     let drawing = std::str::from_utf8(&files["figures/figure-1.svg"]).unwrap();
     assert!(drawing.contains("<style>") && !drawing.contains("@media"), "{drawing}");
     let report: Value = serde_json::from_slice(&files["report.json"]).unwrap();

@@ -7,8 +7,13 @@ use serde::Serialize;
 
 use super::drive::{Observed, Request};
 use crate::action::is_throttle;
-use crate::journal::{Figure, Series};
+use crate::journal::{Axis, Drawing, Figure, Mark, Panel, Plot, Scale, Series};
 
+/// The percentiles that are shown of latencies.
+const PERCENTILES: [(&str, f64); 3] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)];
+/// The bars of a distribution, and the fewest requests that have one.
+const BINS: usize = 36;
+const LEAST_DISTRIBUTED: usize = 20;
 /// The most points of a curve.
 const MAX_BUCKETS: f64 = 60.0;
 /// How many requests a point of a curve stands for, on average: fewer say nothing of a rate.
@@ -38,7 +43,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub fn new(requests: &[Request]) -> Self {
+    pub fn new<'a>(requests: impl IntoIterator<Item = &'a Request>) -> Self {
         let mut tally = Self::default();
         let mut errors: BTreeMap<&str, ErrorCount> = BTreeMap::new();
         for request in requests {
@@ -76,20 +81,131 @@ impl Tally {
     }
 }
 
-/// Returns the figure of requests a second over time: those that succeeded, were throttled and failed.
-pub fn requests(observed: &Observed, caption: String) -> Figure {
-    type Is = fn(&Request) -> bool;
-    let kinds: [(&str, Is); 3] = [
-        ("answered", |request| request.failure.is_none()),
-        ("throttled", |request| request.failure.as_ref().is_some_and(is_throttle)),
-        ("failed", |request| request.failure.as_ref().is_some_and(|failure| !is_throttle(failure))),
-    ];
-    let width = width(observed.seconds, observed.requests.len());
-    let shown = kinds.iter().enumerate().filter(|(at, (_, is))| *at == 0 || observed.requests.iter().any(is));
-    let series = shown.map(|(_, (name, is))| {
-        Series::line(*name, rate(observed.requests.iter().filter(|r| is(r)), observed.seconds, width))
-    });
-    Figure::Curve { caption, x: "seconds".into(), y: "requests a second".into(), series: series.collect() }
+/// Returns the figure of a load over its time: requests, latencies, and instances with the scaling events.
+pub fn over_time(observed: &Observed, caption: String) -> Figure {
+    let buckets = Buckets::new(observed);
+    let panel = |y: Axis, series: Vec<Series>| Panel { x: buckets.time.clone(), y, series };
+    let mut panels =
+        vec![panel(Axis::new("requests a second", "", Scale::FromZero), buckets.rates(observed))];
+    let latencies = buckets.latencies(observed);
+    if latencies.iter().any(|one| !one.points.is_empty()) {
+        let values = || latencies.iter().flat_map(|one| &one.points).map(|point| point.1);
+        let scale = spread(values());
+        panels.push(panel(Axis::new("latency", "ms", scale), latencies));
+    }
+    if !observed.instances.is_empty() {
+        let scale = Scale::FromZero;
+        panels.push(panel(Axis::new("instances", "", scale), instances(observed, buckets.second)));
+    }
+    let marks = events(observed, buckets.second);
+    Figure::drawn(caption, Drawing::Plot(Plot { panels, stacked: true, marks }))
+}
+
+/// Returns how many requests took how long, with the percentiles marked. `None` for few requests.
+pub fn distribution(tally: &Tally, caption: String) -> Option<Figure> {
+    let values: Vec<f64> = tally.latencies.iter().map(|value| value.max(0.1)).collect();
+    let (first, last) = (*values.first()?, *values.last()?);
+    if values.len() < LEAST_DISTRIBUTED || first >= last {
+        return None;
+    }
+    let scale = spread(values.iter().copied());
+    let logarithmic = scale == Scale::Logarithmic;
+    let edge = |at: usize| {
+        let part = at as f64 / BINS as f64;
+        if logarithmic { first * (last / first).powf(part) } else { first + (last - first) * part }
+    };
+    let mut points = vec![(first, 0.0)];
+    let mut begin = 0;
+    for bin in 1..=BINS {
+        let end = if bin == BINS { values.len() } else { values.partition_point(|value| *value < edge(bin)) };
+        let count = (end - begin.min(end)) as f64;
+        points.extend([(edge(bin - 1), count), (edge(bin), count)]);
+        begin = end;
+    }
+    points.push((last, 0.0));
+    let mark = |(name, part): (&str, f64)| {
+        let x = tally.percentile(part)?;
+        Some(Mark { x, label: format!("{name} {x} ms") })
+    };
+    let marks = PERCENTILES.into_iter().filter_map(mark).collect();
+    let (x, y) = (Axis::new("latency", "ms", scale), Axis::new("requests", "", Scale::FromZero));
+    let panels = vec![Panel { x, y, series: vec![Series::area("requests", points)] }];
+    Some(Figure::drawn(caption, Drawing::Plot(Plot { panels, stacked: false, marks })))
+}
+
+/// Returns a logarithmic scale for values that span more than a decade.
+fn spread(values: impl Iterator<Item = f64>) -> Scale {
+    let (low, high) =
+        values.fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), value| (low.min(value), high.max(value)));
+    if low > 0.0 && high > 10.0 * low { Scale::Logarithmic } else { Scale::FromZero }
+}
+
+/// The intervals in which a load is shown.
+struct Buckets {
+    time: Axis,
+    /// How many units of the axis a second has.
+    second: f64,
+    /// In seconds.
+    width: f64,
+    count: usize,
+}
+
+impl Buckets {
+    fn new(observed: &Observed) -> Self {
+        let (time, unit) = Axis::time("time since the start of the load", observed.seconds);
+        let width = width(observed.seconds, observed.requests.len());
+        // The last interval is shorter, so its rate would not be meaningful.
+        let count = ((observed.seconds / width).floor() as usize).max(1);
+        Self { time, second: 1.0 / unit, width, count }
+    }
+
+    /// The middle of an interval, on the axis.
+    fn middle(&self, at: usize) -> f64 {
+        (at as f64 + 0.5) * self.width * self.second
+    }
+
+    /// Returns the requests that were due in each interval.
+    fn requests<'a>(&self, observed: &'a Observed) -> Vec<Vec<&'a Request>> {
+        let mut buckets = vec![Vec::new(); self.count];
+        for request in &observed.requests {
+            if let Some(bucket) = buckets.get_mut((request.due / self.width) as usize) {
+                bucket.push(request);
+            }
+        }
+        buckets
+    }
+
+    /// Returns requests a second: those that were offered, and how many of these were answered, throttled and failed.
+    fn rates(&self, observed: &Observed) -> Vec<Series> {
+        type Is = fn(&Request) -> bool;
+        let kinds: [(&str, Is); 4] = [
+            ("offered", |_| true),
+            ("answered", |request| request.failure.is_none()),
+            ("throttled", |request| request.failure.as_ref().is_some_and(is_throttle)),
+            ("failed", |request| request.failure.as_ref().is_some_and(|failure| !is_throttle(failure))),
+        ];
+        let buckets = self.requests(observed);
+        let width = self.width.min(observed.seconds.max(0.001));
+        let shown = kinds.into_iter().enumerate();
+        let shown = shown.filter(|(at, (_, is))| *at < 2 || observed.requests.iter().any(is));
+        let points = |is: Is| {
+            let rate =
+                |bucket: &Vec<&Request>| bucket.iter().filter(|request| is(request)).count() as f64 / width;
+            buckets.iter().enumerate().map(|(at, bucket)| (self.middle(at), rate(bucket))).collect()
+        };
+        shown.map(|(_, (name, is))| Series::line(name, points(is))).collect()
+    }
+
+    /// Returns the percentiles of the latency, in milliseconds, of the requests that were due in each interval and succeeded.
+    fn latencies(&self, observed: &Observed) -> Vec<Series> {
+        let buckets: Vec<Tally> =
+            self.requests(observed).iter().map(|all| Tally::new(all.iter().copied())).collect();
+        let points = |part: f64| {
+            let all = buckets.iter().enumerate();
+            all.filter_map(|(at, tally)| Some((self.middle(at), tally.percentile(part)?))).collect()
+        };
+        PERCENTILES.map(|(name, part)| Series::line(name, points(part))).into()
+    }
 }
 
 /// Returns the intervals, in seconds, in which a load of some length is shown: 1, 2 or 5 times a power of ten.
@@ -100,38 +216,34 @@ fn width(seconds: f64, requests: usize) -> f64 {
     steps.into_iter().find(|step| *step >= least * 0.999).unwrap_or(least)
 }
 
-/// Returns how many requests a second were due, for each interval of the time.
-fn rate<'a>(requests: impl Iterator<Item = &'a Request>, seconds: f64, width: f64) -> Vec<(f64, f64)> {
-    // The last interval is shorter, so its rate would not be meaningful.
-    let count = ((seconds / width).floor() as usize).max(1);
-    let mut buckets = vec![0_usize; count];
-    for request in requests {
-        if let Some(bucket) = buckets.get_mut((request.due / width) as usize) {
-            *bucket += 1;
-        }
-    }
-    let width_of_each = width.min(seconds.max(0.001));
-    buckets.iter().enumerate().map(|(at, n)| (at as f64 * width, *n as f64 / width_of_each)).collect()
-}
-
-/// Returns the figure of instances over the same time.
-pub fn instances(observed: &Observed, caption: String) -> Figure {
+/// Returns the instances over the same time, whose number changes in steps.
+fn instances(observed: &Observed, second: f64) -> Vec<Series> {
     let line = |name: &str, value: fn(&crate::action::Instances) -> i32| {
         let mut points: Vec<(f64, f64)> = Vec::new();
         for (at, seen) in &observed.instances {
-            let value = f64::from(value(seen));
+            let (at, value) = (at * second, f64::from(value(seen)));
             match points.last() {
                 Some((_, last)) if *last == value => {}
-                // The number of instances changes in steps.
-                Some((_, last)) => points.extend([(*at, *last), (*at, value)]),
+                Some((_, last)) => points.extend([(at, *last), (at, value)]),
                 None => points.push((0.0, value)),
             }
         }
-        points.extend(points.last().map(|(_, last)| (observed.seconds, *last)));
+        points.extend(points.last().map(|(_, last)| (observed.seconds * second, *last)));
         Series::line(name, points)
     };
-    let series = vec![line("in service", |seen| seen.current), line("wanted", |seen| seen.desired)];
-    Figure::Curve { caption, x: "seconds".into(), y: "instances".into(), series }
+    vec![line("in service", |seen| seen.current), line("wanted", |seen| seen.desired)]
+}
+
+/// Returns when another number of instances was wanted, as it was seen.
+fn events(observed: &Observed, second: f64) -> Vec<Mark> {
+    let changed = observed.instances.windows(2).filter(|pair| pair[0].1.desired != pair[1].1.desired);
+    changed
+        .map(|pair| {
+            let (at, to) = (pair[1].0, pair[1].1.desired);
+            let way = if to > pair[0].1.desired { "out" } else { "in" };
+            Mark { x: at * second, label: format!("scaling {way} to {to}") }
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -166,10 +278,61 @@ mod tests {
         assert_eq!((tally.errors[0].code.as_str(), tally.errors[0].count), ("other", 880));
     }
 
+    fn panels(figure: &Figure) -> (&[Panel], &[Mark]) {
+        let Figure::Drawn { drawing: Drawing::Plot(plot), .. } = figure else { panic!("{figure:?}") };
+        (&plot.panels, &plot.marks)
+    }
+
     #[test]
-    fn rates_and_steps() {
-        let requests: Vec<Request> = (0..30).map(|n| request(f64::from(n) / 10.0, 1.0, None)).collect();
-        assert_eq!(rate(requests.iter(), 3.4, 1.0), [(0.0, 10.0), (1.0, 10.0), (2.0, 10.0)]);
+    fn requests_latencies_and_instances_share_one_time() {
+        let code = |n: u32| (n % 4 == 3).then_some("ThrottlingException");
+        let requests = (0..80).map(|n| request(f64::from(n) / 20.0, f64::from(n % 20 + 1), code(n)));
+        let at = |at: f64, current: i32, desired: i32| (at, Instances { current, desired });
+        let observed = Observed {
+            requests: requests.collect(),
+            instances: vec![at(0.1, 1, 1), at(1.0, 1, 3), at(2.0, 3, 3), at(3.5, 3, 1)],
+            seconds: 4.2,
+            ..Default::default()
+        };
+        let figure = over_time(&observed, String::new());
+        let ([rates, latencies, instances], marks) = panels(&figure) else { panic!() };
+        let named = |panel: &Panel| panel.series.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+        assert_eq!(named(rates), ["offered", "answered", "throttled"], "nothing failed");
+        // Intervals of half a second, of ten requests each.
+        assert_eq!(rates.series[0].points[0], (0.25, 20.0));
+        assert_eq!((rates.series[0].points.len(), rates.series[2].points[1]), (8, (0.75, 6.0)));
+        assert_eq!(named(latencies), ["p50", "p90", "p99"]);
+        assert_eq!(
+            latencies.series[2].points[0],
+            (0.25, 10.0),
+            "the slowest of the first ten that was answered"
+        );
+        assert_eq!(
+            instances.series[1].points,
+            [(0.0, 1.0), (1.0, 1.0), (1.0, 3.0), (3.5, 3.0), (3.5, 1.0), (4.2, 1.0)]
+        );
+        let marks: Vec<(f64, &str)> = marks.iter().map(|mark| (mark.x, mark.label.as_str())).collect();
+        assert_eq!(marks, [(1.0, "scaling out to 3"), (3.5, "scaling in to 1")]);
+        let function = over_time(&Observed { instances: Vec::new(), ..observed }, String::new());
+        assert_eq!(panels(&function).0.len(), 2);
+    }
+
+    #[test]
+    fn a_distribution_counts_every_request_once() {
+        for (longest, scale) in [(4.0, Scale::FromZero), (900.0, Scale::Logarithmic)] {
+            let requests = (0..200).map(|n| request(0.0, 1.0 + (longest - 1.0) * f64::from(n) / 199.0, None));
+            let tally = Tally::new(&requests.collect::<Vec<_>>());
+            let figure = distribution(&tally, String::new()).unwrap();
+            let ([panel], marks) = panels(&figure) else { panic!() };
+            assert_eq!(panel.x.scale, scale);
+            let points = &panel.series[0].points;
+            let counted: f64 = points[1..points.len() - 1].chunks(2).map(|bin| bin[0].1).sum();
+            assert_eq!((counted, points.len()), (200.0, 2 * BINS + 2));
+            assert_eq!(marks.len(), 3);
+        }
+        let alike: Vec<Request> = (0..50).map(|_| request(0.0, 5.0, None)).collect();
+        assert!(distribution(&Tally::new(&alike), String::new()).is_none(), "there is nothing to see");
+        assert!(distribution(&Tally::new(&[]), String::new()).is_none());
     }
 
     #[test]
@@ -188,13 +351,5 @@ mod tests {
                 width(seconds, requests)
             );
         }
-        let at = |at: f64, current: i32| (at, Instances { current, desired: 1 });
-        let observed = Observed {
-            instances: vec![at(0.1, 1), at(1.0, 1), at(2.0, 3)],
-            seconds: 4.0,
-            ..Default::default()
-        };
-        let Figure::Curve { series, .. } = instances(&observed, String::new()) else { panic!() };
-        assert_eq!(series[0].points, [(0.0, 1.0), (2.0, 1.0), (2.0, 3.0), (4.0, 3.0)]);
     }
 }

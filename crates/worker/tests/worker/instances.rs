@@ -1,9 +1,10 @@
 //! A job of several instances: the same model as on one, and an end on all when it ends on any.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use opsml_contract::MetricLine;
+use opsml_contract::{MetricLine, Tested};
 use serde_json::json;
 
 use crate::cluster::{Cluster, Processes};
@@ -42,6 +43,14 @@ fn two_instances_learn_a_head_as_one_does() {
     let two = Cluster::of((0..2).map(|_| uneven(Job::new(settings(4)))).collect());
     two.train();
     close(&scores(&one), &scores(&two.jobs[0]), 1e-5);
+    // The first instance tells of the images of both.
+    let (alone, together) = (one.tested(), two.jobs[0].tested());
+    assert_eq!(alone.confusion, together.confusion);
+    let files = |tested: &Tested| -> BTreeSet<String> {
+        tested.mistakes.iter().map(|one| one.file.clone()).collect()
+    };
+    assert_eq!(files(&alone), files(&together));
+    assert!(!two.jobs[1].path("output/data/tested.json").exists());
     let MetricLine::Setup(setup) = &two.jobs[0].metrics()[0] else { panic!() };
     assert_eq!((setup.train_images, setup.valid_images, setup.test_images), (20, 5, 5));
 }

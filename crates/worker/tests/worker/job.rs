@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use opsml_contract::MetricLine;
+use opsml_contract::{MetricLine, Tested};
 use tempfile::TempDir;
 
 pub struct Job {
@@ -72,6 +72,11 @@ impl Job {
         let output = self.train();
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         fs::read_to_string(self.path("output/failure")).unwrap()
+    }
+
+    /// Returns what became of the test images.
+    pub fn tested(&self) -> Tested {
+        serde_json::from_slice(&fs::read(self.path("output/data/tested.json")).unwrap()).unwrap()
     }
 
     /// Returns the metrics, without their times.

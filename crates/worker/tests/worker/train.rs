@@ -31,6 +31,26 @@ fn a_jobs_use_of_the_machine_is_recorded() {
 }
 
 #[test]
+fn what_became_of_the_test_images_is_told() {
+    let job = Job::new(json!({"epochs": 1, "learning_rate": 1e-9})).trained();
+    let tested = job.tested();
+    assert_eq!(tested.classes, ["bright", "dark"]);
+    let sum = |is: fn(usize, usize) -> bool| -> u64 {
+        tested.confusion.iter().filter(|(truth, said, _)| is(*truth, *said)).map(|(.., n)| n).sum()
+    };
+    let Some(MetricLine::Test(test)) = job.metrics().pop() else { panic!() };
+    assert_eq!(sum(|_, _| true), 6);
+    assert!((sum(|truth, said| truth == said) as f64 / 6.0 - test.test_accuracy).abs() < 1e-9, "{test:?}");
+    // It has learnt nothing, so it is wrong of one class at least.
+    assert_eq!(tested.mistakes.len() as u64, sum(|truth, said| truth != said));
+    assert!(tested.mistakes.is_sorted_by(|one, next| one.confidence >= next.confidence), "{tested:?}");
+    for mistake in &tested.mistakes {
+        assert!(job.data().join(&mistake.file).is_file() && mistake.thumbnail.is_some(), "{mistake:?}");
+        assert!(mistake.file.starts_with(&format!("test/{}/", tested.classes[mistake.truth])), "{mistake:?}");
+    }
+}
+
+#[test]
 fn a_killed_job_resumes_and_ends_as_if_it_had_not_been() {
     let hyperparameters = json!({"epochs": 6, "learning_rate": 0.0005, "schedule": "cosine"});
     let whole = Job::new(hyperparameters.clone()).trained();

@@ -1,0 +1,152 @@
+//! What stands above a panel: which series is which, and what the marks are.
+
+use super::canvas::{Anchor, Canvas, SMALL, TEXT, WIDTH, shortened, style, width};
+use crate::journal::{Mark, Series};
+
+/// The width of a series' line and mark in the legend, and of the space behind a name.
+const KEY: f64 = 32.0;
+const GAP: f64 = 14.0;
+/// From one line of the legend to the next.
+pub const LINE: f64 = 18.0;
+/// The most lines of marks' labels. What has no room is told in the description.
+const MARK_LINES: usize = 4;
+
+/// More marks than this would hide the line.
+const MAX_MARKED: usize = 32;
+
+/// Whether the points of a line have marks.
+pub fn is_marked(series: &Series) -> bool {
+    series.points.len() <= MAX_MARKED
+}
+
+/// The legend of a panel: names with their places, and how many lines lie below the first, which the panel's title shares.
+pub struct Legend {
+    /// Series, x, and line.
+    entries: Vec<(usize, f64, usize)>,
+    names: Vec<String>,
+    pub lines: usize,
+}
+
+impl Legend {
+    /// Lays the names out from `left` on, beside a title that ends at `title_end`. All of them if there are several, and
+    /// none if there is one, which the title names.
+    pub fn new(series: &[Series], left: f64, title_end: f64, right: f64) -> Self {
+        let names: Vec<String> =
+            series.iter().map(|one| shortened(&one.name, TEXT, right - left - KEY)).collect();
+        let widths: Vec<f64> = names.iter().map(|name| KEY + width(name, TEXT) + GAP).collect();
+        let total: f64 = widths.iter().sum::<f64>() - GAP;
+        let mut legend = Self { entries: Vec::new(), names, lines: 0 };
+        if series.len() < 2 {
+            return legend;
+        }
+        let beside = title_end + GAP + total <= right;
+        let (mut x, mut line) = if beside { (right - total, 0) } else { (left, 1) };
+        for (at, width) in widths.iter().enumerate() {
+            if !beside && x > left && x + width - GAP > right {
+                (x, line) = (left, line + 1);
+            }
+            legend.entries.push((at, x, line));
+            x += width;
+        }
+        legend.lines = line;
+        legend
+    }
+
+    /// Draws it; `y` is the baseline of its first line.
+    pub fn draw(&self, canvas: &mut Canvas<'_>, series: &[Series], y: f64) {
+        for (at, x, line) in &self.entries {
+            let middle = y + *line as f64 * LINE - 4.5;
+            let one = &series[*at];
+            if one.filled {
+                let points = [
+                    (*x, middle - 5.0),
+                    (x + 26.0, middle - 5.0),
+                    (x + 26.0, middle + 5.0),
+                    (*x, middle + 5.0),
+                ];
+                canvas.polygon(&format!("area {}", style(*at)), &points);
+            } else if !one.scattered {
+                canvas.line(&format!("line {}", style(*at)), (*x, middle), (x + 26.0, middle));
+            }
+            if one.scattered || (!one.filled && is_marked(one)) {
+                canvas.mark(*at, (x + 13.0, middle));
+            }
+            canvas.text((x + KEY, middle + 4.5), Anchor::Start, "", &self.names[*at]);
+        }
+    }
+
+    #[cfg(test)]
+    fn ends(&self) -> Vec<(usize, f64, f64)> {
+        self.entries
+            .iter()
+            .map(|(at, x, line)| (*line, *x, x + KEY + width(&self.names[*at], TEXT)))
+            .collect()
+    }
+}
+
+/// A mark's label: its line (`None` if there is no room), where it is, and the side of the point that it stands on.
+pub struct Label {
+    pub text: String,
+    pub line: Option<usize>,
+    pub x: f64,
+    pub anchor: Anchor,
+}
+
+/// Lays labels out beside their lines, none over another.
+pub fn labels(marks: &[Mark], at: impl Fn(f64) -> f64) -> Vec<Label> {
+    let mut taken: Vec<Vec<(f64, f64)>> = vec![Vec::new(); MARK_LINES];
+    let place = |mark: &Mark| {
+        let x = at(mark.x);
+        let text = shortened(&mark.label, SMALL, WIDTH / 2.0);
+        let long = width(&text, SMALL);
+        let (from, anchor) = match x + 4.0 + long <= WIDTH - 4.0 {
+            true => (x + 4.0, Anchor::Start),
+            false => (x - 4.0 - long, Anchor::End),
+        };
+        let free = |line: &Vec<(f64, f64)>| line.iter().all(|(a, b)| from > b + 6.0 || from + long < a - 6.0);
+        let line = taken.iter().position(free);
+        if let Some(line) = line {
+            taken[line].push((from, from + long));
+        }
+        let x = if matches!(anchor, Anchor::Start) { x + 4.0 } else { x - 4.0 };
+        Label { text, line, x, anchor }
+    };
+    marks.iter().map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_legend_fits_and_no_name_lies_over_another() {
+        let series = |names: &[String]| -> Vec<Series> {
+            names.iter().map(|name| Series::line(name.clone(), Vec::new())).collect()
+        };
+        let short: Vec<String> = ["offered", "answered", "throttled", "failed"].map(str::to_owned).into();
+        let long: Vec<String> =
+            (0..9).map(|n| format!("a name of some length that has the number {n}")).collect();
+        let endless = vec!["W".repeat(500), "x".repeat(500)];
+        for (names, lines) in [(&short, 0..=1), (&long, 9..=9), (&endless, 2..=2)] {
+            let legend = Legend::new(&series(names), 50.0, 200.0, 508.0);
+            assert!(lines.contains(&legend.lines), "{}", legend.lines);
+            let ends = legend.ends();
+            assert_eq!(ends.len(), names.len());
+            for (line, from, to) in &ends {
+                assert!(*from >= 50.0 && *to <= 508.5, "{from} to {to}");
+                let over = ends.iter().filter(|(other, a, b)| other == line && a < to && from < b).count();
+                assert_eq!(over, 1, "a name lies over another");
+            }
+        }
+        assert_eq!(Legend::new(&series(&short[..1]), 50.0, 100.0, 500.0).lines, 0);
+    }
+
+    #[test]
+    fn the_labels_of_marks_stagger_and_the_last_stand_before_their_lines() {
+        let mark = |x: f64| Mark { x, label: "3 instances".into() };
+        let labels = labels(&[mark(100.0), mark(110.0), mark(300.0), mark(515.0)], |x| x);
+        let lines: Vec<Option<usize>> = labels.iter().map(|label| label.line).collect();
+        assert_eq!(lines, [Some(0), Some(1), Some(0), Some(0)]);
+        assert!(matches!(labels[3].anchor, Anchor::End));
+    }
+}
