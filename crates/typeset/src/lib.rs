@@ -24,6 +24,8 @@ pub struct Pdf {
     pub bytes: Vec<u8>,
     /// Why it is not PDF/UA-1, the standard for documents that a screen reader can read. It is if there is nothing here.
     pub barriers: Vec<Problem>,
+    /// What typst has left out, or has shown in another way than the template asks for.
+    pub warnings: Vec<Problem>,
 }
 
 /// Typesets `template`, whose name in messages is `name`. It reads `contents` and nothing else: no file system, no
@@ -36,14 +38,16 @@ pub fn pdf(name: &str, template: &str, contents: Contents, at: Timestamp) -> Res
     let world = Files::new(template, contents, at);
     let told = |all: &[SourceDiagnostic]| all.iter().map(|one| Problem::new(one, &world)).collect();
     let failed = |all: &[SourceDiagnostic]| Error { name: name.to_owned(), problems: told(all) };
-    let document = typst::compile::<PagedDocument>(&world).output.map_err(|errors| failed(&errors))?;
+    let compiled = typst::compile::<PagedDocument>(&world);
+    let document = compiled.output.map_err(|errors| failed(&errors))?;
+    let warnings = told(&compiled.warnings);
     let export = |standards| typst_pdf::pdf(&document, &options(standards, at));
     let accessible = PdfStandards::new(&[PdfStandard::Ua_1]).unwrap_or_default();
     let exported = match export(accessible) {
-        Ok(bytes) => Ok(Pdf { bytes, barriers: Vec::new() }),
+        Ok(bytes) => Ok(Pdf { bytes, barriers: Vec::new(), warnings }),
         // A document that some can't read is better than none.
         Err(barriers) => match export(PdfStandards::default()) {
-            Ok(bytes) => Ok(Pdf { bytes, barriers: told(&barriers) }),
+            Ok(bytes) => Ok(Pdf { bytes, barriers: told(&barriers), warnings }),
             Err(errors) => Err(failed(&errors)),
         },
     };
@@ -135,6 +139,12 @@ mod tests {
         let told = with(r#""a.svg""#);
         assert_eq!(told.first().and_then(|barrier| barrier.line), Some(3), "{told:?}");
         assert!(told[0].message.contains("alt text"), "{told:?}");
+    }
+
+    #[test]
+    fn what_typst_leaves_out_is_told() {
+        let told = made("\n#par(block[x])", &[]).unwrap().warnings;
+        assert_eq!(told.first().and_then(|warning| warning.line), Some(2), "{told:?}");
     }
 
     #[test]

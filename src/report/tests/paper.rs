@@ -1,5 +1,7 @@
 //! The write-up as PDF: the tree that its template reads, and that no data keeps it from being made.
 
+use opsml_typeset::Problem;
+
 use super::super::{document, link, pdf};
 use super::hostile::{HOSTILE, everywhere};
 use super::*;
@@ -10,11 +12,15 @@ fn tree(book: &str, state: &State) -> Value {
     json!(document::read(&data, &Default::default()))
 }
 
-/// The document of a runbook and a state, and what keeps a screen reader from reading it.
+/// The document of a runbook and a state, and what is wrong with it: what a screen reader can't read, what was left out.
 fn on_paper(book: &Runbook, state: &State) -> (Vec<u8>, Vec<String>) {
     let data = ReportData::new(book, state, &Background::default());
     let made = pdf::render(&data, (&Default::default(), &Default::default()), &Templates::default(), state.last).unwrap_or_else(|error| panic!("{error}"));
-    (made.bytes, made.barriers.iter().map(ToString::to_string).collect())
+    (made.bytes, problems(&made.barriers, &made.warnings))
+}
+
+fn problems(barriers: &[Problem], warnings: &[Problem]) -> Vec<String> {
+    barriers.iter().chain(warnings).map(ToString::to_string).collect()
 }
 
 fn text(text: &str) -> Value {
@@ -90,8 +96,8 @@ fn hostile_values_make_a_document() {
     ];
     for value in HOSTILE.iter().copied().chain(more) {
         let (book, state) = everywhere(value);
-        let (_, barriers) = on_paper(&book, &state);
-        assert_eq!(barriers, Vec::<String>::new(), "{value:?}");
+        let (_, problems) = on_paper(&book, &state);
+        assert_eq!(problems, Vec::<String>::new(), "{value:?}");
     }
 }
 
@@ -106,8 +112,8 @@ fn a_document_of_any_depth_is_made() {
         String::new(),
     ];
     for book in deep {
-        let (_, barriers) = on_paper(&runbook(&book), &State::default());
-        assert_eq!(barriers, Vec::<String>::new(), "{book}");
+        let (_, problems) = on_paper(&runbook(&book), &State::default());
+        assert_eq!(problems, Vec::<String>::new(), "{book}");
     }
 }
 
@@ -119,8 +125,8 @@ fn runs_that_ended_in_any_way_make_a_document() {
         journal.end(RunOutcome::Interrupted)
     };
     for state in [finished(), failed(), interrupted, State::default()] {
-        let (first, barriers) = on_paper(&golden_runbook(), &state);
-        assert_eq!(barriers, Vec::<String>::new());
+        let (first, problems) = on_paper(&golden_runbook(), &state);
+        assert_eq!(problems, Vec::<String>::new());
         assert!(first == on_paper(&golden_runbook(), &state).0, "the same data gives the same bytes");
     }
 }
@@ -133,7 +139,11 @@ fn a_picture_that_cannot_be_decoded_stays_out() {
     let mut bytes = std::fs::read(folder.path().join("whole.png")).unwrap();
     bytes.truncate(40);
     std::fs::write(folder.path().join("broken.png"), bytes).unwrap();
-    let data = ReportData::new(&runbook("![a](whole.png) ![b](broken.png)\n"), &State::default(), &Background::default());
+    let data = ReportData::new(
+        &runbook("![a](whole.png) ![b](broken.png)\n\n![c](whole.png)\n"),
+        &State::default(),
+        &Background::default(),
+    );
     let pictures = link::pictures(&data, folder.path());
     assert_eq!(pictures.len(), 2);
     let names = |files: &opsml_typeset::Contents| files.keys().cloned().collect::<Vec<_>>();
@@ -141,7 +151,8 @@ fn a_picture_that_cannot_be_decoded_stays_out() {
     assert_eq!(names(&files), ["figures/picture-1.png", "report.json"]);
     let report: Value = serde_json::from_slice(&files["report.json"]).unwrap();
     assert_eq!(report["files"], json!({"figures/picture-1.png": ""}));
-    assert_eq!(pdf::render(&data, (&pictures, &Default::default()), &Templates::default(), 0).unwrap().barriers, []);
+    let made = pdf::render(&data, (&pictures, &Default::default()), &Templates::default(), 0).unwrap();
+    assert_eq!(problems(&made.barriers, &made.warnings), Vec::<String>::new());
 }
 
 /// The template's checks of a name, a number and a label are made for what the data has.
