@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::env::mutating;
 use crate::everything::{nothing_is_stale, whole};
+use crate::project::copy;
 use crate::small::started;
 
 #[test]
@@ -198,17 +199,10 @@ fn a_journal_that_is_older_than_the_account_is_refused() {
     let env = whole();
     env.opsml(["run", "whole.md", "--until", "images"]).code(0);
     let (journal, kept) = (env.journal("whole"), env.path("kept"));
-    std::fs::create_dir(&kept).unwrap();
-    let all = |from: &std::path::Path, to: &std::path::Path| {
-        for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
-    };
-    all(journal.parent().unwrap(), &kept);
+    copy(journal.parent().unwrap(), &kept);
     env.opsml(["run", "whole.md", "--until", "deploy"]).code(0);
     std::fs::remove_dir_all(journal.parent().unwrap()).unwrap();
-    std::fs::create_dir(journal.parent().unwrap()).unwrap();
-    all(&kept, journal.parent().unwrap());
+    copy(&kept, journal.parent().unwrap());
     env.opsml(["run", "whole.md"])
         .code(1)
         .complains("an older copy of the journal")
