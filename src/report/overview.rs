@@ -52,9 +52,13 @@ mod tests {
     use crate::failure::Failure;
     use crate::journal::{Event, Record, RunOutcome};
 
-    fn rows(drawing: Option<Drawing>) -> Vec<(String, Vec<(f64, f64)>, String)> {
+    fn rows(drawing: Option<Drawing>) -> Vec<Bar> {
         let Some(Drawing::Bars(bars)) = drawing else { panic!("{drawing:?}") };
-        bars.rows.into_iter().map(|row| (row.label, row.spans, row.text)).collect()
+        bars.rows
+    }
+
+    fn bar(label: &str, spans: &[(f64, f64)], text: &str) -> Bar {
+        Bar { label: label.into(), spans: spans.into(), text: text.into() }
     }
 
     #[test]
@@ -93,25 +97,20 @@ mod tests {
         at(140, done("a"));
         at(140, started("c"));
         at(150, ended(2));
-        let found = rows(timeline(&state, &state.runs[1]));
         let expected = [
-            ("b", vec![(0.0, 10.0), (20.0, 25.0)], "15 s"),
-            ("a", vec![(25.0, 40.0)], "15 s"),
-            ("c", vec![(40.0, 50.0)], "10 s"),
+            bar("b", &[(0.0, 10.0), (20.0, 25.0)], "15 s"),
+            bar("a", &[(25.0, 40.0)], "15 s"),
+            bar("c", &[(40.0, 50.0)], "10 s"),
         ];
-        assert_eq!(found, expected.map(|(step, spans, took)| (text(step), spans, text(took))));
+        assert_eq!(rows(timeline(&state, &state.runs[1])), expected);
         assert!(timeline(&State::default(), &state.runs[0]).is_none());
     }
 
     #[test]
     fn costs_are_summed_by_step_and_sorted() {
         let costs = [("deploy", 0.001), ("tune", 1.5), ("deploy", 0.002), ("role", 0.0), ("x", f64::NAN)];
-        let found = rows(cost_by_step(costs.into_iter()));
-        let expected = [("tune", 1.5, "1.50"), ("deploy", 0.003, "0.0030")];
-        assert_eq!(
-            found,
-            expected.map(|(step, usd, text)| (step.to_owned(), vec![(0.0, usd)], text.to_owned()))
-        );
+        let expected = [bar("tune", &[(0.0, 1.5)], "1.50"), bar("deploy", &[(0.0, 0.003)], "0.0030")];
+        assert_eq!(rows(cost_by_step(costs.into_iter())), expected);
         assert!(cost_by_step([("role", 0.0)].into_iter()).is_none());
     }
 }

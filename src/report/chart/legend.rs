@@ -10,6 +10,8 @@ const GAP: f64 = 14.0;
 pub const LINE: f64 = 18.0;
 /// The most lines of marks' labels. What has no room is told in the description.
 const MARK_LINES: usize = 4;
+/// From a mark's line to its label.
+const SIDE: f64 = 4.0;
 
 /// More marks than this would hide the line.
 const MAX_MARKED: usize = 32;
@@ -92,26 +94,50 @@ pub struct Label {
     pub anchor: Anchor,
 }
 
-/// Lays labels out beside their lines, none over another.
+/// Lays labels out beside their lines, none over another, and none where the line of another goes down from its label.
 pub fn labels(marks: &[Mark], at: impl Fn(f64) -> f64) -> Vec<Label> {
-    let mut taken: Vec<Vec<(f64, f64)>> = vec![Vec::new(); MARK_LINES];
-    let place = |mark: &Mark| {
-        let x = at(mark.x);
-        let text = shortened(&mark.label, SMALL, WIDTH / 2.0);
-        let long = width(&text, SMALL);
-        let (from, anchor) = match x + 4.0 + long <= WIDTH - 4.0 {
-            true => (x + 4.0, Anchor::Start),
-            false => (x - 4.0 - long, Anchor::End),
+    let mut labels: Vec<Label> = marks.iter().map(|mark| beside(mark, at(mark.x))).collect();
+    // A label to the right is over the lines of later marks, one to the left over those of earlier ones: these come below.
+    let mut order: Vec<usize> = (0..labels.len()).collect();
+    order.sort_by(|one, other| {
+        let key = |at: usize| {
+            let label: &Label = &labels[at];
+            let right = matches!(label.anchor, Anchor::Start);
+            (!right, if right { label.x } else { -label.x })
         };
-        let free = |line: &Vec<(f64, f64)>| line.iter().all(|(a, b)| from > b + 6.0 || from + long < a - 6.0);
-        let line = taken.iter().position(free);
-        if let Some(line) = line {
-            taken[line].push((from, from + long));
+        let (one, other) = (key(*one), key(*other));
+        one.0.cmp(&other.0).then(one.1.total_cmp(&other.1))
+    });
+    let mut taken: Vec<Vec<(f64, f64)>> = vec![Vec::new(); MARK_LINES];
+    for index in order {
+        let label = &mut labels[index];
+        let long = width(&label.text, SMALL);
+        let (x, from) = match label.anchor {
+            Anchor::Start => (label.x - SIDE, label.x),
+            _ => (label.x + SIDE, label.x - long),
+        };
+        let free = |line: &[(f64, f64)], from: f64, to: f64| {
+            line.iter().all(|(a, b)| from > b + 2.0 || to < a - 2.0)
+        };
+        label.line = (0..MARK_LINES).find(|line| {
+            free(&taken[*line], from, from + long)
+                && taken[line + 1..].iter().flatten().all(|(a, b)| x < *a || x > *b)
+        });
+        if let Some(line) = label.line {
+            taken[line].push((from - GAP / 2.0, from + long + GAP / 2.0));
+            taken[line + 1..].iter_mut().for_each(|below| below.push((x, x)));
         }
-        let x = if matches!(anchor, Anchor::Start) { x + 4.0 } else { x - 4.0 };
-        Label { text, line, x, anchor }
-    };
-    marks.iter().map(place).collect()
+    }
+    labels
+}
+
+/// The label on the right of its line, or on the left where that would end outside.
+fn beside(mark: &Mark, x: f64) -> Label {
+    let text = shortened(&mark.label, SMALL, WIDTH / 2.0);
+    match x + SIDE + width(&text, SMALL) <= WIDTH - 4.0 {
+        true => Label { text, line: None, x: x + SIDE, anchor: Anchor::Start },
+        false => Label { text, line: None, x: x - SIDE, anchor: Anchor::End },
+    }
 }
 
 #[cfg(test)]
@@ -142,11 +168,40 @@ mod tests {
     }
 
     #[test]
-    fn the_labels_of_marks_stagger_and_the_last_stand_before_their_lines() {
-        let mark = |x: f64| Mark { x, label: "3 instances".into() };
-        let labels = labels(&[mark(100.0), mark(110.0), mark(300.0), mark(515.0)], |x| x);
-        let lines: Vec<Option<usize>> = labels.iter().map(|label| label.line).collect();
-        assert_eq!(lines, [Some(0), Some(1), Some(0), Some(0)]);
-        assert!(matches!(labels[3].anchor, Anchor::End));
+    fn no_label_lies_over_another_or_over_a_line() {
+        let cases: [&[f64]; 5] = [
+            &[100.0, 110.0, 300.0, 515.0],
+            &[480.0, 490.0, 500.0],
+            &[10.0, 10.0, 10.0],
+            &[500.0, 20.0, 470.0, 40.0],
+            &[0.0, 50.0, 100.0, 150.0, 200.0, 250.0, 300.0, 350.0, 400.0, 450.0, 500.0],
+        ];
+        for places in cases {
+            let marks: Vec<Mark> =
+                places.iter().map(|x| Mark { x: *x, label: "p90 1428.8 ms".into() }).collect();
+            let labels = labels(&marks, |x| x);
+            let span = |label: &Label| match label.anchor {
+                Anchor::Start => (label.x, label.x + width(&label.text, SMALL)),
+                _ => (label.x - width(&label.text, SMALL), label.x),
+            };
+            for (index, label) in labels.iter().enumerate() {
+                assert!(label.line.is_some() || places.len() > 4, "{places:?}");
+                let (from, to) = span(label);
+                assert!(from >= 0.0 && to <= WIDTH, "{places:?}");
+                for (other, mark) in
+                    labels.iter().zip(&marks).enumerate().filter(|(at, _)| *at != index).map(|(_, o)| o)
+                {
+                    let (a, b) = span(other);
+                    assert!(
+                        label.line.is_none() || other.line != label.line || to < a || b < from,
+                        "{places:?}"
+                    );
+                    // The line of the other begins at its label.
+                    let crossed =
+                        other.line.is_some() && other.line < label.line && (from..=to).contains(&mark.x);
+                    assert!(!crossed, "{places:?}: the line at {} crosses a label", mark.x);
+                }
+            }
+        }
     }
 }
