@@ -1,5 +1,7 @@
 //! What stands above a panel: which series is which, and what the marks are.
 
+use std::cmp::Ordering;
+
 use super::canvas::{Anchor, Canvas, SMALL, TEXT, WIDTH, shortened, style, width};
 use crate::journal::{Mark, Series};
 
@@ -108,7 +110,8 @@ pub fn labels(marks: &[Mark], at: impl Fn(f64) -> f64) -> Vec<Label> {
         let (one, other) = (key(*one), key(*other));
         one.0.cmp(&other.0).then(one.1.total_cmp(&other.1))
     });
-    let mut taken: Vec<Vec<(f64, f64)>> = vec![Vec::new(); MARK_LINES];
+    // What is placed: line of labels, from where to where, and the place of the mark's line, which goes down from there.
+    let mut placed: Vec<(usize, f64, f64, f64)> = Vec::new();
     for index in order {
         let label = &mut labels[index];
         let long = width(&label.text, SMALL);
@@ -116,17 +119,16 @@ pub fn labels(marks: &[Mark], at: impl Fn(f64) -> f64) -> Vec<Label> {
             Anchor::Start => (label.x - SIDE, label.x),
             _ => (label.x + SIDE, label.x - long),
         };
-        let free = |line: &[(f64, f64)], from: f64, to: f64| {
-            line.iter().all(|(a, b)| from > b + 2.0 || to < a - 2.0)
+        let to = from + long;
+        let fits = |line: usize| {
+            placed.iter().all(|(other, a, b, down)| match other.cmp(&line) {
+                Ordering::Equal => from > b + GAP / 2.0 || to < a - GAP / 2.0,
+                Ordering::Less => *down < from - 2.0 || *down > to + 2.0,
+                Ordering::Greater => x < *a || x > *b,
+            })
         };
-        label.line = (0..MARK_LINES).find(|line| {
-            free(&taken[*line], from, from + long)
-                && taken[line + 1..].iter().flatten().all(|(a, b)| x < *a || x > *b)
-        });
-        if let Some(line) = label.line {
-            taken[line].push((from - GAP / 2.0, from + long + GAP / 2.0));
-            taken[line + 1..].iter_mut().for_each(|below| below.push((x, x)));
-        }
+        label.line = (0..MARK_LINES).find(|line| fits(*line));
+        placed.extend(label.line.map(|line| (line, from, to, x)));
     }
     labels
 }
