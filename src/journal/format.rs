@@ -12,7 +12,8 @@ use rusqlite::{Connection, TransactionBehavior};
 /// 3. An intent has the resource that it is attached to.
 /// 4. A failure has its kind and its operation.
 /// 5. A head lies beside the file, and the lock is a file too: `lock` has only the epoch and the last event.
-pub const FORMAT: i64 = 5;
+/// 6. A figure is a drawing of any kind, and not only a curve; pictures lie beside the file.
+pub const FORMAT: i64 = 6;
 /// The first format whose files have a head.
 pub(super) const FIRST_WITH_HEAD: i64 = 5;
 

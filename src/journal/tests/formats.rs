@@ -50,6 +50,8 @@ fn a_journal_of_each_format_is_upgraded_and_continued() {
         let message = "ExpiredToken: RunInstances: the security token is expired";
         assert_eq!(failed(state, "ec2").to_string(), message, "{format}");
         assert_eq!(state.runs[0].cause.is_some(), format >= 2, "{format}");
+        let figures = &state.steps.get("train").unwrap().figures;
+        assert_eq!(matches!(figures[0], Figure::Drawn { .. }), format >= 6, "{format}");
         assert_eq!(state.resources.attached_to("bucket").count(), usize::from(format >= 3), "{format}");
 
         let end = Event::RunEnded { run: 2, outcome: RunOutcome::Interrupted, cause: None };
