@@ -106,7 +106,7 @@ const FULL_ACCESS: Seed = Seed {
                 "| scale in cooldown | `30` |",
                 "| scale out cooldown | `30` |",
                 "took the endpoint from 1 instance to 3",
-                "![The load of ",
+                "![Invocations, and the instances that came of them](figures/",
             ],
         ),
     ],
