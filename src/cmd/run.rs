@@ -82,7 +82,11 @@ async fn run_checked(arguments: &Run, checked: Checked, read: JoinHandle<Option<
     let text = arguments.file.format == Format::Text;
     if text {
         if is_long {
-            output::say(format_args!("no PDF of {} steps; this makes it: opsml report {}", runbook.steps.len(), file.display()));
+            output::say(format_args!(
+                "no PDF of {} steps; this makes it: opsml report {}",
+                runbook.steps.len(),
+                file.display()
+            ));
         }
         for (index, path) in written.iter().enumerate() {
             let name = if index == 0 { "write-up:" } else { "" };

@@ -125,7 +125,8 @@ pub fn write(
     }
     if output.formats.contains(&Format::Markdown) {
         let mut files: Vec<(String, Vec<u8>)> = Vec::new();
-        files.extend(markdown::drawings(&data, &kept).into_iter().map(|(path, svg)| (path, svg.into_bytes())));
+        files
+            .extend(markdown::drawings(&data, &kept).into_iter().map(|(path, svg)| (path, svg.into_bytes())));
         files.extend(pictures.into_values().map(|picture| (picture.path, picture.bytes)));
         let figures = folder.join("figures");
         if !files.is_empty() {

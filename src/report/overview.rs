@@ -1,7 +1,7 @@
 //! Drawings of a whole run: when each step ran, and what each has cost.
 
-use crate::written;
 use crate::journal::{Axis, Bar, Bars, Drawing, RunRow, Scale, State};
+use crate::written;
 
 /// Returns when each step ran in a run, in the order in which they began. `None` if none did.
 pub fn timeline(state: &State, run: &RunRow) -> Option<Drawing> {

@@ -108,11 +108,7 @@ pub enum Body {
         rows: Vec<Vec<String>>,
     },
     /// A listing; the rest of its lines folds away.
-    Code {
-        language: String,
-        head: String,
-        rest: Option<String>,
-    },
+    Code { language: String, head: String, rest: Option<String> },
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

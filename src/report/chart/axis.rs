@@ -1,8 +1,8 @@
 //! An axis: where a value lies, and the ticks.
 
-use crate::written::decimal;
 use super::canvas::{SMALL, shortened, width};
 use crate::journal::{Axis, Scale};
+use crate::written::decimal;
 
 /// What separates the labels of two ticks.
 const GAP: f64 = 9.0;

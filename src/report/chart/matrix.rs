@@ -1,8 +1,8 @@
 //! A confusion matrix as a heat map: with numbers and names if they can be read, and otherwise as one picture of all.
 
-use crate::written::decimal;
 use super::canvas::{Anchor, Area, Canvas, SMALL, TEXT, WIDTH, shortened, width};
 use crate::journal::Matrix;
+use crate::written::decimal;
 
 /// The most names that stand at the sides, with a number in each cell.
 const MAX_NAMED: usize = 20;

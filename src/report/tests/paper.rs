@@ -15,7 +15,9 @@ fn tree(book: &str, state: &State) -> Value {
 /// The document of a runbook and a state, and what is wrong with it: what a screen reader can't read, what was left out.
 fn on_paper(book: &Runbook, state: &State) -> (Vec<u8>, Vec<String>) {
     let data = ReportData::new(book, state, &Background::default());
-    let made = pdf::render(&data, (&Default::default(), &Default::default()), &Templates::default(), state.last).unwrap_or_else(|error| panic!("{error}"));
+    let made =
+        pdf::render(&data, (&Default::default(), &Default::default()), &Templates::default(), state.last)
+            .unwrap_or_else(|error| panic!("{error}"));
     (made.bytes, problems(&made.barriers, &made.warnings))
 }
 
