@@ -1,6 +1,7 @@
 //! Values as people write them: money, durations, bytes, dates, shares and numbers.
 
 use indicatif::DecimalBytes;
+use serde_json::Value;
 
 /// Returns US dollars: `12.50 USD`; below a dollar with two significant digits, as `0.0036 USD`.
 pub fn money(usd: f64) -> String {
@@ -65,9 +66,68 @@ fn trimmed(digits: &str) -> &str {
     if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
 }
 
+/// The most characters of a line of [`json`].
+const LINE: usize = 96;
+
+/// Returns a value as JSON for people: what fits on a line stands on one, and the rest is indented.
+pub fn json(value: &Value) -> String {
+    let mut text = String::new();
+    write_json(value, 0, &mut text);
+    text
+}
+
+fn write_json(value: &Value, depth: usize, text: &mut String) {
+    let flat = flat(value);
+    let (open, close, members): (char, char, Vec<(String, &Value)>) = match value {
+        Value::Array(items) => ('[', ']', items.iter().map(|item| (String::new(), item)).collect()),
+        Value::Object(map) => {
+            let named = map.iter().map(|(name, value)| (format!("{}: ", Value::from(name.as_str())), value));
+            ('{', '}', named.collect())
+        }
+        _ => return text.push_str(&flat),
+    };
+    if members.is_empty() || depth * 2 + flat.chars().count() <= LINE {
+        return text.push_str(&flat);
+    }
+    text.push(open);
+    for (index, (name, value)) in members.iter().enumerate() {
+        text.push_str(if index == 0 { "\n" } else { ",\n" });
+        text.push_str(&"  ".repeat(depth + 1));
+        text.push_str(name);
+        write_json(value, depth + 1, text);
+    }
+    text.push('\n');
+    text.push_str(&"  ".repeat(depth));
+    text.push(close);
+}
+
+/// A value as JSON on one line, with a space behind each comma and colon.
+fn flat(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(flat).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) => {
+            let members =
+                map.iter().map(|(name, value)| format!("{}: {}", Value::from(name.as_str()), flat(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_that_fits_on_a_line_stands_on_one() {
+        let long = "x".repeat(60);
+        let value = serde_json::json!({"a": [1, {"b": "\"c"}], "d": [long, long], "e": {}});
+        let expected = format!(
+            "{{\n  \"a\": [1, {{\"b\": \"\\\"c\"}}],\n  \"d\": [\n    \"{long}\",\n    \"{long}\"\n  ],\n  \"e\": {{}}\n}}"
+        );
+        assert_eq!(json(&value), expected);
+        assert_eq!(serde_json::from_str::<Value>(&json(&value)).unwrap(), value);
+    }
 
     #[test]
     fn values_read_well() {

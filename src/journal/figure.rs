@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::drawing::{Axis, Drawing, Panel, Plot, Scale, Series};
 use crate::secret::Masker;
+use crate::written;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "figure", rename_all = "snake_case")]
@@ -41,7 +42,7 @@ impl Figure {
 
     /// A value as indented JSON.
     pub fn json(caption: impl Into<String>, value: &Value) -> Self {
-        Self::code(caption, "json", format!("{value:#}"))
+        Self::code(caption, "json", written::json(value))
     }
 
     pub fn drawn(caption: impl Into<String>, drawing: Drawing) -> Self {

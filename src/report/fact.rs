@@ -33,7 +33,7 @@ impl Fact {
             _ => None,
         };
         let whole = match (document, value) {
-            (Some(document), _) => serde_json::to_string_pretty(&document).ok(),
+            (Some(document), _) => Some(written::json(&document)),
             (None, Value::String(text)) if text.trim_end().contains('\n') => Some(text.clone()),
             _ => Some(words.clone()),
         };
@@ -138,7 +138,7 @@ mod tests {
         for (value, whole) in [
             (json!(classes), classes.join(", ")),
             (json!("x".repeat(500)), "x".repeat(500)),
-            (json!(policy.to_string()), serde_json::to_string_pretty(&policy).unwrap()),
+            (json!(policy.to_string()), written::json(&policy)),
             (json!("one\ntwo"), "one\ntwo".to_owned()),
         ] {
             let fact = facts(&Map::from_iter([("v".to_owned(), value)])).remove(0);

@@ -3,7 +3,10 @@
 use crate::journal::{Axis, Bar, Bars, Drawing, RunRow, Scale, State};
 use crate::written;
 
-/// Returns when each step ran in a run, in the order in which they began. `None` if none did.
+/// The most bars that can be read.
+const MAX_ROWS: usize = 60;
+
+/// Returns when each step ran in a run, in the order in which they began. `None` if none did, or too many.
 pub fn timeline(state: &State, run: &RunRow) -> Option<Drawing> {
     let end = run.ended.unwrap_or(state.last);
     let seconds = |at: i64| (at - run.started).max(0) as f64 / 1000.0;
@@ -21,11 +24,11 @@ pub fn timeline(state: &State, run: &RunRow) -> Option<Drawing> {
     let mut rows: Vec<(i64, Bar)> = rows.collect();
     rows.sort_by_key(|(began, _)| *began);
     let rows: Vec<Bar> = rows.into_iter().map(|(_, bar)| bar).collect();
-    (!rows.is_empty()).then(|| Drawing::Bars(Bars { axis, rows, ..Bars::default() }))
+    (1..=MAX_ROWS).contains(&rows.len()).then(|| Drawing::Bars(Bars { axis, rows, ..Bars::default() }))
 }
 
 /// Returns what each step has cost in US dollars, the dearest first, from the costs of its resources. `None` if none has
-/// cost anything.
+/// cost anything, or too many.
 pub fn cost_by_step<'a>(costs: impl Iterator<Item = (&'a str, f64)>) -> Option<Drawing> {
     let mut steps: Vec<(&str, f64)> = Vec::new();
     for (step, usd) in costs.filter(|(_, usd)| *usd > 0.0) {
@@ -41,7 +44,7 @@ pub fn cost_by_step<'a>(costs: impl Iterator<Item = (&'a str, f64)>) -> Option<D
     };
     let rows: Vec<Bar> = steps.iter().map(row).collect();
     let axis = Axis::new("cost on AWS", "US dollars", Scale::FromZero);
-    (!rows.is_empty()).then(|| Drawing::Bars(Bars { axis, rows, ..Bars::default() }))
+    (1..=MAX_ROWS).contains(&rows.len()).then(|| Drawing::Bars(Bars { axis, rows, ..Bars::default() }))
 }
 
 #[cfg(test)]

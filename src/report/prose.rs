@@ -225,8 +225,7 @@ fn code(value: &Value, language: &str) -> Result<String, Error> {
         other => Some(other.clone()),
     };
     let text = match (document, value) {
-        (Some(document), _) => serde_json::to_string_pretty(&document)
-            .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?,
+        (Some(document), _) => crate::written::json(&document),
         (None, Value::String(text)) => crate::diagnostic::printable(text),
         (None, other) => other.to_string(),
     };

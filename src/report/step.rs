@@ -55,7 +55,10 @@ pub fn step_view(
         ended: row
             .filter(|row| row.outputs.is_some())
             .and_then(|row| Some(format!("run {}, {}", row.run, time(row.ended?)))),
-        summary: row.map(|row| one_line(&veil.text(&row.summary))).unwrap_or_default(),
+        summary: match step.common.expect_error.as_ref().filter(|_| status == "done") {
+            Some(code) => format!("failed, as it must: {code}"),
+            None => row.map(|row| one_line(&veil.text(&row.summary))).unwrap_or_default(),
+        },
         failure: row.and_then(|row| row.failure.as_ref()).map(|failure| veiled(failure, veil)),
         figures: figures(step, state, outputs, status, veil, referred),
     }
@@ -108,7 +111,7 @@ fn figures(
         bodies.push(drawn(figure, veil));
     }
     if step.common.hides_cards() {
-        let is_card = |(_, body): &(String, Body)| matches!(body, Body::Card { .. });
+        let is_card = |(_, body): &(String, Body)| matches!(body, Body::Card { .. } | Body::Code { .. });
         captioned -= bodies[..captioned.min(bodies.len())].iter().filter(|it| is_card(it)).count();
         bodies.retain(|it| !is_card(it));
     }

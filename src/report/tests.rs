@@ -269,13 +269,14 @@ fn a_caption_stands_at_what_the_step_is_for() {
     let step = |id: &str| format!("```opsml {id}\nbucket: {{}}\ncaption: Own\n```\n\n");
     let book = runbook(&["a", "b", "c"].map(step).concat());
     let data = ReportData::new(&book, &journal.end(RunOutcome::Done), &Background::default());
-    let captions: Vec<&str> = data.figures().map(|figure| figure.caption.as_str()).collect();
+    let figures = || data.steps.iter().flat_map(|step| &step.figures);
+    let captions: Vec<&str> = figures().map(|figure| figure.caption.as_str()).collect();
     let curve = "Accuracy by epoch";
     let outputs = "Outputs of c";
     assert_eq!(captions, ["Objects", "Own", curve, "Own", "Instance profile", curve, outputs, "Own", curve]);
-    let numbers: Vec<Option<usize>> = data.figures().map(|figure| figure.number).collect();
+    let numbers: Vec<Option<usize>> = figures().map(|figure| figure.number).collect();
     assert_eq!(numbers, [None, None, Some(1), None, None, Some(2), None, Some(3), Some(4)]);
-    let folds: Vec<bool> = data.figures().map(|figure| figure.folds).collect();
+    let folds: Vec<bool> = figures().map(|figure| figure.folds).collect();
     assert_eq!(folds, [true, false, false, false, true, false, true, false, false]);
 }
 

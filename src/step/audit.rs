@@ -172,7 +172,8 @@ impl Kind for Audit {
             summary.push(format!("{} accepted", ignored.len()));
         }
         let mut figures = vec![table(&findings, &ignored)];
-        if !audited.roles.is_empty() {
+        // An account may have hundreds.
+        if self.scope == Scope::Stack && !audited.roles.is_empty() {
             figures.push(roles_table(&audited.roles));
         }
         let outputs = Outputs {

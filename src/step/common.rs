@@ -31,14 +31,15 @@ pub struct Common {
     pub expect_error: Option<String>,
     /// The caption of its main resource or table in the report. Without one, the cards of its resources fold away.
     pub caption: Option<String>,
-    /// Which rows of its resources' facts the report shows: names, `all` or `none`. The others fold away.
+    /// Which rows of its resources' facts the report shows: names, `all` or `none`, which hides its listings, too. The other rows
+    /// fold away.
     pub show: Option<Show>,
     /// AWS tags for the resources that the step creates.
     pub tags: BTreeMap<String, String>,
 }
 
 impl Common {
-    /// Whether the report shows no card of the step.
+    /// Whether the report shows no card and no listing of the step.
     pub fn hides_cards(&self) -> bool {
         self.show == Some(Show::Word(ShowWord::None))
     }

@@ -27,8 +27,9 @@ const MAX_ZIP: usize = 50 << 20;
 /// The most bytes of code that a report lists.
 const MAX_LISTING: u64 = 64 << 10;
 
-/// The main part of the program that `opsml-handler` is built from.
+/// The program that `opsml-handler` is built from, and what its main part begins with.
 const HANDLER_SOURCE: &str = include_str!("../../crates/handler/src/main.rs");
+const MAIN_PART: &str = "/// Returns the response";
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -262,7 +263,8 @@ impl Function {
     fn listing(&self, context: &Context<'_>) -> Option<Figure> {
         if self.code == HANDLER {
             let own = context.paths.handler.as_ref()?.file_name()? == HANDLER;
-            return own.then(|| Figure::code(format!("The main part of {HANDLER}"), "rust", HANDLER_SOURCE));
+            let part = HANDLER_SOURCE.find(MAIN_PART).map(|at| &HANDLER_SOURCE[at..])?;
+            return own.then(|| Figure::code(format!("The main part of {HANDLER}"), "rust", part));
         }
         let path = context.paths.resolve(&self.code).ok()?;
         let path = match (path.is_dir(), self.handler.as_ref().and_then(|handler| handler.rsplit_once('.'))) {

@@ -134,8 +134,8 @@ fn tables_and_code_are_blocks_and_listings_are_whole() {
     journal.done("a", outputs, "", vec![Figure::code("The script", "bash", lines.join("\n"))]);
     let (markdown, html) = rendered(&runbook(book), &journal.end(RunOutcome::Done));
     assert!(markdown.contains("| n |\n| ---: |\n| 1.5 |\n| 2.0 |\n"), "{markdown}");
-    assert!(markdown.contains("````json\n{\n  \"Statement\": [\n    \"```\"\n  ]\n}\n````"), "{markdown}");
-    assert!(html.contains("<code class=\"language-json\">{\n  \"Statement\""), "{html}");
+    assert!(markdown.contains("````json\n{\"Statement\": [\"```\"]}\n````"), "{markdown}");
+    assert!(html.contains("<code class=\"language-json\">{\"Statement\""), "{html}");
     for text in [&markdown, &html] {
         assert!(lines.iter().all(|line| text.contains(line.as_str())), "{text}");
         assert!(text.contains("28 more"));

@@ -66,7 +66,7 @@ fn the_prose_becomes_a_tree_with_plain_values() {
         {"block": "quote", "blocks": [{"block": "paragraph", "text": text("q")}]},
         {"block": "table", "align": [null, "right"], "columns": [text("x"), text("y")],
             "rows": [[text("1"), text("*v*")]]},
-        {"block": "table", "align": [null], "columns": [text("k")], "rows": [[text("1")]]},
+        {"block": "table", "align": ["right"], "columns": [text("k")], "rows": [[text("1")]]},
         {"block": "code", "language": "python", "code": "print(\"{{ a.v }}\")\n"},
         {"block": "code", "language": null, "code": "indented\n"},
         {"block": "rule"},
@@ -162,9 +162,9 @@ fn a_picture_that_cannot_be_decoded_stays_out() {
 fn drawings_are_named_with_what_they_say() {
     let data = ReportData::new(&golden_runbook(), &finished(), &Background::default());
     let files = pdf::contents(&data, (&Default::default(), &Default::default()));
-    let drawing = std::str::from_utf8(&files["figures/figure-1.svg"]).unwrap();
+    let drawing = std::str::from_utf8(&files["figures/figure-2.svg"]).unwrap();
     assert!(drawing.contains("<style>") && !drawing.contains("@media"), "{drawing}");
     let report: Value = serde_json::from_slice(&files["report.json"]).unwrap();
-    let said = report["files"]["figures/figure-1.svg"].as_str().unwrap();
+    let said = report["files"]["figures/figure-2.svg"].as_str().unwrap();
     assert!(said.starts_with("train: from 0.61 at 1"), "{said}");
 }
