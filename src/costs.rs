@@ -33,17 +33,24 @@ pub fn costs(state: &State, now: i64) -> Outcome<Vec<Cost>> {
         if row.created <= now
             && let Some(bills) = AnyResource::read(&id.kind, &row.spec)?.bills(&row.facts)
         {
-            costs.push(cost(id, row, bills, now));
+            costs.push(cost(id, row, bills, (done_at(row, state), now)));
         }
     }
     Ok(costs)
 }
 
-fn cost(id: &ResourceId, row: &ResourceRow, bills: Bills, now: i64) -> Cost {
+/// Returns when the step ended well in which a resource was made. A job that had to fail has ended by then, and is never ready.
+fn done_at(row: &ResourceRow, state: &State) -> Option<i64> {
+    let attempts = state.steps.get(&row.step)?.attempts.iter();
+    let mut ended = attempts.filter(|attempt| attempt.done && attempt.started <= row.created);
+    ended.find_map(|attempt| attempt.ended.filter(|ended| *ended >= row.created))
+}
+
+fn cost(id: &ResourceId, row: &ResourceRow, bills: Bills, (done, now): (Option<i64>, i64)) -> Cost {
     // Of an intent, nobody knows whether there is a resource behind it.
     let by_now = |at: &i64| *at <= now;
     let deleted = row.deleted.filter(by_now);
-    let ready = row.ready.filter(by_now).filter(|_| !bills.until_deleted);
+    let ready = row.ready.or(done).filter(by_now).filter(|_| !bills.until_deleted);
     let runs = row.status != ResourceStatus::Intended && deleted.is_none() && ready.is_none();
     let lived = (ready.or(deleted).unwrap_or(now) - row.created).max(0) as f64 / 1000.0;
     let seconds = if row.status == ResourceStatus::Intended { 0.0 } else { bills.seconds.unwrap_or(lived) };
@@ -112,6 +119,30 @@ mod tests {
             let facts: Map<String, Value> = facts.as_object().cloned().unwrap_or_default();
             self.at(at + HOUR / 2, Event::Ready { id: id.clone(), facts });
         }
+    }
+
+    #[test]
+    fn a_job_that_had_to_fail_bills_until_its_step_has_ended() {
+        let mut stack = Stack::default();
+        let text = || "s".to_owned();
+        stack.at(0, Event::Opened { stack: text(), target: text(), account: text(), region: text() });
+        stack.at(0, Event::RunStarted { run: 1, params: Map::new(), version: text() });
+        let (step, kind, reason) = ("training-job".to_owned(), "train".to_owned(), text());
+        stack
+            .at(0, Event::StepStarted { step, kind, inputs: Value::Null, files: Default::default(), reason });
+        let job =
+            TrainingJob { instance_type: "ml.m5.xlarge".into(), instance_count: 1, ..TrainingJob::default() };
+        let id = ResourceId { kind: "training-job".into(), name: "x".into() };
+        let (step, spec) = (id.kind.clone(), serde_json::to_value(&job).unwrap());
+        let (slot, lifetime, attached_to) = (text(), Lifetime::Stack, None);
+        stack.at(0, Event::Intended { id: id.clone(), step, slot, spec, lifetime, attached_to });
+        stack.at(0, Event::Created { id: id.clone(), adopted: false });
+        let bills = |stack: &Stack| costs(&stack.state, 4 * HOUR).unwrap().remove(0);
+        assert!(bills(&stack).bills, "nobody knows whether it has ended");
+        let (step, outputs, figures) = (id.kind.clone(), Value::Null, Vec::new());
+        stack.at(HOUR, Event::StepDone { step, outputs, summary: text(), figures });
+        let cost = bills(&stack);
+        assert_eq!((cost.bills, cost.seconds, cost.hourly), (false, 3600.0, None));
     }
 
     #[test]

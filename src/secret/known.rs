@@ -32,9 +32,13 @@ pub fn know(value: &str) {
     know_all([value]);
 }
 
+/// The folders that a shell is and was in, whose names end like that of a password.
+const WORKING_FOLDERS: &[&str] = &["PWD", "OLDPWD"];
+
 /// From now on, the values of the variables that are named as secrets are secrets wherever they occur.
 pub fn know_environment(variables: impl Iterator<Item = (String, String)>) {
-    let named = variables.filter(|(name, value)| is_secret_name(name) && value.len() >= SHORTEST_PART);
+    let is_secret = |name: &str| is_secret_name(name) && !WORKING_FOLDERS.contains(&name);
+    let named = variables.filter(|(name, value)| is_secret(name) && value.len() >= SHORTEST_PART);
     let values: Vec<String> = named.map(|(_, value)| value).collect();
     know_all(values.iter().map(String::as_str));
 }

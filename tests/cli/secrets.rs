@@ -381,3 +381,14 @@ fn a_function_gets_the_real_value() {
     // To delete needs no secret.
     env.opsml(["down", "f.md"]).code(0);
 }
+
+/// `PWD` ends like the name of a password.
+#[test]
+fn the_working_folder_is_no_secret() {
+    let env = Env::new();
+    let book = env.write("a.md", "```opsml a\ncommand: {run: ['true']}\n```\n");
+    let folder = book.parent().unwrap().to_owned();
+    let env = env.with("PWD", &folder).with("OLDPWD", &folder);
+    let said = env.opsml(["check".as_ref(), book.as_os_str()]).code(0).stdout;
+    assert!(said.contains(folder.to_str().unwrap()), "{said}");
+}
