@@ -144,7 +144,7 @@ pub fn svg(id: &str, diagram: &Diagram) -> String {
     for (at, place) in places.iter_mut().enumerate() {
         place.1 += (tallest - bottoms[columns[at]]) / 2.0;
     }
-    let height = tallest - GAP + 1.0;
+    let height = (tallest - GAP + 1.5).ceil();
     let mut svg = String::new();
     // Writing to a String cannot fail.
     let _ = write!(
