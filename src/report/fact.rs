@@ -133,8 +133,9 @@ mod tests {
     #[test]
     fn a_long_value_folds_and_is_whole() {
         let classes: Vec<String> = (0..133).map(|n| format!("c{n}")).collect();
-        let policy =
-            json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject"}]});
+        let statement =
+            json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bucket/*"});
+        let policy = json!({"Version": "2012-10-17", "Statement": [statement]});
         for (value, whole) in [
             (json!(classes), classes.join(", ")),
             (json!("x".repeat(500)), "x".repeat(500)),
