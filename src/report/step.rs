@@ -56,7 +56,7 @@ pub fn step_view(
             .filter(|row| row.outputs.is_some())
             .and_then(|row| Some(format!("run {}, {}", row.run, time(row.ended?)))),
         summary: match step.common.expect_error.as_ref().filter(|_| status == "done") {
-            Some(code) => format!("failed, as it must: {code}"),
+            Some(code) => format!("failed as expected: {code}"),
             None => row.map(|row| one_line(&veil.text(&row.summary))).unwrap_or_default(),
         },
         failure: row.and_then(|row| row.failure.as_ref()).map(|failure| veiled(failure, veil)),

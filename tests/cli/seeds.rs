@@ -39,7 +39,7 @@ const FULL_ACCESS: Seed = Seed {
     train: "single",
     endpoints: 2,
     says: &[
-        ("notebook", &["| ml.t2.medium | 2 | 4 | 0 | 0.0464 |", "| ml.t3.medium | 2 | 4 | 0 | 0.05 |"]),
+        ("notebook", &["| ml.t2.medium | 2 | 4 | 0 | 0.0464 |", "| ml.t3.medium | 2 | 4 | 0 | 0.0500 |"]),
         ("data", &["bucket `1-t2-xlarge-full-access-bucket-", "/data/`", "dogImages.zip"]),
         (
             "tuning",
@@ -106,7 +106,7 @@ const FULL_ACCESS: Seed = Seed {
                 "| scale in cooldown | `30` |",
                 "| scale out cooldown | `30` |",
                 "took the endpoint from 1 instance to 3",
-                "![Invocations, and the instances that came of them](figures/",
+                "![The load test](figures/",
             ],
         ),
     ],
