@@ -30,12 +30,15 @@ pub fn put(request: &Request<'_>) -> Reply {
         ));
     }
     let known: Option<Policy> = service.cloud.store.get(STORE, &id(&resource, name))?;
-    // AWS replaces a changed policy's alarms by new ones.
-    if let Some(known) = &known {
-        delete_alarms(service, known)?;
-    }
-    let alarm = |which: &str| format!("TargetTracking-{resource}-Alarm{which}-{}", uuid());
-    let (high, low) = (alarm("High"), (configuration["DisableScaleIn"] != true).then(|| alarm("Low")));
+    // AWS replaces a changed policy's alarms by new ones. A call that repeats the request changes nothing.
+    let (high, low) = match &known {
+        Some(known) if known.configuration == configuration => (known.high.clone(), known.low.clone()),
+        _ => {
+            known.iter().try_for_each(|known| delete_alarms(service, known))?;
+            let alarm = |which: &str| format!("TargetTracking-{resource}-Alarm{which}-{}", uuid());
+            (alarm("High"), (configuration["DisableScaleIn"] != true).then(|| alarm("Low")))
+        }
+    };
     let policy = match known {
         Some(known) => Policy { configuration, high, low, ..known },
         None => {
