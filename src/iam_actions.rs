@@ -1,6 +1,6 @@
 //! The actions of all services, and how many of them a policy allows.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::OnceLock;
 
 use serde_json::Value;
@@ -26,9 +26,9 @@ fn actions() -> &'static [String] {
     })
 }
 
-/// Returns how many actions some policies together allow on at least one resource: those that a statement allows, less
-/// those that a statement without a condition denies on every resource.
-pub fn allowed(documents: &[Value]) -> usize {
+/// Returns how many actions of each service some policies together allow on at least one resource: those that a statement
+/// allows, less those that a statement without a condition denies on every resource.
+pub fn allowed(documents: &[Value]) -> BTreeMap<&'static str, u64> {
     let mut statements: Vec<&Value> = Vec::new();
     for document in documents {
         match &document["Statement"] {
@@ -51,7 +51,11 @@ pub fn allowed(documents: &[Value]) -> usize {
             allowed.remove(action);
         });
     }
-    allowed.len()
+    let mut services = BTreeMap::new();
+    for (service, _) in allowed.into_iter().filter_map(|action| action.split_once(':')) {
+        *services.entry(service).or_default() += 1;
+    }
+    services
 }
 
 /// Returns the actions of a statement, given by `Action` or by `NotAction`.
@@ -112,7 +116,9 @@ mod tests {
 
     #[test]
     fn what_policies_allow_is_counted() {
-        let one = |statement: Value| allowed(&[json!({"Version": "2012-10-17", "Statement": statement})]);
+        let services =
+            |statement: Value| allowed(&[json!({"Version": "2012-10-17", "Statement": statement})]);
+        let one = |statement: Value| services(statement).values().sum::<u64>();
         let invoke = json!({"Effect": "Allow", "Action": "sagemaker:InvokeEndpoint", "Resource": "*"});
         assert_eq!(one(invoke.clone()), 1);
         assert_eq!(
@@ -124,5 +130,8 @@ mod tests {
         let all = one(json!([{"Effect": "Allow", "Action": "*", "Resource": "*"}]));
         let rest = one(json!([{"Effect": "Allow", "NotAction": "sagemaker:*", "Resource": "*"}]));
         assert_eq!(rest, all - sagemaker);
+        let two = json!([{"Effect": "Allow", "Action": ["s3:GetObject", "logs:*"], "Resource": "*"}]);
+        let two = services(two);
+        assert_eq!((two["s3"], two.len()), (1, 2));
     }
 }

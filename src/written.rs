@@ -101,6 +101,13 @@ fn write_json(value: &Value, depth: usize, text: &mut String) {
     text.push(close);
 }
 
+/// Returns how two texts differ as a unified diff, with three lines around each change. Empty if they don't.
+pub fn difference(old: &str, new: &str) -> String {
+    // Without a last line feed, the diff would say so at both ends.
+    let (old, new) = (format!("{old}\n"), format!("{new}\n"));
+    similar::TextDiff::from_lines(&old, &new).unified_diff().context_radius(3).to_string()
+}
+
 /// A value as JSON on one line, with a space behind each comma and colon.
 fn flat(value: &Value) -> String {
     match value {
@@ -127,6 +134,13 @@ mod tests {
         );
         assert_eq!(json(&value), expected);
         assert_eq!(serde_json::from_str::<Value>(&json(&value)).unwrap(), value);
+    }
+
+    #[test]
+    fn a_difference_has_its_lines_and_those_around() {
+        let (old, new) = ("a\nb\nc\nd\ne\nf", "a\nb\nc\nd\nE\nf");
+        assert_eq!(difference(old, new), "@@ -2,5 +2,5 @@\n b\n c\n d\n-e\n+E\n f\n");
+        assert_eq!(difference(old, old), "");
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod load;
 mod notebook;
 mod paths;
 mod policy;
+mod policy_figures;
 mod predict;
 mod role;
 mod sheet;

@@ -1,6 +1,8 @@
 //! `policy`: changes a role's policies: attaches or detaches a managed policy, writes an inline policy, or writes the
 //! smallest policy for a function, from evidence.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,11 +11,17 @@ use super::context::{Context, Done};
 use super::fields::{FunctionName, RoleName};
 use super::kind::{Kind, Problem, Reads};
 use super::least_privilege::{Evidence, Subject, evidence, statements};
+use super::policy_figures;
 use crate::action::{Denial, caller, decisions, denial, managed_policy, simulate};
 use crate::failure::{Failure, Outcome};
 use crate::iam_actions;
-use crate::journal::Figure;
 use crate::resource::{Change, RolePolicy, Statement, managed_policy_arn, policy_document, role_arn};
+
+/// The slot of the inline policy.
+const INLINE: &str = "inline";
+
+/// How many actions of each service a policy allows.
+pub(super) type Services = BTreeMap<&'static str, u64>;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -42,7 +50,7 @@ pub struct Policy {
     /// Actions that the policy must not allow, by IAM's policy simulator.
     #[serde(default)]
     pub denies: Vec<Statement>,
-    /// Managed policies to compare with, by the number of actions that each allows.
+    /// Managed policies to compare with, by the number of actions that each allows. Those of `detach` are compared, too.
     #[serde(default)]
     pub compare_with: Vec<String>,
 }
@@ -62,7 +70,7 @@ pub struct Outputs {
     pub evidence: Vec<Evidence>,
     /// How many of AWS's actions it allows, on any resource.
     pub actions: u64,
-    /// How many actions the compared policies allow.
+    /// How many actions the compared and the detached policies allow.
     pub compared: Vec<Compared>,
     /// The actions of `denies` with the simulator's decisions.
     pub denied: Vec<Denied>,
@@ -141,6 +149,7 @@ impl Kind for Policy {
         let statements =
             if self.least_privilege.is_some() { statements(&evidence) } else { self.allow.clone() };
         let document = (!statements.is_empty()).then(|| policy_document(&statements));
+        let former = self.former(context);
         let (mut attached, mut detached) = (Vec::new(), Vec::new());
         // Attaches before it detaches, so that the role always has the rights of one of the policies.
         if let Some(document) = &document {
@@ -148,7 +157,7 @@ impl Kind for Policy {
                 name: format!("opsml-{}", context.session.step),
                 document: document.clone(),
             };
-            context.ensure("inline", RolePolicy { role: role.clone(), change }).await?;
+            context.ensure(INLINE, RolePolicy { role: role.clone(), change }).await?;
         }
         for arn in self.attach.iter().map(|name| managed_policy_arn(name)) {
             let change = Change::Attached(arn.clone());
@@ -164,16 +173,24 @@ impl Kind for Policy {
         for arn in &attached {
             documents.push(managed_policy(context.aws(), arn).await?);
         }
-        let actions = iam_actions::allowed(&documents) as u64;
-        let mut compared = Vec::new();
-        for name in &self.compare_with {
-            let policy = managed_policy(context.aws(), &managed_policy_arn(name)).await?;
-            let short = name.rsplit('/').next().unwrap_or(name).to_owned();
-            compared.push(Compared { policy: short, actions: iam_actions::allowed(&[policy]) as u64 });
-        }
-        let outputs =
-            Outputs { role, policy: document, attached, detached, evidence, actions, compared, denied };
-        let (summary, figures) = (summary(&outputs), figures(&outputs, &statements));
+        let own = iam_actions::allowed(&documents);
+        let others = self.others(context).await?;
+        let count = |services: &Services| services.values().sum();
+        let outputs = Outputs {
+            role,
+            policy: document,
+            attached,
+            detached,
+            evidence,
+            actions: count(&own),
+            compared: others
+                .iter()
+                .map(|(policy, services)| Compared { policy: policy.clone(), actions: count(services) })
+                .collect(),
+            denied,
+        };
+        let summary = summary(&outputs);
+        let figures = policy_figures::figures(&outputs, &statements, former.as_ref(), &own, &others);
         Ok(Done::new(outputs, summary).figures(figures))
     }
 }
@@ -231,6 +248,26 @@ impl Policy {
         }
     }
 
+    /// Returns the inline policy that an earlier run of this step has written.
+    fn former(&self, context: &Context<'_>) -> Option<Value> {
+        let session = &context.session;
+        let (_, row) = session.journal.state().resources.in_slot(&session.step, INLINE)?;
+        serde_json::from_str(row.facts.get("document")?.as_str()?).ok()
+    }
+
+    /// Returns the managed policies to compare with, by name, with the actions of each service that they allow.
+    async fn others(&self, context: &Context<'_>) -> Outcome<Vec<(String, Services)>> {
+        let mut others: Vec<(String, Services)> = Vec::new();
+        for name in self.compare_with.iter().chain(&self.detach) {
+            let short = name.rsplit('/').next().unwrap_or(name);
+            if !others.iter().any(|(known, _)| known == short) {
+                let policy = managed_policy(context.aws(), &managed_policy_arn(name)).await?;
+                others.push((short.to_owned(), iam_actions::allowed(&[policy])));
+            }
+        }
+        Ok(others)
+    }
+
     /// Detaches a managed policy. The role must have it: otherwise `down` would attach a policy that it did not have.
     async fn detach(&self, context: &mut Context<'_>, role: &str, arn: &str) -> Outcome<()> {
         let wanted = RolePolicy { role: role.to_owned(), change: Change::Detached(arn.to_owned()) };
@@ -276,41 +313,4 @@ fn summary(outputs: &Outputs) -> String {
         parts.push(format!("{} detached", outputs.detached.join(", ")));
     }
     format!("{}: {}", outputs.role, parts.join("; "))
-}
-
-fn figures(outputs: &Outputs, statements: &[Statement]) -> Vec<Figure> {
-    let table = |caption: &str, columns: &[&str], rows: Vec<Vec<String>>| Figure::Table {
-        caption: caption.to_owned(),
-        columns: columns.iter().map(|column| (*column).to_owned()).collect(),
-        rows,
-    };
-    let mut figures = Vec::new();
-    if !statements.is_empty() {
-        let rows =
-            statements.iter().map(|one| vec![one.actions.join(", "), one.resources.join(", ")]).collect();
-        figures.push(table(&format!("The policy of {}", outputs.role), &["actions", "resources"], rows));
-    }
-    if !outputs.evidence.is_empty() {
-        let row = |one: &Evidence| vec![one.action.clone(), one.resource.clone(), one.source.clone()];
-        let rows = outputs.evidence.iter().map(row).collect();
-        figures.push(table("The evidence that it is written from", &["action", "resource", "seen in"], rows));
-    }
-    if !outputs.compared.is_empty() {
-        let own = ("this policy".to_owned(), outputs.actions);
-        let all =
-            std::iter::once(own).chain(outputs.compared.iter().map(|one| (one.policy.clone(), one.actions)));
-        let rows = all.map(|(policy, actions)| vec![policy, actions.to_string()]).collect();
-        let caption = format!("How many actions each allows, by {}", iam_actions::source());
-        figures.push(table(&caption, &["policy", "actions"], rows));
-    }
-    if !outputs.denied.is_empty() {
-        let row = |one: &Denied| vec![one.action.clone(), one.resource.clone(), one.decision.clone()];
-        let rows = outputs.denied.iter().map(row).collect();
-        figures.push(table(
-            "What stays denied, by IAM's simulator",
-            &["action", "resource", "decision"],
-            rows,
-        ));
-    }
-    figures
 }

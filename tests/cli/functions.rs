@@ -257,3 +257,40 @@ expect:
     let env = env.with("OPSML_PYTHON", python);
     env.opsml(["run", "front.md"]).code(0);
 }
+
+/// A policy is shown beside what it replaces: a managed policy by service, its own former text line by line.
+#[test]
+fn what_a_policy_replaces_is_shown() {
+    let runbook = r#"---
+title: Policy
+params: {action: {default: s3:GetObject}}
+---
+```opsml role
+role: {service: lambda.amazonaws.com, managed_policies: [AmazonS3ReadOnlyAccess]}
+```
+
+```opsml narrow
+policy:
+  role: "{{ role.name }}"
+  allow: [{actions: ["{{ params.action }}"], resources: ["*"]}]
+  detach: [AmazonS3ReadOnlyAccess]
+expect:
+  - actions == 1
+  - compared[0].policy == 'AmazonS3ReadOnlyAccess' and compared[0].actions > 20
+```
+"#;
+    let env = env_with(runbook);
+    env.opsml(["run", "front.md"]).code(0);
+    let report = env.read("reports/front/report.md");
+    assert!(report.contains("| service | this policy | AmazonS3ReadOnlyAccess |"), "{report}");
+    assert!(report.contains("\n| s3 | 1 | "), "{report}");
+    assert!(!report.contains("```diff"), "{report}");
+    env.opsml(["run", "front.md", "-p", "action=s3:PutObject"]).code(0);
+    let report = env.read("reports/front/report.md");
+    let changed = report.split_once("```diff\n").unwrap().1.split_once("```").unwrap().0;
+    let lines: Vec<&str> = changed.lines().filter(|line| line.starts_with(['-', '+'])).collect();
+    assert!(
+        matches!(lines[..], [old, new] if old.contains("s3:GetObject") && new.contains("s3:PutObject")),
+        "{changed}"
+    );
+}

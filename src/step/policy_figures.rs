@@ -1,0 +1,112 @@
+//! What a `policy` step shows: the policy and what it is written from, how it differs from what it replaces, and what stays
+//! denied.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::least_privilege::Evidence;
+use super::policy::{Denied, Outputs, Services};
+use crate::iam_actions;
+use crate::journal::Figure;
+use crate::resource::{Statement, policy_document};
+use crate::written;
+
+/// The most services with a row of their own. What the others allow is summed in one row.
+const SERVICES: usize = 10;
+
+/// Returns the step's figures. `former` is the inline policy of an earlier run; `own` is what the policy allows, and
+/// `others` is what those allow that it is compared with.
+pub fn figures(
+    outputs: &Outputs,
+    statements: &[Statement],
+    former: Option<&Value>,
+    own: &Services,
+    others: &[(String, Services)],
+) -> Vec<Figure> {
+    let table = |caption: &str, columns: &[&str], rows: Vec<Vec<String>>| Figure::Table {
+        caption: caption.to_owned(),
+        columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+        rows,
+    };
+    let mut figures = Vec::new();
+    if !statements.is_empty() {
+        let rows =
+            statements.iter().map(|one| vec![one.actions.join(", "), one.resources.join(", ")]).collect();
+        figures.push(table(&format!("The policy of {}", outputs.role), &["actions", "resources"], rows));
+        let document = policy_document(statements);
+        let changed =
+            former.map(|former| written::difference(&written::json(former), &written::json(&document)));
+        if let Some(changed) = changed.filter(|changed| !changed.is_empty()) {
+            let caption = format!("What changed in the policy of {}", outputs.role);
+            figures.push(Figure::code(caption, "diff", changed));
+        }
+    }
+    if !outputs.evidence.is_empty() {
+        let row = |one: &Evidence| vec![one.action.clone(), one.resource.clone(), one.source.clone()];
+        let rows = outputs.evidence.iter().map(row).collect();
+        figures.push(table("The evidence that it is written from", &["action", "resource", "seen in"], rows));
+    }
+    if !others.is_empty() {
+        let columns: Vec<&str> = ["service", "this policy"]
+            .into_iter()
+            .chain(others.iter().map(|(name, _)| name.as_str()))
+            .collect();
+        let caption = format!("How many actions each allows, by {}", iam_actions::source());
+        figures.push(table(&caption, &columns, by_service(own, others)));
+    }
+    if !outputs.denied.is_empty() {
+        let row = |one: &Denied| vec![one.action.clone(), one.resource.clone(), one.decision.clone()];
+        let rows = outputs.denied.iter().map(row).collect();
+        figures.push(table(
+            "What stays denied, by IAM's simulator",
+            &["action", "resource", "decision"],
+            rows,
+        ));
+    }
+    figures
+}
+
+/// Returns a row for each service of the policy itself and for those of which the others allow most, and the sums.
+fn by_service(own: &Services, others: &[(String, Services)]) -> Vec<Vec<String>> {
+    let all: Vec<&Services> =
+        std::iter::once(own).chain(others.iter().map(|(_, services)| services)).collect();
+    let count = |service: &str, services: &Services| services.get(service).copied().unwrap_or_default();
+    let most = |service: &str| all.iter().map(|services| count(service, services)).max();
+    let names: BTreeSet<&str> = all.iter().flat_map(|services| services.keys().copied()).collect();
+    let mut names: Vec<&str> = names.into_iter().collect();
+    names.sort_by_key(|name| (!own.contains_key(name), std::cmp::Reverse(most(name))));
+    // A row for the rest would not be shorter than the only row that it stands for.
+    let shown = if names.len() <= SERVICES + 1 { names.len() } else { SERVICES.max(own.len()) };
+    let (shown, rest) = names.split_at(shown);
+    let row = |title: String, of: &[&str]| {
+        let sum = |services: &&Services| of.iter().map(|name| count(name, services)).sum::<u64>().to_string();
+        std::iter::once(title).chain(all.iter().map(sum)).collect()
+    };
+    let mut rows: Vec<Vec<String>> = shown.iter().map(|name| row((*name).to_owned(), &[name])).collect();
+    if !rest.is_empty() {
+        rows.push(row(format!("{} others", rest.len()), rest));
+    }
+    rows.push(row("all".to_owned(), &names));
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policys_own_services_come_first_and_the_rest_is_summed() {
+        let own = Services::from([("logs", 3), ("sagemaker", 1)]);
+        let many: Vec<String> = (0..20).map(|n| format!("s{n}")).collect();
+        let mut full: Services =
+            many.iter().map(|name| (&*Box::leak(name.clone().into_boxed_str()), 2)).collect();
+        full.extend([("sagemaker", 300), ("zz", 9)]);
+        let rows = by_service(&own, &[("Full".into(), full)]);
+        let rows: Vec<String> = rows.iter().map(|row| row.join(" ")).collect();
+        assert_eq!(rows[..4], ["sagemaker 1 300", "logs 3 0", "zz 0 9", "s0 0 2"]);
+        assert_eq!(rows[10..], ["13 others 0 26", "all 4 349"]);
+        let few = by_service(&own, &[("One".into(), Services::from([("s3", 1)]))]);
+        assert_eq!(few.len(), 4, "{few:?}");
+    }
+}
