@@ -20,9 +20,17 @@ pub struct ResourceId {
     pub name: String,
 }
 
+impl ResourceId {
+    /// The type in words, as AWS writes it: `hyperparameter tuning job`.
+    pub fn what(&self) -> String {
+        // The word in AWS's identifiers is older.
+        self.kind.replace("hyper-parameter", "hyperparameter").replace('-', " ")
+    }
+}
+
 impl fmt::Display for ResourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind.replace('-', " "), self.name)
+        write!(f, "{} {}", self.what(), self.name)
     }
 }
 

@@ -93,7 +93,7 @@ pub fn run_view(state: &State, veil: &Veil, file: &str) -> Option<RunView> {
 pub fn live_view(state: &State, alive: &[Alive], veil: &Veil) -> LiveView {
     let hourly = |usd: f64| format!("{usd:.3}");
     let rows = alive.iter().map(|one| {
-        let what = capitalised(&one.id.kind.replace('-', " "));
+        let what = capitalised(&one.id.what());
         let hour = one.hourly.map(hourly).unwrap_or_default();
         [what, veil.text(&one.id.name), one.step.clone(), time(one.since), hour]
     });

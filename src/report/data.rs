@@ -8,7 +8,7 @@ use super::background::Background;
 use super::closing::{filling_run, live_view, run_view, trouble};
 use super::diagram;
 use super::first;
-use super::number;
+use super::number::{self, Number};
 use super::overview::{cost_by_step, timeline};
 use super::prose::{self, Known};
 use super::step::step_view;
@@ -80,7 +80,7 @@ impl ReportData {
     }
 
     /// Returns the drawings, each with its figure's number and caption.
-    pub fn drawings(&self) -> impl Iterator<Item = (usize, &str, &Drawing)> {
+    pub fn drawings(&self) -> impl Iterator<Item = (Number, &str, &Drawing)> {
         self.figures().filter_map(|figure| match &figure.body {
             Body::Drawing(drawing) => Some((figure.number?, figure.caption.as_str(), drawing)),
             Body::Card { .. } | Body::Table { .. } | Body::Code { .. } => None,
@@ -93,12 +93,13 @@ fn overview(state: &State, background: &Background, steps: &[StepView]) -> Vec<F
     let timeline = filling_run(state).and_then(|run| timeline(state, run));
     let costs = cost_by_step(background.spent.iter().map(|(step, usd)| (step.as_str(), *usd)));
     let drawn = [("When each step ran", timeline), ("What each step has cost, by AWS's prices", costs)];
-    let last = steps.iter().flat_map(|step| &step.figures).filter_map(|figure| figure.number).max();
+    let last =
+        steps.iter().flat_map(|step| &step.figures).filter_map(|figure| Some(figure.number?.figure)).max();
     let drawn = drawn.into_iter().filter_map(|(caption, drawing)| Some((caption, drawing?)));
     (last.unwrap_or(1) + 1..)
         .zip(drawn)
         .map(|(number, (caption, drawing))| FigureView {
-            number: Some(number),
+            number: Some(Number { figure: number, part: None }),
             folds: false,
             placed: false,
             caption: caption.to_owned(),

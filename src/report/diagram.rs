@@ -56,14 +56,14 @@ pub fn of(runbook: &Runbook, state: &State) -> Option<Diagram> {
         let attached = (0..parts.len()).filter(|other| {
             parts[*other].drawn == Drawn::Note && reached(*other, &parts, &uses, Drawn::Box).contains(at)
         });
-        let attached = attached.map(|other| parts[other].made.id.kind.replace('-', " "));
+        let attached = attached.map(|other| parts[other].made.id.what());
         let mut notes: Vec<String> = Vec::new();
         for note in roles.chain(attached) {
             if !notes.contains(&note) {
                 notes.push(note);
             }
         }
-        Node { what: capitalised(&part.made.id.kind.replace('-', " ")), step: part.step.to_owned(), notes }
+        Node { what: capitalised(&part.made.id.what()), step: part.step.to_owned(), notes }
     });
     let nodes = nodes.collect();
     let mut edges = Vec::new();

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::data::ReportData;
 use super::link::{self, Pictures};
+use super::number::Number;
 use super::part::without_comments;
 use super::prose::options;
 use super::token::{Token, Tokens, is_token, one_line};
@@ -64,7 +65,7 @@ pub enum Block {
     },
     /// A figure that stands here, and not at its step.
     Figure {
-        number: usize,
+        number: Number,
     },
 }
 
@@ -109,7 +110,9 @@ pub enum Inline {
     },
     /// A reference to a figure.
     Figure {
-        number: usize,
+        number: Number,
+        /// `Figure 6`, or of a part `Figure 6b`.
+        name: String,
     },
     /// A value that isn't there: `deploy.endpoint_name`, `not run`.
     Missing {
@@ -380,8 +383,10 @@ impl<'a> Reader<'a> {
                     plain.push(if is_token(c) { char::REPLACEMENT_CHARACTER } else { c });
                     continue;
                 }
-                Some(Token::Figure { number }) if !self.is_in(|tag| matches!(tag, Tag::Link { .. })) => {
-                    Inline::Figure { number: *number }
+                Some(token @ Token::Figure { number, .. })
+                    if !self.is_in(|tag| matches!(tag, Tag::Link { .. })) =>
+                {
+                    Inline::Figure { number: *number, name: token.words() }
                 }
                 Some(Token::Missing { name, why }) => {
                     Inline::Missing { name: one_line(name), why: one_line(why) }
@@ -487,7 +492,7 @@ fn plain(line: &[Inline]) -> String {
         | Inline::Struck { inner }
         | Inline::Link { inner, .. } => plain(inner),
         Inline::Picture { alt, .. } => alt.clone(),
-        Inline::Figure { number } => format!("Figure {number}"),
+        Inline::Figure { name, .. } => name.clone(),
         Inline::Missing { name, why } => format!("{name}: {why}"),
         Inline::Note { label } => format!("[{label}]"),
         Inline::Break => " ".into(),

@@ -38,10 +38,10 @@ pub fn render(
     environment.add_filter("line", |value: String| one_line(&value));
     environment.add_filter("printable", |value: String| crate::diagnostic::printable(&value));
     let drawings = data.drawings().map(|(number, caption, drawing)| {
-        (number, chart::svg(&format!("chart-{number}"), caption, drawing, kept))
+        (number.to_string(), chart::svg(&format!("chart-{number}"), caption, drawing, kept))
     });
-    let drawings: HashMap<usize, String> = drawings.collect();
-    environment.add_filter("drawing", move |number: usize| {
+    let drawings: HashMap<String, String> = drawings.collect();
+    environment.add_filter("drawing", move |number: String| {
         Value::from_safe_string(drawings.get(&number).cloned().unwrap_or_default())
     });
     let diagram = data.first.diagram.as_ref().map(|diagram| diagram::svg("diagram", diagram));
@@ -181,8 +181,8 @@ impl<'a> Prose<'a> {
         for c in text.chars() {
             match self.tokens.get(c) {
                 None => html.push_str(&escape(&shown(c))),
-                Some(Token::Figure { number }) if may_link => {
-                    html.push_str(&format!("<a href=\"#figure-{number}\">Figure {number}</a>"));
+                Some(token @ Token::Figure { number, .. }) if may_link => {
+                    html.push_str(&format!("<a href=\"#figure-{number}\">{}</a>", token.words()));
                 }
                 Some(token @ Token::Missing { .. }) => {
                     html.push_str(&format!(

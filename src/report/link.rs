@@ -52,7 +52,7 @@ pub type Pictures = BTreeMap<String, Picture>;
 pub fn encoded(token: &Token) -> String {
     match token {
         Token::Missing { .. } => String::new(),
-        Token::Figure { number } | Token::Placed { number } => format!("#figure-{number}"),
+        Token::Figure { number, .. } | Token::Placed { number } => format!("#figure-{number}"),
         other => utf8_percent_encode(&other.words(), ENCODED).to_string(),
     }
 }

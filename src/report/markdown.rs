@@ -11,6 +11,7 @@ use regex::{Captures, Regex};
 use super::chart::{Bytes, svg};
 use super::data::ReportData;
 use super::link::{self, Pictures};
+use super::number::Number;
 use super::part::{parts, without_comments};
 use super::prose::options;
 use super::template::Templates;
@@ -182,7 +183,9 @@ fn plain(source: &str, span: Range<usize>, tokens: &Tokens, out: &mut String) {
             Some(Token::Missing { name, why }) => {
                 out.push_str(&format!("⚠ {}", code_span(&format!("{name}: {why}"), true)))
             }
-            Some(Token::Figure { number }) => out.push_str(&format!("[Figure {number}](#figure-{number})")),
+            Some(token @ Token::Figure { number, .. }) => {
+                out.push_str(&format!("[{}](#figure-{number})", token.words()))
+            }
             Some(token) => {
                 // The author's backslash would take away one of ours.
                 if source[..at].bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1 {
@@ -305,7 +308,7 @@ fn block(token: &Token, character: char) -> String {
 
 /// The drawings that the Markdown refers to: path and content.
 pub fn drawings(data: &ReportData, kept: &Bytes) -> Vec<(String, String)> {
-    let draw = |(number, caption, drawing): (usize, &str, &Drawing)| {
+    let draw = |(number, caption, drawing): (Number, &str, &Drawing)| {
         let id = format!("figure-{number}");
         (format!("figures/{id}.svg"), svg(&id, caption, drawing, kept))
     };

@@ -219,7 +219,8 @@ fn readable() -> std::fs::Permissions {
 }
 
 static FIGURE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^((figure|picture)-\d+|diagram)\.(svg|png|jpeg|jpg)$").expect("the pattern is a constant")
+    Regex::new(r"^((figure|picture)-\d+[a-z]?|diagram)\.(svg|png|jpeg|jpg)$")
+        .expect("the pattern is a constant")
 });
 
 /// Takes away the figures of an earlier rendering, and no file that we did not write.

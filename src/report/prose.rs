@@ -11,6 +11,7 @@ use pulldown_cmark::Options;
 use regex::Regex;
 use serde_json::{Map, Value};
 
+use super::number::Number;
 use super::table::even_out;
 use super::token::{Token, Tokens, cleansed, is_token, one_line, words};
 use crate::runbook::template::{self, Form};
@@ -33,7 +34,7 @@ pub struct Known {
     /// Each step of the runbook: its outputs, or why it has none.
     pub steps: Vec<(String, Result<Value, &'static str>)>,
     /// The numbers of each step's figures, by the step's id.
-    pub figures: HashMap<String, Vec<usize>>,
+    pub figures: HashMap<String, Vec<Number>>,
 }
 
 /// Markdown with tokens in it.
@@ -197,7 +198,11 @@ fn environment(tokens: &Arc<Mutex<Tokens>>, known: &Known) -> Environment<'stati
             let number = figures.get(&step).and_then(|numbers| numbers.get(nth.unwrap_or(1).checked_sub(1)?));
             let number =
                 *number.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "there is no such figure"))?;
-            let token = if places { Token::Placed { number } } else { Token::Figure { number } };
+            let token = if places {
+                Token::Placed { number }
+            } else {
+                Token::Figure { number, whole: nth.is_none() }
+            };
             Ok::<_, Error>(add(&tokens, token)?.to_string())
         });
     }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::fact::{Fact, facts};
+use super::number::Number;
 use super::table::table;
 use super::token::one_line;
 use super::veil::Veil;
@@ -96,7 +97,7 @@ fn figures(
         {
             (*status, *rows) = ("failed, as it must".into(), facts(error));
         }
-        bodies.push((capitalised(&resource.id.kind.replace('-', " ")), card));
+        bodies.push((capitalised(&resource.id.what()), card));
     }
     if let (true, Some(Value::Object(outputs))) = (bodies.is_empty(), outputs) {
         let (what, name) = (capitalised(&step.kind.name.replace('_', " ")), step.id.clone());
@@ -122,7 +123,7 @@ fn figures(
         let is_figure =
             !matches!(body, Body::Card { .. } | Body::Code { .. }) || (referred && index == captioned);
         FigureView {
-            number: is_figure.then_some(0),
+            number: is_figure.then_some(Number::default()),
             folds: matches!(body, Body::Card { .. }) && !is_figure && own.is_none(),
             placed: false,
             caption: own.map_or(caption, |own| veil.text(own)),
@@ -137,7 +138,7 @@ pub fn veiled(failure: &Failure, veil: &Veil) -> Failure {
 }
 
 fn resource_card(resource: &Made, common: &Common, default: &[&str], veil: &Veil) -> Body {
-    let what = capitalised(&resource.id.kind.replace('-', " "));
+    let what = capitalised(&resource.id.what());
     let described = resource.facts.get("status").and_then(Value::as_str).map(|status| veil.text(status));
     let status = match resource.status {
         ResourceStatus::Ready => described.unwrap_or_else(|| "ready".into()),

@@ -274,8 +274,10 @@ fn a_caption_stands_at_what_the_step_is_for() {
     let curve = "Accuracy by epoch";
     let outputs = "Outputs of c";
     assert_eq!(captions, ["Objects", "Own", curve, "Own", "Instance profile", curve, outputs, "Own", curve]);
-    let numbers: Vec<Option<usize>> = figures().map(|figure| figure.number).collect();
-    assert_eq!(numbers, [None, None, Some(1), None, None, Some(2), None, Some(3), Some(4)]);
+    let numbers: Vec<String> = figures().flat_map(|figure| figure.number).map(|it| it.to_string()).collect();
+    assert_eq!(numbers, ["1", "2", "3a", "3b"], "drawings that follow each other are one figure");
+    let is_numbered: Vec<bool> = figures().map(|figure| figure.number.is_some()).collect();
+    assert_eq!(is_numbered, [false, false, true, false, false, true, false, true, true]);
     let folds: Vec<bool> = figures().map(|figure| figure.folds).collect();
     assert_eq!(folds, [true, false, false, false, true, false, true, false, false]);
 }

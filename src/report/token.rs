@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::number::Number;
 use crate::written::decimal;
 
 /// Plane 15 is for private use as a whole; its last two characters are not.
@@ -18,10 +19,10 @@ pub enum Token {
     },
     /// A value that isn't there: `deploy.endpoint_name: not run`.
     Missing { name: String, why: String },
-    /// A reference to a figure.
-    Figure { number: usize },
+    /// A reference to a figure, or to all its parts.
+    Figure { number: Number, whole: bool },
     /// A figure that stands here, and not at its step.
-    Placed { number: usize },
+    Placed { number: Number },
     Table {
         columns: Vec<String>,
         /// Whether each column holds numbers alone.
@@ -40,7 +41,8 @@ impl Token {
         match self {
             Self::Value { value, .. } => words(value),
             Self::Missing { name, why } => format!("{name}: {why}"),
-            Self::Figure { number } | Self::Placed { number } => format!("Figure {number}"),
+            Self::Figure { number, whole: true } => format!("Figure {}", number.figure),
+            Self::Figure { number, .. } | Self::Placed { number } => format!("Figure {number}"),
             Self::Table { rows, .. } => rows.iter().map(|row| row.join(" ")).collect::<Vec<_>>().join("; "),
             Self::Literal { source } => one_line(source),
             Self::Step { .. } => String::new(),
@@ -75,12 +77,12 @@ impl Tokens {
 
     /// Asks for each token that places a figure, by its character and the figure's number, whether it does. If it does not,
     /// it only refers to the figure.
-    pub fn each_placed(&mut self, mut places: impl FnMut(char, usize) -> bool) {
+    pub fn each_placed(&mut self, mut places: impl FnMut(char, Number) -> bool) {
         for (index, token) in self.0.iter_mut().enumerate() {
             let Token::Placed { number } = *token else { continue };
             let character = u32::try_from(index).ok().and_then(|index| char::from_u32(FIRST + index));
             if !character.is_some_and(|c| places(c, number)) {
-                *token = Token::Figure { number };
+                *token = Token::Figure { number, whole: false };
             }
         }
     }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::fact::Fact;
+use super::number::Number;
 use crate::failure::Failure;
 use crate::journal::Drawing;
 
@@ -76,7 +77,7 @@ pub struct StepView {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct FigureView {
     /// `None` for a card, unless the prose refers to it.
-    pub number: Option<usize>,
+    pub number: Option<Number>,
     /// Whether it folds away: a card that nobody has captioned, and nothing refers to.
     pub folds: bool,
     /// Whether the prose places it elsewhere than at its step.

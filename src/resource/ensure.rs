@@ -272,7 +272,7 @@ impl StepSession<'_> {
             let mut progress = |text: String, part| journal.progress(step, text, part);
             wanted.update(aws, &id.name, &tags, &mut progress).await?;
         }
-        self.commit([Event::Created { id: id.clone(), adopted: true }])
+        self.commit([Event::Created { id: id.clone(), adopted: !R::IS_LEFT_BY_ANOTHER }])
     }
 
     /// Whether a resource with a fixed name exists and is this stack's. Returns an error if it has another owner. A
@@ -296,9 +296,8 @@ impl StepSession<'_> {
         match tags.get("opsml:stack") {
             Some(of) if *of == self.journal.state().stack => Ok(()),
             _ => {
-                let kind = R::TYPE.replace('-', " ");
-                let message =
-                    format!("{kind} {name} would change a resource that this runbook did not create");
+                let id = ResourceId { kind: R::TYPE.to_owned(), name };
+                let message = format!("{id} would change a resource that this runbook did not create");
                 Err(Failure::new("NotOurs", message)
                     .hint("an `existing` resource is never changed: let a step create it"))
             }
@@ -312,8 +311,8 @@ impl StepSession<'_> {
             Ownership::Ours => Ok(()),
             Ownership::Unowned if half_made => Ok(()),
             Ownership::Unowned | Ownership::SomebodyElses => {
-                let kind = R::TYPE.replace('-', " ");
-                let message = format!("{kind} {name} exists already and was not made by this runbook");
+                let id = ResourceId { kind: R::TYPE.to_owned(), name: name.to_owned() };
+                let message = format!("{id} exists already and was not made by this runbook");
                 Err(Failure::new("NotOurs", message)
                     .hint("use it as it is with `existing:`, or choose another name"))
             }

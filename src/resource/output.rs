@@ -20,6 +20,7 @@ pub struct Output {
 impl Resource for Output {
     const TYPE: &'static str = "output";
     const ROWS: &'static [&'static str] = &["uri", "files", "bytes"];
+    const IS_LEFT_BY_ANOTHER: bool = true;
 
     fn naming(&self) -> Naming {
         Naming::Unique(self.uri.clone())

@@ -57,7 +57,7 @@ impl RolePolicy {
 
 impl Resource for RolePolicy {
     const TYPE: &'static str = "role-policy";
-    const ROWS: &'static [&'static str] = &["document", "attached", "detached"];
+    const ROWS: &'static [&'static str] = &["attached", "detached"];
     const SHARES_TAGS: bool = true;
 
     fn naming(&self) -> Naming {

@@ -79,6 +79,9 @@ pub trait Resource: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sy
     /// then returns those of that resource, and it is created only if that resource belongs to the stack.
     const SHARES_TAGS: bool = false;
 
+    /// Whether another resource of the stack makes it: a job its output. No stack has it from elsewhere.
+    const IS_LEFT_BY_ANOTHER: bool = false;
+
     /// Whether AWS refuses to delete it while it is created, updated or deleted, so that this is waited for first.
     const SETTLES_BEFORE_DELETE: bool = false;
 

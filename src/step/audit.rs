@@ -11,6 +11,7 @@ use super::kind::{Kind, Problem, Reads};
 use crate::action::audit::{CHECKS, Finding, Options, SeenRole, Severity, audit, glob};
 use crate::failure::Outcome;
 use crate::journal::Figure;
+use crate::written::time;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -202,7 +203,8 @@ fn roles_table(roles: &[SeenRole]) -> Figure {
         let managed = role.managed_policies.iter().map(|policy| format!("managed policy {policy}"));
         let allows: Vec<String> = role.allows.iter().cloned().chain(managed).collect();
         let allows = if allows.is_empty() { "nothing".to_owned() } else { allows.join("; ") };
-        let used = role.last_used.clone().unwrap_or_else(|| "never".into());
+        let used = role.last_used.as_deref().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+        let used = used.map_or_else(|| "never".into(), |at| time(at.as_millisecond()));
         vec![role.name.clone(), role.trusts.join(", "), allows, used]
     };
     Figure::Table {

@@ -10,8 +10,9 @@ use super::context::{Context, Done};
 use super::kind::{Kind, Problem};
 use super::trained::Measured;
 use crate::failure::Outcome;
-use crate::journal::Figure;
+use crate::journal::{Axis, Bar, Bars, Drawing, Figure, Scale};
 use crate::price;
+use crate::written::decimal;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -115,8 +116,12 @@ impl Kind for Compare {
             Some(cheapest) => format!("{} runs; {cheapest} would cost least an epoch", self.runs.len()),
             None => format!("{} runs", self.runs.len()),
         };
-        let figure = table(&outputs.rows);
-        Ok(Done::new(outputs, summary).figures(vec![figure]))
+        let mut figures = vec![table(&outputs.rows)];
+        figures.extend(bars("Seconds of an epoch", ("time", "s"), &outputs.rows, |row| row.epoch_seconds));
+        let costs =
+            bars("US dollars of an epoch", ("cost", "US dollars"), &outputs.rows, |row| row.cost_per_epoch);
+        figures.extend(costs);
+        Ok(Done::new(outputs, summary).figures(figures))
     }
 }
 
@@ -226,7 +231,7 @@ fn table(rows: &[Row]) -> Figure {
             .iter()
             .map(|row| {
                 vec![
-                    format!("{}{}", row.name, if row.measured { "" } else { " *" }),
+                    titled(row),
                     row.instance_type.clone(),
                     row.instance_count.to_string(),
                     row.epochs.to_string(),
@@ -241,6 +246,27 @@ fn table(rows: &[Row]) -> Figure {
             })
             .collect(),
     }
+}
+
+/// Returns the rows that have a value as bars, if these are to be compared: there are several.
+fn bars(
+    caption: &str,
+    (what, unit): (&str, &str),
+    rows: &[Row],
+    value: fn(&Row) -> Option<f64>,
+) -> Option<Figure> {
+    let bar = |row: &Row| {
+        let value = value(row)?;
+        Some(Bar { label: titled(row), spans: vec![(0.0, value)], text: decimal(value) })
+    };
+    let rows: Vec<Bar> = rows.iter().filter_map(bar).collect();
+    let axis = Axis::new(what, unit, Scale::FromZero);
+    (rows.len() > 1).then(|| Figure::drawn(caption, Drawing::Bars(Bars { axis, rows, ..Bars::default() })))
+}
+
+/// Returns the row's name, with a mark if its seconds were measured elsewhere.
+fn titled(row: &Row) -> String {
+    format!("{}{}", row.name, if row.measured { "" } else { " *" })
 }
 
 #[cfg(test)]
@@ -283,6 +309,18 @@ mod tests {
         assert_eq!(fastest(&[("a", &[10.0]), ("b", &[11.0])]).0, None);
         assert_eq!(fastest(&[("a", &[10.0]), ("b", &[20.0])]).0.as_deref(), Some("a"));
         assert_eq!(fastest(&[("a", &[10.0])]).0, None);
+    }
+
+    #[test]
+    fn what_is_to_be_compared_is_drawn() {
+        let drawn = |rows: &[Row]| bars("c", ("time", "s"), rows, |row| row.epoch_seconds);
+        let mut all = rows(&[("a", &[10.0, 11.0]), ("b", &[20.0])]);
+        all[1].measured = false;
+        let Some(Figure::Drawn { drawing: Drawing::Bars(bars), .. }) = drawn(&all) else { panic!() };
+        let shown: Vec<String> = bars.rows.iter().map(|bar| format!("{} {}", bar.label, bar.text)).collect();
+        assert_eq!(shown, ["a 10.5", "b * 20"]);
+        all[1].epoch_seconds = None;
+        assert_eq!(drawn(&all), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::paths::Paths;
 use super::sheet::Drawn;
 use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
-use crate::journal::{Figure, Lifetime, Picture, Pictures};
+use crate::journal::{Figure, Lifetime, Picture, Pictures, ResourceId};
 use crate::resource::ensure::{ReadyResource, StepSession};
 use crate::resource::{Objects, Resource};
 
@@ -43,7 +43,8 @@ impl Context<'_> {
         match kind.describe(self.session.aws, name).await? {
             Some(live) => Ok(ReadyResource { name: name.to_owned(), facts: live.facts }),
             None => {
-                Err(Failure::new("NotFound", format!("there is no {} {name}", R::TYPE.replace('-', " "))))
+                let id = ResourceId { kind: R::TYPE.to_owned(), name: name.to_owned() };
+                Err(Failure::new("NotFound", format!("there is no {id}")))
             }
         }
     }

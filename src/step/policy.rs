@@ -190,7 +190,7 @@ impl Kind for Policy {
             denied,
         };
         let summary = summary(&outputs);
-        let figures = policy_figures::figures(&outputs, &statements, former.as_ref(), &own, &others);
+        let figures = policy_figures::figures(&outputs, former.as_ref(), &own, &others);
         Ok(Done::new(outputs, summary).figures(figures))
     }
 }

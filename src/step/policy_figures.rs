@@ -9,7 +9,6 @@ use super::least_privilege::Evidence;
 use super::policy::{Denied, Outputs, Services};
 use crate::iam_actions;
 use crate::journal::Figure;
-use crate::resource::{Statement, policy_document};
 use crate::written;
 
 /// The most services with a row of their own. What the others allow is summed in one row.
@@ -19,7 +18,6 @@ const SERVICES: usize = 10;
 /// `others` is what those allow that it is compared with.
 pub fn figures(
     outputs: &Outputs,
-    statements: &[Statement],
     former: Option<&Value>,
     own: &Services,
     others: &[(String, Services)],
@@ -30,13 +28,10 @@ pub fn figures(
         rows,
     };
     let mut figures = Vec::new();
-    if !statements.is_empty() {
-        let rows =
-            statements.iter().map(|one| vec![one.actions.join(", "), one.resources.join(", ")]).collect();
-        figures.push(table(&format!("The policy of {}", outputs.role), &["actions", "resources"], rows));
-        let document = policy_document(statements);
+    if let Some(document) = &outputs.policy {
+        figures.push(Figure::json(format!("The policy of {}", outputs.role), document));
         let changed =
-            former.map(|former| written::difference(&written::json(former), &written::json(&document)));
+            former.map(|former| written::difference(&written::json(former), &written::json(document)));
         if let Some(changed) = changed.filter(|changed| !changed.is_empty()) {
             let caption = format!("What changed in the policy of {}", outputs.role);
             figures.push(Figure::code(caption, "diff", changed));

@@ -193,7 +193,7 @@ const SPOT: Seed = Seed {
             ],
         ),
         ("data", &["The bucket for data and artifacts"]),
-        ("tuning", &["| Hyper parameter tuning job |", "The best trial, `3-spot-s-"]),
+        ("tuning", &["| Hyperparameter tuning job |", "The best trial, `3-spot-s-"]),
         ("training", &["the best model is right about"]),
         ("endpoints", &["runs on 2 × ml.m5.large", "| initial instance count | `2` |"]),
         (
@@ -247,7 +247,7 @@ const PROVISIONED: Seed = Seed {
     says: &[
         ("notebook", &["the cheapest there is", "| instance type | `ml.t2.medium` |"]),
         ("data", &["4-m5-xlarge-provisioned-bucket-"]),
-        ("tuning", &["Tuning and training on ml.m5.xlarge", "| Hyper parameter tuning job |"]),
+        ("tuning", &["Tuning and training on ml.m5.xlarge", "| Hyperparameter tuning job |"]),
         ("training", &["The model of 1 × ml.m5.xlarge"]),
         ("endpoints", &["| instance type | `ml.m5.large` |"]),
         (

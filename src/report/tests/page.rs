@@ -125,6 +125,24 @@ fn figures_stand_where_the_prose_places_them_and_are_numbered_in_that_order() {
 }
 
 #[test]
+fn a_reference_is_to_a_whole_figure_or_to_a_part() {
+    let book = "See {{ ref('a') }}, {{ ref('a', 2) }} and {{ ref('a', 3) }}.\n\n\
+        ```opsml a\nbucket: {}\n```\n\nBelow:\n\n{{ figure('a', 3) }}\n";
+    let mut journal = Journaled::new("local");
+    journal.start("a", "bucket");
+    journal.done("a", json!({}), "", vec![curve(), curve(), curve()]);
+    let (markdown, html) = rendered(&runbook(book), &journal.end(RunOutcome::Done));
+    assert!(
+        markdown.contains("See [Figure 1](#figure-1a), [Figure 1b](#figure-1b) and [Figure 2](#figure-2)."),
+        "{markdown}"
+    );
+    for id in ["1a", "1b", "2"] {
+        assert!(html.contains(&format!("id=\"figure-{id}\"")), "{id}");
+        assert!(markdown.contains(&format!("](figures/figure-{id}.svg)")), "{id}");
+    }
+}
+
+#[test]
 fn tables_and_code_are_blocks_and_listings_are_whole() {
     let book = "{{ a.rows | table }}\n\n{{ a.policy | code('json') }}\n\n```opsml a\nbucket: {}\n```\n";
     let lines: Vec<String> = (1..=40).map(|n| format!("line {n}")).collect();
