@@ -8,7 +8,8 @@ use super::background::Background;
 use super::closing::{filling_run, live_view, run_view, trouble};
 use super::diagram;
 use super::first;
-use super::number::{self, Number};
+use super::label::Label;
+use super::number;
 use super::overview::{cost_by_step, timeline};
 use super::prose::{self, Known};
 use super::step::step_view;
@@ -80,7 +81,7 @@ impl ReportData {
     }
 
     /// Returns the drawings, each with its figure's number and caption.
-    pub fn drawings(&self) -> impl Iterator<Item = (Number, &str, &Drawing)> {
+    pub fn drawings(&self) -> impl Iterator<Item = (Label, &str, &Drawing)> {
         self.figures().filter_map(|figure| match &figure.body {
             Body::Drawing(drawing) => Some((figure.number?, figure.caption.as_str(), drawing)),
             Body::Card { .. } | Body::Table { .. } | Body::Code { .. } => None,
@@ -99,7 +100,7 @@ fn overview(state: &State, background: &Background, steps: &[StepView]) -> Vec<F
     (last.unwrap_or(1) + 1..)
         .zip(drawn)
         .map(|(number, (caption, drawing))| FigureView {
-            number: Some(Number { figure: number, part: None }),
+            number: Some(Label { figure: number, part: None }),
             folds: false,
             placed: false,
             caption: caption.to_owned(),

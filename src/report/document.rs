@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::data::ReportData;
+use super::label::Label;
 use super::link::{self, Pictures};
-use super::number::Number;
 use super::part::without_comments;
 use super::prose::options;
 use super::token::{Token, Tokens, is_token, one_line};
@@ -65,7 +65,7 @@ pub enum Block {
     },
     /// A figure that stands here, and not at its step.
     Figure {
-        number: Number,
+        number: Label,
     },
 }
 
@@ -110,7 +110,7 @@ pub enum Inline {
     },
     /// A reference to a figure.
     Figure {
-        number: Number,
+        number: Label,
         /// `Figure 6`, or of a part `Figure 6b`.
         name: String,
     },

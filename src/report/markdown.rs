@@ -10,8 +10,8 @@ use regex::{Captures, Regex};
 
 use super::chart::{Bytes, svg};
 use super::data::ReportData;
+use super::label::Label;
 use super::link::{self, Pictures};
-use super::number::Number;
 use super::part::{parts, without_comments};
 use super::prose::options;
 use super::template::Templates;
@@ -308,7 +308,7 @@ fn block(token: &Token, character: char) -> String {
 
 /// The drawings that the Markdown refers to: path and content.
 pub fn drawings(data: &ReportData, kept: &Bytes) -> Vec<(String, String)> {
-    let draw = |(number, caption, drawing): (Number, &str, &Drawing)| {
+    let draw = |(number, caption, drawing): (Label, &str, &Drawing)| {
         let id = format!("figure-{number}");
         (format!("figures/{id}.svg"), svg(&id, caption, drawing, kept))
     };

@@ -16,6 +16,7 @@ mod document;
 mod fact;
 mod first;
 mod html;
+mod label;
 mod link;
 mod markdown;
 mod number;

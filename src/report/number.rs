@@ -1,47 +1,13 @@
 //! The numbers and places of figures: in the order of the document, where the prose places a figure, or else at its step.
 //! Drawings that follow each other at a step are parts of one figure.
 
-use std::borrow::Cow;
-use std::fmt::{self, Display};
-
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Serialize, Serializer};
 
+use super::label::Label;
 use super::prose::options;
 use super::token::Tokens;
 use super::view::{Body, FigureView, StepView};
 use crate::runbook::{FigureUse, Piece, Runbook};
-
-/// The number of a figure: `6`, or `6b` for the second of its parts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Number {
-    pub figure: usize,
-    pub part: Option<char>,
-}
-
-impl Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.figure)?;
-        self.part.iter().try_for_each(|part| write!(f, "{part}"))
-    }
-}
-
-impl Serialize for Number {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl JsonSchema for Number {
-    fn schema_name() -> Cow<'static, str> {
-        "Number".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": "^[0-9]+[a-z]?$", "description": "`6`, or `6b` for the second part of a figure"})
-    }
-}
 
 /// The most parts of a figure: there are no more letters.
 const MAX_PARTS: usize = 26;
@@ -52,7 +18,7 @@ pub fn figures(runbook: &Runbook, uses: &[FigureUse], first: usize, steps: &mut 
     let mut number = |parts: Vec<&mut FigureView>| {
         let is_one = parts.len() == 1;
         for (part, letter) in parts.into_iter().zip('a'..='z') {
-            part.number = Some(Number { figure: next, part: (!is_one).then_some(letter) });
+            part.number = Some(Label { figure: next, part: (!is_one).then_some(letter) });
         }
         next += 1;
     };
@@ -84,7 +50,7 @@ pub fn figures(runbook: &Runbook, uses: &[FigureUse], first: usize, steps: &mut 
                     let figures = runbook.position(&it.step).map(|index| &mut steps[index].figures);
                     let mut numbered = figures.into_iter().flatten().filter(|figure| figure.number.is_some());
                     if let Some(figure) = it.nth.checked_sub(1).and_then(|nth| numbered.nth(nth))
-                        && figure.number == Some(Number::default())
+                        && figure.number == Some(Label::default())
                     {
                         number(vec![figure]);
                     }

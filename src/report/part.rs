@@ -6,7 +6,7 @@ use regex::Regex;
 use serde::Serialize;
 
 use super::data::ReportData;
-use super::number::Number;
+use super::label::Label;
 use super::token::{Token, is_token};
 
 #[derive(Serialize)]
@@ -58,7 +58,7 @@ fn step(shown: &mut [bool], index: usize) -> Option<Part> {
     (!std::mem::replace(shown, true)).then_some(Part::Step(index))
 }
 
-fn figure(data: &ReportData, number: Number) -> Option<Part> {
+fn figure(data: &ReportData, number: Label) -> Option<Part> {
     data.steps.iter().enumerate().find_map(|(step, view)| {
         let figure = view.figures.iter().position(|figure| figure.number == Some(number))?;
         Some(Part::Figure(step, figure))

@@ -11,7 +11,7 @@ use pulldown_cmark::Options;
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use super::number::Number;
+use super::label::Label;
 use super::table::even_out;
 use super::token::{Token, Tokens, cleansed, is_token, one_line, words};
 use crate::runbook::template::{self, Form};
@@ -34,7 +34,7 @@ pub struct Known {
     /// Each step of the runbook: its outputs, or why it has none.
     pub steps: Vec<(String, Result<Value, &'static str>)>,
     /// The numbers of each step's figures, by the step's id.
-    pub figures: HashMap<String, Vec<Number>>,
+    pub figures: HashMap<String, Vec<Label>>,
 }
 
 /// Markdown with tokens in it.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::fact::{Fact, facts};
-use super::number::Number;
+use super::label::Label;
 use super::table::table;
 use super::token::one_line;
 use super::veil::Veil;
@@ -123,7 +123,7 @@ fn figures(
         let is_figure =
             !matches!(body, Body::Card { .. } | Body::Code { .. }) || (referred && index == captioned);
         FigureView {
-            number: is_figure.then_some(Number::default()),
+            number: is_figure.then_some(Label::default()),
             folds: matches!(body, Body::Card { .. }) && !is_figure && own.is_none(),
             placed: false,
             caption: own.map_or(caption, |own| veil.text(own)),

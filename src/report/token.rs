@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::number::Number;
+use super::label::Label;
 use crate::written::decimal;
 
 /// Plane 15 is for private use as a whole; its last two characters are not.
@@ -20,9 +20,9 @@ pub enum Token {
     /// A value that isn't there: `deploy.endpoint_name: not run`.
     Missing { name: String, why: String },
     /// A reference to a figure, or to all its parts.
-    Figure { number: Number, whole: bool },
+    Figure { number: Label, whole: bool },
     /// A figure that stands here, and not at its step.
-    Placed { number: Number },
+    Placed { number: Label },
     Table {
         columns: Vec<String>,
         /// Whether each column holds numbers alone.
@@ -77,7 +77,7 @@ impl Tokens {
 
     /// Asks for each token that places a figure, by its character and the figure's number, whether it does. If it does not,
     /// it only refers to the figure.
-    pub fn each_placed(&mut self, mut places: impl FnMut(char, Number) -> bool) {
+    pub fn each_placed(&mut self, mut places: impl FnMut(char, Label) -> bool) {
         for (index, token) in self.0.iter_mut().enumerate() {
             let Token::Placed { number } = *token else { continue };
             let character = u32::try_from(index).ok().and_then(|index| char::from_u32(FIRST + index));

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::fact::Fact;
-use super::number::Number;
+use super::label::Label;
 use crate::failure::Failure;
 use crate::journal::Drawing;
 
@@ -77,7 +77,7 @@ pub struct StepView {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct FigureView {
     /// `None` for a card, unless the prose refers to it.
-    pub number: Option<Number>,
+    pub number: Option<Label>,
     /// Whether it folds away: a card that nobody has captioned, and nothing refers to.
     pub folds: bool,
     /// Whether the prose places it elsewhere than at its step.

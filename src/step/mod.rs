@@ -26,7 +26,7 @@ mod load;
 mod notebook;
 mod paths;
 mod policy;
-mod policy_figures;
+mod policy_outputs;
 mod predict;
 mod role;
 mod sheet;

@@ -1,17 +1,15 @@
 //! `policy`: changes a role's policies: attaches or detaches a managed policy, writes an inline policy, or writes the
 //! smallest policy for a function, from evidence.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::context::{Context, Done};
 use super::fields::{FunctionName, RoleName};
 use super::kind::{Kind, Problem, Reads};
 use super::least_privilege::{Evidence, Subject, evidence, statements};
-use super::policy_figures;
+use super::policy_outputs::{Compared, Denied, Outputs, Services, figures, summary};
 use crate::action::{Denial, caller, decisions, denial, managed_policy, simulate};
 use crate::failure::{Failure, Outcome};
 use crate::iam_actions;
@@ -19,9 +17,6 @@ use crate::resource::{Change, RolePolicy, Statement, managed_policy_arn, policy_
 
 /// The slot of the inline policy.
 const INLINE: &str = "inline";
-
-/// How many actions of each service a policy allows.
-pub(super) type Services = BTreeMap<&'static str, u64>;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -53,45 +48,6 @@ pub struct Policy {
     /// Managed policies to compare with, by the number of actions that each allows. Those of `detach` are compared, too.
     #[serde(default)]
     pub compare_with: Vec<String>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Outputs {
-    /// The role's name.
-    pub role: String,
-    /// The inline policy's document, or nothing if only managed policies changed.
-    pub policy: Option<Value>,
-    /// ARNs of the managed policies that were attached.
-    pub attached: Vec<String>,
-    /// ARNs of the managed policies that were detached.
-    pub detached: Vec<String>,
-    /// The evidence for the policy.
-    pub evidence: Vec<Evidence>,
-    /// How many of AWS's actions it allows, on any resource.
-    pub actions: u64,
-    /// How many actions the compared and the detached policies allow.
-    pub compared: Vec<Compared>,
-    /// The actions of `denies` with the simulator's decisions.
-    pub denied: Vec<Denied>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Compared {
-    /// The managed policy's name.
-    pub policy: String,
-    /// How many actions it allows.
-    pub actions: u64,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Denied {
-    pub action: String,
-    pub resource: String,
-    /// `implicitDeny` or `explicitDeny`.
-    pub decision: String,
 }
 
 impl Kind for Policy {
@@ -190,7 +146,7 @@ impl Kind for Policy {
             denied,
         };
         let summary = summary(&outputs);
-        let figures = policy_figures::figures(&outputs, former.as_ref(), &own, &others);
+        let figures = figures(&outputs, former.as_ref(), &own, &others);
         Ok(Done::new(outputs, summary).figures(figures))
     }
 }
@@ -303,14 +259,4 @@ impl Policy {
         }
         Ok(denied)
     }
-}
-
-fn summary(outputs: &Outputs) -> String {
-    let plural = |count: u64| if count == 1 { "action" } else { "actions" };
-    let mut parts = vec![format!("{} {} allowed", outputs.actions, plural(outputs.actions))];
-    parts.extend(outputs.compared.iter().map(|one| format!("{} allows {}", one.policy, one.actions)));
-    if !outputs.detached.is_empty() {
-        parts.push(format!("{} detached", outputs.detached.join(", ")));
-    }
-    format!("{}: {}", outputs.role, parts.join("; "))
 }

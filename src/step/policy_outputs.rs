@@ -1,18 +1,72 @@
-//! What a `policy` step shows: the policy and what it is written from, how it differs from what it replaces, and what stays
+//! What a `policy` step puts out and shows: the policy and what it is written from, how it differs from what it replaces, and what stays
 //! denied.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::least_privilege::Evidence;
-use super::policy::{Denied, Outputs, Services};
 use crate::iam_actions;
 use crate::journal::Figure;
 use crate::written;
 
 /// The most services with a row of their own. What the others allow is summed in one row.
 const SERVICES: usize = 10;
+
+/// How many actions of each service a policy allows.
+pub type Services = BTreeMap<&'static str, u64>;
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Outputs {
+    /// The role's name.
+    pub role: String,
+    /// The inline policy's document, or nothing if only managed policies changed.
+    pub policy: Option<Value>,
+    /// ARNs of the managed policies that were attached.
+    pub attached: Vec<String>,
+    /// ARNs of the managed policies that were detached.
+    pub detached: Vec<String>,
+    /// The evidence for the policy.
+    pub evidence: Vec<Evidence>,
+    /// How many of AWS's actions it allows, on any resource.
+    pub actions: u64,
+    /// How many actions the compared and the detached policies allow.
+    pub compared: Vec<Compared>,
+    /// The actions of `denies` with the simulator's decisions.
+    pub denied: Vec<Denied>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Compared {
+    /// The managed policy's name.
+    pub policy: String,
+    /// How many actions it allows.
+    pub actions: u64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Denied {
+    pub action: String,
+    pub resource: String,
+    /// `implicitDeny` or `explicitDeny`.
+    pub decision: String,
+}
+
+/// Returns the step's result in one line.
+pub fn summary(outputs: &Outputs) -> String {
+    let plural = |count: u64| if count == 1 { "action" } else { "actions" };
+    let mut parts = vec![format!("{} {} allowed", outputs.actions, plural(outputs.actions))];
+    parts.extend(outputs.compared.iter().map(|one| format!("{} allows {}", one.policy, one.actions)));
+    if !outputs.detached.is_empty() {
+        parts.push(format!("{} detached", outputs.detached.join(", ")));
+    }
+    format!("{}: {}", outputs.role, parts.join("; "))
+}
 
 /// Returns the step's figures. `former` is the inline policy of an earlier run; `own` is what the policy allows, and
 /// `others` is what those allow that it is compared with.
