@@ -380,33 +380,75 @@ impl Journal {
             .map_err(storage)?;
         let mut rows = query.query([after.seq as i64]).map_err(storage)?;
         let (mut previous, mut expected) = (after.hash.clone(), after.seq + 1);
-        let mut masker = Masker::keyed(&after.stack);
+        let mut read = Unmasked { masker: Masker::keyed(&after.stack), ..Unmasked::default() };
+        let damaged = |seq: u64, why: String| JournalError::Damaged { path: self.path.clone(), seq, why };
         while let Some(row) = rows.next().map_err(storage)? {
-            let read = || {
+            let columns = || {
                 let body = row.get_ref(2)?.as_str()?;
                 let hash = row.get_ref(3)?.as_blob()?;
                 Ok::<_, rusqlite::Error>((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, body, hash))
             };
-            let damaged = |why: String| JournalError::Damaged { path: self.path.clone(), seq: expected, why };
-            let (seq, at, body, hash) = read().map_err(|error| damaged(error.to_string()))?;
+            let (seq, at, body, hash) = columns().map_err(|error| damaged(expected, error.to_string()))?;
             if seq as u64 != expected {
-                return Err(damaged(format!("event {seq} is in its place")));
+                return Err(damaged(expected, format!("event {seq} is in its place")));
             }
             if hash != chain(&previous, at, body) {
-                return Err(damaged("its hash does not match its content".into()));
+                return Err(damaged(expected, "its hash does not match its content".into()));
             }
-            let mut event: Event = serde_json::from_str(body).map_err(|error| damaged(error.to_string()))?;
-            if let Event::Opened { stack, .. } = &event {
-                masker = Masker::keyed(stack);
-            }
-            if may_hold_secret(body) {
-                event.mask(&masker);
-            }
+            let event = serde_json::from_str(body).map_err(|error| damaged(expected, error.to_string()))?;
             previous.clear();
             previous.extend_from_slice(hash);
-            visit(Record { seq: expected, at, event }, &previous).map_err(damaged)?;
+            read.push(Record { seq: expected, at, event }, body, &previous);
+            if read.is_full() {
+                read.hand_on(&mut visit).map_err(|(seq, why)| damaged(seq, why))?;
+            }
             expected += 1;
         }
+        read.hand_on(&mut visit).map_err(|(seq, why)| damaged(seq, why))
+    }
+}
+
+/// Events that were read, and may hold secrets that an older opsml did not know for such. They are looked through
+/// together: nearly all hold none, and to begin a search costs more than to search one.
+#[derive(Default)]
+struct Unmasked {
+    masker: Masker,
+    /// Each with its hash, and with the end of its text among the texts.
+    records: Vec<(Record, Vec<u8>, usize)>,
+    texts: String,
+}
+
+impl Unmasked {
+    fn push(&mut self, record: Record, body: &str, hash: &[u8]) {
+        if let Event::Opened { stack, .. } = &record.event {
+            self.masker = Masker::keyed(stack);
+        }
+        self.texts.push_str(body);
+        self.records.push((record, hash.to_vec(), self.texts.len()));
+        // No secret goes on from one event into the next.
+        self.texts.push('\n');
+    }
+
+    fn is_full(&self) -> bool {
+        self.texts.len() > 64 << 10
+    }
+
+    /// Masks what must not be shown, and visits the events. Returns the number of the one that was refused.
+    fn hand_on(
+        &mut self,
+        visit: &mut impl FnMut(Record, &[u8]) -> Result<(), String>,
+    ) -> Result<(), (u64, String)> {
+        let closely = may_hold_secret(&self.texts);
+        let mut start = 0;
+        for (mut record, hash, end) in self.records.drain(..) {
+            if closely && may_hold_secret(&self.texts[start..end]) {
+                record.event.mask(&self.masker);
+            }
+            start = end + 1;
+            let seq = record.seq;
+            visit(record, &hash).map_err(|why| (seq, why))?;
+        }
+        self.texts.clear();
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 use pulldown_cmark::{CodeBlockKind, Event, MetadataBlockKind, Options, Parser, Tag, TagEnd};
+use rayon::prelude::*;
 
 use super::front::{self, FrontMatter};
 use super::model::{Declared, Piece, Runbook, Uses};
@@ -12,6 +13,9 @@ use super::{shape, template};
 use crate::diagnostic::{Diagnostic, Severity, Source, Span};
 use crate::secret;
 use crate::step::{Common, common_keys, common_schema, kind, kind_names};
+
+/// How many blocks one processor reads before another takes some over: fewer take less time than to begin with it.
+const BLOCKS_AT_ONCE: usize = 256;
 
 /// The extensions of CommonMark that a runbook is written in; the report renders the same.
 pub fn options() -> Options {
@@ -42,6 +46,7 @@ fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
     let mut places = HashMap::new();
     let (mut front_unread, mut unread) = (false, HashSet::new());
     let mut at = 0;
+    let mut read = read_blocks(&source, &fences).into_iter();
     for fence in &fences {
         if at < fence.span.start {
             pieces.push(Piece::Prose(at..fence.span.start));
@@ -61,7 +66,18 @@ fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
             }
             FenceKind::Other => pieces.push(Piece::Literal(fence.span.clone())),
             FenceKind::Opsml { info } => {
-                if let Some(step) = declared(&source, fence, info.clone(), &places, &mut problems) {
+                let (step, mut wrong) = read.next().unwrap_or_default();
+                let step = match step.as_ref().and_then(|step| Some((step, places.get(&step.id)?))) {
+                    Some((again, first)) => {
+                        let line = source.position(*first).line;
+                        let message = format!("the id `{}` is taken by the step in line {line}", again.id);
+                        wrong = vec![Diagnostic::error(again.id_span.clone(), message)];
+                        None
+                    }
+                    None => step,
+                };
+                problems.append(&mut wrong);
+                if let Some(step) = step {
                     pieces.push(Piece::Step(steps.len(), fence.span.clone()));
                     places.insert(step.id.clone(), step.id_span.start);
                     steps.push(step);
@@ -191,14 +207,24 @@ fn whole_lines(text: &str, span: Span) -> Span {
     start..end
 }
 
-fn declared(
-    source: &Source,
-    fence: &Fence,
-    info: Span,
-    earlier: &HashMap<String, usize>,
-    problems: &mut Vec<Diagnostic>,
-) -> Option<Declared> {
-    let text = source.text.as_str();
+/// Reads the blocks of the steps, on all processors. Whether an id is taken is not looked at.
+fn read_blocks(source: &Source, fences: &[Fence]) -> Vec<(Option<Declared>, Vec<Diagnostic>)> {
+    let blocks: Vec<(&Fence, &Span)> = fences
+        .iter()
+        .filter_map(|fence| match &fence.kind {
+            FenceKind::Opsml { info } => Some((fence, info)),
+            _ => None,
+        })
+        .collect();
+    let read = |(fence, info): &(&Fence, &Span)| {
+        let mut problems = Vec::new();
+        let step = declared(&source.text, fence, (*info).clone(), &mut problems);
+        (step, problems)
+    };
+    blocks.par_iter().with_min_len(BLOCKS_AT_ONCE).map(read).collect()
+}
+
+fn declared(text: &str, fence: &Fence, info: Span, problems: &mut Vec<Diagnostic>) -> Option<Declared> {
     let words: Vec<&str> = text[info.clone()].split_whitespace().collect();
     let id = match words.as_slice() {
         [_, id] => (*id).to_owned(),
@@ -226,12 +252,6 @@ fn declared(
             id_span,
             format!("`{id}` means something in templates and cannot be a step's id"),
         ));
-        return None;
-    }
-    if let Some(first) = earlier.get(&id) {
-        let line = source.position(*first).line;
-        problems
-            .push(Diagnostic::error(id_span, format!("the id `{id}` is taken by the step in line {line}")));
         return None;
     }
     let body = yaml::parse(text, fence.body.clone(), problems)?;
