@@ -109,6 +109,13 @@ fn figures(
         captioned = usize::from(row.is_some_and(|row| !row.figures.is_empty()));
     }
     for figure in row.into_iter().flat_map(|row| &row.figures) {
+        // What a listing shows whole is in no card again.
+        if let Figure::Code { text, .. } = figure {
+            let listed = veil.text(text);
+            for (_, body) in &mut bodies {
+                leave_out(body, listed.trim_end());
+            }
+        }
         bodies.push(drawn(figure, veil));
     }
     if step.common.hides_cards() {
@@ -131,6 +138,15 @@ fn figures(
         }
     });
     figures.collect()
+}
+
+/// Takes the rows out of a card whose whole value is this text.
+fn leave_out(card: &mut Body, text: &str) {
+    let is_other = |fact: &Fact| fact.whole.as_deref().is_none_or(|whole| whole.trim_end() != text);
+    if let Body::Card { facts, folded, .. } = card {
+        facts.retain(is_other);
+        folded.retain(is_other);
+    }
 }
 
 pub fn veiled(failure: &Failure, veil: &Veil) -> Failure {
