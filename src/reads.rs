@@ -21,6 +21,8 @@ pub const REVISION: &str = "revision";
 pub struct References {
     positions: HashMap<String, usize>,
     rests: Vec<Rests>,
+    /// What the steps have made.
+    made: String,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -48,6 +50,11 @@ impl References {
         let roles: Vec<String> = roles.map(|(_, row)| row.spec.to_string()).collect();
         let behind_them = used().map(|used| &used.roles).filter(|text| !text.is_empty());
         let roles = digest(roles.iter().chain(behind_them));
+        let made = state.resources.live_of(&step.id).filter(|(_, row)| !row.superseded);
+        let made: Vec<String> = made.map(|(id, row)| format!("{id} {} {}", row.created, row.spec)).collect();
+        if !made.is_empty() {
+            self.made = digest(std::iter::once(&self.made).chain(&made));
+        }
         self.positions.insert(step.id.clone(), self.rests.len());
         self.rests.push(Rests { behind, content, roles });
     }
@@ -68,6 +75,9 @@ impl References {
                 }
             }
         }
+        if how >= Reads::Account && !self.made.is_empty() {
+            reads.insert("what earlier steps have made".into(), json!(self.made));
+        }
         reads
     }
 
@@ -78,7 +88,12 @@ impl References {
 
 /// Whether a step reads what earlier steps have attached to what it rests on: what it does shows there, or must fail there.
 pub fn reads_attachments(step: &Declared) -> bool {
-    how(step) == Reads::Results || step.common.expect_error.is_some()
+    how(step) >= Reads::Results || step.common.expect_error.is_some()
+}
+
+/// Whether a step reads what an earlier step makes, though it doesn't name it.
+pub fn reads_what_makes(step: &Declared, earlier: &Declared) -> bool {
+    how(step) >= Reads::Account && step::kind(&earlier.kind.name).is_some_and(|kind| kind.owns)
 }
 
 fn how(step: &Declared) -> Reads {

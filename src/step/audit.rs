@@ -101,7 +101,7 @@ impl Kind for Audit {
         "finds what is insecure in the account: root user, policies, roles, keys, ports, buckets";
     const OWNS: bool = false;
     const ROWS: &'static [&'static str] = &["worst", "counts", "looked_at"];
-    const READS: Reads = Reads::Results;
+    const READS: Reads = Reads::Account;
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {

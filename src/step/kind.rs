@@ -62,6 +62,8 @@ pub enum Reads {
     Content,
     /// Those of all that lies behind, and of the roles there: its outputs come from what these do.
     Results,
+    /// Those, and all that earlier steps have made, named or not: it looks at the account.
+    Account,
 }
 
 /// The highest price of a step.

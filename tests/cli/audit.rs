@@ -67,6 +67,23 @@ fn what_is_insecure_is_found_until_it_is_repaired() {
     assert_eq!(findings(&env), [DOGS]);
 }
 
+/// An audit names no step, and judges what all of them have made.
+#[test]
+fn an_audit_is_done_again_when_what_it_judges_has_changed() {
+    let env = Env::new();
+    let runbook = "```opsml role\nrole:\n  name: dogs\n  managed_policies: [AmazonS3ReadOnlyAccess]\n```\n\n\
+        ```opsml audit\naudit: {scope: stack}\n```\n\n```opsml later\nbucket: {}\n```\n";
+    env.write("audit.md", runbook);
+    env.opsml(["run", "audit.md"]).code(0).says("audit: no findings");
+    env.opsml(["run", "audit.md"]).code(0).says("nothing to do");
+    env.write("audit.md", runbook.replace("AmazonS3ReadOnlyAccess", "AmazonSageMakerFullAccess"));
+    env.opsml(["plan", "audit.md"]).code(0).says("role");
+    env.opsml(["run", "audit.md"]).code(0).says("✓ audit").says("done: 2 steps ran, 1 kept");
+    assert_eq!(findings(&env), [DOGS]);
+    env.opsml(["down", "audit.md", "--yes"]).code(0);
+    env.opsml(["run", "audit.md"]).code(0).says("✓ audit").says("done: 3 steps ran, 0 kept");
+}
+
 #[test]
 fn what_may_not_be_looked_at_is_a_finding() {
     let env = Env::new();
