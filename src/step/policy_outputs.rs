@@ -13,7 +13,7 @@ use crate::journal::Figure;
 use crate::written;
 
 /// The most services with a row of their own. What the others allow is summed in one row.
-const SERVICES: usize = 10;
+const SERVICES: usize = 6;
 
 /// How many actions of each service a policy allows.
 pub type Services = BTreeMap<&'static str, u64>;
@@ -92,9 +92,12 @@ pub fn figures(
         }
     }
     if !outputs.evidence.is_empty() {
-        let row = |one: &Evidence| vec![one.action.clone(), one.resource.clone(), one.source.clone()];
-        let rows = outputs.evidence.iter().map(row).collect();
-        figures.push(table("The evidence that it is written from", &["action", "resource", "seen in"], rows));
+        let rows = evidence_rows(&outputs.evidence);
+        figures.push(table(
+            "The evidence that it is written from",
+            &["actions", "resource", "seen in"],
+            rows,
+        ));
     }
     if !others.is_empty() {
         let columns: Vec<&str> = ["service", "this policy"]
@@ -114,6 +117,17 @@ pub fn figures(
         ));
     }
     figures
+}
+
+/// Returns a row for each resource and source, with the actions that follow each other.
+fn evidence_rows(evidence: &[Evidence]) -> Vec<Vec<String>> {
+    let alike =
+        |one: &Evidence, next: &Evidence| (&one.resource, &one.source) == (&next.resource, &next.source);
+    let rows = evidence.chunk_by(alike).map(|all| {
+        let actions: Vec<&str> = all.iter().map(|one| one.action.as_str()).collect();
+        vec![actions.join(", "), all[0].resource.clone(), all[0].source.clone()]
+    });
+    rows.collect()
 }
 
 /// Returns a row for each service of the policy itself and for those of which the others allow most, and the sums.
@@ -145,6 +159,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn actions_with_the_same_evidence_share_a_row() {
+        let one = |action: &str, resource: &str| Evidence {
+            action: action.into(),
+            resource: resource.into(),
+            source: "s".into(),
+        };
+        let rows = evidence_rows(&[one("a", "r"), one("b", "log"), one("c", "log")]);
+        assert_eq!(rows, [["a", "r", "s"], ["b, c", "log", "s"]]);
+    }
+
+    #[test]
     fn the_policys_own_services_come_first_and_the_rest_is_summed() {
         let own = Services::from([("logs", 3), ("sagemaker", 1)]);
         let many: Vec<String> = (0..20).map(|n| format!("s{n}")).collect();
@@ -154,7 +179,7 @@ mod tests {
         let rows = by_service(&own, &[("Full".into(), full)]);
         let rows: Vec<String> = rows.iter().map(|row| row.join(" ")).collect();
         assert_eq!(rows[..4], ["sagemaker 1 300", "logs 3 0", "zz 0 9", "s0 0 2"]);
-        assert_eq!(rows[10..], ["13 others 0 26", "all 4 349"]);
+        assert_eq!(rows[6..], ["17 others 0 34", "all 4 349"]);
         let few = by_service(&own, &[("One".into(), Services::from([("s3", 1)]))]);
         assert_eq!(few.len(), 4, "{few:?}");
     }
