@@ -12,7 +12,6 @@ use super::trained::Measured;
 use crate::failure::Outcome;
 use crate::journal::{Axis, Bar, Bars, Drawing, Figure, Scale};
 use crate::price;
-use crate::written::decimal;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -117,10 +116,10 @@ impl Kind for Compare {
             None => format!("{} runs", self.runs.len()),
         };
         let mut figures = vec![table(&outputs.rows)];
-        figures.extend(bars("Seconds of an epoch", ("time", "s"), &outputs.rows, |row| row.epoch_seconds));
-        let costs =
-            bars("US dollars of an epoch", ("cost", "US dollars"), &outputs.rows, |row| row.cost_per_epoch);
-        figures.extend(costs);
+        let seconds = |row: &Row| row.epoch_seconds.map(|value| (value, seconds(value)));
+        figures.extend(bars("Seconds of an epoch", ("time", "s"), &outputs.rows, seconds));
+        let dollars = |row: &Row| row.cost_per_epoch.map(|value| (value, dollars(value)));
+        figures.extend(bars("US dollars of an epoch", ("cost", "US dollars"), &outputs.rows, dollars));
         Ok(Done::new(outputs, summary).figures(figures))
     }
 }
@@ -208,9 +207,16 @@ fn unlike(rows: &[Row]) -> Option<String> {
         .then(|| "The totals are of different numbers of epochs, and cannot be compared.".to_owned())
 }
 
+fn seconds(value: f64) -> String {
+    format!("{value:.2}")
+}
+
+fn dollars(value: f64) -> String {
+    format!("{value:.5}")
+}
+
 fn table(rows: &[Row]) -> Figure {
-    let seconds = |value: Option<f64>| value.map(|s| format!("{s:.2}")).unwrap_or_default();
-    let dollars = |value: Option<f64>| value.map(|usd| format!("{usd:.5}")).unwrap_or_default();
+    let shown = |value: Option<f64>, show: fn(f64) -> String| value.map(show).unwrap_or_default();
     let columns = [
         "run",
         "instance type",
@@ -237,11 +243,11 @@ fn table(rows: &[Row]) -> Figure {
                     row.epochs.to_string(),
                     row.billable_seconds.to_string(),
                     row.hourly.map(|usd| usd.to_string()).unwrap_or_default(),
-                    seconds(row.epoch_seconds),
-                    seconds(row.test_seconds),
-                    seconds(row.setup_seconds),
-                    dollars(row.cost_per_epoch),
-                    dollars(row.total_cost),
+                    shown(row.epoch_seconds, seconds),
+                    shown(row.test_seconds, seconds),
+                    shown(row.setup_seconds, seconds),
+                    shown(row.cost_per_epoch, dollars),
+                    shown(row.total_cost, dollars),
                 ]
             })
             .collect(),
@@ -253,11 +259,11 @@ fn bars(
     caption: &str,
     (what, unit): (&str, &str),
     rows: &[Row],
-    value: fn(&Row) -> Option<f64>,
+    value: impl Fn(&Row) -> Option<(f64, String)>,
 ) -> Option<Figure> {
     let bar = |row: &Row| {
-        let value = value(row)?;
-        Some(Bar { label: titled(row), spans: vec![(0.0, value)], text: decimal(value) })
+        let (value, text) = value(row)?;
+        Some(Bar { label: titled(row), spans: vec![(0.0, value)], text })
     };
     let rows: Vec<Bar> = rows.iter().filter_map(bar).collect();
     let axis = Axis::new(what, unit, Scale::FromZero);
@@ -313,12 +319,13 @@ mod tests {
 
     #[test]
     fn what_is_to_be_compared_is_drawn() {
-        let drawn = |rows: &[Row]| bars("c", ("time", "s"), rows, |row| row.epoch_seconds);
+        let drawn =
+            |rows: &[Row]| bars("c", ("time", "s"), rows, |row| Some((row.epoch_seconds?, "1".into())));
         let mut all = rows(&[("a", &[10.0, 11.0]), ("b", &[20.0])]);
         all[1].measured = false;
         let Some(Figure::Drawn { drawing: Drawing::Bars(bars), .. }) = drawn(&all) else { panic!() };
         let shown: Vec<String> = bars.rows.iter().map(|bar| format!("{} {}", bar.label, bar.text)).collect();
-        assert_eq!(shown, ["a 10.5", "b * 20"]);
+        assert_eq!(shown, ["a 1", "b * 1"]);
         all[1].epoch_seconds = None;
         assert_eq!(drawn(&all), None);
     }
