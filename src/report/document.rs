@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use pulldown_cmark::{Alignment, CodeBlockKind, Event, Parser, Tag, TagEnd};
+use pulldown_cmark::{Alignment, CodeBlockKind, Event, Parser, Tag};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use super::data::ReportData;
 use super::label::Label;
 use super::link::{self, Pictures};
 use super::part::without_comments;
-use super::prose::options;
+use super::prose::{lone_character, options};
 use super::token::{Token, Tokens, is_token, one_line};
 
 /// How deep lists and quotes are nested, and marks in a line. What lies deeper is shown at this depth.
@@ -415,10 +415,7 @@ impl<'a> Reader<'a> {
 
     /// The block for a paragraph that is one token and nothing else.
     fn lone_block(&self, behind: &[Event<'_>]) -> Option<Block> {
-        let [Event::Text(text), Event::End(TagEnd::Paragraph), ..] = behind else { return None };
-        let mut chars = text.chars();
-        let (only, None) = (chars.next()?, chars.next()) else { return None };
-        match self.tokens.get(only)? {
+        match self.tokens.get(lone_character(behind)?)? {
             Token::Placed { number } => Some(Block::Figure { number: *number }),
             Token::Table { columns, numeric, rows } => {
                 let cells = |row: &[String]| -> Vec<Vec<Inline>> {

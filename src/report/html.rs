@@ -14,7 +14,7 @@ use super::data::ReportData;
 use super::diagram;
 use super::link::{self, Pictures};
 use super::part::{parts, without_comments};
-use super::prose::options;
+use super::prose::{lone_character, options};
 use super::template::Templates;
 use super::token::{Token, Tokens, is_token, one_line};
 use super::view::StepView;
@@ -207,9 +207,7 @@ impl<'a> Prose<'a> {
 
     /// The block for a paragraph that is one token and nothing else.
     fn lone_block(&self, events: &[Event<'_>]) -> Option<String> {
-        let [Event::Text(text), Event::End(TagEnd::Paragraph), ..] = events else { return None };
-        let mut chars = text.chars();
-        let (only, None) = (chars.next()?, chars.next()) else { return None };
+        let only = lone_character(events)?;
         match self.tokens.get(only)? {
             Token::Step { .. } | Token::Placed { .. } => Some(only.to_string()),
             Token::Table { columns, numeric, rows } => {

@@ -13,7 +13,7 @@ use super::data::ReportData;
 use super::label::Label;
 use super::link::{self, Pictures};
 use super::part::{parts, without_comments};
-use super::prose::options;
+use super::prose::{fenced, longest_run, options};
 use super::template::Templates;
 use super::token::{Token, Tokens, is_token, one_line};
 use crate::journal::Drawing;
@@ -247,15 +247,6 @@ fn code_span(code: &str, in_table: bool) -> String {
         false if code.is_empty() => String::new(),
         false => format!("{fence}{code}{fence}"),
     }
-}
-
-fn fenced(info: &str, code: &str) -> String {
-    let fence = "`".repeat((longest_run(code) + 1).max(3));
-    format!("{fence}{info}\n{}\n{fence}", code.trim_end_matches('\n'))
-}
-
-fn longest_run(code: &str) -> usize {
-    code.split(|c| c != '`').map(str::len).max().unwrap_or_default()
 }
 
 /// A value in code, where all that can mark a missing one is a character.

@@ -4,7 +4,7 @@
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
 use super::label::Label;
-use super::prose::options;
+use super::prose::{lone_character, options};
 use super::token::Tokens;
 use super::view::{Body, FigureView, StepView};
 use crate::runbook::{FigureUse, Piece, Runbook};
@@ -74,11 +74,7 @@ pub fn place(prose: &str, tokens: &mut Tokens, steps: &mut [StepView]) {
         at += 1;
         match event {
             Event::Start(Tag::Paragraph) if depth == 0 => {
-                if let [Event::Text(text), Event::End(TagEnd::Paragraph), ..] = &events[at..]
-                    && let (Some(only), None) = (text.chars().next(), text.chars().nth(1))
-                {
-                    alone.push(only);
-                }
+                alone.extend(lone_character(&events[at..]));
             }
             Event::Start(
                 Tag::BlockQuote(_) | Tag::List(_) | Tag::Item | Tag::FootnoteDefinition(_) | Tag::Table(_),

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use minijinja::value::{Object, Serde};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
-use pulldown_cmark::Options;
+use pulldown_cmark::{Event, Options, TagEnd};
 use regex::Regex;
 use serde_json::{Map, Value};
 
@@ -234,9 +234,25 @@ fn code(value: &Value, language: &str) -> Result<String, Error> {
         (None, Value::String(text)) => crate::diagnostic::printable(text),
         (None, other) => other.to_string(),
     };
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
-    let fence = "`".repeat((longest + 1).max(3));
-    Ok(format!("{fence}{language}\n{}\n{fence}\n", text.trim_end_matches('\n')))
+    Ok(fenced(language, &text) + "\n")
+}
+
+/// Code between fences that are longer than any within it.
+pub fn fenced(info: &str, code: &str) -> String {
+    let fence = "`".repeat((longest_run(code) + 1).max(3));
+    format!("{fence}{info}\n{}\n{fence}", code.trim_end_matches('\n'))
+}
+
+/// The most backticks that follow each other.
+pub fn longest_run(code: &str) -> usize {
+    code.split(|c| c != '`').map(str::len).max().unwrap_or_default()
+}
+
+/// Returns the character that is all of a paragraph, by the events behind its start.
+pub fn lone_character(behind: &[Event<'_>]) -> Option<char> {
+    let [Event::Text(text), Event::End(TagEnd::Paragraph), ..] = behind else { return None };
+    let mut chars = text.chars();
+    chars.next().filter(|_| chars.next().is_none())
 }
 
 /// A list of maps (their names are the columns), a list of lists, or a map.
