@@ -87,8 +87,8 @@ refused("ValidationException", track, value=0.0)
 refused("ValidationException", track, value=1.0, ScaleInCooldown=-1)
 names = lambda: [alarm["AlarmName"] for alarm in cloudwatch.describe_alarms()["MetricAlarms"]]
 before = names()
-assert track(20.0)["PolicyARN"] == tracking["PolicyARN"] and names() == before, "the request was repeated"
-track(30.0)
+assert track(20.0, ScaleInCooldown=300, ScaleOutCooldown=30)["PolicyARN"] == tracking["PolicyARN"] and names() == before, "the request was repeated"
+track(30.0, ScaleInCooldown=300, ScaleOutCooldown=30)
 assert not set(names()) & set(before), "the policy has changed"
 track(20.0, DisableScaleIn=True)
 assert len(cloudwatch.describe_alarms()["MetricAlarms"]) == 1
