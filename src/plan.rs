@@ -10,7 +10,7 @@ use crate::attachment::Attachments;
 use crate::decide::{Decision, Facts, Inputs, decide};
 use crate::diagnostic::Diagnostic;
 use crate::journal::{Ledger, ResourceId, State, StepStatus};
-use crate::reads::{References, reads_attachments, reads_what_makes};
+use crate::reads::{References, read_unnamed, reads_attachments};
 use crate::runbook::template::{self, Context};
 use crate::runbook::{self, Declared, Params, Runbook};
 use crate::secret;
@@ -186,8 +186,7 @@ pub fn plan(
         let attached = walk.reads_attachments_of(index, &state.resources);
         let loosened = may_detach.get(&step.id).copied();
         let used = step.uses.steps.iter().map(String::as_str).chain(attached).chain(loosened);
-        let made = runbook.steps[..index].iter().filter(|earlier| reads_what_makes(step, earlier));
-        let used = used.chain(made.map(|earlier| earlier.id.as_str()));
+        let used = used.chain(read_unnamed(step, &runbook.steps[..index]));
         let used: BTreeSet<&str> = used.filter(|used| runs.contains(used)).collect();
         let upstream = runbook.in_order(used.into_iter());
         let ready: Ready;

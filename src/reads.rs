@@ -91,9 +91,11 @@ pub fn reads_attachments(step: &Declared) -> bool {
     how(step) >= Reads::Results || step.common.expect_error.is_some()
 }
 
-/// Whether a step reads what an earlier step makes, though it doesn't name it.
-pub fn reads_what_makes(step: &Declared, earlier: &Declared) -> bool {
-    how(step) >= Reads::Account && step::kind(&earlier.kind.name).is_some_and(|kind| kind.owns)
+/// Returns the earlier steps that make what a step reads, though it doesn't name them.
+pub fn read_unnamed<'a>(step: &Declared, earlier: &'a [Declared]) -> impl Iterator<Item = &'a str> {
+    let earlier = if how(step) >= Reads::Account { earlier } else { &[] };
+    let owns = |one: &&Declared| step::kind(&one.kind.name).is_some_and(|kind| kind.owns);
+    earlier.iter().filter(owns).map(|one| one.id.as_str())
 }
 
 fn how(step: &Declared) -> Reads {
