@@ -190,7 +190,7 @@ mod tests {
     impl Stack {
         fn add(&mut self, event: Event) {
             self.seq += 1;
-            self.state.apply(&Record { seq: self.seq, at: 0, event }).unwrap();
+            self.state.apply(Record { seq: self.seq, at: 0, event }).unwrap();
         }
 
         fn make(&mut self, step: &str, name: &str, target: Option<&str>) {

@@ -108,7 +108,7 @@ mod tests {
     impl Stack {
         fn at(&mut self, at: i64, event: Event) {
             self.seq += 1;
-            self.state.apply(&Record { seq: self.seq, at, event }).unwrap();
+            self.state.apply(Record { seq: self.seq, at, event }).unwrap();
         }
 
         fn make(&mut self, at: i64, id: &ResourceId, spec: Value, facts: Value) {

@@ -344,7 +344,7 @@ mod tests {
         let run = Event::RunStarted { run: 1, params: Map::new(), version: text() };
         let mut state = State::default();
         for (seq, event) in [opened, run].into_iter().chain(events).enumerate() {
-            state.apply(&Record { seq: seq as u64 + 1, at: 0, event }).unwrap();
+            state.apply(Record { seq: seq as u64 + 1, at: 0, event }).unwrap();
         }
         state
     }

@@ -61,6 +61,33 @@ pub struct ResourceRow {
 }
 
 impl ResourceRow {
+    /// Returns the row of a resource of the stack's own, which was intended by an event.
+    pub fn new(
+        step: String,
+        slot: String,
+        spec: Value,
+        status: ResourceStatus,
+        event: u64,
+        created: i64,
+    ) -> Self {
+        Self {
+            step,
+            slot,
+            spec,
+            status,
+            lifetime: Lifetime::Stack,
+            attached_to: None,
+            superseded: false,
+            adopted: false,
+            recovered: None,
+            facts: Map::new(),
+            event,
+            created,
+            ready: None,
+            deleted: None,
+        }
+    }
+
     /// Whether it may exist, and so must be deleted one day.
     pub fn is_live(&self) -> bool {
         self.status != ResourceStatus::Deleted

@@ -4,6 +4,7 @@ mod drawing;
 mod error;
 mod event;
 mod figure;
+mod flat;
 mod format;
 mod head;
 mod ledger;

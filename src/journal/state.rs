@@ -1,12 +1,13 @@
 //! The state of a stack: the fold of its journal's events.
 
 use std::collections::BTreeMap;
+use std::mem::take;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::error::Illegal;
-use super::event::{Cause, Event, Lifetime, Record, ResourceId, RunOutcome};
+use super::event::{Cause, Event, Record, ResourceId, RunOutcome};
 use super::figure::Figure;
 use super::ledger::{Ledger, ResourceRow, ResourceStatus};
 use super::ordered::Ordered;
@@ -127,11 +128,11 @@ impl Made {
 
 impl StepRow {
     /// Returns the row of a step that has no inputs, outputs or attempts yet.
-    fn new(kind: &str, status: StepStatus, reason: &str, run: u64, started: i64) -> Self {
+    fn new(kind: String, status: StepStatus, reason: String, run: u64, started: i64) -> Self {
         Self {
-            kind: kind.to_owned(),
+            kind,
             status,
-            reason: reason.to_owned(),
+            reason,
             inputs: Value::Null,
             files: BTreeMap::new(),
             outputs: None,
@@ -165,26 +166,25 @@ impl State {
 
     /// Applies an event. This is the one place that says what may follow what: an event that may not follow changes
     /// nothing.
-    pub fn apply(&mut self, record: &Record) -> Result<(), Illegal> {
-        self.follow(record).map_err(|state| Illegal { event: record.event.title(), state })?;
+    pub fn apply(&mut self, mut record: Record) -> Result<(), Illegal> {
+        self.follow(&mut record).map_err(|state| Illegal { event: record.event.title(), state })?;
         self.last = record.at;
         Ok(())
     }
 
-    /// As [`apply`](Self::apply); the error says what forbids the event.
-    fn follow(&mut self, record: &Record) -> Result<(), String> {
+    /// As [`apply`](Self::apply), and takes the content of a legal event out of it: a copy of all that a long journal holds
+    /// would take as long as reading it. The error says what forbids the event, which is still whole.
+    fn follow(&mut self, record: &mut Record) -> Result<(), String> {
         use ResourceStatus as R;
         let at = record.at;
-        match &record.event {
+        match &mut record.event {
             Event::Opened { stack, target, account, region } => {
                 require(self.stack.is_empty(), || {
                     format!("the journal is that of the stack {}", self.stack)
                 })?;
                 self.opened = at;
-                self.stack.clone_from(stack);
-                self.target.clone_from(target);
-                self.account.clone_from(account);
-                self.region.clone_from(region);
+                (self.stack, self.target) = (take(stack), take(target));
+                (self.account, self.region) = (take(account), take(region));
             }
             _ if self.stack.is_empty() => return Err("the journal does not begin with `opened`".into()),
 
@@ -194,8 +194,8 @@ impl State {
                 }
                 self.runs.push(RunRow {
                     run: *run,
-                    params: params.clone(),
-                    version: version.clone(),
+                    params: take(params),
+                    version: take(version),
                     started: at,
                     ended: None,
                     outcome: None,
@@ -208,37 +208,37 @@ impl State {
                 require(current == *run, || format!("the current run is {current}"))?;
                 if let Some(row) = self.runs.last_mut() {
                     (row.ended, row.outcome) = (Some(at), Some(*outcome));
-                    row.cause.clone_from(cause);
+                    row.cause = cause.take();
                 }
             }
 
             Event::StepStarted { step, kind, inputs, files, reason } => {
                 let run = self.current_run()?;
-                let earlier = self.steps.get_mut(step).map(|row| std::mem::take(&mut row.attempts));
+                let earlier = self.steps.get_mut(step).map(|row| take(&mut row.attempts));
                 let mut attempts = earlier.unwrap_or_default();
                 attempts.push(Attempt { run, started: at, ended: None, done: false });
                 let row = StepRow {
-                    inputs: inputs.clone(),
-                    files: files.clone(),
+                    inputs: take(inputs),
+                    files: take(files),
                     attempts,
-                    ..StepRow::new(kind, StepStatus::Running, reason, run, at)
+                    ..StepRow::new(take(kind), StepStatus::Running, take(reason), run, at)
                 };
                 if let Some(row) = self.runs.last_mut() {
                     row.started_steps += 1;
                 }
-                self.steps.insert(step.clone(), row);
+                self.steps.insert(take(step), row);
             }
             Event::StepDone { step, outputs, summary, figures } => {
                 let row = self.end(step, StepStatus::Done, at)?;
-                (row.outputs, row.figures) = (Some(outputs.clone()), figures.clone());
-                row.summary.clone_from(summary);
+                (row.outputs, row.summary, row.figures) = (Some(take(outputs)), take(summary), take(figures));
             }
             Event::StepFailed { step, failure } => {
                 self.end(step, StepStatus::Failed, at)?.failure = Some(failure.clone());
             }
             Event::StepSkipped { step, kind, reason } => {
-                let row = StepRow::new(kind, StepStatus::Skipped, reason, self.current_run()?, at);
-                self.steps.insert(step.clone(), StepRow { ended: Some(at), ..row });
+                let run = self.current_run()?;
+                let row = StepRow::new(take(kind), StepStatus::Skipped, take(reason), run, at);
+                self.steps.insert(take(step), StepRow { ended: Some(at), ..row });
             }
             Event::StepForgotten { step } => {
                 if let Some((id, _)) = self.resources.live_of(step).next() {
@@ -248,23 +248,21 @@ impl State {
             }
 
             Event::Recovered { id, step, slot, spec, digest } => {
-                let recovered = (R::Created, Some(digest.clone()));
-                self.intend(id, (step, slot, spec), (Lifetime::Stack, None), recovered, (record.seq, at))?;
+                self.may_intend(id, step, slot)?;
+                let row = ResourceRow::new(take(step), take(slot), take(spec), R::Created, record.seq, at);
+                self.resources
+                    .intend(id, ResourceRow { adopted: true, recovered: Some(take(digest)), ..row });
             }
             Event::Recognised { id, spec } => {
                 let row = self.resource(id, &[R::Created, R::Ready])?;
-                row.spec.clone_from(spec);
+                row.spec = take(spec);
                 row.recovered = None;
             }
             Event::Intended { id, step, slot, spec, lifetime, attached_to } => {
-                let attached_to = attached_to.clone();
-                self.intend(
-                    id,
-                    (step, slot, spec),
-                    (*lifetime, attached_to),
-                    (R::Intended, None),
-                    (record.seq, at),
-                )?;
+                self.may_intend(id, step, slot)?;
+                let row = ResourceRow::new(take(step), take(slot), take(spec), R::Intended, record.seq, at);
+                let attached_to = attached_to.take();
+                self.resources.intend(id, ResourceRow { lifetime: *lifetime, attached_to, ..row });
             }
             Event::Created { id, adopted } => {
                 let row = self.resource(id, &[R::Intended])?;
@@ -273,14 +271,14 @@ impl State {
             Event::Updating { id, spec } => {
                 let row = self.resource(id, &[R::Created, R::Updating, R::Ready])?;
                 row.status = R::Updating;
-                row.spec.clone_from(spec);
+                row.spec = take(spec);
                 row.recovered = None;
             }
             Event::Ready { id, facts } => {
                 let row = self.resource(id, &[R::Created, R::Updating, R::Ready])?;
                 row.status = R::Ready;
                 row.ready = row.ready.or(Some(at));
-                row.facts.clone_from(facts);
+                row.facts = take(facts);
             }
             Event::Superseded { id } => {
                 self.resource(id, &[R::Intended, R::Created, R::Updating, R::Ready])?;
@@ -299,38 +297,15 @@ impl State {
         Ok(())
     }
 
-    fn intend(
-        &mut self,
-        id: &ResourceId,
-        (step, slot, spec): (&String, &String, &Value),
-        (lifetime, attached_to): (Lifetime, Option<ResourceId>),
-        (status, recovered): (ResourceStatus, Option<String>),
-        (seq, at): (u64, i64),
-    ) -> Result<(), String> {
+    /// Refuses an intent for a resource, or in a slot, that a live resource has.
+    fn may_intend(&self, id: &ResourceId, step: &str, slot: &str) -> Result<(), String> {
         if let Some(row) = self.resources.get(id).filter(|row| row.is_live()) {
             return Err(format!("{id} is {}", row.status.word()));
         }
-        if let Some((other, row)) = self.resources.in_slot(step, slot) {
-            return Err(format!("{other} is {} in the slot `{slot}`", row.status.word()));
+        match self.resources.in_slot(step, slot) {
+            Some((other, row)) => Err(format!("{other} is {} in the slot `{slot}`", row.status.word())),
+            None => Ok(()),
         }
-        let row = ResourceRow {
-            step: step.clone(),
-            slot: slot.clone(),
-            spec: spec.clone(),
-            status,
-            lifetime,
-            attached_to,
-            superseded: false,
-            adopted: recovered.is_some(),
-            recovered,
-            facts: Map::new(),
-            event: seq,
-            created: at,
-            ready: None,
-            deleted: None,
-        };
-        self.resources.intend(id, row);
-        Ok(())
     }
 
     fn current_run(&self) -> Result<u64, String> {

@@ -275,7 +275,7 @@ impl Journal {
             let body = serde_json::to_string(&event)
                 .map_err(|error| JournalError::Storage { path: self.path.clone(), why: error.to_string() })?;
             let record = Record { seq: last.seq + 1, at, event };
-            self.state.apply(&record).map_err(JournalError::Illegal)?;
+            self.state.apply(record.clone()).map_err(JournalError::Illegal)?;
             last =
                 Head { seq: record.seq, hash: chain(&last.hash, at, &body), stack: self.state.stack.clone() };
             transaction
@@ -331,8 +331,8 @@ impl Journal {
         let transaction = self.connection.unchecked_transaction();
         let transaction = transaction.map_err(|error| storage(&self.path, error))?;
         self.each(&known, |record, hash| {
-            state.apply(&record).map_err(|illegal| illegal.to_string())?;
             last.seq = record.seq;
+            state.apply(record).map_err(|illegal| illegal.to_string())?;
             last.hash.clear();
             last.hash.extend_from_slice(hash);
             if last.stack.is_empty() {

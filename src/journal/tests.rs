@@ -110,11 +110,11 @@ fn each_status_of_a_resource_accepts_its_events_alone() {
     for (events, may_follow, word) in table {
         let mut state = State::default();
         let begin = [opened(), run_started(1)];
-        begin.into_iter().chain(events).for_each(|event| state.apply(&record(event)).unwrap());
+        begin.into_iter().chain(events).for_each(|event| state.apply(record(event)).unwrap());
         let next = [intended(), created(), updating(), ready(), superseded(), deleting(), deleted()];
         for (event, may) in next.into_iter().zip(may_follow) {
             let title = event.title();
-            match state.clone().apply(&record(event)) {
+            match state.clone().apply(record(event)) {
                 Ok(()) => assert!(may, "{title} followed {word}"),
                 Err(illegal) => {
                     assert!(!may && illegal.event == title && illegal.state.contains(word), "{illegal}")

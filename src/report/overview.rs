@@ -70,7 +70,7 @@ mod tests {
         let mut seq = 0;
         let mut at = |at: i64, event: Event| {
             seq += 1;
-            state.apply(&Record { seq, at: 1_000_000 + at * 1000, event }).unwrap();
+            state.apply(Record { seq, at: 1_000_000 + at * 1000, event }).unwrap();
         };
         let text = |text: &str| text.to_owned();
         let started = |step: &str| Event::StepStarted {

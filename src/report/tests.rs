@@ -37,7 +37,7 @@ impl Journaled {
     fn add(&mut self, event: Event) {
         self.seq += 1;
         let record = Record { seq: self.seq, at: STARTED + self.seq as i64 * 1700, event };
-        self.state.apply(&record).unwrap();
+        self.state.apply(record).unwrap();
     }
 
     fn start(&mut self, step: &str, kind: &str) {
@@ -179,7 +179,7 @@ fn finished() -> State {
     let mut state = journal.end(RunOutcome::Done);
     let at = STARTED + 100_000;
     for event in [Event::Deleting { id: endpoint.clone() }, Event::Deleted { id: endpoint }] {
-        state.apply(&Record { seq: 99, at, event }).unwrap();
+        state.apply(Record { seq: 99, at, event }).unwrap();
     }
     state
 }

@@ -83,13 +83,13 @@ fn record(seq: usize, event: &Event) -> Record {
 /// Returns the events that may follow one another.
 fn legal(events: &[Event]) -> Vec<Event> {
     let mut state = State::default();
-    events.iter().filter(|event| state.apply(&record(0, event)).is_ok()).cloned().collect()
+    events.iter().filter(|event| state.apply(record(0, event)).is_ok()).cloned().collect()
 }
 
 fn fold(events: &[Event]) -> State {
     let mut state = State::default();
     for (seq, event) in events.iter().enumerate() {
-        state.apply(&record(seq, event)).unwrap();
+        state.apply(record(seq, event)).unwrap();
     }
     state
 }
@@ -171,7 +171,7 @@ proptest! {
         let mut state = State::default();
         for event in &events {
             let before = state.clone();
-            if let Err(illegal) = state.apply(&record(0, event)) {
+            if let Err(illegal) = state.apply(record(0, event)) {
                 prop_assert_eq!(&illegal.event, &event.title());
                 prop_assert!(!illegal.state.is_empty());
                 prop_assert_eq!(&state, &before);
@@ -186,7 +186,7 @@ proptest! {
         for cut in 0..=events.len() {
             let mut state = fold(&events[..cut]);
             for (seq, event) in rest(&state).iter().enumerate() {
-                state.apply(&record(cut + seq, event)).unwrap();
+                state.apply(record(cut + seq, event)).unwrap();
             }
             prop_assert_eq!(state.resources.live().count(), 0);
             prop_assert_eq!(state.steps.iter().count(), 0);
@@ -205,7 +205,7 @@ proptest! {
         let mut journal = Journal::write(&path, false).unwrap();
         for batch in events.chunks(size) {
             let mut expected = journal.state().clone();
-            let legal = batch.iter().all(|event| expected.apply(&record(0, event)).is_ok());
+            let legal = batch.iter().all(|event| expected.apply(record(0, event)).is_ok());
             let before = journal.state().clone();
             match journal.append(batch.iter().cloned()) {
                 Ok(()) => prop_assert!(legal),
