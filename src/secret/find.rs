@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::{LazyLock, OnceLock};
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::Regex;
 
 use super::catalogue::KINDS;
@@ -38,7 +38,10 @@ static MARKS: LazyLock<(AhoCorasick, Vec<usize>)> = LazyLock::new(|| {
     let marks = || {
         KINDS.iter().enumerate().flat_map(|(index, kind)| kind.marks.iter().map(move |mark| (index, mark)))
     };
-    let search = AhoCorasick::builder().ascii_case_insensitive(true).build(marks().map(|(_, mark)| mark));
+    let search = AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(marks().map(|(_, mark)| mark));
     (search.expect("there are a hundred short marks"), marks().map(|(index, _)| index).collect())
 });
 
