@@ -10,10 +10,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::any::AnyResource;
-use super::ownership::{self, Ownership};
-use super::traits::{
-    EVENT_TAG, Live, Naming, Resource, SLOT_TAG, SPEC_TAG, STACK_TAG, STEP_TAG, Status, Tags,
-};
+use super::ownership::Ownership;
+use super::traits::{EVENT_TAG, Live, Naming, SLOT_TAG, SPEC_TAG, STACK_TAG, STEP_TAG, Status, Tags};
 use crate::attachment;
 use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
@@ -72,34 +70,34 @@ impl StepSession<'_> {
     }
 
     /// Creates, updates or replaces the resource in the step's slot so that it is as `wanted`, and waits until it is ready.
-    pub async fn ensure<R: Resource>(
+    pub async fn ensure(
         &mut self,
         slot: &str,
-        wanted: R,
+        wanted: &AnyResource,
         lifetime: Lifetime,
     ) -> Outcome<ReadyResource> {
-        let id = match self.settle(slot, &wanted).await? {
+        let id = match self.settle(slot, wanted).await? {
             Settled::Have(id) => id,
             Settled::Intended(id) => {
-                self.create(&id, &wanted).await?;
+                self.create(&id, wanted).await?;
                 id
             }
             Settled::Need => {
-                if R::SHARES_TAGS {
-                    self.require_target_ownership(&wanted).await?;
+                if wanted.shares_tags() {
+                    self.require_target_ownership(wanted).await?;
                 }
-                let there = self.is_there(&wanted).await?;
-                let id = self.intend(slot, &wanted, lifetime)?;
+                let there = self.is_there(wanted).await?;
+                let id = self.intend(slot, wanted, lifetime)?;
                 if there {
-                    self.adopt(&id, &wanted).await?
+                    self.adopt(&id, wanted).await?
                 } else {
-                    self.create(&id, &wanted).await?
+                    self.create(&id, wanted).await?
                 }
                 id
             }
         };
         self.ensured.push(id.clone());
-        let live = self.wait(&id, &wanted).await?;
+        let live = self.wait(&id, wanted).await?;
         self.commit([Event::Ready { id: id.clone(), facts: live.facts.clone() }])?;
         self.refresh_target(&id).await?;
         Ok(ReadyResource { name: id.name, facts: live.facts })
@@ -120,15 +118,15 @@ impl StepSession<'_> {
     }
 
     /// Decides what to do with the resource that an earlier attempt left in the slot.
-    async fn settle<R: Resource>(&mut self, slot: &str, wanted: &R) -> Outcome<Settled> {
+    async fn settle(&mut self, slot: &str, wanted: &AnyResource) -> Outcome<Settled> {
         let Some((id, row)) = self.journal.state().resources.in_slot(&self.step, slot) else {
             return Ok(Settled::Need);
         };
         let (id, row) = (id.clone(), row.clone());
-        let old: R = serde_json::from_value(row.spec.clone()).map_err(Failure::journal)?;
+        let old = AnyResource::read(&id.kind, &row.spec)?;
         // The journal holds the request masked: it is compared, and only `wanted` is sent.
-        let masked: R = self.journal.masked(wanted)?;
-        let spec = serde_json::to_value(&masked).map_err(Failure::journal)?;
+        let spec = self.journal.masked(&wanted.spec()?)?;
+        let masked = AnyResource::read(wanted.kind(), &spec)?;
         let recognised = row.recovered.as_ref().is_some_and(|recovered| *recovered == digest(&spec));
         if recognised {
             self.commit([Event::Recognised { id: id.clone(), spec: spec.clone() }])?;
@@ -136,7 +134,7 @@ impl StepSession<'_> {
         let old = if recognised { masked.clone() } else { old };
         match row.status {
             ResourceStatus::Intended if old.describe(self.aws, &id.name).await?.is_some() => {
-                self.require_ownership(&old, &id.name, R::STAGED).await?;
+                self.require_ownership(&old, &id.name, wanted.is_staged()).await?;
                 match masked != old && masked.replaces(&old) {
                     // It is deleted below, as far as it was created.
                     true => self.commit([Event::Created { id: id.clone(), adopted: true }])?,
@@ -231,17 +229,17 @@ impl StepSession<'_> {
         Ok(live)
     }
 
-    fn intend<R: Resource>(&mut self, slot: &str, wanted: &R, lifetime: Lifetime) -> Outcome<ResourceId> {
+    fn intend(&mut self, slot: &str, wanted: &AnyResource, lifetime: Lifetime) -> Outcome<ResourceId> {
         let name = generate(&wanted.naming(), &self.journal.state().stack);
-        let id = ResourceId { kind: R::TYPE.into(), name };
-        let spec = serde_json::to_value(wanted).map_err(Failure::journal)?;
+        let id = ResourceId { kind: wanted.kind().into(), name };
+        let spec = wanted.spec()?;
         let (step, slot) = (self.step.clone(), slot.to_owned());
         let attached_to = wanted.attached_to();
         self.commit([Event::Intended { id: id.clone(), step, slot, spec, lifetime, attached_to }])?;
         Ok(id)
     }
 
-    async fn create<R: Resource>(&mut self, id: &ResourceId, wanted: &R) -> Outcome<()> {
+    async fn create(&mut self, id: &ResourceId, wanted: &AnyResource) -> Outcome<()> {
         let tags = self.all_tags(id);
         let Self { aws, journal, step, .. } = self;
         let mut progress = |text: String, part| journal.progress(step, text, part);
@@ -252,7 +250,7 @@ impl StepSession<'_> {
         // the update repeats it and returns its error.
         match wanted.describe(self.aws, &id.name).await {
             Ok(Some(_)) => {
-                self.require_ownership(wanted, &id.name, R::STAGED).await?;
+                self.require_ownership(wanted, &id.name, wanted.is_staged()).await?;
                 self.adopt(id, wanted).await
             }
             Ok(None) if !failure.is_unknown() => {
@@ -265,19 +263,19 @@ impl StepSession<'_> {
     }
 
     /// Adopts an existing resource, and completes it if creating it takes several calls.
-    async fn adopt<R: Resource>(&mut self, id: &ResourceId, wanted: &R) -> Outcome<()> {
-        if R::STAGED {
+    async fn adopt(&mut self, id: &ResourceId, wanted: &AnyResource) -> Outcome<()> {
+        if wanted.is_staged() {
             let tags = self.all_tags(id);
             let Self { aws, journal, step, .. } = self;
             let mut progress = |text: String, part| journal.progress(step, text, part);
             wanted.update(aws, &id.name, &tags, &mut progress).await?;
         }
-        self.commit([Event::Created { id: id.clone(), adopted: !R::IS_LEFT_BY_ANOTHER }])
+        self.commit([Event::Created { id: id.clone(), adopted: !wanted.is_left_by_another() }])
     }
 
     /// Whether a resource with a fixed name exists and is this stack's. Returns an error if it has another owner. A
     /// generated name is always free.
-    async fn is_there<R: Resource>(&self, wanted: &R) -> Outcome<bool> {
+    async fn is_there(&self, wanted: &AnyResource) -> Outcome<bool> {
         let (Naming::Fixed(name) | Naming::Unique(name)) = wanted.naming() else { return Ok(false) };
         if wanted.describe(self.aws, &name).await?.is_none() {
             return Ok(false);
@@ -287,16 +285,16 @@ impl StepSession<'_> {
     }
 
     /// Refuses to create a part of, or an attachment to, a resource that is not this stack's.
-    async fn require_target_ownership<R: Resource>(&self, part: &R) -> Outcome<()> {
+    async fn require_target_ownership(&self, part: &AnyResource) -> Outcome<()> {
         let name = match part.naming() {
             Naming::Fixed(name) | Naming::Unique(name) => name,
             Naming::Stack { base, .. } | Naming::Timestamp { base, .. } => base,
         };
         let tags = part.tags(self.aws, &name).await?;
-        match tags.get("opsml:stack") {
+        match tags.get(STACK_TAG) {
             Some(of) if *of == self.journal.state().stack => Ok(()),
             _ => {
-                let id = ResourceId { kind: R::TYPE.to_owned(), name };
+                let id = ResourceId { kind: part.kind().to_owned(), name };
                 let message = format!("{id} would change a resource that this runbook did not create");
                 Err(Failure::new("NotOurs", message)
                     .hint("an `existing` resource is never changed: let a step create it"))
@@ -306,12 +304,12 @@ impl StepSession<'_> {
 
     /// Refuses a resource that has another owner's tags, or none. With `half_made` it may have none: a crash may have come
     /// before the call that sets them.
-    async fn require_ownership<R: Resource>(&self, one: &R, name: &str, half_made: bool) -> Outcome<()> {
-        match ownership::of(one, self.aws, name, &self.journal.state().stack).await? {
+    async fn require_ownership(&self, one: &AnyResource, name: &str, half_made: bool) -> Outcome<()> {
+        match one.ownership(self.aws, name, &self.journal.state().stack).await? {
             Ownership::Ours => Ok(()),
             Ownership::Unowned if half_made => Ok(()),
             Ownership::Unowned | Ownership::SomebodyElses => {
-                let id = ResourceId { kind: R::TYPE.to_owned(), name: name.to_owned() };
+                let id = ResourceId { kind: one.kind().to_owned(), name: name.to_owned() };
                 let message = format!("{id} exists already and was not made by this runbook");
                 Err(Failure::new("NotOurs", message)
                     .hint("use it as it is with `existing:`, or choose another name"))
@@ -320,9 +318,9 @@ impl StepSession<'_> {
     }
 
     /// Refuses a resource that had this stack's tags and has them no longer: another one may have taken its name.
-    async fn require_still_ours<R: Resource>(&self, one: &R, id: &ResourceId) -> Outcome<()> {
+    async fn require_still_ours(&self, one: &AnyResource, id: &ResourceId) -> Outcome<()> {
         let stack = &self.journal.state().stack;
-        match ownership::of(one, self.aws, &id.name, stack).await? {
+        match one.ownership(self.aws, &id.name, stack).await? {
             Ownership::Ours => Ok(()),
             Ownership::Unowned | Ownership::SomebodyElses => {
                 let message =
@@ -334,7 +332,7 @@ impl StepSession<'_> {
         }
     }
 
-    async fn wait<R: Resource>(&mut self, id: &ResourceId, wanted: &R) -> Outcome<Live> {
+    async fn wait(&mut self, id: &ResourceId, wanted: &AnyResource) -> Outcome<Live> {
         let mut attempt = 0;
         loop {
             let live = wanted.describe(self.aws, &id.name).await?.ok_or_else(|| {

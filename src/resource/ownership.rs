@@ -1,8 +1,6 @@
 //! Who owns a resource, by its tags.
 
-use super::traits::{Naming, Resource};
-use crate::aws::Aws;
-use crate::failure::Outcome;
+use super::traits::{STACK_TAG, Tags};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ownership {
@@ -13,16 +11,13 @@ pub enum Ownership {
     SomebodyElses,
 }
 
-/// Returns the owner of an existing resource. A name with a timestamp in milliseconds was free when it was intended, and
-/// nobody else generates it: its resource is this stack's.
-pub async fn of<R: Resource>(one: &R, aws: &Aws, name: &str, stack: &str) -> Outcome<Ownership> {
-    if let Naming::Timestamp { .. } | Naming::Unique(_) = one.naming() {
-        return Ok(Ownership::Ours);
+impl Ownership {
+    /// Returns the owner of a resource that has these tags.
+    pub fn by(tags: &Tags, stack: &str) -> Self {
+        match tags.get(STACK_TAG) {
+            Some(of) if of == stack => Self::Ours,
+            None if tags.is_empty() => Self::Unowned,
+            _ => Self::SomebodyElses,
+        }
     }
-    let tags = one.tags(aws, name).await?;
-    Ok(match tags.get("opsml:stack") {
-        Some(of) if of == stack => Ownership::Ours,
-        None if tags.is_empty() => Ownership::Unowned,
-        _ => Ownership::SomebodyElses,
-    })
 }

@@ -11,7 +11,7 @@ use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
 use crate::journal::{Figure, Lifetime, Picture, Pictures, ResourceId};
 use crate::resource::ensure::{ReadyResource, StepSession};
-use crate::resource::{Objects, Resource};
+use crate::resource::{AnyResource, Objects, Resource};
 
 /// What a running step is given.
 pub struct Context<'a> {
@@ -29,13 +29,17 @@ impl Context<'_> {
         self.session.base.clone()
     }
 
-    pub async fn ensure<R: Resource>(&mut self, slot: &str, wanted: R) -> Outcome<ReadyResource> {
-        self.session.ensure(slot, wanted, Lifetime::Stack).await
+    pub async fn ensure(&mut self, slot: &str, wanted: impl Into<AnyResource>) -> Outcome<ReadyResource> {
+        self.session.ensure(slot, &wanted.into(), Lifetime::Stack).await
     }
 
     /// As [`ensure`](Self::ensure), for a resource that is deleted at the end of the step, however it ends.
-    pub async fn ensure_ephemeral<R: Resource>(&mut self, slot: &str, wanted: R) -> Outcome<ReadyResource> {
-        self.session.ensure(slot, wanted, Lifetime::Step).await
+    pub async fn ensure_ephemeral(
+        &mut self,
+        slot: &str,
+        wanted: impl Into<AnyResource>,
+    ) -> Outcome<ReadyResource> {
+        self.session.ensure(slot, &wanted.into(), Lifetime::Step).await
     }
 
     /// Describes an existing resource that the user names. It is used, and never changed, tagged or deleted.

@@ -113,7 +113,7 @@ macro_rules! kinds {
 
             pub async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Value>> {
                 let done = match self {
-                    $(Self::$Type(step) => step.run(context).await.and_then(Done::into_value)),*
+                    $(Self::$Type(step) => Box::pin(step.run(context)).await.and_then(Done::into_value)),*
                 };
                 match done {
                     Err(failure) => Err(action::explain(context.aws(), failure).await),
