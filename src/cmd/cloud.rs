@@ -1,6 +1,6 @@
 //! `opsml cloud`: the local cloud on its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use local_cloud::Settings;
@@ -9,6 +9,7 @@ use opsml_contract::HANDLER;
 use serde_json::json;
 
 use super::aws_cli;
+use super::output;
 use super::stop::{Stop, Verdict};
 use crate::cli::{Cloud, Format};
 use crate::exit;
@@ -24,13 +25,7 @@ pub fn run(arguments: &Cloud) -> Verdict {
             false => println!("the local cloud was not running"),
         },
         Cloud::Status { format } => status(*format)?,
-        Cloud::Env => {
-            let running = start()?;
-            println!("export AWS_ENDPOINT_URL={}", running.record.endpoint());
-            println!("export AWS_ACCESS_KEY_ID={}", running.keys.access_key_id);
-            println!("export AWS_SECRET_ACCESS_KEY={}", running.keys.secret_access_key);
-            println!("export AWS_REGION={0}\nexport AWS_DEFAULT_REGION={0}", running.record.region);
-        }
+        Cloud::Env => env()?,
         Cloud::Serve { dir, port, speedup } => {
             let mut settings = Settings::new(dir);
             settings.port = *port;
@@ -43,6 +38,46 @@ pub fn run(arguments: &Cloud) -> Verdict {
         Cloud::Aws { arguments } => return aws_cli::run(arguments),
     }
     Ok(exit::DONE)
+}
+
+/// Prints what makes a shell's programs clients of the local cloud. Those that build the URL of a host of AWS themselves
+/// reach it by their proxy.
+fn env() -> Result<(), Stop> {
+    let running = start()?;
+    let folder = folder()?;
+    let endpoint = running.record.endpoint();
+    if let Ok(proxy) = std::env::var("HTTPS_PROXY")
+        && !proxy.is_empty()
+        && !proxy.starts_with("http://127.0.0.1:")
+    {
+        output::complain(format_args!(
+            "warning: HTTPS_PROXY was {proxy}: from now on, other hosts than AWS's are reached without it"
+        ));
+    }
+    let before = trusted_before(&folder);
+    let trusted = lifecycle::trusted(&folder, before.as_deref()).map_err(stopped)?;
+    println!("export AWS_ENDPOINT_URL={endpoint}");
+    println!("export AWS_ACCESS_KEY_ID={}", running.keys.access_key_id);
+    println!("export AWS_SECRET_ACCESS_KEY={}", running.keys.secret_access_key);
+    println!("export AWS_REGION={0}\nexport AWS_DEFAULT_REGION={0}", running.record.region);
+    println!("export HTTPS_PROXY={endpoint}");
+    for variable in TRUST {
+        println!("export {variable}={}", output::quoted(&trusted.to_string_lossy()));
+    }
+    Ok(())
+}
+
+/// The variables by which boto3 and the AWS CLI, requests, OpenSSL and curl are told whom to trust.
+const TRUST: [&str; 4] = ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"];
+
+/// Returns the file of the authorities that the shell's programs trust: the one that a variable names, unless that is ours
+/// already, or the system's.
+fn trusted_before(folder: &Path) -> Option<PathBuf> {
+    let named = TRUST.iter().filter_map(std::env::var_os).map(PathBuf::from);
+    // Debian, Fedora, Alpine and macOS.
+    let known =
+        ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+    named.filter(|path| !path.starts_with(folder)).chain(known.map(PathBuf::from)).find(|path| path.is_file())
 }
 
 /// Returns the running local cloud, and starts it first if necessary.

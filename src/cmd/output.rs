@@ -32,3 +32,12 @@ pub fn json(value: &Value) {
 fn safe(text: impl Display) -> String {
     printable(&shown(&text.to_string()))
 }
+
+/// Returns a word as a shell reads it back.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}

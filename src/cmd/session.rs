@@ -295,12 +295,7 @@ pub fn must_read(file: &Path, target: &cli::Target) -> Result<Journal, Stop> {
 
 /// Returns the command line, quoted for a shell.
 pub fn command_line() -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
-    let word = |word: String| match !word.is_empty() && word.chars().all(plain) {
-        true => word,
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    };
-    let words = std::env::args_os().skip(1).map(|typed| word(typed.to_string_lossy().into_owned()));
+    let words = std::env::args_os().skip(1).map(|typed| output::quoted(&typed.to_string_lossy()));
     std::iter::once("opsml".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 

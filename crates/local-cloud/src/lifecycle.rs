@@ -24,10 +24,17 @@ use crate::iam::AccessKey;
 use crate::registry::Services;
 use crate::server::Server;
 use crate::store::OpenError;
+use crate::support::certificates::Certificates;
 use crate::support::listen;
 
 /// The log file of a server in the background.
 pub const LOG_FILE: &str = "cloud.log";
+
+/// The key of the authority that vouches for this server where it is one of AWS's hosts, and its certificate.
+const AUTHORITY_KEY: &str = "authority.key";
+const AUTHORITY: &str = "authority.pem";
+/// What the clients of the cloud trust: its authority, and those that they trusted before.
+const TRUSTED: &str = "trusted.pem";
 
 /// How long a stopping server waits for requests that have begun.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -155,6 +162,7 @@ async fn serve_held(
     let dir = settings.dir.clone();
     let (idle_stop, port) = (settings.idle_stop, settings.port);
     let keys = AccessKey::ensure(&dir).map_err(io(&dir))?;
+    let certificates = Arc::new(certificates(&dir).map_err(io(&dir))?);
     let cloud = Cloud::open(settings)?;
     let Services { authority, list: services } = Services::open(&cloud, &keys).map_err(Error::Aws)?;
 
@@ -178,7 +186,7 @@ async fn serve_held(
         }
     };
     let (stop, stopping) = watch::channel(false);
-    let mut serving = tokio::spawn(listen::serve(listener, answer, stopping));
+    let mut serving = tokio::spawn(listen::serve(listener, answer, Some(certificates), stopping));
 
     let pid = std::process::id().cast_signed();
     let build = folder::build_id().map_err(io(&dir))?;
@@ -202,6 +210,34 @@ async fn serve_held(
         service.stop().await;
     }
     Ok(())
+}
+
+/// Returns the certificates of a folder's authority, whose key is made if it is missing.
+fn certificates(dir: &Path) -> std::io::Result<Certificates> {
+    let path = dir.join(AUTHORITY_KEY);
+    if !path.exists() {
+        folder::write(&path, Certificates::new_key()?.as_bytes())?;
+    }
+    let key = String::from_utf8(folder::read(&path)?).map_err(std::io::Error::other)?;
+    let certificates = Certificates::of_key(&key)?;
+    folder::write(&dir.join(AUTHORITY), certificates.pem().as_bytes())?;
+    Ok(certificates)
+}
+
+/// Writes what a client of a folder's server is to trust: the server's authority, and those in the file `before`. Returns
+/// the file's path. A server has run.
+///
+/// # Errors
+/// A file can't be read or written.
+pub fn trusted(dir: &Path, before: Option<&Path>) -> Result<PathBuf, Error> {
+    let write = || {
+        let mut all = before.map(std::fs::read).transpose()?.unwrap_or_default();
+        all.extend(folder::read(&dir.join(AUTHORITY))?);
+        let path = dir.join(TRUSTED);
+        folder::write(&path, &all)?;
+        Ok(path)
+    };
+    write().map_err(io(dir))
 }
 
 /// Creates the folder, or looks whether it can be used.

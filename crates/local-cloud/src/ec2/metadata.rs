@@ -91,7 +91,7 @@ impl Metadata {
             async move { metadata.answer(&request) }
         };
         let (stop, stopping) = watch::channel(false);
-        tokio::spawn(listen::serve(listener, answer, stopping));
+        tokio::spawn(listen::serve(listener, answer, None, stopping));
         Ok(Listener { port, _stop: stop })
     }
 

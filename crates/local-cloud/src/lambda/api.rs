@@ -84,7 +84,7 @@ impl Api {
             async move { shared.answer(request).await }
         };
         let (stop, stopping) = watch::channel(false);
-        tokio::spawn(listen::serve(listener, answer, stopping));
+        tokio::spawn(listen::serve(listener, answer, None, stopping));
         Ok(Self { port, events, messages, _stop: stop })
     }
 

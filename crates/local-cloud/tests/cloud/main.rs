@@ -10,6 +10,7 @@ mod lambda;
 mod lambda_limits;
 mod lifecycle;
 mod notebook;
+mod proxy;
 mod s3;
 mod s3_policy;
 mod sagemaker;
