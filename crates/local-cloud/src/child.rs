@@ -33,3 +33,13 @@ pub fn child_env(cloud: &Cloud, home: &Path, session: &Session) -> Vec<(OsString
     env.extend(text.map(|(name, value)| (name.into(), value.into())));
     env
 }
+
+/// Returns the variables of this process by which pip reaches a package index: a proxy, an index of one's own.
+pub fn pip_env() -> impl Iterator<Item = (String, String)> {
+    let reaches = |name: &str| {
+        (name.starts_with("PIP_") && name != "PIP_USER")
+            || (name.to_lowercase().ends_with("_proxy") && name != "NO_PROXY")
+            || ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"].contains(&name)
+    };
+    std::env::vars().filter(move |(name, _)| reaches(name))
+}

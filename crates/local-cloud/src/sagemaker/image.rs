@@ -11,8 +11,8 @@ use crate::cloud::Settings;
 pub enum Image {
     /// opsml's own worker.
     Worker(PathBuf),
-    /// AWS's PyTorch training image: the user's script.
-    PyTorch,
+    /// AWS's image for training or serving with PyTorch: a Python that runs the user's script.
+    PyTorch(PathBuf),
 }
 
 /// The accounts whose registries have AWS's deep learning containers. Regions have different accounts.
@@ -53,19 +53,23 @@ impl Image {
     /// # Errors
     /// Why there is no program for the image, and what to do.
     pub fn to_train(settings: &Settings, image: &str) -> Result<Self, String> {
-        match repository(image) {
-            "pytorch-training" if is_of_aws(image) => Ok(Self::PyTorch),
-            _ => Self::to_serve(settings, image).map(Self::Worker),
-        }
+        Self::of(settings, image, "pytorch-training")
     }
 
     /// Returns the program that serves in place of an image.
     ///
     /// # Errors
     /// As [`Image::to_train`].
-    pub fn to_serve(settings: &Settings, image: &str) -> Result<PathBuf, String> {
+    pub fn to_serve(settings: &Settings, image: &str) -> Result<Self, String> {
+        Self::of(settings, image, "pytorch-inference")
+    }
+
+    fn of(settings: &Settings, image: &str, pytorch: &str) -> Result<Self, String> {
         match repository(image) {
-            WORKER_IMAGE => settings.worker.clone().ok_or_else(|| {
+            name if name == pytorch && is_of_aws(image) => {
+                Ok(Self::PyTorch(settings.pytorch.clone().unwrap_or_else(|| "python3".into())))
+            }
+            WORKER_IMAGE => settings.worker.clone().map(Self::Worker).ok_or_else(|| {
                 format!(
                     "the local cloud was started without the worker that the image {WORKER_IMAGE} stands for: build \
                      it with `make`"
@@ -73,7 +77,7 @@ impl Image {
             }),
             other => Err(format!(
                 "the local cloud cannot run the image {image}: no program stands for the repository {other} here, \
-                 only for {WORKER_IMAGE}, and in training for AWS's pytorch-training"
+                 only for {WORKER_IMAGE}, and for AWS's {pytorch}"
             )),
         }
     }

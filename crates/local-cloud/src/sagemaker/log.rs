@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use regex::Regex;
 
+use super::meter::JobMetrics;
 use crate::logs::LogSink;
 use crate::support::clock::now_ms;
 use crate::support::lock::locked;
@@ -45,6 +46,8 @@ pub struct Pump {
     pub stream: String,
     /// Names and regexes. The first group of a regex is the value.
     pub metrics: Vec<(String, Regex)>,
+    /// Where each value goes.
+    pub values: Option<JobMetrics>,
     pub seen: Arc<Mutex<Seen>>,
 }
 
@@ -93,6 +96,9 @@ impl Pump {
             seen.metrics.retain(|metric| metric.name != *name);
             // JSON has no NaN and no infinity, so such a value is ignored.
             if value.is_finite() {
+                if let Some(values) = &self.values {
+                    values.put(name, value, time_ms);
+                }
                 seen.metrics.push(Metric { name: name.clone(), value, time_ms });
             }
         }

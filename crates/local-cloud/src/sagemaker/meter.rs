@@ -1,4 +1,4 @@
-//! Writes the metrics of endpoints' requests and instances to CloudWatch.
+//! Writes the metrics of endpoints' requests and instances, and those of training jobs, to CloudWatch.
 //! <https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html>
 
 use std::collections::HashMap;
@@ -9,11 +9,13 @@ use crate::call::AwsError;
 use crate::cloudwatch::MetricSink;
 use crate::support::instance_type::Instance;
 use crate::support::lock::locked;
-use crate::support::process;
+use crate::support::process::{self, Usage};
 
 /// The namespace of the metrics of requests.
 const REQUESTS: &str = "AWS/SageMaker";
 const INSTANCES: &str = "/aws/sagemaker/Endpoints";
+/// The namespace of the metrics of training jobs: those that they define, and those of their instances.
+const TRAINING: &str = "/aws/sagemaker/TrainingJobs";
 /// The shortest time between two measurements of the processes. Each reads all of /proc.
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
 
@@ -109,17 +111,77 @@ impl Meter {
         if let Some(last) = last
             && let Some(before) = last.spent.get(&leader)
         {
-            let seconds = now.time.duration_since(last.time).as_secs_f64();
-            let percent = 100.0 * usage.cpu.saturating_sub(*before).as_secs_f64() / seconds;
+            let percent = cpu_percent(usage.cpu, *before, now.time.duration_since(last.time));
             self.metrics.put(INSTANCES, "CPUUtilization", &dimensions, percent, "Percent");
         }
-        if let Some(hardware) = Instance::of(&measured.instance_type) {
-            #[allow(clippy::cast_precision_loss)]
-            let percent = 100.0 * usage.memory_bytes as f64 / hardware.memory_bytes as f64;
+        if let Some(percent) = memory_percent(&usage, &measured.instance_type) {
             self.metrics.put(INSTANCES, "MemoryUtilization", &dimensions, percent, "Percent");
         }
         now.spent.insert(leader, usage.cpu);
     }
+}
+
+/// Writes the metrics of a training job.
+#[derive(Clone, Debug)]
+pub struct JobMetrics {
+    pub sink: Arc<dyn MetricSink>,
+    /// The job's name.
+    pub job: String,
+}
+
+impl JobMetrics {
+    /// Writes a value that the job has printed.
+    pub fn put(&self, name: &str, value: f64, time_ms: i64) {
+        self.sink.put_at(TRAINING, name, &[("TrainingJobName", &self.job)], value, "None", time_ms);
+    }
+}
+
+/// Measures the instances of a training job, at most once a second.
+#[derive(Debug)]
+pub struct JobMeter {
+    metrics: JobMetrics,
+    instance_type: String,
+    last: Option<(Instant, Vec<Duration>)>,
+}
+
+impl JobMeter {
+    pub fn new(metrics: JobMetrics, instance_type: &str) -> Self {
+        Self { metrics, instance_type: instance_type.to_owned(), last: None }
+    }
+
+    /// Writes what the hosts use, the first one's first. CPUUtilization is in percent of one core.
+    pub fn measure(&mut self, hosts: &[Usage]) {
+        let now = Instant::now();
+        if self.last.as_ref().is_some_and(|(last, _)| now.duration_since(*last) < MEASURE_EVERY) {
+            return;
+        }
+        let before = self.last.replace((now, hosts.iter().map(|host| host.cpu).collect()));
+        for (index, usage) in hosts.iter().enumerate() {
+            let host = format!("{}/algo-{}", self.metrics.job, index + 1);
+            let put = |name: &str, percent: f64| {
+                self.metrics.sink.put(TRAINING, name, &[("Host", &host)], percent, "Percent");
+            };
+            if let Some((last, spent)) = &before
+                && let Some(spent) = spent.get(index)
+            {
+                put("CPUUtilization", cpu_percent(usage.cpu, *spent, now.duration_since(*last)));
+            }
+            if let Some(percent) = memory_percent(usage, &self.instance_type) {
+                put("MemoryUtilization", percent);
+            }
+        }
+    }
+}
+
+fn cpu_percent(spent: Duration, before: Duration, time: Duration) -> f64 {
+    100.0 * spent.saturating_sub(before).as_secs_f64() / time.as_secs_f64()
+}
+
+/// Returns the percentage of an instance's memory. None: the type is unknown.
+fn memory_percent(usage: &Usage, instance_type: &str) -> Option<f64> {
+    let memory_bytes = Instance::of(instance_type)?.memory_bytes;
+    #[allow(clippy::cast_precision_loss)]
+    Some(100.0 * usage.memory_bytes as f64 / memory_bytes as f64)
 }
 
 /// Returns the dimensions of a variant's metrics.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::authority::{Authority, Session};
 use crate::call::AwsError;
 use crate::cloud::Cloud;
+use crate::cloudwatch::MetricSink;
 use crate::logs::LogSink;
 use crate::policy::Context;
 use crate::s3::Objects;
@@ -20,6 +21,7 @@ pub struct Platform {
     pub cloud: Arc<Cloud>,
     pub iam: Arc<dyn Authority>,
     pub logs: Arc<dyn LogSink>,
+    pub metrics: Arc<dyn MetricSink>,
     pub objects: Arc<dyn Objects>,
 }
 

@@ -42,10 +42,10 @@ impl SageMaker {
         targets: Arc<dyn Targets>,
     ) -> Self {
         Self {
-            platform: Arc::new(Platform { cloud: Arc::clone(cloud), iam, logs, objects }),
+            meter: Meter::new(metrics.clone()),
+            platform: Arc::new(Platform { cloud: Arc::clone(cloud), iam, logs, metrics, objects }),
             network,
             targets,
-            meter: Meter::new(metrics),
             training_jobs: Arc::default(),
             tuning_jobs: Arc::default(),
             endpoints: LiveEndpoints::default(),

@@ -41,7 +41,7 @@ pub struct Fleet {
     /// CloudWatch Logs' group of its instances.
     pub log_group: String,
     platform: Arc<Platform>,
-    program: PathBuf,
+    program: Image,
     deployment: Deployment,
     folder: PathBuf,
     members: Mutex<Members>,

@@ -16,9 +16,9 @@ use tokio::time::{Instant, sleep, timeout};
 use super::instance::Instance;
 use super::record::Deployment;
 use crate::authority::Session;
-use crate::child::child_env;
+use crate::child::{child_env, pip_env};
 use crate::sagemaker::container;
-use crate::sagemaker::image::start_failure;
+use crate::sagemaker::image::{Image, start_failure};
 use crate::sagemaker::log::{Pump, Seen};
 use crate::sagemaker::platform::Platform;
 use crate::support::instance_type::Instance as Hardware;
@@ -32,6 +32,8 @@ const PING: Duration = Duration::from_secs(2);
 const PING_EVERY: Duration = Duration::from_millis(50);
 /// The default of ContainerStartupHealthCheckTimeoutInSeconds.
 const START: u64 = 480;
+/// What serves in place of AWS's PyTorch image.
+const SERVE: &str = include_str!("serve.py");
 /// How many restarts in a row are tried before an instance is given up. After it has served for some time, the count
 /// starts again.
 const RESTARTS: u32 = 5;
@@ -41,8 +43,8 @@ const STEADY: Duration = Duration::from_secs(60);
 pub struct Worker {
     pub platform: Arc<Platform>,
     pub session: Session,
-    /// The worker's binary.
-    pub program: PathBuf,
+    /// What runs in place of the model's image.
+    pub program: Image,
     pub deployment: Deployment,
     /// The folder that the fleet's instances share. They only read it.
     pub folder: PathBuf,
@@ -106,11 +108,14 @@ impl Worker {
 
     /// Starts the process, and waits for its first successful `/ping`.
     async fn start(&mut self) -> Result<Started, String> {
-        let mut process = self.spawn().map_err(|error| {
-            format!(
-                "the worker {} could not be started: {error} (build it with `make`)",
-                self.program.display()
-            )
+        let mut process = self.spawn().map_err(|error| match &self.program {
+            Image::Worker(path) => {
+                format!("the worker {} could not be started: {error} (build it with `make`)", path.display())
+            }
+            Image::PyTorch(python) => format!(
+                "the Python that stands for the image, {}, could not be started: {error} (OPSML_PYTORCH names another)",
+                python.display()
+            ),
         })?;
         let limit = self.deployment.variant["ContainerStartupHealthCheckTimeoutInSeconds"].as_u64();
         let limit = Duration::from_secs(limit.unwrap_or(START));
@@ -149,10 +154,24 @@ impl Worker {
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let threads = Hardware::threads(self.deployment.instance_type(), 1).to_string();
         let (reader, writer) = std::io::pipe()?;
-        let mut command = Command::new(&self.program);
+        let mut command = match &self.program {
+            Image::Worker(path) => {
+                let mut command = Command::new(path);
+                command.arg("serve");
+                command
+            }
+            Image::PyTorch(python) => {
+                let program = self.folder.join("serve.py");
+                std::fs::write(&program, SERVE)?;
+                let mut command = Command::new(python);
+                command.arg("-u").arg(program);
+                command
+            }
+        };
         command
-            .arg("serve")
             .env_clear()
+            // Only a script brings packages to install.
+            .envs(pip_env().filter(|_| matches!(self.program, Image::PyTorch(_))))
             .envs(child_env(&self.platform.cloud, &self.folder.join("home"), &self.session))
             .env("SM_MODEL_DIR", self.folder.join("model"))
             .env("OMP_NUM_THREADS", &threads)
@@ -181,6 +200,7 @@ impl Worker {
             group: self.log_group.clone(),
             stream: self.log_stream.clone(),
             metrics: Vec::new(),
+            values: None,
             seen: Arc::clone(&seen),
         };
         let pump = tokio::task::spawn_blocking(move || pump.run(reader));

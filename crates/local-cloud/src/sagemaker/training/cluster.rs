@@ -16,8 +16,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::sagemaker::log::{Metric, Pump, Seen};
+use crate::sagemaker::meter::JobMeter;
 use crate::support::lock::locked;
-use crate::support::process;
+use crate::support::process::{self, Usage};
 
 /// The time between SIGTERM and SIGKILL if a job is stopped, as on AWS.
 const GRACE: Duration = Duration::from_secs(120);
@@ -86,7 +87,7 @@ impl Cluster {
     }
 
     /// Waits until every process has ended. If one fails or exceeds a limit, or if the job is stopped, it ends the
-    /// others. Calls `report` with the metrics whenever there are new ones.
+    /// others. Calls `report` with the metrics whenever there are new ones, and `meter` with what the hosts use.
     ///
     /// # Errors
     /// Waiting for a process failed.
@@ -94,6 +95,7 @@ impl Cluster {
         &mut self,
         limits: Limits,
         stop: &watch::Receiver<bool>,
+        meter: &mut JobMeter,
         mut report: impl FnMut(&[Metric]),
     ) -> std::io::Result<Exit> {
         // A limit that the clock can't represent is no limit.
@@ -113,8 +115,11 @@ impl Cluster {
                 }
                 _ = tick.tick() => {}
             }
-            for (host, container) in self.containers.iter().enumerate() {
-                let used = process::usage(container.leader).memory_bytes;
+            let usages: Vec<Usage> =
+                self.containers.iter().map(|container| process::usage(container.leader)).collect();
+            meter.measure(&usages);
+            for (host, usage) in usages.iter().enumerate() {
+                let used = usage.memory_bytes;
                 if limits.memory.is_some_and(|limit| used > limit) {
                     return Ok(Exit::OutOfMemory { host, used });
                 }

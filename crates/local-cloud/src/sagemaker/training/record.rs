@@ -176,6 +176,10 @@ impl Job {
     /// As [`Job::output`].
     pub fn describe(&self) -> Result<Value, AwsError> {
         let mut answer = echo(&self.input, &["Tags"]);
+        // AWS returns it empty if there is none; SageMaker's SDK reads it.
+        if let Some(output) = answer.get_mut("OutputDataConfig").and_then(Value::as_object_mut) {
+            output.entry("KmsKeyId").or_insert(json!(""));
+        }
         let mut set = |name: &str, value: Value| answer.insert(name.to_owned(), value);
         set("TrainingJobArn", json!(self.arn));
         set("TrainingJobStatus", json!(self.status));

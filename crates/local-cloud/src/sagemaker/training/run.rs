@@ -22,6 +22,7 @@ use crate::child::child_env;
 use crate::s3::Objects;
 use crate::sagemaker::image::{Image, start_failure};
 use crate::sagemaker::log::Pump;
+use crate::sagemaker::meter::{JobMeter, JobMetrics};
 use crate::sagemaker::platform::Platform;
 use crate::sagemaker::resource::text;
 use crate::sagemaker::transfer::{S3Uri, Shard, Sync, copy_files, disk, download};
@@ -129,9 +130,9 @@ impl Run {
         self.download(&input).await?;
         let program = match image {
             Image::Worker(path) => Program::Worker(path),
-            Image::PyTorch => {
-                Program::Script(Script::prepare(&self.platform, &self.session, &input, &self.layouts).await?)
-            }
+            Image::PyTorch(python) => Program::Script(
+                Script::prepare(&self.platform, python, &self.session, &input, &self.layouts).await?,
+            ),
         };
         if *self.stop.borrow() {
             return Ok(End::Stopped);
@@ -220,6 +221,7 @@ impl Run {
         let kind = text(&input["ResourceConfig"], "InstanceType");
         let threads = Instance::threads(kind, self.processes().map_err(|error| internal(&error))?);
         let metrics = metric_regexes(input);
+        let values = JobMetrics { sink: Arc::clone(&self.platform.metrics), job: self.name.clone() };
         for layout in &self.layouts {
             let container = Container {
                 input,
@@ -238,6 +240,7 @@ impl Run {
                 group: LOG_GROUP.to_owned(),
                 stream: format!("{}/{}-{}", self.name, layout.host, now_ms() / 1000),
                 metrics: metrics.clone(),
+                values: Some(values.clone()),
                 seen: Arc::default(),
             };
             cluster
@@ -260,7 +263,7 @@ impl Run {
             memory: Instance::of(kind).map(|instance| instance.memory_bytes),
         };
         let exit = cluster
-            .watch(limits, &self.stop, |metrics| {
+            .watch(limits, &self.stop, &mut JobMeter::new(values, kind), |metrics| {
                 // So that they can be seen while the job runs. They are written again at its end, and then an error
                 // counts.
                 let _ = keep_metrics(self.store(), &self.name, metrics);

@@ -13,7 +13,7 @@ use tokio::process::Command;
 use super::environment::Parameters;
 use super::layout::{INTERFACE, Layout};
 use crate::authority::Session;
-use crate::child::child_env;
+use crate::child::{child_env, pip_env};
 use crate::cloud::Cloud;
 use crate::s3::Objects;
 use crate::sagemaker::log::Seen;
@@ -69,12 +69,13 @@ pub fn launcher(input: &Value) -> Option<&'static str> {
 }
 
 impl Script {
-    /// Finds the Python, and copies the user's code into every host's folder.
+    /// Looks at the Python, and copies the user's code into every host's folder.
     ///
     /// # Errors
     /// The FailureReason.
     pub async fn prepare(
         platform: &Platform,
+        python: PathBuf,
         session: &Session,
         input: &Value,
         layouts: &[Layout],
@@ -95,7 +96,6 @@ impl Script {
             }
         }
         let cloud = &platform.cloud;
-        let python = cloud.settings.pytorch.clone().unwrap_or_else(|| "python3".into());
         let home = layouts.first().map(Layout::home).unwrap_or_default();
         let version = find_version(&python, cloud, &home, session).await?;
         Ok(Self {
@@ -176,12 +176,7 @@ impl Script {
             // unchanged.
             env.push(("PIP_USER".to_owned(), "1".to_owned()));
             env.push(("PIP_DISABLE_PIP_VERSION_CHECK".to_owned(), "1".to_owned()));
-            let reaches_pypi = |name: &str| {
-                (name.starts_with("PIP_") && name != "PIP_USER")
-                    || name.to_lowercase().ends_with("_proxy")
-                    || ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"].contains(&name)
-            };
-            env.extend(std::env::vars().filter(|(name, _)| reaches_pypi(name) && name != "NO_PROXY"));
+            env.extend(pip_env());
         }
         env
     }

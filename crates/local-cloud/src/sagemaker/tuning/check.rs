@@ -8,6 +8,9 @@ use crate::call::AwsError;
 use crate::sagemaker::resource::text;
 use crate::sagemaker::training::{self, OBJECTIVE};
 
+/// The other name of a trial's instances.
+const RESOURCES: &str = "HyperParameterTuningResourceConfig";
+
 /// The plan of a tuning job: its settings, checked.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -68,6 +71,11 @@ impl Plan {
     }
 }
 
+/// Returns the instances of each trial, by either name.
+pub fn resources(definition: &Value) -> &Value {
+    if definition[RESOURCES].is_null() { &definition["ResourceConfig"] } else { &definition[RESOURCES] }
+}
+
 fn refuse_unsupported(input: &Value) -> Result<(), AwsError> {
     let config = &input["HyperParameterTuningJobConfig"];
     let definition = &input["TrainingJobDefinition"];
@@ -84,11 +92,21 @@ fn refuse_unsupported(input: &Value) -> Result<(), AwsError> {
         (&config["ParameterRanges"], "AutoParameters"),
         (definition, "HyperParameterRanges"),
         (definition, "TuningObjective"),
-        (definition, "HyperParameterTuningResourceConfig"),
     ] {
         if !matches!(&within[member], Value::Null) && within[member] != json!([]) {
             return refuse(member);
         }
+    }
+    let resources = &definition[RESOURCES];
+    for member in ["InstanceConfigs", "AllocationStrategy", "VolumeKmsKeyId"] {
+        if !resources[member].is_null() {
+            return refuse(&format!("{RESOURCES}.{member}"));
+        }
+    }
+    if resources.is_object() && definition["ResourceConfig"].is_object() {
+        return Err(AwsError::validation(format!(
+            "TrainingJobDefinition has both ResourceConfig and {RESOURCES}: specify one of them."
+        )));
     }
     if text(config, "Strategy") == "Hyperband" {
         return refuse("the strategy Hyperband");
@@ -157,6 +175,10 @@ pub fn trial_input(input: &Value, name: &str, tuned: &Map<String, Value>) -> Val
     let definition = &input["TrainingJobDefinition"];
     let mut trial = definition.as_object().cloned().unwrap_or_default();
     trial.remove("DefinitionName");
+    // SageMaker's SDK sends the instances by this name. For one type of instance, its members are ResourceConfig's.
+    if let Some(resources) = trial.remove(RESOURCES) {
+        trial.insert("ResourceConfig".to_owned(), resources);
+    }
     let mut parameters = match trial.remove("StaticHyperParameters") {
         Some(Value::Object(statics)) => statics,
         _ => Map::new(),

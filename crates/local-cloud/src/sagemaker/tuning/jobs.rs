@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::check::Plan;
+use super::check::{Plan, resources};
 use super::record::{STORE, Status, Tuning, all, arn, change};
 use super::run;
 use crate::call::AwsError;
@@ -50,7 +50,7 @@ fn check_quotas(store: &Store, input: &Value, plan: &Plan) -> Result<(), AwsErro
         quota::check(store, "Jobs", quota, default, used, asked)?;
     }
     // Instances that other jobs use become free again. So only more than the whole quota is refused.
-    let resources = &input["TrainingJobDefinition"]["ResourceConfig"];
+    let resources = resources(&input["TrainingJobDefinition"]);
     let instances = resources["InstanceCount"].as_u64().unwrap_or(1).saturating_mul(parallel);
     quota::check_instances(store, text(resources, "InstanceType"), USAGE, 0, instances)
 }
