@@ -17,16 +17,24 @@ pub struct Caller {
     /// policies do.
     #[serde(default)]
     pub session_policies: Vec<String>,
+    /// The program that sent the request, by its User-Agent header. It belongs to the request, so it isn't stored.
+    #[serde(skip)]
+    pub agent: Option<String>,
 }
 
 impl Caller {
     pub fn new(arn: impl Into<String>, user_id: impl Into<String>) -> Self {
-        Self { arn: arn.into(), user_id: user_id.into(), session_policies: Vec::new() }
+        Self { arn: arn.into(), user_id: user_id.into(), session_policies: Vec::new(), agent: None }
     }
 
     /// Returns the caller of an unsigned request, which S3 allows.
     pub fn anonymous() -> Self {
         Self::new("anonymous", "anonymous")
+    }
+
+    /// Returns the same caller, as it calls with this User-Agent header.
+    pub fn with_agent(self, agent: Option<&str>) -> Self {
+        Self { agent: agent.map(str::to_owned), ..self }
     }
 
     pub fn is_anonymous(&self) -> bool {

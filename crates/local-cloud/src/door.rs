@@ -79,7 +79,8 @@ impl Door {
         let credential = credential.ok_or(SignatureError::UnknownKey)?;
         authorization.verify(request, body, &credential, Timestamp::now())?;
         self.authority.used(&credential, &authorization.service, region);
-        Ok(credential.caller.clone())
+        let agent = request.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        Ok(credential.caller.clone().with_agent(agent))
     }
 }
 

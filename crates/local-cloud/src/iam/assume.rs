@@ -106,7 +106,7 @@ impl Iam {
         self.log_lines.forget(&arn);
         self.used_now(&role.id, "sts", &self.cloud.region);
         let user_id = format!("{}:{name}", role.id);
-        self.start_session(Caller { arn, user_id, session_policies }, lasts)
+        self.start_session(Caller { session_policies, ..Caller::new(arn, user_id) }, lasts)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Decides whether a caller may do something, and records each decision.
 
+use super::principal::Principal;
 use super::service::Iam;
 use crate::authority::Access;
 use crate::call::{AwsError, Caller};
@@ -26,7 +27,8 @@ impl Iam {
         let policy = policy.as_ref();
         if caller.is_anonymous() {
             let policies = Policies { resource: policy, ..Policies::default() };
-            return Ok(policies.judge(Asker::Anonymous, action, resource, context));
+            let context = self.full_context(caller, &Principal::default(), context);
+            return Ok(policies.judge(Asker::Anonymous, action, resource, &context));
         }
         let (principal, limits) = (self.principal_of(caller)?, self.session_policies(caller)?);
         let policies = if caller.arn == self.arn("root") {

@@ -80,24 +80,42 @@ impl Iam {
     /// Returns the condition keys of a request: its own, and those that every request has.
     pub(super) fn full_context(&self, caller: &Caller, principal: &Principal, context: &Context) -> Context {
         let now = Timestamp::now();
-        let every = self
+        let mut every = self
             .principal_context(caller, principal)
+            .with("aws:PrincipalIsAWSService", "false")
+            .with("aws:ViaAWSService", "false")
+            .with("aws:ResourceAccount", &*self.cloud.account)
             .with("aws:CurrentTime", now.to_string())
             .with("aws:EpochTime", now.as_second().to_string())
             .with("aws:RequestedRegion", &*self.cloud.region)
             .with("aws:SourceIp", "127.0.0.1")
             // Loopback needs no TLS, but the same call to AWS would use it.
             .with("aws:SecureTransport", "true");
+        if let Some(agent) = &caller.agent {
+            every = every.with("aws:UserAgent", &**agent);
+        }
         every.or(context.clone())
     }
 
     /// Returns the condition keys that describe the caller.
     pub(super) fn principal_context(&self, caller: &Caller, principal: &Principal) -> Context {
+        if caller.is_anonymous() {
+            return Context::new().with("aws:PrincipalType", "Anonymous");
+        }
+        let kind = match &principal.role {
+            Some(_) => "AssumedRole",
+            None if caller.arn == self.arn("root") => "Account",
+            None => "User",
+        };
         let mut context = Context::new()
             .with("aws:PrincipalArn", principal.role.as_deref().unwrap_or(&caller.arn))
             .with("aws:PrincipalAccount", &*self.cloud.account)
             .with("aws:userid", &*caller.user_id)
-            .with("aws:PrincipalType", if principal.role.is_some() { "AssumedRole" } else { "User" });
+            .with("aws:PrincipalType", kind);
+        // Keys of a user have no such key, and whoever assumed a role here used no device.
+        if principal.role.is_some() {
+            context = context.with("aws:MultiFactorAuthPresent", "false");
+        }
         if let Some((_, name)) = caller.arn.rsplit_once(":user/") {
             context = context.with("aws:username", name.rsplit('/').next().unwrap_or(name));
         }

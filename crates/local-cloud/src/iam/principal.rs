@@ -4,7 +4,7 @@ use super::stored::Tag;
 use crate::policy::Document;
 
 /// The user or role of a caller.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Principal {
     /// The role's ARN. None: it is a user.
     pub role: Option<String>,
