@@ -130,22 +130,30 @@ impl Blobs {
 
     /// Joins stored files into one, for a multipart upload. The MD5 and the checksums are those of all bytes.
     pub async fn concat(&self, files: &[String], hashes: ChecksumHasher) -> io::Result<Written> {
-        self.join(files.iter().map(|file| self.path(file)).collect(), hashes).await
+        self.join(files.iter().map(|file| (self.path(file), 0..u64::MAX)).collect(), hashes).await
     }
 
     /// Stores a copy of another file.
     pub async fn copy_in(&self, from: PathBuf, hashes: ChecksumHasher) -> io::Result<Written> {
-        self.join(vec![from], hashes).await
+        self.join(vec![(from, 0..u64::MAX)], hashes).await
     }
 
-    async fn join(&self, files: Vec<PathBuf>, hashes: ChecksumHasher) -> io::Result<Written> {
+    /// Stores a copy of a range of a stored file.
+    pub async fn cut(&self, file: &str, range: Range<u64>, hashes: ChecksumHasher) -> io::Result<Written> {
+        self.join(vec![(self.path(file), range)], hashes).await
+    }
+
+    /// Stores ranges of files as one file. A range may be longer than its file.
+    async fn join(&self, files: Vec<(PathBuf, Range<u64>)>, hashes: ChecksumHasher) -> io::Result<Written> {
         let blobs = self.clone();
         blocking(move || {
             let mut writer =
                 Writer { file: NamedTempFile::new_in(blobs.scratch())?, size: 0, md5: Md5::new(), hashes };
             let mut buffer = vec![0; CHUNK];
-            for path in files {
+            for (path, range) in files {
                 let mut part = std::fs::File::open(path)?;
+                part.seek(SeekFrom::Start(range.start))?;
+                let mut part = part.take(range.end - range.start);
                 loop {
                     let n = part.read(&mut buffer)?;
                     if n == 0 {

@@ -16,7 +16,16 @@ impl ObjectStore {
         req: S3Request<CreateBucketInput>,
     ) -> S3Result<S3Response<CreateBucketOutput>> {
         let input = req.input;
-        refuse!(input, acl, object_lock_enabled_for_bucket);
+        if input.object_lock_enabled_for_bucket == Some(true) {
+            return Err(s3_error!(NotImplemented, "The local cloud does not support Object Lock."));
+        }
+        let ownership = input.object_ownership.as_ref().map(ObjectOwnership::as_str);
+        if ownership.is_some_and(|ownership| ownership != ObjectOwnership::BUCKET_OWNER_ENFORCED) {
+            return Err(s3_error!(
+                NotImplemented,
+                "The local cloud has no ACLs: only the object ownership BucketOwnerEnforced is supported."
+            ));
+        }
         let wanted = input.create_bucket_configuration.and_then(|c| c.location_constraint);
         let wanted = wanted.as_ref().map_or("us-east-1", |c| c.as_str());
         let here = &*self.cloud.region;
@@ -93,7 +102,7 @@ impl ObjectStore {
             .collect();
         let last = buckets.last().and_then(|bucket| bucket.name.clone());
         let continuation_token = matching.next().and(last).map(|name| token(&name));
-        let owner = Owner { id: Some(hex::encode(&self.cloud.account)), ..Default::default() };
+        let owner = self.owner();
         Ok(S3Response::new(ListBucketsOutput {
             buckets: Some(buckets),
             owner: Some(owner),

@@ -32,9 +32,12 @@ pub struct Record {
     /// In base64, by the algorithm's name in lower case: `crc32`, `crc64nvme`, `sha256`, …
     #[serde(default)]
     pub checksums: BTreeMap<String, String>,
+    /// The sizes of the parts of a multipart upload. Empty: the object was uploaded whole.
+    #[serde(default)]
+    pub parts: Vec<u64>,
 }
 
-/// The headers of an upload that are returned with the object.
+/// What an upload says of its object and is returned with it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Headers {
     pub content_type: Option<String>,
@@ -42,8 +45,16 @@ pub struct Headers {
     pub content_disposition: Option<String>,
     pub content_language: Option<String>,
     pub cache_control: Option<String>,
+    /// As HTTP writes times.
+    #[serde(default)]
+    pub expires: Option<String>,
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
+    /// None: `STANDARD`.
+    #[serde(default)]
+    pub storage_class: Option<String>,
+    #[serde(default)]
+    pub tags: Vec<(String, String)>,
 }
 
 /// A record with its key and version.
@@ -140,6 +151,23 @@ impl Index {
                 }
             }
             write(c, bucket, key, versioning, record).map(Ok)
+        })
+    }
+
+    /// Changes the tags of a version. None: there is no such version.
+    pub fn set_tags(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+        tags: &[(String, String)],
+    ) -> Result<Option<Version>, AwsError> {
+        self.store.transaction(|c| {
+            let Some(mut found) = find(c, bucket, key, version)? else { return Ok(None) };
+            found.record.headers.tags = tags.to_vec();
+            c.prepare_cached("UPDATE s3_object SET record = ?4 WHERE bucket = ?1 AND key = ?2 AND version = ?3")?
+                .execute(params![bucket, key.as_bytes(), found.version, encode(&found.record)?])?;
+            Ok(Some(found))
         })
     }
 

@@ -5,6 +5,7 @@ use s3s::{S3Request, S3Response, S3Result};
 
 use super::error::to_s3;
 use super::index::Cursor;
+use super::storage::class;
 use super::store::ObjectStore;
 use super::wire::*;
 
@@ -22,6 +23,7 @@ impl ObjectStore {
         };
         let page = self.page(&input.bucket, &input.prefix, &input.delimiter, after, max)?;
         let encoding = input.encoding_type.as_ref();
+        let owner = (input.fetch_owner == Some(true)).then(|| self.owner());
         Ok(S3Response::new(ListObjectsV2Output {
             name: Some(input.bucket),
             prefix: Some(encode(&input.prefix.unwrap_or_default(), encoding)),
@@ -30,7 +32,7 @@ impl ObjectStore {
             continuation_token: input.continuation_token,
             is_truncated: Some(page.next.is_some()),
             next_continuation_token: page.next.as_ref().map(|next| token(&next.key)),
-            contents: objects(&page, encoding),
+            contents: objects(&page, encoding, owner.as_ref()),
             common_prefixes: prefixes(&page, encoding),
             delimiter: input.delimiter.map(|delimiter| encode(&delimiter, encoding)),
             start_after: input.start_after.map(|after| encode(&after, encoding)),
@@ -57,7 +59,7 @@ impl ObjectStore {
             marker: Some(encode(&input.marker.unwrap_or_default(), encoding)),
             max_keys: Some(max),
             is_truncated: Some(page.next.is_some()),
-            contents: objects(&page, encoding),
+            contents: objects(&page, encoding, Some(&self.owner())),
             common_prefixes: prefixes(&page, encoding),
             next_marker: next.map(|next| encode(&next.key, encoding)),
             delimiter: input.delimiter.map(|delimiter| encode(&delimiter, encoding)),
@@ -93,7 +95,7 @@ impl ObjectStore {
             size: size(found.record.size),
             e_tag: strong(&found.record.etag),
             last_modified: Some(timestamp(found.record.modified_ms)),
-            storage_class: Some(ObjectVersionStorageClass::from_static(ObjectVersionStorageClass::STANDARD)),
+            storage_class: Some(class(&found.record).to_owned().into()),
             checksum_algorithm: algorithms(&found.record),
             ..Default::default()
         });

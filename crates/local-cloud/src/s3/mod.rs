@@ -9,8 +9,8 @@
 //! for every operation after it has verified the signature, and it refuses an operation that has no row.
 //!
 //! To add an operation, add a row to [`operations`] with the access that it needs, and a handler: a method of
-//! [`store::ObjectStore`] in the file of its subject ([`buckets`], [`policies`], [`reads`], [`writes`], [`listings`],
-//! [`uploads`]). Other services use objects through [`Objects`], with the permissions of a role.
+//! [`store::ObjectStore`] in the file of its subject ([`buckets`], [`configurations`], [`policies`], [`reads`], [`writes`],
+//! [`copies`], [`tagging`], [`listings`], [`uploads`]). Other services use objects through [`Objects`], with the permissions of a role.
 
 mod access;
 mod arn;
@@ -19,6 +19,10 @@ mod bucket;
 mod bucket_policy;
 mod buckets;
 mod checksums;
+mod conditions;
+mod configurations;
+mod copies;
+mod details;
 mod error;
 mod index;
 mod listings;
@@ -27,8 +31,11 @@ mod objects;
 mod operations;
 mod policies;
 mod reads;
+mod sent;
 mod service;
+mod storage;
 mod store;
+mod tagging;
 mod uploads;
 mod wire;
 mod writes;

@@ -104,7 +104,9 @@ impl ObjectStore {
         if let (true, Some(algorithm)) = (upload.composite, &upload.algorithm) {
             written.checksums = composite(algorithm, &parts);
         }
-        let done = self.commit(bucket, key, written, etag, upload.headers, condition).await?;
+        let sizes = parts.iter().map(|part| part.size).collect();
+        let made = self.commit_parts(bucket, key, (written, sizes), etag, upload.headers, condition);
+        let done = made.await?;
         self.forget_upload(id).await?;
         Ok(done)
     }

@@ -74,7 +74,52 @@ operations! {
         Action("s3:GetBucketPolicyStatus");
     GetBucketAcl: get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput, Action("s3:GetBucketAcl");
 
+    GetBucketCors: get_bucket_cors(GetBucketCorsInput) -> GetBucketCorsOutput, Action("s3:GetBucketCORS");
+    GetBucketLifecycleConfiguration: get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput)
+        -> GetBucketLifecycleConfigurationOutput, Action("s3:GetLifecycleConfiguration");
+    GetBucketWebsite: get_bucket_website(GetBucketWebsiteInput) -> GetBucketWebsiteOutput,
+        Action("s3:GetBucketWebsite");
+    GetBucketReplication: get_bucket_replication(GetBucketReplicationInput) -> GetBucketReplicationOutput,
+        Action("s3:GetReplicationConfiguration");
+    GetObjectLockConfiguration: get_object_lock_configuration(GetObjectLockConfigurationInput)
+        -> GetObjectLockConfigurationOutput, Action("s3:GetBucketObjectLockConfiguration");
+    GetBucketLogging: get_bucket_logging(GetBucketLoggingInput) -> GetBucketLoggingOutput,
+        Action("s3:GetBucketLogging");
+    GetBucketNotificationConfiguration: get_bucket_notification_configuration(GetBucketNotificationConfigurationInput)
+        -> GetBucketNotificationConfigurationOutput, Action("s3:GetBucketNotification");
+    GetBucketAccelerateConfiguration: get_bucket_accelerate_configuration(GetBucketAccelerateConfigurationInput)
+        -> GetBucketAccelerateConfigurationOutput, Action("s3:GetAccelerateConfiguration");
+    GetBucketRequestPayment: get_bucket_request_payment(GetBucketRequestPaymentInput)
+        -> GetBucketRequestPaymentOutput, Action("s3:GetBucketRequestPayment");
+    GetBucketOwnershipControls: get_bucket_ownership_controls(GetBucketOwnershipControlsInput)
+        -> GetBucketOwnershipControlsOutput, Action("s3:GetBucketOwnershipControls");
+    GetBucketAnalyticsConfiguration: get_bucket_analytics_configuration(GetBucketAnalyticsConfigurationInput)
+        -> GetBucketAnalyticsConfigurationOutput, Action("s3:GetAnalyticsConfiguration");
+    ListBucketAnalyticsConfigurations: list_bucket_analytics_configurations(ListBucketAnalyticsConfigurationsInput)
+        -> ListBucketAnalyticsConfigurationsOutput, Action("s3:GetAnalyticsConfiguration");
+    GetBucketIntelligentTieringConfiguration:
+        get_bucket_intelligent_tiering_configuration(GetBucketIntelligentTieringConfigurationInput)
+        -> GetBucketIntelligentTieringConfigurationOutput, Action("s3:GetIntelligentTieringConfiguration");
+    ListBucketIntelligentTieringConfigurations:
+        list_bucket_intelligent_tiering_configurations(ListBucketIntelligentTieringConfigurationsInput)
+        -> ListBucketIntelligentTieringConfigurationsOutput, Action("s3:GetIntelligentTieringConfiguration");
+    GetBucketInventoryConfiguration: get_bucket_inventory_configuration(GetBucketInventoryConfigurationInput)
+        -> GetBucketInventoryConfigurationOutput, Action("s3:GetInventoryConfiguration");
+    ListBucketInventoryConfigurations: list_bucket_inventory_configurations(ListBucketInventoryConfigurationsInput)
+        -> ListBucketInventoryConfigurationsOutput, Action("s3:GetInventoryConfiguration");
+    GetBucketMetricsConfiguration: get_bucket_metrics_configuration(GetBucketMetricsConfigurationInput)
+        -> GetBucketMetricsConfigurationOutput, Action("s3:GetMetricsConfiguration");
+    ListBucketMetricsConfigurations: list_bucket_metrics_configurations(ListBucketMetricsConfigurationsInput)
+        -> ListBucketMetricsConfigurationsOutput, Action("s3:GetMetricsConfiguration");
+
     PutObject: put_object(PutObjectInput) -> PutObjectOutput, Action("s3:PutObject");
+    GetObjectAttributes: get_object_attributes(GetObjectAttributesInput) -> GetObjectAttributesOutput, READ;
+    GetObjectTagging: get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput,
+        Version { latest: "s3:GetObjectTagging", named: "s3:GetObjectVersionTagging" };
+    PutObjectTagging: put_object_tagging(PutObjectTaggingInput) -> PutObjectTaggingOutput,
+        Version { latest: "s3:PutObjectTagging", named: "s3:PutObjectVersionTagging" };
+    DeleteObjectTagging: delete_object_tagging(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput,
+        Version { latest: "s3:DeleteObjectTagging", named: "s3:DeleteObjectVersionTagging" };
     CopyObject: copy_object(CopyObjectInput) -> CopyObjectOutput, Action("s3:PutObject");
     GetObject: get_object(GetObjectInput) -> GetObjectOutput, READ;
     HeadObject: head_object(HeadObjectInput) -> HeadObjectOutput, READ;
@@ -90,6 +135,7 @@ operations! {
     CreateMultipartUpload: create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput,
         Action("s3:PutObject");
     UploadPart: upload_part(UploadPartInput) -> UploadPartOutput, Action("s3:PutObject");
+    UploadPartCopy: upload_part_copy(UploadPartCopyInput) -> UploadPartCopyOutput, Action("s3:PutObject");
     CompleteMultipartUpload: complete_multipart_upload(CompleteMultipartUploadInput) -> CompleteMultipartUploadOutput,
         Action("s3:PutObject");
     AbortMultipartUpload: abort_multipart_upload(AbortMultipartUploadInput) -> AbortMultipartUploadOutput,

@@ -12,6 +12,11 @@ use crate::call::AwsError;
 use crate::policy::Document;
 
 impl ObjectStore {
+    /// Returns the owner of all buckets and objects, by the account's canonical id.
+    pub(super) fn owner(&self) -> Owner {
+        Owner { id: Some(hex::encode(&self.cloud.account)), ..Default::default() }
+    }
+
     fn bucket_policy(&self, bucket: &str) -> Result<String, AwsError> {
         let missing = || AwsError::new(404, "NoSuchBucketPolicy", "The bucket policy does not exist");
         self.bucket(bucket)?.policy.ok_or_else(missing)
@@ -71,10 +76,9 @@ impl ObjectStore {
         req: S3Request<GetBucketAclInput>,
     ) -> S3Result<S3Response<GetBucketAclOutput>> {
         self.bucket(&req.input.bucket).map_err(to_s3)?;
-        let id = hex::encode(&self.cloud.account);
-        let owner = Owner { id: Some(id.clone()), ..Default::default() };
+        let owner = self.owner();
         let grantee = Grantee {
-            id: Some(id),
+            id: owner.id.clone(),
             type_: Type::from_static(Type::CANONICAL_USER),
             display_name: None,
             email_address: None,

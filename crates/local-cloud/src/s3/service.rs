@@ -10,6 +10,7 @@ use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 
 use super::bucket::{BUCKET, Bucket};
+use super::details::detailed;
 use super::objects::Objects;
 use super::store::ObjectStore;
 use crate::authority::Authority;
@@ -18,6 +19,9 @@ use crate::cloud::Cloud;
 use crate::dispatch::Served;
 use crate::door::{Door, request_id};
 use crate::protocol::Protocol;
+
+/// The greatest size of an error's XML, in bytes.
+const ERROR_LIMIT: usize = 1 << 20;
 
 /// S3. It verifies signatures itself, since bodies have signatures too.
 #[derive(Debug)]
@@ -64,9 +68,9 @@ impl Served for Arc<S3> {
     async fn answer(&self, request: Request<Body>, _: &Door) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let request_id = request_id(&parts);
-        let request = Request::from_parts(parts, s3s::Body::http_body_unsync(body));
+        let request = Request::from_parts(parts.clone(), s3s::Body::http_body_unsync(body));
         let mut response = match self.service.call(request).await {
-            Ok(response) => response.map(Body::new),
+            Ok(response) => with_details(response.map(Body::new), &parts, &request_id).await,
             Err(error) => {
                 let error = AwsError::internal(format!("{error:?}"));
                 Protocol::Query.error(&error, &request_id).map(Body::from)
@@ -85,4 +89,18 @@ impl Served for Arc<S3> {
     fn is_empty(&self) -> bool {
         self.store.cloud.store.list::<Bucket>(BUCKET).is_ok_and(|buckets| buckets.is_empty())
     }
+}
+
+/// Adds the details to an error.
+async fn with_details(response: Response<Body>, request: &Parts, request_id: &str) -> Response<Body> {
+    if !(response.status().is_client_error() || response.status().is_server_error()) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let xml = match axum::body::to_bytes(body, ERROR_LIMIT).await {
+        Ok(bytes) => detailed(&String::from_utf8_lossy(&bytes), request, request_id),
+        Err(_) => String::new(),
+    };
+    parts.headers.remove(http::header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(xml))
 }

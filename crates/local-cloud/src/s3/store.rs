@@ -82,10 +82,12 @@ impl ObjectStore {
         let found = self.index.get(bucket, key, version)?;
         match found {
             Some(found) if found.record.file.is_some() || version.is_some() => Ok(found),
-            _ => {
+            found => {
                 self.authorize(caller, bucket, Access::new("s3:ListBucket", bucket_arn(bucket)))?;
                 Err(match version {
-                    None => no_such_key(),
+                    None => found.map_or_else(no_such_key, |marker| {
+                        no_such_key().with("x-amz-delete-marker", "true").with("x-amz-version-id", marker.version)
+                    }),
                     Some(_) => AwsError::new(404, "NoSuchVersion", "The specified version does not exist."),
                 })
             }
@@ -102,6 +104,19 @@ impl ObjectStore {
         headers: Headers,
         condition: Option<Condition>,
     ) -> Result<(Deleted, Record), AwsError> {
+        self.commit_parts(bucket, key, (written, Vec::new()), etag, headers, condition).await
+    }
+
+    /// Makes a written file, with the sizes of the parts that it was joined from, an object.
+    pub async fn commit_parts(
+        &self,
+        bucket: &str,
+        key: &str,
+        (written, parts): (Written, Vec<u64>),
+        etag: String,
+        headers: Headers,
+        condition: Option<Condition>,
+    ) -> Result<(Deleted, Record), AwsError> {
         let record = Record {
             file: Some(written.file.clone()),
             size: written.size,
@@ -109,6 +124,7 @@ impl ObjectStore {
             modified_ms: now_ms(),
             headers,
             checksums: by_name(written.checksums),
+            parts,
         };
         let outcome = self
             .bucket(bucket)
@@ -170,8 +186,8 @@ impl Objects for ObjectStore {
     async fn get_to_file(&self, caller: &Caller, bucket: &str, key: &str, to: &Path) -> Result<(), AwsError> {
         self.authorize(caller, bucket, Access::new("s3:GetObject", object_arn(bucket, key)))?;
         let found = self.object(caller, bucket, key, None)?;
-        let file = found.record.file.ok_or_else(no_such_key)?;
-        let (from, to) = (self.blobs.path(&file), to.to_owned());
+        let file = found.record.file.as_ref().ok_or_else(no_such_key)?;
+        let (from, to) = (self.blobs.path(file), to.to_owned());
         blocking(move || std::fs::copy(from, to)).await.map_err(disk)?;
         Ok(())
     }

@@ -3,10 +3,13 @@
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
+use super::conditions::condition;
 use super::error::to_s3;
 use super::index::{DEFAULT_TYPE, Headers};
 use super::multipart::Upload;
+use super::storage::kept_class;
 use super::store::ObjectStore;
+use super::tagging::header_tags;
 use super::wire::*;
 use crate::support::clock::now_ms;
 
@@ -16,8 +19,9 @@ impl ObjectStore {
         req: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let input = req.input;
-        refuse!(input, acl, sse_customer_key, ssekms_key_id, object_lock_mode, tagging);
-        check_storage(input.storage_class.as_ref(), input.server_side_encryption.as_ref())?;
+        refuse!(input, sse_customer_key, ssekms_key_id, object_lock_mode);
+        refuse!(input, website_redirect_location, object_lock_legal_hold_status);
+        check_encryption(input.server_side_encryption.as_ref())?;
         let algorithm = input.checksum_algorithm.as_ref().map(|algorithm| algorithm.as_str().to_owned());
         // S3's defaults: only CRC64NVME is a checksum of the whole object.
         let composite = match &input.checksum_type {
@@ -48,21 +52,15 @@ impl ObjectStore {
         &self,
         req: S3Request<UploadPartInput>,
     ) -> S3Result<S3Response<UploadPartOutput>> {
-        let mut announced = announced(&req);
+        let mut announced = announced(&req)?;
         let trailers = req.trailing_headers;
         let mut input = req.input;
         refuse!(input, sse_customer_key);
-        if !(1..=10_000).contains(&input.part_number) {
-            return Err(s3_error!(
-                InvalidArgument,
-                "Part number must be an integer between 1 and 10000, inclusive"
-            ));
-        }
+        check_part_number(input.part_number)?;
         let upload = self.upload(&input.bucket, &input.key, &input.upload_id).map_err(to_s3)?;
-        announced.extend(upload.algorithm);
-        let announced: Vec<&str> = announced.iter().map(String::as_str).collect();
+        announced.algorithms.extend(upload.algorithm);
         let body = input.body.take();
-        let written = self.receive(body, claims!(input, trailers), &announced).await?;
+        let written = self.receive(body, claims!(input, trailers), announced).await?;
         let record = self.keep_part(&input.upload_id, input.part_number, written).await.map_err(to_s3)?;
         let mut output = UploadPartOutput {
             e_tag: strong(&record.etag),
@@ -144,7 +142,7 @@ impl ObjectStore {
             next_part_number_marker: next,
             is_truncated: Some(is_truncated),
             checksum_algorithm: upload.algorithm.map(ChecksumAlgorithm::from),
-            storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
+            storage_class: Some(upload_class(&upload.headers)),
             ..Default::default()
         }))
     }
@@ -163,16 +161,21 @@ impl ObjectStore {
             upload_id: Some(id),
             key: Some(encode(&upload.key, encoding)),
             initiated: Some(timestamp(upload.started_ms)),
-            storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
+            storage_class: Some(upload_class(&upload.headers)),
             ..Default::default()
         });
         Ok(S3Response::new(ListMultipartUploadsOutput {
             bucket: Some(input.bucket),
             uploads: Some(uploads.collect()),
             is_truncated: Some(false),
-            prefix: Some(prefix),
+            prefix: Some(encode(&prefix, encoding)),
             encoding_type: input.encoding_type,
             ..Default::default()
         }))
     }
+}
+
+fn upload_class(headers: &Headers) -> StorageClass {
+    let class = headers.storage_class.clone();
+    class.map_or_else(|| StorageClass::from_static(StorageClass::STANDARD), StorageClass::from)
 }

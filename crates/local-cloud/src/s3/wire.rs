@@ -10,7 +10,8 @@ use s3s::{S3Request, S3Result, TrailingHeaders, s3_error};
 use super::blobs::{WriteError, Written};
 use super::checksums::{by_name, default_hasher, hasher};
 use super::error::{disk, to_s3};
-use super::index::{Condition, Cursor, Deleted, NULL_VERSION, Page, Record, Version, Versioning};
+use super::index::{Cursor, Deleted, Headers, NULL_VERSION, Page, Record, Version, Versioning};
+use super::storage::class;
 use super::store::ObjectStore;
 use crate::call::AwsError;
 
@@ -52,11 +53,14 @@ macro_rules! headers {
     ($input:expr) => {
         Headers {
             content_type: Some($input.content_type.clone().unwrap_or_else(|| DEFAULT_TYPE.to_owned())),
-            content_encoding: $input.content_encoding.clone(),
+            content_encoding: kept_encoding($input.content_encoding.as_deref()),
             content_disposition: $input.content_disposition.clone(),
             content_language: $input.content_language.clone(),
             cache_control: $input.cache_control.clone(),
+            expires: $input.expires.as_ref().and_then(http_date),
             metadata: $input.metadata.clone().unwrap_or_default().into_iter().collect(),
+            storage_class: kept_class($input.storage_class.as_ref())?,
+            tags: header_tags($input.tagging.as_deref())?,
         }
     };
 }
@@ -84,18 +88,19 @@ impl ObjectStore {
         &self,
         body: Option<StreamingBlob>,
         claims: Claims,
-        announced: &[&str],
+        announced: Announced,
     ) -> S3Result<Written> {
         let named: Vec<&str> =
             claims.sums.iter().filter(|(_, sum)| sum.is_some()).map(|(name, _)| *name).collect();
-        let names = named.iter().chain(announced).copied();
-        let hashes = if names.clone().next().is_none() { default_hasher() } else { hasher(names) };
+        let wanted = announced.trailers.iter().chain(&announced.algorithms).map(String::as_str);
+        let names: Vec<&str> = named.into_iter().chain(wanted).collect();
+        let hashes = if names.is_empty() { default_hasher() } else { hasher(names) };
         let written = match self.blobs.write(body, hashes).await {
             Ok(written) => written,
             Err(WriteError::Disk(error)) => return Err(to_s3(disk(error))),
             Err(WriteError::Body(error)) => return Err(body_error(&error.to_string())),
         };
-        match verify(&written, &claims) {
+        match verify(&written, &claims, &announced.trailers) {
             Ok(()) => Ok(written),
             Err(error) => {
                 self.blobs.remove(vec![written.file]).await;
@@ -127,7 +132,7 @@ pub(super) fn body_error(cause: &str) -> s3s::S3Error {
     }
 }
 
-pub(super) fn verify(written: &Written, claims: &Claims) -> S3Result<()> {
+fn verify(written: &Written, claims: &Claims, announced: &[String]) -> S3Result<()> {
     if let Some(length) = claims.length
         && u64::try_from(length).ok() != Some(written.size)
     {
@@ -152,6 +157,11 @@ pub(super) fn verify(written: &Written, claims: &Claims) -> S3Result<()> {
                 headers.get(format!("x-amz-checksum-{name}"))?.to_str().ok().map(str::to_owned)
             })?
         });
+        if trailer.is_none() && announced.iter().any(|announced| announced == name) {
+            let message = "The request contained trailing data that was not well-formed or did not conform to our \
+                           published schema.";
+            return Err(to_s3(AwsError::new(400, "MalformedTrailerError", message)));
+        }
         if let Some(claimed) = sum.clone().or(trailer)
             && computed.get(*name) != Some(&claimed)
         {
@@ -165,52 +175,42 @@ pub(super) fn verify(written: &Written, claims: &Claims) -> S3Result<()> {
     Ok(())
 }
 
-/// Returns the algorithms whose checksums will be in the trailers, and the one that the SDK names.
-pub(super) fn announced<T>(request: &S3Request<T>) -> Vec<String> {
-    let values = ["x-amz-trailer", "x-amz-sdk-checksum-algorithm"].map(|name| request.headers.get_all(name));
-    values
-        .into_iter()
-        .flatten()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|name| name.trim().to_ascii_lowercase())
-        .map(|name| name.strip_prefix("x-amz-checksum-").unwrap_or(&name).to_owned())
-        .collect()
+/// The checksums that an upload announces, in lower case.
+#[derive(Default)]
+pub(super) struct Announced {
+    /// Those whose values will be in the trailers.
+    pub(super) trailers: Vec<String>,
+    /// Those that are computed for another reason: the SDK names it, or the upload's parts have it.
+    pub(super) algorithms: Vec<String>,
 }
 
-pub(super) fn condition(
-    if_match: Option<ETagCondition>,
-    if_none_match: Option<ETagCondition>,
-) -> S3Result<Option<Condition>> {
-    match (if_match, if_none_match) {
-        (None, None) => Ok(None),
-        (None, Some(ETagCondition::Any)) => Ok(Some(Condition::Absent)),
-        (Some(ETagCondition::ETag(etag)), None) => Ok(Some(Condition::Etag(etag.into_value()))),
-        _ => Err(s3_error!(
-            NotImplemented,
-            "A header you provided implies functionality that is not implemented"
-        )),
+/// Reads what an upload announces.
+pub(super) fn announced<T>(request: &S3Request<T>) -> S3Result<Announced> {
+    let listed = |header: &str| -> Vec<String> {
+        let values = request.headers.get_all(header).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase()).collect()
+    };
+    let mut trailers = Vec::new();
+    for name in listed("x-amz-trailer") {
+        match name.strip_prefix("x-amz-checksum-") {
+            Some(algorithm) => trailers.push(algorithm.to_owned()),
+            None => {
+                return Err(s3_error!(
+                    InvalidRequest,
+                    "The value specified in the x-amz-trailer header is not supported"
+                ));
+            }
+        }
     }
+    Ok(Announced { trailers, algorithms: listed("x-amz-sdk-checksum-algorithm") })
 }
 
-/// Checks the conditions of a read: 412 if the client wants another object, 304 if it has this one already.
-pub(super) fn check_read(
-    found: &Version,
-    if_match: Option<&ETagCondition>,
-    if_none: Option<&ETagCondition>,
-) -> S3Result<()> {
-    let is =
-        |condition: &ETagCondition| condition.as_etag().is_none_or(|etag| etag.value() == found.record.etag);
-    if if_match.is_some_and(|condition| !is(condition)) {
-        return Err(s3_error!(
-            PreconditionFailed,
-            "At least one of the pre-conditions you specified did not hold"
-        ));
+/// Checks the number of a part.
+pub(super) fn check_part_number(number: i32) -> S3Result<()> {
+    if (1..=10_000).contains(&number) {
+        return Ok(());
     }
-    if if_none.is_some_and(is) {
-        return Err(s3_error!(NotModified));
-    }
-    Ok(())
+    Err(s3_error!(InvalidArgument, "Part number must be an integer between 1 and 10000, inclusive"))
 }
 
 pub(super) fn timestamp(ms: i64) -> Timestamp {
@@ -254,14 +254,20 @@ pub(super) fn check_page(max: Option<i32>) -> S3Result<i32> {
     }
 }
 
-pub(super) fn objects(page: &Page, encoding: Option<&EncodingType>) -> Option<ObjectList> {
+/// Returns the objects of a page, with their owner if the client asked for it.
+pub(super) fn objects(
+    page: &Page,
+    encoding: Option<&EncodingType>,
+    owner: Option<&Owner>,
+) -> Option<ObjectList> {
     let list = page.versions.iter().map(|found| Object {
         key: Some(encode(&found.key, encoding)),
         size: size(found.record.size),
         e_tag: strong(&found.record.etag),
         last_modified: Some(timestamp(found.record.modified_ms)),
-        storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
+        storage_class: Some(class(&found.record).to_owned().into()),
         checksum_algorithm: algorithms(&found.record),
+        owner: owner.cloned(),
         ..Object::default()
     });
     Some(list.collect())
@@ -305,13 +311,28 @@ pub(super) fn read_token(token: &str) -> S3Result<String> {
     String::from_utf8(bytes).map_err(|_| bad_token())
 }
 
-pub(super) fn check_storage(
-    class: Option<&StorageClass>,
+/// Returns a Content-Encoding without `aws-chunked`, which is of the request and not of the object.
+pub(super) fn kept_encoding(encoding: Option<&str>) -> Option<String> {
+    let kept: Vec<&str> =
+        encoding?.split(',').map(str::trim).filter(|it| !it.eq_ignore_ascii_case("aws-chunked")).collect();
+    (!kept.is_empty()).then(|| kept.join(","))
+}
+
+/// Returns a time as HTTP writes it.
+pub(super) fn http_date(time: &Timestamp) -> Option<String> {
+    let mut text = Vec::new();
+    time.format(TimestampFormat::HttpDate, &mut text).ok()?;
+    String::from_utf8(text).ok()
+}
+
+/// Returns the time of an `Expires` header.
+pub(super) fn expires(headers: &Headers) -> Option<Timestamp> {
+    Timestamp::parse(TimestampFormat::HttpDate, headers.expires.as_deref()?).ok()
+}
+
+pub(super) fn check_encryption(
     encryption: Option<&ServerSideEncryption>,
 ) -> S3Result<()> {
-    if class.is_some_and(|class| class.as_str() != StorageClass::STANDARD) {
-        return Err(s3_error!(NotImplemented, "The local cloud has the storage class STANDARD alone."));
-    }
     if encryption.is_some_and(|kind| kind.as_str() != ServerSideEncryption::AES256) {
         return Err(s3_error!(NotImplemented, "The local cloud has no KMS: only AES256 is supported."));
     }

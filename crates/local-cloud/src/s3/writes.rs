@@ -1,14 +1,16 @@
-//! The operations that write, copy and delete objects.
+//! The operations that write and delete objects.
 
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use super::access::caller;
+use super::access::{caller, context};
 use super::arn::object_arn;
-use super::checksums::{default_hasher, hasher};
-use super::error::{disk, to_s3};
+use super::conditions::condition;
+use super::error::to_s3;
 use super::index::{DEFAULT_TYPE, Headers};
+use super::storage::kept_class;
 use super::store::ObjectStore;
+use super::tagging::header_tags;
 use super::wire::*;
 use crate::authority::Access;
 
@@ -17,26 +19,20 @@ impl ObjectStore {
         &self,
         req: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
-        let announced = announced(&req);
-        let announced: Vec<&str> = announced.iter().map(String::as_str).collect();
+        let announced = announced(&req)?;
         let trailers = req.trailing_headers;
         let mut input = req.input;
-        refuse!(input, acl, sse_customer_key, ssekms_key_id, object_lock_mode, tagging, write_offset_bytes);
-        refuse!(
-            input,
-            website_redirect_location,
-            object_lock_legal_hold_status,
-            grant_full_control,
-            grant_read
-        );
-        check_storage(input.storage_class.as_ref(), input.server_side_encryption.as_ref())?;
+        refuse!(input, sse_customer_key, ssekms_key_id, object_lock_mode, write_offset_bytes);
+        refuse!(input, website_redirect_location, object_lock_legal_hold_status);
+        check_encryption(input.server_side_encryption.as_ref())?;
+        let headers = headers!(input);
         let condition = condition(input.if_match.take(), input.if_none_match.take())?;
         self.bucket(&input.bucket).map_err(to_s3)?;
         let body = input.body.take();
-        let written = self.receive(body, claims!(input, trailers), &announced).await?;
+        let written = self.receive(body, claims!(input, trailers), announced).await?;
         let etag = hex::encode(written.md5);
         let (put, record) = self
-            .commit(&input.bucket, &input.key, written, etag, headers!(input), condition)
+            .commit(&input.bucket, &input.key, written, etag, headers, condition)
             .await
             .map_err(to_s3)?;
         let mut output = PutObjectOutput {
@@ -48,57 +44,6 @@ impl ObjectStore {
         };
         set_checksums!(output, &record.checksums);
         Ok(S3Response::new(output))
-    }
-
-    pub(super) async fn copy_object(
-        &self,
-        req: S3Request<CopyObjectInput>,
-    ) -> S3Result<S3Response<CopyObjectOutput>> {
-        let who = caller(&req)?;
-        let input = req.input;
-        refuse!(input, acl, sse_customer_key, ssekms_key_id, object_lock_mode, tagging, tagging_directive);
-        refuse!(input, copy_source_if_modified_since, copy_source_if_unmodified_since);
-        check_storage(input.storage_class.as_ref(), input.server_side_encryption.as_ref())?;
-        let CopySource::Bucket { bucket, key, version_id } = &input.copy_source else {
-            return Err(s3_error!(NotImplemented, "The local cloud has no access points."));
-        };
-        let action = if version_id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-        self.authorize(&who, bucket, Access::new(action, object_arn(bucket, key))).map_err(to_s3)?;
-        let found = self.object(&who, bucket, key, version_id.as_deref()).map_err(to_s3)?;
-        let Some(file) = &found.record.file else { return Err(marker_error()) };
-        check_read(&found, input.copy_source_if_match.as_ref(), input.copy_source_if_none_match.as_ref())?;
-        let replace = input.metadata_directive.as_ref().is_some_and(|d| d.as_str() == "REPLACE");
-        if !replace && **bucket == *input.bucket && **key == *input.key && version_id.is_none() {
-            return Err(s3_error!(
-                InvalidRequest,
-                "This copy request is illegal because it is trying to copy an object to itself without changing the \
-                 object's metadata, storage class, website redirect location or encryption attributes."
-            ));
-        }
-        self.bucket(&input.bucket).map_err(to_s3)?;
-        let hashes = match &input.checksum_algorithm {
-            Some(algorithm) => hasher([algorithm.as_str()]),
-            None => default_hasher(),
-        };
-        let written = self.blobs.concat(std::slice::from_ref(file), hashes).await;
-        let written = written.map_err(|error| to_s3(disk(error)))?;
-        let headers = if replace { headers!(input) } else { found.record.headers.clone() };
-        let etag = hex::encode(written.md5);
-        let (put, record) =
-            self.commit(&input.bucket, &input.key, written, etag, headers, None).await.map_err(to_s3)?;
-        let mut result = CopyObjectResult {
-            e_tag: strong(&record.etag),
-            last_modified: Some(timestamp(record.modified_ms)),
-            ..Default::default()
-        };
-        set_checksums!(result, &record.checksums);
-        Ok(S3Response::new(CopyObjectOutput {
-            copy_object_result: Some(result),
-            version_id: put.version,
-            copy_source_version_id: version_id.as_ref().map(|id| id.to_string()),
-            server_side_encryption: encryption(),
-            ..Default::default()
-        }))
     }
 
     pub(super) async fn delete_object(
@@ -121,7 +66,7 @@ impl ObjectStore {
         &self,
         req: S3Request<DeleteObjectsInput>,
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
-        let who = caller(&req)?;
+        let (who, context) = (caller(&req)?, context(&req));
         let input = req.input;
         self.bucket(&input.bucket).map_err(to_s3)?;
         if input.delete.objects.is_empty() || input.delete.objects.len() > 1000 {
@@ -135,7 +80,7 @@ impl ObjectStore {
             let action =
                 if object.version_id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
             let arn = object_arn(&input.bucket, &object.key);
-            let outcome = match self.authorize(&who, &input.bucket, Access::new(action, arn)) {
+            let outcome = match self.authorize(&who, &input.bucket, Access::new(action, arn).with(context.clone())) {
                 Ok(()) => self.delete(&input.bucket, &object.key, object.version_id.as_deref()).await,
                 Err(error) => Err(error),
             };
