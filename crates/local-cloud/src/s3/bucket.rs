@@ -16,6 +16,9 @@ pub struct Bucket {
     pub public_access_block: Option<PublicAccessBlock>,
     #[serde(default)]
     pub bucket_key_enabled: bool,
+    /// Whether uploads that don't say otherwise are encrypted under S3's managed key.
+    #[serde(default)]
+    pub managed_key: bool,
     #[serde(default)]
     pub tags: Vec<(String, String)>,
     #[serde(default)]
@@ -43,6 +46,7 @@ impl Bucket {
                 restrict_public_buckets: true,
             }),
             bucket_key_enabled: false,
+            managed_key: false,
             tags: Vec::new(),
             policy: None,
         }

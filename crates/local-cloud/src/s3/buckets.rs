@@ -170,11 +170,16 @@ impl ObjectStore {
     ) -> S3Result<S3Response<PutBucketEncryptionOutput>> {
         let rules = req.input.server_side_encryption_configuration.rules;
         let by_default = rules.first().and_then(|rule| rule.apply_server_side_encryption_by_default.as_ref());
-        if by_default.is_some_and(|rule| rule.sse_algorithm.as_str() != ServerSideEncryption::AES256) {
-            return Err(s3_error!(NotImplemented, "The local cloud has no KMS: only AES256 is supported."));
-        }
+        let managed = match by_default {
+            Some(rule) => self.is_managed(rule.sse_algorithm.as_str(), rule.kms_master_key_id.as_deref())?,
+            None => false,
+        };
         let keyed = rules.first().and_then(|rule| rule.bucket_key_enabled).unwrap_or_default();
-        self.change_bucket(&req.input.bucket, |bucket| bucket.bucket_key_enabled = keyed).map_err(to_s3)?;
+        self.change_bucket(&req.input.bucket, |bucket| {
+            bucket.bucket_key_enabled = keyed;
+            bucket.managed_key = managed;
+        })
+        .map_err(to_s3)?;
         Ok(S3Response::new(PutBucketEncryptionOutput::default()))
     }
 
@@ -185,7 +190,7 @@ impl ObjectStore {
         let bucket = self.bucket(&req.input.bucket).map_err(to_s3)?;
         let by_default = ServerSideEncryptionByDefault {
             kms_master_key_id: None,
-            sse_algorithm: ServerSideEncryption::from_static(ServerSideEncryption::AES256),
+            sse_algorithm: self.encryption(bucket.managed_key).0,
         };
         let rule = ServerSideEncryptionRule {
             apply_server_side_encryption_by_default: Some(by_default),

@@ -7,9 +7,9 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::access::{caller, context};
 use super::arn::object_arn;
-use super::blobs::Written;
 use super::checksums::{default_hasher, hasher};
 use super::conditions::{Wanted, wanted_source};
+use super::encryption::set_encryption;
 use super::error::{disk, to_s3};
 use super::index::{DEFAULT_TYPE, Headers, Version};
 use super::storage::{check_readable, kept_class};
@@ -25,9 +25,14 @@ impl ObjectStore {
     ) -> S3Result<S3Response<CopyObjectOutput>> {
         let found = self.source(&req, &req.input.copy_source)?;
         let input = req.input;
-        refuse!(input, sse_customer_key, copy_source_sse_customer_key, ssekms_key_id, object_lock_mode);
+        refuse!(
+            input,
+            sse_customer_key,
+            copy_source_sse_customer_key,
+            ssekms_encryption_context,
+            object_lock_mode
+        );
         refuse!(input, object_lock_legal_hold_status, website_redirect_location);
-        check_encryption(input.server_side_encryption.as_ref())?;
         wanted_source!(input).check_copy(&found)?;
         let replace = input.metadata_directive.as_ref().is_some_and(|d| d.as_str() == "REPLACE");
         let class = kept_class(input.storage_class.as_ref())?;
@@ -42,7 +47,8 @@ impl ObjectStore {
                  object's metadata, storage class, website redirect location or encryption attributes."
             ));
         }
-        self.bucket(&input.bucket).map_err(to_s3)?;
+        let algorithm = input.server_side_encryption.as_ref();
+        let encrypted = self.asked_encryption(&input.bucket, algorithm, input.ssekms_key_id.as_deref())?;
         let source = found.record.headers.clone();
         let retag = input.tagging_directive.as_ref().is_some_and(|d| d.as_str() == "REPLACE");
         let tags = if retag { header_tags(input.tagging.as_deref())? } else { source.tags.clone() };
@@ -52,8 +58,7 @@ impl ObjectStore {
             Some(algorithm) => hasher([algorithm.as_str()]),
             None => default_hasher(),
         };
-        let file = found.record.file.as_slice();
-        let written = self.blobs.concat(file, hashes).await;
+        let written = self.blobs.concat(found.record.blob().as_slice(), hashes, encrypted).await;
         let written = written.map_err(|error| to_s3(disk(error)))?;
         let etag = hex::encode(written.md5);
         let (put, record) =
@@ -64,13 +69,14 @@ impl ObjectStore {
             ..Default::default()
         };
         set_checksums!(result, &record.checksums);
-        Ok(S3Response::new(CopyObjectOutput {
+        let mut output = CopyObjectOutput {
             copy_object_result: Some(result),
             version_id: put.version,
             copy_source_version_id: self.source_version(&input.copy_source, &found)?,
-            server_side_encryption: encryption(),
             ..Default::default()
-        }))
+        };
+        set_encryption!(output, self.encryption_of(&record));
+        Ok(S3Response::new(output))
     }
 
     pub(super) async fn upload_part_copy(
@@ -88,8 +94,8 @@ impl ObjectStore {
             Some(algorithm) => hasher([algorithm.as_str()]),
             None => default_hasher(),
         };
-        let Some(file) = &found.record.file else { return Err(marker_error()) };
-        let written: std::io::Result<Written> = self.blobs.cut(file, range, hashes).await;
+        let Some(blob) = found.record.blob() else { return Err(marker_error()) };
+        let written = self.blobs.cut(&blob, range, hashes, upload.encrypted).await;
         let written = written.map_err(|error| to_s3(disk(error)))?;
         let record = self.keep_part(&input.upload_id, input.part_number, written).await.map_err(to_s3)?;
         let mut result = CopyPartResult {
@@ -100,12 +106,13 @@ impl ObjectStore {
         if upload.algorithm.is_some() {
             set_checksums!(result, &record.checksums);
         }
-        Ok(S3Response::new(UploadPartCopyOutput {
+        let mut output = UploadPartCopyOutput {
             copy_part_result: Some(result),
             copy_source_version_id: self.source_version(&input.copy_source, &found)?,
-            server_side_encryption: encryption(),
             ..Default::default()
-        }))
+        };
+        set_encryption!(output, self.encryption_of(&record));
+        Ok(S3Response::new(output))
     }
 
     /// Returns the object that a copy reads, if the caller may read it.
@@ -141,10 +148,9 @@ fn copied_range(written: Option<&str>, size: u64) -> S3Result<Range<u64>> {
     let bounds = bounds.and_then(|(first, last)| Some((first.parse().ok()?, last.parse::<u64>().ok()?)));
     match bounds {
         Some((first, last)) if first <= last && last < size => Ok(first..last + 1),
-        Some((first, last)) if first <= last => Err(s3_error!(
-            InvalidArgument,
-            "Range specified is not valid for source object of size: {size}"
-        )),
+        Some((first, last)) if first <= last => {
+            Err(s3_error!(InvalidArgument, "Range specified is not valid for source object of size: {size}"))
+        }
         _ => Err(s3_error!(
             InvalidArgument,
             "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the \

@@ -28,7 +28,9 @@ fn of_request(code: &str, message: &str, request: &Parts) -> Vec<(&'static str, 
         "NoSuchUpload" => vec![("UploadId", query("uploadId"))],
         "InvalidPartNumber" => vec![("PartNumberRequested", query("partNumber"))],
         "InvalidRange" => vec![("RangeRequested", sent.header("range").unwrap_or_default().to_owned())],
-        "PreconditionFailed" => condition(&sent).map(|name| ("Condition", name.to_owned())).into_iter().collect(),
+        "PreconditionFailed" => {
+            condition(&sent).map(|name| ("Condition", name.to_owned())).into_iter().collect()
+        }
         "AccessDenied" if message == UNSIGNED => vec![("HeadersNotSigned", sent.unsigned().join(", "))],
         "BucketAlreadyOwnedByYou"
         | "BucketNotEmpty"

@@ -7,6 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
+use super::blobs::Blob;
 use crate::call::AwsError;
 use crate::store::Store;
 use crate::support::id;
@@ -35,6 +36,17 @@ pub struct Record {
     /// The sizes of the parts of a multipart upload. Empty: the object was uploaded whole.
     #[serde(default)]
     pub parts: Vec<u64>,
+    /// The data key by which the file is encrypted under S3's managed key, as it is stored. None: it isn't encrypted.
+    #[serde(default)]
+    pub sealed: Option<String>,
+}
+
+impl Record {
+    /// Returns where the bytes are. None: this is a delete marker.
+    pub fn blob(&self) -> Option<Blob> {
+        let (file, size, sealed) = (self.file.clone()?, self.size, self.sealed.clone());
+        Some(Blob { file, size, sealed })
+    }
 }
 
 /// What an upload says of its object and is returned with it.
@@ -165,8 +177,10 @@ impl Index {
         self.store.transaction(|c| {
             let Some(mut found) = find(c, bucket, key, version)? else { return Ok(None) };
             found.record.headers.tags = tags.to_vec();
-            c.prepare_cached("UPDATE s3_object SET record = ?4 WHERE bucket = ?1 AND key = ?2 AND version = ?3")?
-                .execute(params![bucket, key.as_bytes(), found.version, encode(&found.record)?])?;
+            c.prepare_cached(
+                "UPDATE s3_object SET record = ?4 WHERE bucket = ?1 AND key = ?2 AND version = ?3",
+            )?
+            .execute(params![bucket, key.as_bytes(), found.version, encode(&found.record)?])?;
             Ok(Some(found))
         })
     }

@@ -5,7 +5,7 @@ use s3s::crypto::{Checksum as _, Md5};
 use s3s::dto::CompletedPart;
 use serde::{Deserialize, Serialize};
 
-use super::blobs::Written;
+use super::blobs::{Blob, Written};
 use super::checksums::{by_name, composite, default_hasher, hasher};
 use super::error::disk;
 use super::index::{Condition, Deleted, Headers, Record};
@@ -29,6 +29,9 @@ pub struct Upload {
     pub algorithm: Option<String>,
     /// Whether it is a checksum of the parts' checksums, instead of one of all bytes.
     pub composite: bool,
+    /// Whether the object is encrypted under S3's managed key, and its parts until then.
+    #[serde(default)]
+    pub encrypted: bool,
 }
 
 impl ObjectStore {
@@ -65,6 +68,7 @@ impl ObjectStore {
             etag: hex::encode(written.md5),
             modified_ms: now_ms(),
             checksums: by_name(written.checksums),
+            sealed: written.sealed,
             ..Record::default()
         };
         match self.index.put_part(id, number, &record) {
@@ -99,8 +103,8 @@ impl ObjectStore {
             Some(algorithm) => hasher([algorithm.as_str()]),
             None => default_hasher(),
         };
-        let files: Vec<String> = parts.iter().filter_map(|part| part.file.clone()).collect();
-        let mut written = self.blobs.concat(&files, hashes).await.map_err(disk)?;
+        let files: Vec<Blob> = parts.iter().filter_map(Record::blob).collect();
+        let mut written = self.blobs.concat(&files, hashes, upload.encrypted).await.map_err(disk)?;
         if let (true, Some(algorithm)) = (upload.composite, &upload.algorithm) {
             written.checksums = composite(algorithm, &parts);
         }

@@ -81,7 +81,8 @@ impl<'a> Sent<'a> {
             }
         }
         for name in ["if-match", "if-none-match"] {
-            if let Some(value) = self.header(name).filter(|_| operation.contains("Upload") || operation == "PutObject")
+            if let Some(value) =
+                self.header(name).filter(|_| operation.contains("Upload") || operation == "PutObject")
             {
                 context = context.with(&format!("s3:{name}"), value);
             }
@@ -179,12 +180,16 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
     }
 
     #[test]
     fn unsigned_headers_are_found_wherever_the_signature_is() {
-        let sent = headers(&[("x-amz-acl", "private"), ("content-type", "text/plain"), ("x-amz-date", "now")]);
+        let sent =
+            headers(&[("x-amz-acl", "private"), ("content-type", "text/plain"), ("x-amz-date", "now")]);
         let unsigned = |query| Sent::new(&sent, query).unsigned();
         assert_eq!(unsigned(Some("X-Amz-SignedHeaders=host%3Bx-amz-date")), ["x-amz-acl"]);
         assert!(unsigned(Some("X-Amz-SignedHeaders=host;x-amz-acl;x-amz-date")).is_empty());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::arn::{bucket_arn, object_arn};
-use super::blobs::{Blobs, Written, blocking};
+use super::blobs::{Blobs, Written};
 use super::bucket::{BUCKET, Bucket};
 use super::bucket_policy::is_public;
 use super::checksums::{by_name, default_hasher};
@@ -86,7 +86,9 @@ impl ObjectStore {
                 self.authorize(caller, bucket, Access::new("s3:ListBucket", bucket_arn(bucket)))?;
                 Err(match version {
                     None => found.map_or_else(no_such_key, |marker| {
-                        no_such_key().with("x-amz-delete-marker", "true").with("x-amz-version-id", marker.version)
+                        no_such_key()
+                            .with("x-amz-delete-marker", "true")
+                            .with("x-amz-version-id", marker.version)
                     }),
                     Some(_) => AwsError::new(404, "NoSuchVersion", "The specified version does not exist."),
                 })
@@ -125,6 +127,7 @@ impl ObjectStore {
             headers,
             checksums: by_name(written.checksums),
             parts,
+            sealed: written.sealed,
         };
         let outcome = self
             .bucket(bucket)
@@ -186,16 +189,14 @@ impl Objects for ObjectStore {
     async fn get_to_file(&self, caller: &Caller, bucket: &str, key: &str, to: &Path) -> Result<(), AwsError> {
         self.authorize(caller, bucket, Access::new("s3:GetObject", object_arn(bucket, key)))?;
         let found = self.object(caller, bucket, key, None)?;
-        let file = found.record.file.as_ref().ok_or_else(no_such_key)?;
-        let (from, to) = (self.blobs.path(file), to.to_owned());
-        blocking(move || std::fs::copy(from, to)).await.map_err(disk)?;
-        Ok(())
+        let blob = found.record.blob().ok_or_else(no_such_key)?;
+        self.blobs.copy_out(blob, to.to_owned()).await.map_err(disk)
     }
 
     async fn put_file(&self, caller: &Caller, bucket: &str, key: &str, from: &Path) -> Result<(), AwsError> {
         self.authorize(caller, bucket, Access::new("s3:PutObject", object_arn(bucket, key)))?;
-        self.bucket(bucket)?;
-        let written = self.blobs.copy_in(from.to_owned(), default_hasher()).await.map_err(disk)?;
+        let encrypted = self.bucket(bucket)?.managed_key;
+        let written = self.blobs.copy_in(from.to_owned(), default_hasher(), encrypted).await.map_err(disk)?;
         let etag = hex::encode(written.md5);
         let headers = Headers { content_type: Some(DEFAULT_TYPE.to_owned()), ..Headers::default() };
         self.commit(bucket, key, written, etag, headers, None).await?;

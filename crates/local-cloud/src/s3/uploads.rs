@@ -4,6 +4,7 @@ use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::conditions::condition;
+use super::encryption::set_encryption;
 use super::error::to_s3;
 use super::index::{DEFAULT_TYPE, Headers};
 use super::multipart::Upload;
@@ -19,9 +20,10 @@ impl ObjectStore {
         req: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let input = req.input;
-        refuse!(input, sse_customer_key, ssekms_key_id, object_lock_mode);
+        refuse!(input, sse_customer_key, ssekms_encryption_context, object_lock_mode);
         refuse!(input, website_redirect_location, object_lock_legal_hold_status);
-        check_encryption(input.server_side_encryption.as_ref())?;
+        let asked = input.server_side_encryption.as_ref();
+        let encrypted = self.asked_encryption(&input.bucket, asked, input.ssekms_key_id.as_deref())?;
         let algorithm = input.checksum_algorithm.as_ref().map(|algorithm| algorithm.as_str().to_owned());
         // S3's defaults: only CRC64NVME is a checksum of the whole object.
         let composite = match &input.checksum_type {
@@ -35,17 +37,19 @@ impl ObjectStore {
             headers: headers!(input),
             algorithm,
             composite,
+            encrypted,
         };
         let upload_id = self.start_upload(&upload).map_err(to_s3)?;
-        Ok(S3Response::new(CreateMultipartUploadOutput {
+        let mut output = CreateMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
             upload_id: Some(upload_id),
             checksum_algorithm: input.checksum_algorithm,
             checksum_type: input.checksum_type,
-            server_side_encryption: encryption(),
             ..Default::default()
-        }))
+        };
+        set_encryption!(output, self.encryption(encrypted));
+        Ok(S3Response::new(output))
     }
 
     pub(super) async fn upload_part(
@@ -58,16 +62,14 @@ impl ObjectStore {
         refuse!(input, sse_customer_key);
         check_part_number(input.part_number)?;
         let upload = self.upload(&input.bucket, &input.key, &input.upload_id).map_err(to_s3)?;
+        let encrypted = upload.encrypted;
         announced.algorithms.extend(upload.algorithm);
         let body = input.body.take();
-        let written = self.receive(body, claims!(input, trailers), announced).await?;
+        let written = self.receive(body, claims!(input, trailers), announced, encrypted).await?;
         let record = self.keep_part(&input.upload_id, input.part_number, written).await.map_err(to_s3)?;
-        let mut output = UploadPartOutput {
-            e_tag: strong(&record.etag),
-            server_side_encryption: encryption(),
-            ..Default::default()
-        };
+        let mut output = UploadPartOutput { e_tag: strong(&record.etag), ..Default::default() };
         set_checksums!(output, &record.checksums);
+        set_encryption!(output, self.encryption_of(&record));
         Ok(S3Response::new(output))
     }
 
@@ -88,11 +90,11 @@ impl ObjectStore {
             key: Some(input.key),
             e_tag: strong(&record.etag),
             version_id: put.version,
-            server_side_encryption: encryption(),
             checksum_type: checksum_type(&record),
             ..Default::default()
         };
         set_checksums!(output, &record.checksums);
+        set_encryption!(output, self.encryption_of(&record));
         Ok(S3Response::new(output))
     }
 

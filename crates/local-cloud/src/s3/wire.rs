@@ -89,13 +89,14 @@ impl ObjectStore {
         body: Option<StreamingBlob>,
         claims: Claims,
         announced: Announced,
+        encrypted: bool,
     ) -> S3Result<Written> {
         let named: Vec<&str> =
             claims.sums.iter().filter(|(_, sum)| sum.is_some()).map(|(name, _)| *name).collect();
         let wanted = announced.trailers.iter().chain(&announced.algorithms).map(String::as_str);
         let names: Vec<&str> = named.into_iter().chain(wanted).collect();
         let hashes = if names.is_empty() { default_hasher() } else { hasher(names) };
-        let written = match self.blobs.write(body, hashes).await {
+        let written = match self.blobs.write(body, hashes, encrypted).await {
             Ok(written) => written,
             Err(WriteError::Disk(error)) => return Err(to_s3(disk(error))),
             Err(WriteError::Body(error)) => return Err(body_error(&error.to_string())),
@@ -221,10 +222,6 @@ pub(super) fn strong(etag: &str) -> Option<ETag> {
     Some(ETag::Strong(etag.to_owned()))
 }
 
-pub(super) fn encryption() -> Option<ServerSideEncryption> {
-    Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256))
-}
-
 pub(super) fn size(bytes: u64) -> Option<i64> {
     i64::try_from(bytes).ok()
 }
@@ -328,15 +325,6 @@ pub(super) fn http_date(time: &Timestamp) -> Option<String> {
 /// Returns the time of an `Expires` header.
 pub(super) fn expires(headers: &Headers) -> Option<Timestamp> {
     Timestamp::parse(TimestampFormat::HttpDate, headers.expires.as_deref()?).ok()
-}
-
-pub(super) fn check_encryption(
-    encryption: Option<&ServerSideEncryption>,
-) -> S3Result<()> {
-    if encryption.is_some_and(|kind| kind.as_str() != ServerSideEncryption::AES256) {
-        return Err(s3_error!(NotImplemented, "The local cloud has no KMS: only AES256 is supported."));
-    }
-    Ok(())
 }
 
 /// Returns the error for a read of a delete marker by its version id.

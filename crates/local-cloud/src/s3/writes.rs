@@ -6,6 +6,7 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 use super::access::{caller, context};
 use super::arn::object_arn;
 use super::conditions::condition;
+use super::encryption::set_encryption;
 use super::error::to_s3;
 use super::index::{DEFAULT_TYPE, Headers};
 use super::storage::kept_class;
@@ -22,27 +23,25 @@ impl ObjectStore {
         let announced = announced(&req)?;
         let trailers = req.trailing_headers;
         let mut input = req.input;
-        refuse!(input, sse_customer_key, ssekms_key_id, object_lock_mode, write_offset_bytes);
+        refuse!(input, sse_customer_key, ssekms_encryption_context, object_lock_mode, write_offset_bytes);
         refuse!(input, website_redirect_location, object_lock_legal_hold_status);
-        check_encryption(input.server_side_encryption.as_ref())?;
         let headers = headers!(input);
         let condition = condition(input.if_match.take(), input.if_none_match.take())?;
-        self.bucket(&input.bucket).map_err(to_s3)?;
+        let algorithm = input.server_side_encryption.as_ref();
+        let encrypted = self.asked_encryption(&input.bucket, algorithm, input.ssekms_key_id.as_deref())?;
         let body = input.body.take();
-        let written = self.receive(body, claims!(input, trailers), announced).await?;
+        let written = self.receive(body, claims!(input, trailers), announced, encrypted).await?;
         let etag = hex::encode(written.md5);
-        let (put, record) = self
-            .commit(&input.bucket, &input.key, written, etag, headers, condition)
-            .await
-            .map_err(to_s3)?;
+        let (put, record) =
+            self.commit(&input.bucket, &input.key, written, etag, headers, condition).await.map_err(to_s3)?;
         let mut output = PutObjectOutput {
             e_tag: strong(&record.etag),
             version_id: put.version,
-            server_side_encryption: encryption(),
             checksum_type: Some(ChecksumType::from_static(ChecksumType::FULL_OBJECT)),
             ..Default::default()
         };
         set_checksums!(output, &record.checksums);
+        set_encryption!(output, self.encryption_of(&record));
         Ok(S3Response::new(output))
     }
 
@@ -80,10 +79,11 @@ impl ObjectStore {
             let action =
                 if object.version_id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
             let arn = object_arn(&input.bucket, &object.key);
-            let outcome = match self.authorize(&who, &input.bucket, Access::new(action, arn).with(context.clone())) {
-                Ok(()) => self.delete(&input.bucket, &object.key, object.version_id.as_deref()).await,
-                Err(error) => Err(error),
-            };
+            let outcome =
+                match self.authorize(&who, &input.bucket, Access::new(action, arn).with(context.clone())) {
+                    Ok(()) => self.delete(&input.bucket, &object.key, object.version_id.as_deref()).await,
+                    Err(error) => Err(error),
+                };
             match outcome {
                 Ok(done) => deleted.push(deleted_object(object, done)),
                 Err(error) => errors.push(Error {
