@@ -45,3 +45,33 @@ fn policies_and_tokens_are_enforced() {
     let server = Server::start();
     run(&server, include_str!("s3/access.py"));
 }
+
+#[test]
+fn parts_are_copied_and_read_by_number_with_tags_and_classes() {
+    let server = Server::start();
+    run(&server, include_str!("s3/parts.py"));
+    assert_eq!(files(&server), (0, 0));
+}
+
+#[test]
+fn requests_are_checked_as_on_aws() {
+    run(&Server::start(), include_str!("s3/requests.py"));
+}
+
+#[test]
+fn objects_are_really_encrypted_under_the_managed_key() {
+    let server = Server::start();
+    let arn = run(&server, include_str!("s3/encryption.py"));
+    let folder = server.dir.path().join("s3");
+    let mut files = std::fs::read_dir(folder.join("objects")).unwrap();
+    let secret = b"a secret that stands in no file.";
+    assert!(files.all(|file| {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        !bytes.windows(secret.len()).any(|window| window == secret)
+    }));
+    let key = std::fs::metadata(folder.join("aws-s3.key")).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&key.permissions()) & 0o777, 0o600);
+    let code =
+        format!("s3 = boto3.client('s3', config=config)\n{}", include_str!("s3/encryption_after_restart.py"));
+    server.restart().python_with(&code, &[&arn]);
+}

@@ -23,3 +23,8 @@ fn a_buckets_policy_is_judged_with_the_callers_own() {
 fn what_is_public_is_blocked_restricted_or_open() {
     python(include_str!("s3_policy/public.py"));
 }
+
+#[test]
+fn requests_have_the_condition_keys_that_aws_sets() {
+    python(include_str!("s3_policy/context_keys.py"));
+}

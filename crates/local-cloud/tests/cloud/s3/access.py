@@ -24,5 +24,5 @@ url = s3.generate_presigned_url("get_object", Params={"Bucket": "bucket-1", "Key
 assert urllib.request.urlopen(url).read() == b"x"
 
 # An operation that the cloud lacks is refused before permissions are checked.
-message = refused("NotImplemented", reader.get_bucket_cors, Bucket="bucket-1")
-assert message == "The local cloud does not support GetBucketCors of S3.", message
+message = refused("NotImplemented", reader.get_object_torrent, Bucket="bucket-1", Key="a/x")
+assert message == "The local cloud does not support GetObjectTorrent of S3.", message
