@@ -1,6 +1,5 @@
 //! The operations that read objects.
 
-use hyper::StatusCode;
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
@@ -58,10 +57,8 @@ impl ObjectStore {
             set_checksums!(output, &found.record.checksums);
             output.checksum_type = checksum_type(&found.record);
         }
-        let partial = content_range.is_some();
         output.content_range = content_range;
-        let status = if partial { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
-        Ok(S3Response::with_status(output, status))
+        Ok(S3Response::new(output))
     }
 
     pub(super) async fn head_object(
@@ -79,7 +76,6 @@ impl ObjectStore {
         wanted!(input).check_read(&found)?;
         let Slice { range, content_range, parts_count } =
             slice(&found.record, input.range.as_ref(), input.part_number)?;
-        let status = if content_range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
         let versioning = self.bucket(&input.bucket).map_err(to_s3)?.versioning;
         let version_id = shown_version(&found, versioning);
         let record = found.record;
@@ -106,7 +102,7 @@ impl ObjectStore {
         output.content_language = record.headers.content_language;
         output.cache_control = record.headers.cache_control;
         output.metadata = Some(record.headers.metadata.into_iter().collect());
-        Ok(S3Response::with_status(output, status))
+        Ok(S3Response::new(output))
     }
 
     pub(super) async fn get_object_attributes(

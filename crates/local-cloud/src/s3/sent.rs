@@ -31,6 +31,10 @@ const KEYS: [&str; 15] = [
 /// The ACLs that a bucket without ACLs accepts, since they say what is so anyway.
 const HARMLESS: [&str; 2] = ["private", "bucket-owner-full-control"];
 
+/// The headers that needn't be signed: the body's hash is part of what is signed anyway, and SDKs leave out what they
+/// call themselves.
+const NEVER_SIGNED: [&str; 2] = ["x-amz-content-sha256", "x-amz-user-agent"];
+
 /// The headers and the decoded query of a request.
 pub(super) struct Sent<'a> {
     headers: &'a HeaderMap,
@@ -113,8 +117,7 @@ impl<'a> Sent<'a> {
         let header = header.map(|(_, rest)| rest.split(',').next().unwrap_or_default());
         let Some(signed) = header.or_else(|| self.query("X-Amz-SignedHeaders")) else { return Vec::new() };
         let signed: Vec<&str> = signed.trim().split(';').collect();
-        // The body's hash is signed by itself: it is part of what is signed.
-        let covered = |name: &str| signed.contains(&name) || name == "x-amz-content-sha256";
+        let covered = |name: &str| signed.contains(&name) || NEVER_SIGNED.contains(&name);
         let names = self.headers.keys().map(http::HeaderName::as_str);
         names.filter(|name| name.starts_with("x-amz-") && !covered(name)).collect()
     }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::body::Body;
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE};
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 
@@ -76,6 +77,10 @@ impl Served for Arc<S3> {
                 Protocol::Query.error(&error, &request_id).map(Body::from)
             }
         };
+        // s3s answers HeadObject with 200, whatever status its handler returns.
+        if response.status() == StatusCode::OK && response.headers().contains_key(CONTENT_RANGE) {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
         if let Ok(id) = request_id.parse() {
             response.headers_mut().insert("x-amz-request-id", id);
         }
@@ -101,6 +106,6 @@ async fn with_details(response: Response<Body>, request: &Parts, request_id: &st
         Ok(bytes) => detailed(&String::from_utf8_lossy(&bytes), request, request_id),
         Err(_) => String::new(),
     };
-    parts.headers.remove(http::header::CONTENT_LENGTH);
+    parts.headers.remove(CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(xml))
 }
