@@ -42,7 +42,7 @@ impl S3Access for ObjectStore {
         let caller = self.signer(cx, &sent)?;
         sent.check_signed().map_err(to_s3)?;
         let operation = cx.s3_op().name();
-        let mut context = sent.context(operation, &self.cloud.account, !caller.is_anonymous());
+        let mut context = sent.context(operation, !caller.is_anonymous());
         let action = match needs(operation) {
             Some(Needs::Action(action)) => Some(action),
             Some(Needs::Version { latest, named }) => {

@@ -69,8 +69,8 @@ impl<'a> Sent<'a> {
     }
 
     /// Returns the condition keys of the request.
-    pub(super) fn context(&self, operation: &str, account: &str, signed: bool) -> Context {
-        let mut context = Context::new().with("s3:ResourceAccount", account);
+    pub(super) fn context(&self, operation: &str, signed: bool) -> Context {
+        let mut context = Context::new();
         if signed {
             let (place, version) = self.signature();
             context = context.with("s3:authType", place).with("s3:signatureversion", version);
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn a_parameter_without_a_value_is_a_key_with_an_empty_one() {
         let none = HeaderMap::new();
-        let context = |query| Sent::new(&none, query).context("ListObjectsV2", "1", true);
+        let context = |query| Sent::new(&none, query).context("ListObjectsV2", true);
         assert_eq!(context(Some("list-type=2&prefix=")).single("s3:prefix"), Some(""));
         assert!(!context(Some("list-type=2")).has("s3:prefix"));
         assert_eq!(context(Some("max-keys=5&delimiter=%2F")).single("s3:delimiter"), Some("/"));

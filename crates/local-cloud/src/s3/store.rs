@@ -49,9 +49,13 @@ impl ObjectStore {
         // In a restricted bucket, a public policy applies only to the account, to which every signed request belongs
         // here.
         let policy = policy.filter(|policy| !(restricted && caller.is_anonymous() && is_public(policy)));
-        self.iam.authorize(caller, &access.with_policy(policy)).map_err(|error| match caller.is_anonymous() {
-            true => AwsError::new(403, "AccessDenied", "Access Denied"),
-            false => error,
+        let account = Context::new().with("s3:ResourceAccount", &*self.cloud.account);
+        let context = access.context.clone().or(account);
+        self.iam.authorize(caller, &access.with(context).with_policy(policy)).map_err(|error| {
+            match caller.is_anonymous() {
+                true => AwsError::new(403, "AccessDenied", "Access Denied"),
+                false => error,
+            }
         })
     }
 
@@ -166,7 +170,7 @@ impl ObjectStore {
 #[async_trait]
 impl Objects for ObjectStore {
     fn list(&self, caller: &Caller, bucket: &str, prefix: &str) -> Result<Vec<Listed>, AwsError> {
-        let context = Context::new().with("s3:prefix", prefix);
+        let context = as_service().with("s3:prefix", prefix);
         let access = Access::new("s3:ListBucket", bucket_arn(bucket)).with(context);
         self.authorize(caller, bucket, access)?;
         self.bucket(bucket)?;
@@ -187,14 +191,16 @@ impl Objects for ObjectStore {
     }
 
     async fn get_to_file(&self, caller: &Caller, bucket: &str, key: &str, to: &Path) -> Result<(), AwsError> {
-        self.authorize(caller, bucket, Access::new("s3:GetObject", object_arn(bucket, key)))?;
+        let access = Access::new("s3:GetObject", object_arn(bucket, key)).with(as_service());
+        self.authorize(caller, bucket, access)?;
         let found = self.object(caller, bucket, key, None)?;
         let blob = found.record.blob().ok_or_else(no_such_key)?;
         self.blobs.copy_out(blob, to.to_owned()).await.map_err(disk)
     }
 
     async fn put_file(&self, caller: &Caller, bucket: &str, key: &str, from: &Path) -> Result<(), AwsError> {
-        self.authorize(caller, bucket, Access::new("s3:PutObject", object_arn(bucket, key)))?;
+        let access = Access::new("s3:PutObject", object_arn(bucket, key)).with(as_service());
+        self.authorize(caller, bucket, access)?;
         let encrypted = self.bucket(bucket)?.managed_key;
         let written = self.blobs.copy_in(from.to_owned(), default_hasher(), encrypted).await.map_err(disk)?;
         let etag = hex::encode(written.md5);
@@ -202,4 +208,9 @@ impl Objects for ObjectStore {
         self.commit(bucket, key, written, etag, headers, None).await?;
         Ok(())
     }
+}
+
+/// Returns the condition keys of the requests that a service sends with a role.
+fn as_service() -> Context {
+    Context::new().with("s3:authType", "REST-HEADER").with("s3:signatureversion", "AWS4-HMAC-SHA256")
 }

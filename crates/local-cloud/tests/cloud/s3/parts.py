@@ -22,7 +22,7 @@ whole = s3.get_object(Bucket="bucket-1", Key="whole", PartNumber=1)
 assert whole["Body"].read() == b"hello" and "PartsCount" not in whole and whole["ContentRange"] == "bytes 0-4/5"
 refused("InvalidPartNumber", s3.get_object, Bucket="bucket-1", Key="whole", PartNumber=2)
 attributes = s3.get_object_attributes(Bucket="bucket-1", Key="big", ObjectAttributes=["ETag", "ObjectSize", "ObjectParts", "StorageClass"])
-assert attributes["ObjectSize"] == len(big) and attributes["ETag"].endswith("-3")
+assert attributes["ObjectSize"] == len(big) and attributes["ETag"].strip('"').endswith("-3")
 assert attributes["ObjectParts"]["TotalPartsCount"] == 3 and attributes["StorageClass"] == "STANDARD_IA"
 
 upload = s3.create_multipart_upload(Bucket="bucket-1", Key="k")["UploadId"]
