@@ -74,7 +74,8 @@ pub fn check(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
         Err(wrong) => {
             let known = runbook.front.params.iter();
             let known = known.filter_map(|(name, param)| {
-                Some((name.clone(), given.get(name).or(param.default.as_ref())?.clone()))
+                let fits = |value| param.accept(value).ok();
+                Some((name.clone(), given.get(name).map_or_else(|| param.default.clone(), fits)?))
             });
             (known.collect(), wrong)
         }

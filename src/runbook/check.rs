@@ -46,6 +46,7 @@ pub fn check(runbook: &Runbook, params: &Map<String, Value>) -> Vec<Diagnostic> 
     let text = runbook.prose_template();
     let prose = Scope { runbook, earlier: None, own: None, compared: &compared };
     refer(&text, Form::Template, &|at| at, &prose, &mut problems);
+    problems.extend(enclosed(runbook, &text));
     if let Some(summary) = &runbook.front.summary_node {
         summary.each_text(&mut |node, text| {
             if template::has_template(text) {
@@ -56,6 +57,37 @@ pub fn check(runbook: &Runbook, params: &Map<String, Value>) -> Vec<Diagnostic> 
     problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
     problems.dedup();
     problems
+}
+
+/// Returns an error for each step that stands inside a block of the prose: it would run whatever the prose says.
+fn enclosed(runbook: &Runbook, prose: &str) -> Vec<Diagnostic> {
+    let blocks = Tags::new(prose, Form::Template).blocks();
+    let mut blocks: Vec<_> = blocks.iter().filter_map(|block| Some((block, block.end?))).collect();
+    blocks.sort_by_key(|(block, _)| block.opening.start);
+    let (mut next, mut around) = (blocks.into_iter().peekable(), Vec::new());
+    let problem = |step: &Declared| {
+        around
+            .extend(std::iter::from_fn(|| next.next_if(|(block, _)| block.opening.start < step.span.start)));
+        while around.pop_if(|(_, end)| *end <= step.span.start).is_some() {}
+        let (block, _) = around.last()?;
+        let line = runbook.source.position(block.opening.start).line;
+        let (what, hint) = match block.word {
+            "if" => ("`{% if %}`", "`when` in the step's block decides whether it runs: when: EXPRESSION"),
+            "for" => (
+                "`{% for %}`",
+                "a step runs once: write a block for each turn, with `when` where it depends on a value",
+            ),
+            "#" => ("the comment", "remove the block, or put it into a fence of four backticks to show it"),
+            "raw" => ("`{% raw %}`", "to show a block and not run it, put it into a fence of four backticks"),
+            _ => ("the block", "move it out: `when` in the step's block decides whether it runs"),
+        };
+        let message = format!(
+            "the step `{}` stands inside {what} of the prose in line {line}, which does not keep it from running",
+            step.id
+        );
+        Some(Diagnostic::error(step.id_span.clone(), message).hint(hint))
+    };
+    runbook.steps.iter().filter_map(problem).collect()
 }
 
 /// What a template at a place in the document may refer to.
@@ -139,7 +171,17 @@ fn refer(
     match template::references(text, form, at) {
         Err(problem) => problems.push(problem),
         Ok(references) => {
-            problems.extend(references.iter().filter_map(|reference| misreference(reference, scope)));
+            let document = &scope.runbook.source.text;
+            problems.extend(references.iter().filter_map(|reference| {
+                let problem = misreference(reference, scope)?;
+                // `${{ … }}` is of GitHub Actions and its like.
+                let is_foreign = || {
+                    let opening = document[..reference.span.start].rfind("{{").unwrap_or_default();
+                    document[..opening].ends_with('$')
+                };
+                let foreign = form == Form::Template && is_foreign();
+                Some(if foreign { problem.hint(template::RAW) } else { problem })
+            }));
             let tags = Tags::new(text, form);
             let in_prose = scope.earlier.is_none();
             problems.extend(tags.unknown(in_prose, at));

@@ -10,7 +10,7 @@ use super::front::{self, FrontMatter};
 use super::model::{Declared, Piece, Runbook, Uses};
 use super::yaml::{self, Key, Node, NodeKind};
 use super::{shape, template};
-use crate::diagnostic::{Diagnostic, Severity, Source, Span};
+use crate::diagnostic::{Diagnostic, Severity, Source, Span, closest};
 use crate::secret;
 use crate::step::{Common, common_keys, common_schema, kind, kind_names};
 
@@ -119,6 +119,40 @@ enum FenceKind {
     Other,
 }
 
+/// Whether the text after a fence nearly is that of a step: `{opsml} b`, `Opsml d`, `opsml:a`, `opsml-step c`, `yaml opsml e`.
+fn is_near(info: &str) -> bool {
+    let mut words = info.split_whitespace().take(2).map(|word| {
+        let word = word.trim_start_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
+        let end = word.find(|c: char| !c.is_alphanumeric()).unwrap_or(word.len());
+        word[..end].to_owned()
+    });
+    let first = words.next().unwrap_or_default();
+    closest(&first, ["opsml"]).is_some() || words.next().is_some_and(|second| second == "opsml")
+}
+
+/// Returns the warning for a block that nearly is a step.
+fn near(at: Span) -> Diagnostic {
+    Diagnostic::warning(at, "this block nearly is a step, and is none: a run passes it over")
+        .hint("a step's block begins with ```opsml ID in a line of its own, without indentation")
+}
+
+/// Returns the places of fences of steps in text that is not read as Markdown: what is indented, and HTML.
+fn unread_fences<'a>(text: &'a str, span: &Span) -> impl Iterator<Item = Span> + 'a {
+    let start = span.start;
+    let lines = text[span.clone()].split_inclusive('\n').scan(start, |at, line| {
+        let here = *at;
+        *at += line.len();
+        Some((here, line))
+    });
+    lines.filter_map(|(at, line)| {
+        let fence = line.trim();
+        let info = fence.strip_prefix("```").or_else(|| fence.strip_prefix("~~~"))?;
+        let is_step = info.split_whitespace().next() == Some("opsml");
+        let start = at + line.len() - line.trim_start().len();
+        is_step.then_some(start..start + fence.len())
+    })
+}
+
 /// Returns the top-level fences of the document in order. An `opsml` fence anywhere else is an error.
 fn fences(text: &str, problems: &mut Vec<Diagnostic>) -> Vec<Fence> {
     let mut found = Vec::new();
@@ -132,6 +166,9 @@ fn fences(text: &str, problems: &mut Vec<Diagnostic>) -> Vec<Fence> {
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
                 let opsml = info.split_whitespace().next() == Some("opsml");
                 let at = info_span(text, &span);
+                if !opsml && is_near(&info) {
+                    problems.push(near(at.clone()));
+                }
                 if !opsml && depth == 0 {
                     found.push(Fence { span: whole_lines(text, span), body: 0..0, kind: FenceKind::Other });
                 } else if opsml && depth > 0 {
@@ -154,6 +191,13 @@ fn fences(text: &str, problems: &mut Vec<Diagnostic>) -> Vec<Fence> {
                         kind: FenceKind::Opsml { info: at },
                     });
                 }
+            }
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Indented)) => {
+                problems.extend(unread_fences(text, &span).map(near));
+            }
+            // Who writes a comment means that it doesn't run.
+            Event::Start(Tag::HtmlBlock) if !text[span.clone()].trim_start().starts_with("<!--") => {
+                problems.extend(unread_fences(text, &span).map(near));
             }
             Event::Start(Tag::BlockQuote(_) | Tag::List(_) | Tag::Item | Tag::FootnoteDefinition(_)) => {
                 depth += 1

@@ -63,6 +63,7 @@ pub enum ParamType {
     Number,
     Boolean,
     List,
+    Map,
 }
 
 impl Param {
@@ -72,14 +73,16 @@ impl Param {
     }
 
     fn expected(&self) -> Option<ParamType> {
-        self.kind.or(match self.default.as_ref()? {
+        let of_default = |default: &Value| match default {
             Value::String(_) => Some(ParamType::String),
             Value::Bool(_) => Some(ParamType::Boolean),
             Value::Number(number) if number.is_f64() => Some(ParamType::Number),
             Value::Number(_) => Some(ParamType::Integer),
             Value::Array(_) => Some(ParamType::List),
-            Value::Null | Value::Object(_) => None,
-        })
+            Value::Object(_) => Some(ParamType::Map),
+            Value::Null => None,
+        };
+        self.kind.or_else(|| self.default.as_ref().and_then(of_default))
     }
 
     /// Returns a value in the parameter's type. Text from the command line is read as that type.
@@ -109,8 +112,14 @@ impl Param {
             ParamType::Number => (read.is_number(), "a number"),
             ParamType::Boolean => (read.is_boolean(), "true or false"),
             ParamType::List => (read.is_array(), "a list"),
+            ParamType::Map => (read.is_object(), "a mapping"),
         };
-        if fits { Ok(read) } else { Err(format!("must be {words}, and `{}` is not", plain(value))) }
+        let how = match expected {
+            ParamType::List => ", such as [1, 2]",
+            ParamType::Map => r#", such as {"a": 1}"#,
+            _ => "",
+        };
+        if fits { Ok(read) } else { Err(format!("must be {words}{how}, and `{}` is not", plain(value))) }
     }
 }
 

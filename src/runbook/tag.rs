@@ -149,20 +149,36 @@ struct Token<'a> {
     end: usize,
 }
 
+/// What encloses text: a statement with an end, raw text or a comment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block<'a> {
+    /// The statement's first word, or `#` for a comment.
+    pub word: &'a str,
+    /// The place of the tag that opens it.
+    pub opening: Span,
+    /// Where it ends. `None` if nothing closes it.
+    pub end: Option<usize>,
+}
+
+/// The statements that have an end. `set` has one if it gives no value.
+const ENCLOSING: &[&str] = &["autoescape", "block", "call", "filter", "for", "if", "macro", "with"];
+
 /// The tags of a text.
 #[derive(Debug)]
 pub struct Tags<'a> {
     text: &'a str,
     tags: Vec<(Span, Vec<Token<'a>>)>,
+    /// Raw text and comments.
+    unread: Vec<Block<'a>>,
 }
 
 impl<'a> Tags<'a> {
     pub fn new(text: &'a str, form: Form) -> Self {
-        let mut tags = Vec::new();
+        let (mut tags, mut unread) = (Vec::new(), Vec::new());
         if form == Form::Expression {
             let (tokens, _) = tokens(text, 0, None);
             tags.push((0..text.len(), tokens));
-            return Self { text, tags };
+            return Self { text, tags, unread };
         }
         let mut at = 0;
         while let Some(start) = text[at..].find('{').map(|found| at + found) {
@@ -170,7 +186,9 @@ impl<'a> Tags<'a> {
                 Some(b'{') => b'}',
                 Some(b'%') => b'%',
                 Some(b'#') => {
-                    at = text[start..].find("#}").map_or(text.len(), |found| start + found + 2);
+                    let end = text[start + 2..].find("#}").map(|found| start + 2 + found + 2);
+                    unread.push(Block { word: "#", opening: start..start + 2, end });
+                    at = end.unwrap_or(text.len());
                     continue;
                 }
                 _ => {
@@ -183,13 +201,66 @@ impl<'a> Tags<'a> {
             at = match raw {
                 // A raw block is text up to its end.
                 Some(Token { piece: Piece::Word("raw"), .. }) if end == b'%' => {
-                    text[after..].find("endraw").map_or(text.len(), |found| after + found)
+                    let end = text[after..].find("endraw").map(|found| after + found);
+                    unread.push(Block { word: "raw", opening: start..after, end });
+                    end.unwrap_or(text.len())
                 }
                 _ => after,
             };
             tags.push((start..after, tokens));
         }
-        Self { text, tags }
+        Self { text, tags, unread }
+    }
+
+    /// Returns the blocks, in no order.
+    pub fn blocks(&self) -> Vec<Block<'a>> {
+        let (mut blocks, mut open) = (self.unread.clone(), Vec::<Block<'_>>::new());
+        for (span, tokens) in &self.tags {
+            let Some(word) = tokens.iter().find_map(word_of) else { continue };
+            let has_value = tokens.iter().any(|token| token.piece == Piece::Mark(b'='));
+            if !self.text[span.start..].starts_with("{%") {
+                continue;
+            } else if let Some(closed) = word.strip_prefix("end") {
+                let block = open.pop_if(|block| block.word == closed);
+                blocks.extend(block.map(|block| Block { end: Some(span.start), ..block }));
+            } else if ENCLOSING.contains(&word) || (word == "set" && !has_value) {
+                open.push(Block { word, opening: span.clone(), end: None });
+            }
+        }
+        blocks.extend(open);
+        blocks
+    }
+
+    /// Returns the places where a comment begins that was meant as something else, as the attribute of a heading:
+    /// `{#name}`. All up to the next `#}` would be lost.
+    pub fn attributes(&self) -> Vec<Span> {
+        let attribute = |block: &Block<'_>| {
+            let start = block.opening.start;
+            let line = self.text[start + 2..].lines().next().unwrap_or_default();
+            let length = line.find(['{', '}', '#'])?;
+            let is_one =
+                line[length..].starts_with('}') && line.starts_with(|c: char| !c.is_whitespace() && c != '}');
+            (block.word == "#" && is_one).then_some(start..start + 2 + length + 1)
+        };
+        self.unread.iter().filter_map(attribute).collect()
+    }
+
+    /// Returns where to look for an error at this place: at the place itself, or at the tag that is not closed where it
+    /// was noticed only lines later.
+    pub fn cause(&self, noticed: Span) -> Span {
+        let at_end = self.text[noticed.start..].trim().is_empty();
+        let unclosed = self.blocks().into_iter().filter(|block| block.end.is_none() && at_end);
+        if let Some(block) = unclosed.max_by_key(|block| block.opening.start) {
+            return block.opening;
+        }
+        match self.tags.iter().rfind(|(span, _)| span.start <= noticed.start) {
+            Some((tag, _))
+                if self.text[tag.start..noticed.start].contains('\n') && tag.end >= noticed.start =>
+            {
+                tag.start..tag.start + 2
+            }
+            _ => noticed,
+        }
     }
 
     /// Refuses a template that would overflow the stack.

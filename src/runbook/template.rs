@@ -262,11 +262,19 @@ pub struct Reference {
 pub fn references(text: &str, form: Form, at: &dyn Fn(usize) -> usize) -> Result<Vec<Reference>, Diagnostic> {
     let tags = Tags::new(text, form);
     tags.bounded().map_err(|(span, message)| Diagnostic::error(at(span.start)..at(span.end), message))?;
+    if let Some(span) = tags.attributes().first() {
+        let message = format!(
+            "`{}` begins a comment of the template, which ends with `#}}`",
+            &text[span.start..span.start + 2]
+        );
+        return Err(Diagnostic::error(at(span.start)..at(span.end), message).hint(RAW));
+    }
     let found = match form {
         Form::Template => STEPS.template_from_str(text).map(|t| t.undeclared_variables(true)),
         Form::Expression => STEPS.compile_expression(text).map(|e| e.undeclared_variables(true)),
     };
-    let found: BTreeSet<String> = found.map_err(|error| diagnostic(text, &error, at))?.into_iter().collect();
+    let found: BTreeSet<String> =
+        found.map_err(|error| diagnostic(text, form, &error, at))?.into_iter().collect();
     let names = tags.names();
     let mut references = Vec::new();
     for dotted in &found {
@@ -287,11 +295,20 @@ pub fn references(text: &str, form: Form, at: &dyn Fn(usize) -> usize) -> Result
     Ok(references)
 }
 
+/// The way out for braces that are not the template's.
+pub const RAW: &str = "braces that another program reads stay as they are between {% raw %} and {% endraw %}";
+
 /// Returns a template's error as a diagnostic. Of a character that it does not expect, minijinja names the first byte alone.
-pub fn diagnostic(text: &str, error: &Error, at: &dyn Fn(usize) -> usize) -> Diagnostic {
+pub fn diagnostic(text: &str, form: Form, error: &Error, at: &dyn Fn(usize) -> usize) -> Diagnostic {
     let range = error.range().filter(|r| r.end <= text.len()).unwrap_or(0..text.len());
     let (start, end) = (text.floor_char_boundary(range.start), text.ceil_char_boundary(range.end));
-    Diagnostic::error(at(start)..at(end), message(error))
+    match form {
+        Form::Expression => Diagnostic::error(at(start)..at(end), message(error)),
+        Form::Template => {
+            let span = Tags::new(text, form).cause(start..end);
+            Diagnostic::error(at(span.start)..at(span.end), message(error)).hint(RAW)
+        }
+    }
 }
 
 /// Returns the message of an error without the template's name and line, which the diagnostic has.

@@ -172,7 +172,7 @@ proptest! {
         context.set("a", serde_json::json!({"b": "é"}));
         for result in [template::resolve(&text, &context), template::evaluate(&text, &context)] {
             if let Err(error) = result {
-                points_into(&text, &template::diagnostic(&text, &error, &|at| at));
+                points_into(&text, &template::diagnostic(&text, Form::Template, &error, &|at| at));
             }
         }
     }

@@ -35,3 +35,4 @@ mod transitions;
 mod urls;
 mod verbs;
 mod whole;
+mod written;
