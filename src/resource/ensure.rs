@@ -340,7 +340,13 @@ impl StepSession<'_> {
             })?;
             match &live.status {
                 Status::Ready => return Ok(live),
-                Status::Failed(reason) | Status::Ended(reason) => return Err(failed(id, reason)),
+                Status::Failed(reason) | Status::Ended(reason) => {
+                    let failure = failed(id, reason);
+                    return Err(match wanted.log(&id.name) {
+                        Some(_) => failure.hint(format!("`opsml logs RUNBOOK {}` shows its log", self.step)),
+                        None => failure,
+                    });
+                }
                 Status::Pending(status) => {
                     let (step, status) = (self.step.clone(), status.clone());
                     self.journal.progress(&step, format!("{id}: {status}"), None);

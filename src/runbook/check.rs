@@ -7,13 +7,13 @@ use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::model::{Declared, Runbook};
-use super::resolve::{Params, misfits, partly_resolved};
+use super::resolve::{Params, foreseen, misfits, partly_resolved};
 use super::shape;
 use super::tag::{FUNCTIONS, Form, PROSE_FUNCTIONS, Tags};
 use super::template::{self, Reference};
 use super::yaml::{Node, NodeKind};
 use crate::diagnostic::{Diagnostic, Span};
-use crate::step::{duration, kind};
+use crate::step::{duration, kind, unserved};
 
 /// The most names to compare with misspelt ones. Without a limit, n mistakes and n steps would take n² comparisons.
 const MAX_COMPARED: usize = 500_000;
@@ -47,6 +47,7 @@ pub fn check(runbook: &Runbook, params: &Map<String, Value>) -> Vec<Diagnostic> 
     let prose = Scope { runbook, earlier: None, own: None, compared: &compared };
     refer(&text, Form::Template, &|at| at, &prose, &mut problems);
     problems.extend(enclosed(runbook, &text));
+    problems.extend(runbook.steps.iter().filter_map(|step| unservable(runbook, step, &params)));
     if let Some(summary) = &runbook.front.summary_node {
         summary.each_text(&mut |node, text| {
             if template::has_template(text) {
@@ -88,6 +89,18 @@ fn enclosed(runbook: &Runbook, prose: &str) -> Vec<Diagnostic> {
         Some(Diagnostic::error(step.id_span.clone(), message).hint(hint))
     };
     runbook.steps.iter().filter_map(problem).collect()
+}
+
+/// Returns the error of a step that serves a model which its image cannot serve.
+fn unservable(runbook: &Runbook, step: &Declared, params: &Params<'_>) -> Option<Diagnostic> {
+    let model = step.fields.get("model_data").filter(|_| step.kind.name == "deploy")?;
+    let references = template::references(model.text()?, Form::Template, &|at| at).ok()?;
+    let maker = references.iter().find_map(|reference| runbook.step(&reference.root))?;
+    let (wanted, made) = (foreseen(step, params), foreseen(maker, params));
+    let problem = unserved(&wanted, (&maker.kind.name, &made))?;
+    let mut diagnostic = Diagnostic::error(model.span.clone(), problem.message);
+    diagnostic.hints = problem.hints;
+    Some(diagnostic)
 }
 
 /// What a template at a place in the document may refer to.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::context::{Context, Done};
 use super::fields::{EndpointInstance, Origin, RoleArn, S3Uri, SageMakerName};
 use super::kind::{Kind, Price, Problem};
+use super::train::{is_foreign, is_worker_image};
 use crate::action::origin;
 use crate::failure::{Failure, Outcome};
 use crate::resource::{Endpoint, EndpointConfig, Model, Object, look};
@@ -48,6 +49,24 @@ pub struct Deploy {
     /// For the estimate of the price: how many hours the endpoint is planned to exist.
     #[schemars(range(min = 0.0))]
     pub hours: Option<f64>,
+}
+
+/// Returns the mistake of a `deploy` step whose model comes from another step: `opsml-worker` serves what it trained, and
+/// nothing else. The fields of both may have templates in them.
+pub fn unserved(deploy: &Value, model_of: (&str, &Value)) -> Option<Problem> {
+    let image = deploy.get("image").map_or(Some(WORKER_IMAGE), Value::as_str)?;
+    let trained = match model_of {
+        ("train", fields) => fields,
+        ("tune", fields) => fields.get("estimator")?,
+        _ => return None,
+    };
+    if !is_worker_image(image) || !is_foreign(trained) {
+        return None;
+    }
+    let message = "`opsml-worker` serves models of its own training, and this one is made by another program";
+    let mut problem = Problem::at("model_data", message);
+    problem.hints.push("`image` names an image that serves it, such as AWS's PyTorch inference image".into());
+    Some(problem)
 }
 
 fn worker() -> String {

@@ -44,6 +44,7 @@ use serde_json::Value;
 
 pub use common::{Common, common_keys, common_schema, duration};
 pub use context::{Context, Done};
+pub use deploy::unserved;
 pub use kind::{Kind, Price, Problem, Reads};
 pub use paths::Paths;
 

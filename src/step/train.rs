@@ -115,13 +115,14 @@ impl Kind for Train {
         if self.inputs.is_empty() || self.inputs.len() > 20 {
             problems.push(Problem::at("inputs", "a training job has 1 to 20 channels"));
         }
-        for metric in &self.metric_definitions {
-            if let Err(error) = regex::Regex::new(&metric.regex) {
-                problems.push(Problem::at(
-                    "metric_definitions",
-                    format!("the regex of `{}`: {error}", metric.name),
-                ));
-            }
+        for (index, metric) in self.metric_definitions.iter().enumerate() {
+            let wrong = match regex::Regex::new(&metric.regex) {
+                Ok(regex) if regex.captures_len() > 1 => continue,
+                Ok(_) => "it has no group in parentheses, which is the value: ([0-9.]+)".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            let message = format!("the regex of `{}`: {wrong}", metric.name);
+            problems.push(Problem::at(format!("metric_definitions.{index}.regex"), message));
         }
         problems
     }
@@ -168,17 +169,19 @@ impl Kind for Train {
             .filter(|(name, _)| name.contains("accuracy"))
             .map(|(name, value)| format!("{name} {value:.4}"))
             .collect();
-        let summary = format!("{} {}", outputs.job_name, metrics.join(", "));
+        let unseen = self.metric_definitions.iter().map(|metric| metric.name.as_str());
+        let unseen: Vec<&str> = unseen.filter(|name| !outputs.trained.metrics.contains_key(*name)).collect();
+        let mut summary = format!("{} {}", outputs.job_name, metrics.join(", "));
+        if !unseen.is_empty() {
+            summary.push_str(&format!("; no line of its log (`opsml logs`) has {}", unseen.join(", ")));
+        }
         Ok(Done::new(outputs, summary).figures(figures))
     }
 }
 
 impl Train {
     pub(super) fn is_worker(&self) -> bool {
-        match &self.image {
-            None => self.entry_point.is_none(),
-            Some(image) => image == WORKER_IMAGE || image.contains(&format!("/{WORKER_IMAGE}:")),
-        }
+        self.image.as_deref().map_or(self.entry_point.is_none(), is_worker_image)
     }
 
     fn script_problems(&self) -> Vec<Problem> {
@@ -292,6 +295,19 @@ impl Train {
         };
         let held = context.ensure("source", objects).await?;
         Ok(format!("{}sourcedir.tar.gz", held.text("uri")))
+    }
+}
+
+pub(super) fn is_worker_image(image: &str) -> bool {
+    image == WORKER_IMAGE || image.contains(&format!("/{WORKER_IMAGE}:"))
+}
+
+/// Whether the fields of a `train` step, with templates in them, are those of a training by another program than
+/// `opsml-worker`.
+pub(super) fn is_foreign(fields: &Value) -> bool {
+    match fields.get("image") {
+        None | Some(Value::Null) => fields.get("entry_point").is_some_and(Value::is_string),
+        Some(image) => image.as_str().is_some_and(|image| !image.contains("{{") && !is_worker_image(image)),
     }
 }
 

@@ -39,7 +39,9 @@ fn a_parameter_has_its_type() {
     }
     env.write("wrong.yaml", "flag: 0\nn: true\nxs: {}\nm: []\nx: [1]\n");
     let ran = env.opsml(["check", "typed.md", "-f", "wrong.yaml"]).code(2);
-    right.iter().for_each(|(name, _)| drop(ran.says(&format!("parameter `{name}`: must be"))));
+    for (name, _) in right {
+        assert!(ran.stdout.contains(&format!("parameter `{name}`: must be")), "{}", ran.stdout);
+    }
     env.write("right.yaml", "flag: false\nn: 3\nxs: [1, 2]\nm: {a: 1}\n");
     let ran = env.opsml(["plan", "typed.md", "-f", "right.yaml"]);
     assert!(ran.code != 2, "{}", ran.stderr);
@@ -132,4 +134,38 @@ fn braces_of_others_have_a_way_out() {
     );
     env.write("raw.md", text);
     env.opsml(["check", "raw.md"]).code(0).says("no problems");
+}
+
+/// `opsml-worker` serves what it has trained. That another model can't be served is said before it is trained.
+#[test]
+fn a_model_of_another_program_is_not_served_by_the_worker() {
+    let env = Env::new();
+    let role = "role: \"arn:aws:iam::000000000000:role/r\"";
+    let job = |more: &str| {
+        format!(
+            "{{{role}, instance_type: ml.m5.xlarge, inputs: {{training: \"s3://b/data\"}}, output_path: \"s3://b/m\"{more}}}"
+        )
+    };
+    let script =
+        ", entry_point: train.py, source_dir: scripts, framework_version: \"2.5\", py_version: py311";
+    let write = |trained: &str, image: &str| {
+        let deploy = format!(
+            "deploy: {{model_data: \"{{{{ a.model_uri }}}}\", {role}, instance_type: ml.m5.large{image}}}"
+        );
+        env.write("own.md", format!("```opsml a\ntrain: {trained}\n```\n\n```opsml d\n{deploy}\n```\n"));
+        env.opsml(["check", "own.md"])
+    };
+    let other = ", image: \"123456789012.dkr.ecr.us-east-1.amazonaws.com/other:1\"";
+    for trained in [job(script), job(other)] {
+        write(&trained, "")
+            .code(2)
+            .says("`opsml-worker` serves models of its own training")
+            .says("1 problem\n");
+        write(&trained, other).code(0).says("no problems");
+    }
+    write(&job(""), "").code(0).says("no problems");
+    let metrics =
+        |regex: &str| job(&format!("{script}, metric_definitions: [{{name: loss, regex: '{regex}'}}]"));
+    write(&metrics("loss: ([0-9"), other).code(2).says("the regex of `loss`");
+    write(&metrics("loss: [0-9]+"), other).code(2).says("it has no group in parentheses");
 }

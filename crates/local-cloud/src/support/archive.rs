@@ -33,27 +33,43 @@ pub struct Limits {
     pub bytes: u64,
 }
 
-/// Packs the files of all folders into one archive, in the order of their names. If two files have the same name, it
-/// packs the one in the earlier folder.
+/// Packs the files and folders below all folders into one archive, in the order of their names. If two have the same
+/// name, it packs the one in the earlier folder. A link to a file of its folder becomes a copy of that file, since
+/// archives with links are refused when they are unpacked. Returns the names of what it left out: other links, and what
+/// is neither a file nor a folder.
 ///
 /// # Errors
 /// A file that cannot be read, a full disk.
-pub fn pack(folders: &[PathBuf], to: &Path) -> io::Result<()> {
-    let mut files = BTreeMap::new();
+pub fn pack(folders: &[PathBuf], to: &Path) -> io::Result<Vec<PathBuf>> {
+    let (mut members, mut left_out) = (BTreeMap::new(), Vec::new());
     for folder in folders {
-        for path in files_under(folder)? {
+        let found = walk(folder)?;
+        let root = folder.canonicalize()?;
+        let inside = |link: &PathBuf| {
+            let file = link.canonicalize().ok()?;
+            (file.starts_with(&root) && file.is_file()).then_some(file)
+        };
+        let linked = found.others.into_iter().map(|link| (inside(&link), link));
+        let same =
+            found.folders.into_iter().skip(1).chain(found.files).map(|path| (Some(path.clone()), path));
+        for (content, path) in same.chain(linked) {
             let name = path.strip_prefix(folder).map_err(io::Error::other)?.to_owned();
-            files.entry(name).or_insert(path);
+            match content {
+                Some(content) => drop(members.entry(name).or_insert(content)),
+                None => left_out.push(name),
+            }
         }
     }
     // No compression: weights hardly compress, and trying would take longer than training a small model.
     let encoder = GzEncoder::new(File::create(to)?, Compression::none());
     let mut archive = tar::Builder::new(encoder);
     archive.follow_symlinks(false);
-    for (name, path) in files {
+    for (name, path) in members {
         archive.append_path_with_name(&path, name)?;
     }
-    archive.into_inner()?.finish()?.sync_all()
+    archive.into_inner()?.finish()?.sync_all()?;
+    left_out.sort();
+    Ok(left_out)
 }
 
 /// Returns the regular files under a folder, by path. Links are left out.
@@ -61,7 +77,7 @@ pub fn pack(folders: &[PathBuf], to: &Path) -> io::Result<()> {
 /// # Errors
 /// A folder that cannot be read.
 pub fn files_under(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let (_, mut files) = walk(folder)?;
+    let mut files = walk(folder)?.files;
     files.sort();
     Ok(files)
 }
@@ -71,24 +87,33 @@ pub fn files_under(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// # Errors
 /// A folder that cannot be read.
 pub fn folders_under(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    Ok(walk(folder)?.0)
+    Ok(walk(folder)?.folders)
 }
 
-/// Returns the folders, beginning with the given one, and the files.
-fn walk(folder: &Path) -> io::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-    let (mut folders, mut files, mut next) = (vec![folder.to_owned()], Vec::new(), 0);
-    while next < folders.len() {
-        for entry in std::fs::read_dir(&folders[next])? {
+/// What lies below a folder.
+struct Found {
+    /// The folder itself is the first.
+    folders: Vec<PathBuf>,
+    files: Vec<PathBuf>,
+    /// Links, and what is neither a file nor a folder.
+    others: Vec<PathBuf>,
+}
+
+fn walk(folder: &Path) -> io::Result<Found> {
+    let mut found = Found { folders: vec![folder.to_owned()], files: Vec::new(), others: Vec::new() };
+    let mut next = 0;
+    while next < found.folders.len() {
+        for entry in std::fs::read_dir(&found.folders[next])? {
             let entry = entry?;
             match entry.file_type()? {
-                kind if kind.is_dir() => folders.push(entry.path()),
-                kind if kind.is_file() => files.push(entry.path()),
-                _ => {}
+                kind if kind.is_dir() => found.folders.push(entry.path()),
+                kind if kind.is_file() => found.files.push(entry.path()),
+                _ => found.others.push(entry.path()),
             }
         }
         next += 1;
     }
-    Ok((folders, files))
+    Ok(found)
 }
 
 /// Unpacks the files and folders of a `.tar.gz` into `folder`.
@@ -275,12 +300,21 @@ mod tests {
         std::fs::create_dir(&other).unwrap();
         std::fs::write(other.join("model.pth"), b"another's").unwrap();
         std::fs::write(other.join("more"), b"more").unwrap();
-        pack(&[from, other], &file).unwrap();
+        std::fs::create_dir_all(from.join("empty")).unwrap();
+        std::os::unix::fs::symlink("model.pth", from.join("best.pth")).unwrap();
+        std::os::unix::fs::symlink(from.join("code/x.py"), from.join("absolute.py")).unwrap();
+        std::os::unix::fs::symlink("gone", from.join("broken")).unwrap();
+        std::os::unix::fs::symlink("code", from.join("folder")).unwrap();
+        let left_out = pack(&[from, other], &file).unwrap();
+        assert_eq!(left_out, ["broken", "folder", "link"].map(PathBuf::from));
         unpack_tar(&file, &to).unwrap();
         assert_eq!(std::fs::read(to.join("model.pth")).unwrap(), b"weights");
         assert_eq!(std::fs::read(to.join("code/x.py")).unwrap(), b"x");
         assert_eq!(std::fs::read(to.join("more")).unwrap(), b"more");
-        assert!(!to.join("link").exists());
+        assert_eq!(std::fs::read(to.join("best.pth")).unwrap(), b"weights");
+        assert_eq!(std::fs::read(to.join("absolute.py")).unwrap(), b"x");
+        assert!(to.join("empty").is_dir());
+        assert!(left_out.iter().all(|name| !to.join(name).exists()));
     }
 
     #[test]

@@ -338,6 +338,31 @@ impl Run {
         }
     }
 
+    /// Says in the job's log what an archive does not have.
+    fn tell(&self, archive: &str, left_out: &[PathBuf]) {
+        let Some(host) = self.layouts.first().map(|layout| &layout.host).filter(|_| !left_out.is_empty())
+        else {
+            return;
+        };
+        let now = now_ms();
+        let event = |path: &PathBuf| {
+            let name = path.display();
+            (
+                now,
+                format!(
+                    "{archive} leaves out {name}: it is neither a file, a folder nor a link to a file below it"
+                ),
+            )
+        };
+        let events: Vec<_> = left_out.iter().map(event).collect();
+        // As with the container's lines, a log that cannot be written does not fail the job.
+        let _ = self.platform.logs.append(
+            LOG_GROUP,
+            &format!("{}/{host}-{}-upload", self.name, now / 1000),
+            &events,
+        );
+    }
+
     /// Packs and uploads the hosts' output. If two hosts have a file of the same name, it is the first host's.
     async fn upload(&self, folder: &Path, with_model: bool) -> Result<(), AwsError> {
         let of_all = |each: fn(&Layout) -> PathBuf| self.layouts.iter().map(each).collect::<Vec<_>>();
@@ -349,7 +374,8 @@ impl Run {
             let file = folder.join(name);
             let to = file.clone();
             let packed = tokio::task::spawn_blocking(move || archive::pack(&folders, &to)).await;
-            packed.map_err(|error| AwsError::internal(error.to_string()))?.map_err(|error| disk(&error))?;
+            let packed = packed.map_err(|error| AwsError::internal(error.to_string()))?;
+            self.tell(name, &packed.map_err(|error| disk(&error))?);
             let to = self.job.output(name)?;
             self.platform.objects.put_file(&self.session.caller, &to.bucket, &to.key, &file).await?;
         }
