@@ -246,9 +246,8 @@ impl<'a> Tags<'a> {
     }
 
     /// Returns where to look for an error at this place: at the place itself, or at the tag that is not closed where it
-    /// was noticed only lines later.
-    pub fn cause(&self, noticed: Span) -> Span {
-        let at_end = self.text[noticed.start..].trim().is_empty();
+    /// was noticed only lines later, or at the end of the text (`at_end`).
+    pub fn cause(&self, noticed: Span, at_end: bool) -> Span {
         let unclosed = self.blocks().into_iter().filter(|block| block.end.is_none() && at_end);
         if let Some(block) = unclosed.max_by_key(|block| block.opening.start) {
             return block.opening;

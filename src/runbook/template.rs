@@ -305,7 +305,8 @@ pub fn diagnostic(text: &str, form: Form, error: &Error, at: &dyn Fn(usize) -> u
     match form {
         Form::Expression => Diagnostic::error(at(start)..at(end), message(error)),
         Form::Template => {
-            let span = Tags::new(text, form).cause(start..end);
+            let at_end = error.detail().is_some_and(|detail| detail.contains("unexpected end of "));
+            let span = Tags::new(text, form).cause(start..end, at_end);
             Diagnostic::error(at(span.start)..at(span.end), message(error)).hint(RAW)
         }
     }

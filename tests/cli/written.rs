@@ -115,7 +115,7 @@ fn braces_of_others_have_a_way_out() {
     for (text, place) in [
         ("Set `${{ secrets.KEY }}`.\n".to_owned(), "1:10"),
         ("Ask `{{.State.Pid}}`.\n".to_owned(), "1:8"),
-        (field("{{.State.Pid}}"), "2:24"),
+        (field("{{.State.Pid}}"), "2:26"),
         ("# Title {#sec-one}\n\ntext\n\n## Next {#b}\n\n{# a comment #}\n".to_owned(), "1:9"),
         ("text\n\n{{ a\n\nmore text\n".to_owned(), "3:1"),
         ("text\n\n{% if true %}\n\nmore text\n".to_owned(), "3:1"),
@@ -143,7 +143,7 @@ fn a_model_of_another_program_is_not_served_by_the_worker() {
     let role = "role: \"arn:aws:iam::000000000000:role/r\"";
     let job = |more: &str| {
         format!(
-            "{{{role}, instance_type: ml.m5.xlarge, inputs: {{training: \"s3://b/data\"}}, output_path: \"s3://b/m\"{more}}}"
+            "{{{role}, instance_type: ml.m5.xlarge, inputs: {{training: \"s3://bucket/data\"}}, output_path: \"s3://bucket/m\"{more}}}"
         )
     };
     let script =
