@@ -1,4 +1,4 @@
-//! Tools for several services: times, ids, pages, tags, locks, processes, archives, connections, the proxy.
+//! Tools for several services: times, ids, pages, tags, locks, processes, sandboxes, archives, connections, the proxy.
 
 pub mod archive;
 pub mod certificates;
@@ -10,5 +10,7 @@ pub mod listen;
 pub mod lock;
 pub mod page;
 pub mod process;
+pub mod program;
+pub mod sandbox;
 pub mod tunnel;
 pub mod value;
