@@ -17,6 +17,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use crate::cloud::Cloud;
 use crate::folder::private_dir;
 use crate::support::process::{INSTANCE_DIR, WAIT_POLICY};
+use crate::support::sandbox::{Kind, Sandbox, quoted};
 
 /// The name of the pipe into which an instance writes that it shuts down.
 pub const POWER: &str = "power";
@@ -41,9 +42,8 @@ const SHADOWED: [&str; 11] = [
 const SHADOW: &str = include_str!("shadow.sh");
 const INIT: &str = include_str!("init.sh");
 
-/// The namespaces of an instance, as arguments of `unshare`. When its first process ends, the kernel ends all others.
-const NAMESPACES: [&str; 7] =
-    ["--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc"];
+/// Where a machine's programs are.
+const PLACES: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// An instance's folder.
 #[derive(Clone, Debug)]
@@ -71,13 +71,13 @@ impl Folder {
         for name in ["", "bin", "log", "root", "tmp"] {
             private_dir(&self.path(name))?;
         }
-        let shadow = SHADOW.replace("@DIR@", &quoted(&self.0));
+        let shadow = SHADOW.replace("@DIR@", &&quoted(&self.0).to_string_lossy());
         self.write("shadow", shadow.as_bytes(), 0o700)?;
         for name in SHADOWED {
             symlink("../shadow", self.path("bin").join(name))?;
         }
         if let Some(tools) = tools {
-            let aws = format!("#!/bin/sh\nexec {} cloud aws \"$@\"\n", quoted(tools));
+            let aws = format!("#!/bin/sh\nexec {} cloud aws \"$@\"\n", quoted(tools).display());
             self.write("bin/aws", aws.as_bytes(), 0o700)?;
         }
         self.write("init", INIT.as_bytes(), 0o700)?;
@@ -171,22 +171,19 @@ impl Power {
     }
 }
 
-/// Returns a path in the shell's quotes.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
-}
-
-/// Tests whether instances can have namespaces of their own here. The error is the reason why not.
-pub async fn namespaces() -> Result<(), String> {
-    let mut command = Command::new("unshare");
-    command.args(NAMESPACES).args(["--", "mount", "--rbind", "/var/log", "/var/log"]).stdin(Stdio::null());
-    let output = command.kill_on_drop(true).output().await.map_err(|error| format!("unshare: {error}"))?;
-    match output.status.success() {
-        true => Ok(()),
-        false => {
-            Err(String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or("unshare fails").to_owned())
+/// Returns what an instance sees of the machine. It has its own /var/log. The full paths of the machine's programs lead
+/// to their replacements, too. The cloud's folder has the keys, so the instance sees only its own part of it.
+fn sandbox(cloud: &Cloud, folder: &Folder) -> Sandbox {
+    let mut sandbox = Sandbox::new(Kind::Machine, folder.path("stage"))
+        .hide(&cloud.settings.dir)
+        .write(folder.root())
+        .place(folder.path("log"), "/var/log");
+    for name in SHADOWED {
+        for place in PLACES.map(|place| Path::new(place).join(name)).into_iter().filter(|it| it.is_file()) {
+            sandbox = sandbox.place(folder.path("shadow"), place);
         }
     }
+    sandbox
 }
 
 /// An instance's first process.
@@ -205,27 +202,20 @@ pub fn boot(
     isolated: bool,
     script: Option<&Path>,
 ) -> std::io::Result<Started> {
+    let kind = if isolated { "isolated" } else { "shared" };
+    let mut arguments = vec![folder.path("init").into(), folder.root().into(), kind.into()];
+    arguments.extend(script.map(OsString::from));
+    let (shell, home) = (Path::new("/bin/sh"), folder.path("root"));
+    let env = environment(cloud, folder, metadata_port);
     let mut command = if isolated {
-        let mut command = Command::new("unshare");
-        command.args(NAMESPACES).args(["--", "/bin/sh"]);
-        command
+        sandbox(cloud, folder).command(shell, &arguments, &home, env)
     } else {
-        Command::new("/bin/sh")
+        let mut command = Command::new(shell);
+        command.args(arguments).env_clear().envs(env).current_dir(home);
+        command
     };
     let log = folder.log()?;
-    command
-        .arg(folder.path("init"))
-        .arg(folder.root())
-        .arg(if isolated { "isolated" } else { "shared" })
-        .args(script)
-        .env_clear()
-        .envs(environment(cloud, folder, metadata_port))
-        .current_dir(folder.path("root"))
-        .stdin(Stdio::piped())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .process_group(0)
-        .kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log).process_group(0).kill_on_drop(true);
     let mut child = command.spawn()?;
     let lifeline = child.stdin.take();
     Ok(Started { child, _lifeline: lifeline })

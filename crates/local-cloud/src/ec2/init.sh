@@ -1,22 +1,5 @@
 #!/bin/sh
 # The first process of an instance: init.sh FOLDER isolated|shared [USER_DATA]
-dir=$1
-if [ "$2" = isolated ]; then
-    # In namespaces of its own, the instance has its own /var/log. The full paths of the machine's programs lead to
-    # their replacements, too. The cloud's folder has the keys, so the instance sees only its own part of it.
-    mount --bind "$dir/log" /var/log
-    cloud=${dir%/*/*}
-    inner=$dir/tmp${dir#"$cloud"}
-    mount -t tmpfs none "$dir/tmp" && mkdir -p "$inner" && mount --bind "$dir" "$inner" &&
-        mount --rbind "$dir/tmp" "$cloud" && cd "$dir/root"
-    for shadow in "$dir"/bin/*; do
-        name=${shadow##*/}
-        [ "$name" != aws ] || continue
-        for place in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do
-            [ ! -f "$place/$name" ] || mount --bind "$shadow" "$place/$name"
-        done
-    done
-fi
 if [ -n "$3" ]; then
     {
         "$3" </dev/null

@@ -18,7 +18,7 @@ use super::spot;
 use super::state::{End, Reason, Shutdown, State};
 use crate::call::AwsError;
 use crate::support::lock::locked;
-use crate::support::process;
+use crate::support::{process, sandbox};
 
 /// The longest delay of a shutdown, in seconds. Longer ones are shortened to it.
 const FAR: u64 = 10 * 365 * 86_400;
@@ -135,7 +135,7 @@ impl Host {
             folder.create(cloud.settings.tools.as_deref()).map_err(disk)?;
         }
         let isolated = match Knobs::read(&cloud.store).map_err(message)?.namespaces {
-            true => ec2.namespaces.get_or_init(host::namespaces).await.clone(),
+            true => sandbox::available(sandbox::Kind::Machine).await,
             false => Err("they are turned off".to_owned()),
         };
         let how = match &isolated {

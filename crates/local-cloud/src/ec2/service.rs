@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::OnceCell;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
@@ -24,20 +23,12 @@ pub struct Ec2 {
     /// Locked while a request is checked and recorded, so that two requests can't both take the last capacity, or use
     /// one client token twice.
     pub(super) admission: Mutex<()>,
-    /// Whether instances can have namespaces, or why not.
-    pub(super) namespaces: OnceCell<Result<(), String>>,
 }
 
 impl Ec2 {
     /// Opens the service on the cloud's state.
     pub fn new(cloud: &Arc<Cloud>, iam: Arc<dyn Authority>) -> Self {
-        Self {
-            cloud: cloud.clone(),
-            iam,
-            machines: Mutex::default(),
-            admission: Mutex::default(),
-            namespaces: OnceCell::new(),
-        }
+        Self { cloud: cloud.clone(), iam, machines: Mutex::default(), admission: Mutex::default() }
     }
 }
 
