@@ -19,6 +19,9 @@ pub fn run(arguments: &Cloud) -> Verdict {
         Cloud::Start { port } => {
             let running = start_at(*port)?;
             println!("local cloud at {} (process {})", running.record.endpoint(), running.record.pid);
+            if let Some(missing) = lifecycle::missing() {
+                eprintln!("warning: {missing}");
+            }
         }
         Cloud::Stop => match lifecycle::stop(&folder()?).map_err(stopped)? {
             true => println!("stopped; its state stays in {}", folder()?.display()),
@@ -122,7 +125,11 @@ fn status(format: Format) -> Result<(), Stop> {
                     "endpoint": record.endpoint(), "port": record.port, "pid": record.pid, "region": record.region,
                 })
             });
-            println!("{}", json!({"folder": folder, "kept_port": kept, "running": record}));
+            let missing = lifecycle::missing();
+            println!(
+                "{}",
+                json!({"folder": folder, "kept_port": kept, "running": record, "missing": missing})
+            );
         }
         (Format::Text, Some(running)) => {
             println!("running at {} (process {})", running.record.endpoint(), running.record.pid);
@@ -139,6 +146,9 @@ fn status(format: Format) -> Result<(), Stop> {
                 None => println!("port {port}, which it does not keep"),
             }
             println!("state in {}", folder.display());
+            if let Some(missing) = lifecycle::missing() {
+                println!("{missing}");
+            }
         }
         (Format::Text, None) => {
             println!("not running; state in {}", folder.display());

@@ -51,5 +51,7 @@ services! { |cloud, keys|
         cloud, iam.clone(), logs.clone(), s3.objects(), cloudwatch.clone(), ec2.clone(), autoscaling.clone(),
     ),
     runtime: runtime::Runtime::new(sagemaker.clone()),
-    lambda: lambda::Lambda::new(cloud, iam.clone(), logs.clone(), s3.objects(), ec2.clone()),
+    lambda: lambda::Lambda::new(
+        cloud, iam.clone(), logs.clone(), s3.objects(), cloudwatch.clone(), ec2.clone(),
+    ),
 }

@@ -355,6 +355,12 @@ pub fn kept_port(dir: &Path) -> Result<Option<u16>, Error> {
     Ok(folder::kept_port(dir))
 }
 
+/// Returns what the local cloud's functions lack on this machine, in a sentence. None: they lack nothing.
+pub fn missing() -> Option<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    runtime.block_on(crate::lambda::missing())
+}
+
 /// Creates the folder, or looks whether it can be used.
 ///
 /// # Errors

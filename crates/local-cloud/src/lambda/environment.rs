@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::api::{Api, Event, Message};
@@ -25,7 +25,7 @@ use super::fault::{
 use super::host::Host;
 use super::log::Log;
 use super::record::Version;
-use super::{code, runtime, vpc};
+use super::{code, isolation, runtime, vpc};
 use crate::authority::Session;
 use crate::call::AwsError;
 use crate::child::child_env;
@@ -58,6 +58,8 @@ pub struct Outcome {
     pub is_error: bool,
     /// The last 4 KB of the log.
     pub tail: Vec<u8>,
+    /// How long it ran, without an on-demand initialisation.
+    pub took: Duration,
 }
 
 pub struct Environment {
@@ -216,7 +218,7 @@ impl Environment {
         self.log.line(&format!("END RequestId: {id}"));
         self.log.line(&self.report(&id, took, init, peak, fault.as_deref()));
         self.log.flush();
-        Outcome { payload, is_error: fault.is_some(), tail: self.log.tail() }
+        Outcome { payload, is_error: fault.is_some(), tail: self.log.tail(), took }
     }
 
     /// Sends an event, and returns the answer, with its type if it is an error.
@@ -324,22 +326,24 @@ impl Environment {
     async fn spawn(&self) -> Result<Process, Fault> {
         let version = &self.spec.version;
         let root = code::folder(&self.host.cloud, &version.code.folder);
-        let (program, arguments) = runtime::command(&self.host.cloud, version, &root);
+        let program = runtime::program(&self.host, version, &root).await;
         let failed = |error: &std::io::Error| Fault {
             kind: INVALID_ENTRYPOINT.to_owned(),
             payload: error_payload(
                 INVALID_ENTRYPOINT,
-                &format!("{NO_REQUEST} Error: {}", runtime::not_started(version, &program, error)),
+                &format!("{NO_REQUEST} Error: {}", runtime::not_started(version, &program.path, error)),
             ),
         };
         let (reader, writer) = std::io::pipe().map_err(|error| failed(&error))?;
-        let env = self.variables(&root).await;
-        let mut command = Command::new(&program);
+        let isolated = isolation::available().await;
+        if let Err(why) = &isolated {
+            self.log.line(&format!("[local cloud] {}", isolation::warning(why)));
+        }
+        let tmp = if isolated.is_ok() { PathBuf::from("/tmp") } else { self.folder.join("tmp") };
+        let env = self.variables(&root, &tmp, &program.env).await;
+        let command = isolation::command(&self.host.cloud, version, &self.folder, &program, env);
+        let mut command = command.await.map_err(|error| failed(&error))?;
         command
-            .args(arguments)
-            .env_clear()
-            .envs(env)
-            .current_dir(&root)
             .stdin(Stdio::null())
             .stderr(writer.try_clone().map_err(|error| failed(&error))?)
             .stdout(writer)
@@ -365,18 +369,26 @@ impl Environment {
         Ok(Process { child, leader, peak })
     }
 
-    async fn variables(&self, root: &Path) -> BTreeMap<OsString, OsString> {
+    /// Returns the variables of a process that finds its code in `root` and may write into `tmp`. `of_program` are those
+    /// that its program needs.
+    async fn variables(
+        &self,
+        root: &Path,
+        tmp: &Path,
+        of_program: &[(OsString, OsString)],
+    ) -> BTreeMap<OsString, OsString> {
         let settings = &self.spec.version.settings;
         let mut env: BTreeMap<OsString, OsString> = BTreeMap::from([
             ("LD_LIBRARY_PATH".into(), format!("{0}:{0}/lib", root.display()).into()),
             ("PYTHONDONTWRITEBYTECODE".into(), "1".into()),
         ]);
-        let (ours, theirs): (Vec<_>, Vec<_>) =
-            child_env(&self.host.cloud, &self.folder.join("tmp"), &self.session)
-                .into_iter()
-                // A function can't set another endpoint or other credentials, so that it never reaches real AWS.
-                .partition(|(name, _)| name.to_string_lossy().starts_with("AWS_") || name == "NO_PROXY");
+        let (ours, theirs): (Vec<_>, Vec<_>) = child_env(&self.host.cloud, tmp, &self.session)
+            .into_iter()
+            // A function can't set another endpoint or other credentials, so that it never reaches real AWS.
+            .partition(|(name, _)| name.to_string_lossy().starts_with("AWS_") || name == "NO_PROXY");
         env.extend(theirs);
+        env.extend(of_program.iter().cloned());
+        env.insert("TZ".into(), ":UTC".into());
         let own = settings.environment.iter().filter(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"));
         env.extend(own.map(|(name, value)| (name.into(), value.into())));
         env.extend(ours);

@@ -6,7 +6,7 @@ use crate::call::AwsError;
 
 /// The message if Lambda may not assume a function's role.
 pub const NOT_ASSUMABLE: &str = "The role defined for the function cannot be assumed by Lambda.";
-const THROTTLED: u16 = 429;
+pub const THROTTLED: u16 = 429;
 
 pub fn invalid(message: impl Into<String>) -> AwsError {
     AwsError::new(400, "InvalidParameterValueException", message)

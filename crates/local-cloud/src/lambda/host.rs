@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::memory::Watched;
+use super::python::{self, Python};
 use crate::authority::{Authority, Session};
 use crate::call::AwsError;
 use crate::cloud::Cloud;
@@ -26,8 +27,8 @@ pub struct Host {
     pub watched: Watched,
     /// Limits the on-demand initialisations. It is never closed.
     pub starts: Semaphore,
-    /// The version of the machine's Python. None: there is no Python.
-    pub python: OnceCell<Option<String>>,
+    /// The machine's Python. None: there is none.
+    python: OnceCell<Option<Python>>,
     /// The port that functions get as AWS's endpoint if they can't reach AWS.
     pub unreachable: OnceCell<u16>,
     stopping: AtomicBool,
@@ -53,6 +54,11 @@ impl Host {
     /// `AccessDenied`: the role doesn't trust Lambda, or doesn't exist.
     pub fn assume_role(&self, role: &str, function: &str) -> Result<Session, AwsError> {
         self.iam.assume_role(role, PRINCIPAL, function, &Context::new())
+    }
+
+    /// Returns the machine's Python. None: there is none.
+    pub async fn python(&self) -> Option<&Python> {
+        self.python.get_or_init(|| python::find(&self.cloud)).await.as_ref()
     }
 
     /// Starts no processes from now on.

@@ -11,13 +11,15 @@ use serde_json::Value;
 
 use super::api::Event;
 use super::environment::Outcome;
-use super::errors::is_transient;
+use super::errors::{THROTTLED, is_transient};
+use super::metrics::Measured;
 use super::record::{Function, Version};
 use super::service::{Lambda, Request};
 use super::state::check_active;
 use super::target::Target;
 use crate::call::AwsError;
 use crate::protocol::restjson::encode_payload;
+use crate::support::clock::now_ms;
 
 /// AWS's limits for an event, in bytes: of a synchronous invocation, and of an asynchronous one.
 const MAX_EVENT: usize = 6_291_456;
@@ -118,7 +120,16 @@ async fn run(service: &Lambda, invocation: &Invocation) -> Result<(String, Outco
     let target = &invocation.target;
     let function = target.function(&service.cloud)?;
     let version = chosen(service, target, &function)?;
-    let (place, lent) = service.pools.admit(&function, version, target.qualifier.as_deref())?;
+    let named = target.qualifier.as_deref();
+    let executed = named.filter(|named| function.aliases.contains_key(*named)).map(|_| version.name());
+    let measured = Measured::new(service, target, executed, now_ms());
+    let admitted = service.pools.admit(&function, version, named);
+    let (place, lent) = admitted.inspect_err(|error| {
+        if error.status == THROTTLED {
+            measured.throttled();
+        }
+    })?;
+    measured.admitted();
     let event = Event {
         request_id: invocation.request_id.clone(),
         payload: invocation.payload.clone(),
@@ -131,6 +142,7 @@ async fn run(service: &Lambda, invocation: &Invocation) -> Result<(String, Outco
         None => service.pools.open(&function.name, version).await?,
     };
     let outcome = environment.invoke(event).await;
+    measured.ended(outcome.is_error, outcome.took);
     service.pools.give_back(place, environment).await;
     Ok((version.name(), outcome))
 }

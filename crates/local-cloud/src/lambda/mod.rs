@@ -6,8 +6,9 @@
 //! chooses and [`memory`] watches. It gets its event by the Runtime [`api`], and its output goes to the [`log`].
 //! [`reserve`] starts environments before there are requests.
 //!
-//! AWS also limits the CPU share by the memory, and the size of `/tmp`; the local cloud doesn't. Asynchronous
-//! invocations that wait for a retry are lost when the server stops.
+//! An environment has a `/tmp` of its own and sees its code, but not the user's home, where the kernel allows it
+//! ([`isolation`]). AWS also limits the CPU share by the memory; the local cloud doesn't. Asynchronous invocations that
+//! wait for a retry are lost when the server stops.
 
 mod access;
 mod admission;
@@ -22,11 +23,14 @@ mod fault;
 mod functions;
 mod host;
 mod invoke;
+mod isolation;
 mod log;
 mod memory;
+mod metrics;
 mod permissions;
 mod pool;
 mod provisioned;
+mod python;
 mod quota;
 mod record;
 mod reserve;
@@ -48,6 +52,7 @@ use crate::service::{Operation, Service, on_everything};
 use access::{on_function, on_qualifier, on_tagged, to_create, to_invoke};
 use record::{FUNCTION, Function};
 
+pub use isolation::missing;
 pub use quota::{Quota, set_quota};
 pub use service::Lambda;
 

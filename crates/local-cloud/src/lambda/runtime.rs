@@ -3,22 +3,16 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
-
-use tokio::process::Command;
 
 use super::errors::invalid;
 use super::host::Host;
+use super::python::{self, Python};
 use super::record::Version;
 use crate::call::AwsError;
 use crate::cloud::Cloud;
 use crate::folder::private_dir;
 
 const BOOT: &str = include_str!("boot.py");
-/// How long a Python may take to print its version.
-const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// The runtimes that AWS accepts for new functions.
 const RUNTIMES: [&str; 20] = [
     "nodejs20.x",
@@ -75,16 +69,30 @@ pub fn prepare(cloud: &Cloud) -> std::io::Result<()> {
     std::fs::write(folder(cloud).join("boot.py"), BOOT)
 }
 
-fn python(cloud: &Cloud) -> PathBuf {
-    cloud.settings.python.clone().unwrap_or_else(|| "python3".into())
+/// What runs a version of a function.
+#[derive(Debug)]
+pub struct Program {
+    pub path: PathBuf,
+    pub arguments: Vec<OsString>,
+    /// What it needs to see of the machine, except for what all programs see.
+    pub uses: Vec<PathBuf>,
+    pub env: Vec<(OsString, OsString)>,
 }
 
-/// Returns the program that runs a version whose code is in `root`, and its arguments.
-pub fn command(cloud: &Cloud, version: &Version, root: &Path) -> (PathBuf, Vec<OsString>) {
-    if version.settings.runtime.starts_with("python") {
-        (python(cloud), vec!["-u".into(), folder(cloud).join("boot.py").into()])
-    } else {
-        (root.join("bootstrap"), Vec::new())
+/// Returns the program that runs a version whose code is in `root`.
+pub async fn program(host: &Host, version: &Version, root: &Path) -> Program {
+    let cloud = &host.cloud;
+    if !version.settings.runtime.starts_with("python") {
+        return Program { path: root.join("bootstrap"), arguments: vec![], uses: vec![], env: vec![] };
+    }
+    let arguments = vec!["-u".into(), folder(cloud).join("boot.py").into()];
+    // The command may be a script that sets variables and then runs the Python. A function may not see what the script
+    // uses, so the Python is run itself.
+    match host.python().await {
+        Some(Python { program, uses, env, .. }) => {
+            Program { path: program.clone(), arguments, uses: uses.clone(), env: env.clone() }
+        }
+        None => Program { path: python::command(cloud), arguments, uses: vec![], env: vec![] },
     }
 }
 
@@ -116,20 +124,7 @@ pub async fn version(host: &Host, version: &Version) -> String {
     let Some(wanted) = runtime.strip_prefix("python") else {
         return format!("{runtime} (the machine's own system)");
     };
-    let found = host.python.get_or_init(|| async {
-        let mut command = Command::new(python(&host.cloud));
-        command
-            .args(["-c", "import platform; print(platform.python_version())"])
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true);
-        let output = tokio::time::timeout(VERSION_TIMEOUT, command.output()).await.ok()?.ok()?;
-        let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        (!version.is_empty()).then_some(version)
-    });
-    match found.await {
+    match host.python().await.map(|python| &python.version) {
         None => format!("{runtime} (the machine has no Python)"),
         Some(found) if found.starts_with(&format!("{wanted}.")) => format!("python:{found}"),
         Some(found) => format!("python:{found} (the machine's; the function asks for {runtime})"),

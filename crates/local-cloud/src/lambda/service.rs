@@ -12,6 +12,7 @@ use super::target::Target;
 use crate::authority::Authority;
 use crate::call::{AwsError, Reply};
 use crate::cloud::Cloud;
+use crate::cloudwatch::MetricSink;
 use crate::ec2::Network;
 use crate::logs::LogSink;
 use crate::s3::Objects;
@@ -24,6 +25,7 @@ pub struct Lambda {
     pub(super) cloud: Arc<Cloud>,
     pub(super) iam: Arc<dyn Authority>,
     pub(super) objects: Arc<dyn Objects>,
+    pub(super) metrics: Arc<dyn MetricSink>,
     pub(super) network: Arc<dyn Network>,
     pub(super) host: Arc<Host>,
     pub(super) pools: Arc<Pools>,
@@ -35,11 +37,12 @@ impl Lambda {
         authority: Arc<dyn Authority>,
         logs: Arc<dyn LogSink>,
         objects: Arc<dyn Objects>,
+        metrics: Arc<dyn MetricSink>,
         network: Arc<dyn Network>,
     ) -> Self {
         let host = Arc::new(Host::new(cloud, Arc::clone(&authority), logs));
         let pools = Arc::new(Pools::new(Arc::clone(&host)));
-        Self { cloud: Arc::clone(cloud), iam: authority, objects, network, host, pools }
+        Self { cloud: Arc::clone(cloud), iam: authority, objects, metrics, network, host, pools }
     }
 }
 

@@ -72,3 +72,28 @@ fn assert_nothing_runs_after(server: Server) {
         assert!(!String::from_utf8_lossy(&environ).contains(&wanted), "{}", entry.path().display());
     }
 }
+
+#[test]
+fn an_environment_sees_only_its_own() {
+    let server = start();
+    run(&server, include_str!("lambda/isolated.py"));
+    assert_nothing_runs(&server);
+}
+
+#[test]
+fn values_are_returned_as_by_awss_runtime() {
+    let server = start();
+    run(&server, include_str!("lambda/returned.py"));
+}
+
+#[test]
+fn a_handler_has_awss_context() {
+    let server = start();
+    run(&server, include_str!("lambda/context.py"));
+}
+
+#[test]
+fn invocations_are_measured() {
+    let server = start();
+    run(&server, include_str!("lambda/metrics.py"));
+}

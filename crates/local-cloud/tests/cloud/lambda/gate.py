@@ -1,28 +1,31 @@
-"""A function whose invocations each write a file into a folder, and wait there until the file `open` exists."""
-import concurrent.futures, os, tempfile, threading
-gate = tempfile.mkdtemp()
+"""A function whose invocations each connect to the gate, and wait there until it closes the connection."""
+import concurrent.futures, socket, threading
+gate = socket.create_server(("127.0.0.1", 0), backlog=64)
+waiting = []
 WAITS = '''
 def work(event):
     if not event:
         return b"null"
-    open(os.path.join(event["gate"], "in-" + str(os.getpid())), "w").close()
-    while not os.path.exists(os.path.join(event["gate"], "open")):
-        time.sleep(0.01)
+    import socket
+    with socket.create_connection(("127.0.0.1", event["gate"])) as connection:
+        connection.recv(1)
     return json.dumps([os.getpid(), os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]]).encode()
 '''
-def inside():
-    return len([name for name in os.listdir(gate) if name.startswith("in-")])
+def accept():
+    while True:
+        waiting.append(gate.accept()[0])
+threading.Thread(target=accept, daemon=True).start()
 def hold(name, count, **more):
     """Returns invocations that all wait at the gate."""
-    for left in os.listdir(gate):
-        os.remove(os.path.join(gate, left))
+    waiting.clear()
     pool = concurrent.futures.ThreadPoolExecutor(count)
-    futures = [pool.submit(invoke, name, {"gate": gate}, **more) for _ in range(count)]
-    until(lambda: inside() == count or [future.result() for future in futures if future.done()])
-    assert inside() == count, [future for future in futures if future.done()]
+    futures = [pool.submit(invoke, name, {"gate": gate.getsockname()[1]}, **more) for _ in range(count)]
+    until(lambda: len(waiting) == count or [future.result() for future in futures if future.done()])
+    assert len(waiting) == count, [future for future in futures if future.done()]
     return futures
 def let_go(futures):
-    open(os.path.join(gate, "open"), "w").close()
+    for connection in waiting:
+        connection.close()
     return [future.result() for future in futures]
 def throttled(name, **more):
     try:
