@@ -25,6 +25,7 @@ const TYPES_OF_STEP: &[&str] = &[
     "kind",
     "kind_names",
     "kinds",
+    "unserved",
 ];
 
 #[track_caller]
