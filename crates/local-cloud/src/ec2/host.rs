@@ -71,7 +71,7 @@ impl Folder {
         for name in ["", "bin", "log", "root", "tmp"] {
             private_dir(&self.path(name))?;
         }
-        let shadow = SHADOW.replace("@DIR@", &&quoted(&self.0).to_string_lossy());
+        let shadow = SHADOW.replace("@DIR@", &quoted(&self.0).to_string_lossy());
         self.write("shadow", shadow.as_bytes(), 0o700)?;
         for name in SHADOWED {
             symlink("../shadow", self.path("bin").join(name))?;

@@ -186,6 +186,8 @@ impl Unpacker<'_> {
         if self.entries > self.limit {
             return Err(refused(format!("it has more than {} entries", self.limit)));
         }
+        // SageMaker's SDK packs a folder under this name, and all that is in it without it.
+        let name = if name == Path::new("/") { Path::new(".") } else { name };
         let clean: PathBuf = name.components().filter(|part| *part != Component::CurDir).collect();
         let stays = clean.components().all(|part| matches!(part, Component::Normal(_)));
         let has_nul = name.as_os_str().as_encoded_bytes().contains(&0);
