@@ -30,6 +30,8 @@ lint:
 	@# Modules that a macro declares are unknown to cargo fmt.
 	git ls-files -z "*.rs" | xargs -0 rustfmt --edition 2024 --check
 	@$(libtorch) && cargo clippy --workspace --all-targets -- -D warnings
+	@# cargo deny judges the whole lock file, and a build fetches only what this machine needs of it.
+	cargo fetch --locked --quiet
 	@$(deny) && cargo deny --offline check bans licenses sources
 
 ## lint, the structure tests, and the advisories on dependencies where their database can be fetched.
