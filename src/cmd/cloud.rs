@@ -19,7 +19,7 @@ pub fn run(arguments: &Cloud) -> Verdict {
         Cloud::Start { port } => {
             let running = start_at(*port)?;
             println!("local cloud at {} (process {})", running.record.endpoint(), running.record.pid);
-            if let Some(missing) = lifecycle::missing() {
+            for missing in lifecycle::missing() {
                 eprintln!("warning: {missing}");
             }
         }
@@ -146,7 +146,11 @@ fn status(format: Format) -> Result<(), Stop> {
                 None => println!("port {port}, which it does not keep"),
             }
             println!("state in {}", folder.display());
-            if let Some(missing) = lifecycle::missing() {
+            let missing = lifecycle::missing();
+            if missing.is_empty() {
+                println!("functions, training jobs and endpoints run in namespaces of their own");
+            }
+            for missing in missing {
                 println!("{missing}");
             }
         }

@@ -355,10 +355,15 @@ pub fn kept_port(dir: &Path) -> Result<Option<u16>, Error> {
     Ok(folder::kept_port(dir))
 }
 
-/// Returns what the local cloud's functions lack on this machine, in a sentence. None: they lack nothing.
-pub fn missing() -> Option<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-    runtime.block_on(crate::lambda::missing())
+/// Returns what the local cloud's functions, jobs and endpoints lack on this machine, a sentence for each. Empty: they lack
+/// nothing.
+pub fn missing() -> Vec<String> {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return Vec::new();
+    };
+    runtime.block_on(async {
+        [crate::lambda::missing().await, crate::sagemaker::missing().await].into_iter().flatten().collect()
+    })
 }
 
 /// Creates the folder, or looks whether it can be used.

@@ -1,17 +1,18 @@
 //! The state that all execution environments of a server share.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::memory::Watched;
-use super::python::{self, Python};
 use crate::authority::{Authority, Session};
 use crate::call::AwsError;
 use crate::cloud::Cloud;
 use crate::logs::LogSink;
 use crate::policy::Context;
+use crate::support::python::{self, Python};
 
 /// The service principal that a function's role must trust.
 pub const PRINCIPAL: &str = "lambda.amazonaws.com";
@@ -58,7 +59,13 @@ impl Host {
 
     /// Returns the machine's Python. None: there is none.
     pub async fn python(&self) -> Option<&Python> {
-        self.python.get_or_init(|| python::find(&self.cloud)).await.as_ref()
+        let find = async || python::find(&self.python_command()).await.ok();
+        self.python.get_or_init(find).await.as_ref()
+    }
+
+    /// Returns the command that names the Python.
+    pub fn python_command(&self) -> PathBuf {
+        self.cloud.settings.python.clone().unwrap_or_else(|| "python3".into())
     }
 
     /// Starts no processes from now on.

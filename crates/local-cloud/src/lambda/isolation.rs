@@ -9,9 +9,9 @@ use tokio::process::Command;
 
 use super::code;
 use super::record::Version;
-use super::runtime::{self, Program};
+use super::runtime;
 use crate::cloud::Cloud;
-use crate::support::program::startable;
+use crate::support::program::{Program, startable};
 use crate::support::sandbox::{self, Kind, Sandbox};
 
 /// Tests whether the kernel allows this. The error is the reason why not.

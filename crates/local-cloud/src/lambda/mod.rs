@@ -30,7 +30,6 @@ mod metrics;
 mod permissions;
 mod pool;
 mod provisioned;
-mod python;
 mod quota;
 mod record;
 mod reserve;

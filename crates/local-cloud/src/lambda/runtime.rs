@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::errors::invalid;
 use super::host::Host;
-use super::python::{self, Python};
 use super::record::Version;
 use crate::call::AwsError;
 use crate::cloud::Cloud;
 use crate::folder::private_dir;
+use crate::support::program::Program;
 
 const BOOT: &str = include_str!("boot.py");
 /// The runtimes that AWS accepts for new functions.
@@ -69,30 +69,18 @@ pub fn prepare(cloud: &Cloud) -> std::io::Result<()> {
     std::fs::write(folder(cloud).join("boot.py"), BOOT)
 }
 
-/// What runs a version of a function.
-#[derive(Debug)]
-pub struct Program {
-    pub path: PathBuf,
-    pub arguments: Vec<OsString>,
-    /// What it needs to see of the machine, except for what all programs see.
-    pub uses: Vec<PathBuf>,
-    pub env: Vec<(OsString, OsString)>,
-}
-
 /// Returns the program that runs a version whose code is in `root`.
 pub async fn program(host: &Host, version: &Version, root: &Path) -> Program {
     let cloud = &host.cloud;
     if !version.settings.runtime.starts_with("python") {
-        return Program { path: root.join("bootstrap"), arguments: vec![], uses: vec![], env: vec![] };
+        return Program { path: root.join("bootstrap"), ..Program::default() };
     }
-    let arguments = vec!["-u".into(), folder(cloud).join("boot.py").into()];
+    let arguments: Vec<OsString> = vec!["-u".into(), folder(cloud).join("boot.py").into()];
     // The command may be a script that sets variables and then runs the Python. A function may not see what the script
     // uses, so the Python is run itself.
     match host.python().await {
-        Some(Python { program, uses, env, .. }) => {
-            Program { path: program.clone(), arguments, uses: uses.clone(), env: env.clone() }
-        }
-        None => Program { path: python::command(cloud), arguments, uses: vec![], env: vec![] },
+        Some(python) => python.program.clone().with(arguments),
+        None => Program { path: host.python_command(), arguments, ..Program::default() },
     }
 }
 

@@ -8,6 +8,7 @@ mod catalog;
 mod container;
 mod endpoint;
 mod image;
+mod isolation;
 mod listing;
 mod log;
 mod meter;
@@ -30,8 +31,10 @@ use crate::service::{Operation, Service, on_everything};
 use catalog::{CONFIGS, MODELS};
 
 pub use endpoint::Endpoints;
+pub use isolation::missing;
 pub use quota::set_quota;
 pub use service::SageMaker;
+pub use training::interrupt;
 
 static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
 

@@ -11,6 +11,7 @@ pub mod lock;
 pub mod page;
 pub mod process;
 pub mod program;
+pub mod python;
 pub mod sandbox;
 pub mod tunnel;
 pub mod value;

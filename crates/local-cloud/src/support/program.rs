@@ -1,17 +1,55 @@
-//! Whether a program can be started, without starting it.
+//! A program, and whether it can be started, without starting it.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read as _, Result};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use rustix::fs::{Access, access};
+use tokio::process::Command;
 
 /// How much of a file the kernel reads to see what it is, in bytes.
 const HEAD: u64 = 256;
 /// The parts of an ELF header that must be as in this program: the mark with the size of a word, and the machine.
 const ELF: [Range<usize>; 2] = [0..5, 18..20];
+
+/// A program with what it needs to run.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    pub path: PathBuf,
+    pub arguments: Vec<OsString>,
+    /// What it needs to see of the machine, except for what all programs see.
+    pub uses: Vec<PathBuf>,
+    pub env: Vec<(OsString, OsString)>,
+}
+
+impl Program {
+    /// Returns a program of this machine, which uses its own file and the folders of the libraries that it is linked to.
+    pub async fn linked(path: &Path) -> Self {
+        let mut uses = vec![path.to_owned()];
+        if let Ok(output) = Command::new("ldd").arg(path).stdin(Stdio::null()).output().await {
+            let said = String::from_utf8_lossy(&output.stdout);
+            let found = said
+                .lines()
+                .filter_map(|line| Path::new(line.split_once("=> ")?.1.split(" (").next()?).parent());
+            for folder in found.filter(|folder| folder.is_absolute()) {
+                if !uses.iter().any(|known| known == folder) {
+                    uses.push(folder.to_owned());
+                }
+            }
+        }
+        Self { path: path.to_owned(), uses, ..Self::default() }
+    }
+
+    /// Returns the program with more arguments.
+    #[must_use]
+    pub fn with(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+}
 
 /// Returns the path of a program. A name without a slash is searched for in `path`, which has the form of PATH.
 ///

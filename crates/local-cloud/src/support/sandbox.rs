@@ -28,38 +28,61 @@ struct Mount {
     read_only: bool,
 }
 
+/// What covers a hidden folder.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Cover {
+    /// A folder, which the process may write into.
+    Folder(PathBuf),
+    /// A file system in memory that everyone may write into, and its size in MB.
+    Memory(u64),
+    /// Nothing but places for what is mounted in it.
+    Nothing,
+}
+
 /// The namespaces of a command.
 #[derive(Clone, Debug)]
 pub struct Sandbox {
     kind: Kind,
     /// A folder that only this sandbox uses, to prepare what it mounts.
     stage: PathBuf,
-    /// The folders that are covered by a file system in memory, and its size in MB.
-    hidden: Vec<(PathBuf, u64)>,
+    /// The folders that are covered, and what covers them.
+    hidden: Vec<(PathBuf, Cover)>,
     mounts: Vec<Mount>,
     read_only_root: bool,
+    without_network: bool,
 }
-
-/// The size of a file system that covers a hidden folder, in MB: it holds nothing but places for what is mounted in it.
-const COVER_MB: u64 = 1;
 
 impl Sandbox {
     /// Returns a sandbox that changes nothing yet. `stage` is made if it is missing.
     pub fn new(kind: Kind, stage: impl Into<PathBuf>) -> Self {
-        Self { kind, stage: stage.into(), hidden: Vec::new(), mounts: Vec::new(), read_only_root: false }
+        Self {
+            kind,
+            stage: stage.into(),
+            hidden: Vec::new(),
+            mounts: Vec::new(),
+            read_only_root: false,
+            without_network: false,
+        }
     }
 
     /// Hides a folder and all that is in it, except what is mounted there. A folder that doesn't exist is no error.
     #[must_use]
     pub fn hide(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.hidden.push((folder.into(), COVER_MB));
+        self.hidden.push((folder.into(), Cover::Nothing));
         self
     }
 
     /// Gives the process a `/tmp` of its own, of this size. It is deleted with the process.
     #[must_use]
     pub fn with_tmp(mut self, mb: u64) -> Self {
-        self.hidden.push(("/tmp".into(), mb));
+        self.hidden.push(("/tmp".into(), Cover::Memory(mb)));
+        self
+    }
+
+    /// Gives the process a `/tmp` of its own: this folder, which is made if it is missing.
+    #[must_use]
+    pub fn with_tmp_in(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.hidden.push(("/tmp".into(), Cover::Folder(folder.into())));
         self
     }
 
@@ -76,6 +99,13 @@ impl Sandbox {
     #[must_use]
     pub fn read_only_root(mut self) -> Self {
         self.read_only_root = true;
+        self
+    }
+
+    /// Gives the process no network but a loopback interface of its own.
+    #[must_use]
+    pub fn without_network(mut self) -> Self {
+        self.without_network = true;
         self
     }
 
@@ -120,6 +150,9 @@ impl Sandbox {
             }
             Kind::Process => &["--user", "--map-root-user", "--mount"],
         });
+        if self.without_network {
+            command.arg("--net");
+        }
         // The shell runs with the machine's programs and libraries, whatever the process's variables name.
         let (late, now): (Vec<_>, Vec<_>) = env.into_iter().partition(|(name, _)| is_for_programs(name));
         command.args(["--", "/bin/sh", "-c"]).arg(self.script(cwd)).arg("sandbox").arg("env");
@@ -138,14 +171,26 @@ impl Sandbox {
         let roots = self.roots();
         let mut script = Script::default();
         script.line(&["set -e"], &[]);
+        if self.without_network {
+            // Without `ip`, the interface stays down.
+            script.line(&["ip link set lo up 2>/dev/null || true"], &[]);
+        }
         script.line(&["mkdir -p"], &[&self.stage]);
         script.line(&["mount -t tmpfs -o mode=755 none"], &[&self.stage]);
-        for (number, (_, mb)) in roots.iter().enumerate() {
+        for (number, (_, cover)) in roots.iter().enumerate() {
             let staged = self.stage.join(number.to_string());
             script.line(&["mkdir"], &[&staged]);
-            let (size, mode) =
-                (format!("size={mb}m"), if *mb == COVER_MB { "mode=755" } else { "mode=1777" });
-            script.line(&["mount -t tmpfs -o ", &size, ",", mode, " none"], &[&staged]);
+            match cover {
+                Cover::Folder(folder) => {
+                    script.line(&["mkdir -p"], &[folder]);
+                    script.line(&["mount --bind"], &[folder, &staged]);
+                }
+                Cover::Memory(mb) => {
+                    script
+                        .line(&["mount -t tmpfs -o mode=1777,size=", &mb.to_string(), "m none"], &[&staged]);
+                }
+                Cover::Nothing => script.line(&["mount -t tmpfs -o mode=755,size=1m none"], &[&staged]),
+            }
         }
         for mount in self.visible(&roots) {
             let inside = roots.iter().position(|(root, _)| mount.to.starts_with(root));
@@ -189,15 +234,16 @@ impl Sandbox {
 
     /// Returns the hidden folders that exist and lie in no other hidden folder. The one with the stage is the last,
     /// since what is prepared can't be reached any more once it is covered.
-    fn roots(&self) -> Vec<(PathBuf, u64)> {
-        let real = |(path, mb): &(PathBuf, u64)| Some((path.canonicalize().ok()?, *mb));
+    fn roots(&self) -> Vec<(PathBuf, Cover)> {
+        let real = |(path, cover): &(PathBuf, Cover)| Some((path.canonicalize().ok()?, cover.clone()));
         let mut all: Vec<_> = self.hidden.iter().filter_map(real).collect();
         all.retain(|(path, _)| path.parent().is_some());
-        all.sort_by(|a, b| (&a.0, b.1).cmp(&(&b.0, a.1)));
-        let mut roots: Vec<(PathBuf, u64)> = Vec::new();
-        for (path, mb) in all {
+        // Of the covers of one folder, one that can be used comes first.
+        all.sort();
+        let mut roots: Vec<(PathBuf, Cover)> = Vec::new();
+        for (path, cover) in all {
             if !roots.iter().any(|(root, _)| path.starts_with(root)) {
-                roots.push((path, mb));
+                roots.push((path, cover));
             }
         }
         let stage = self.stage.ancestors().find_map(|path| path.canonicalize().ok()).unwrap_or_default();
@@ -207,7 +253,7 @@ impl Sandbox {
 
     /// Returns what must be mounted, outer folders first: without what doesn't exist, what would show a whole hidden
     /// folder again, and what is visible by another mount.
-    fn visible(&self, roots: &[(PathBuf, u64)]) -> Vec<Mount> {
+    fn visible(&self, roots: &[(PathBuf, Cover)]) -> Vec<Mount> {
         let mut all = self.mounts.clone();
         all.sort_by(|a, b| a.to.cmp(&b.to));
         let mut kept: Vec<Mount> = Vec::new();
@@ -346,6 +392,9 @@ mod tests {
         assert_eq!(run("test -e /tmp/mine || echo none").await.unwrap(), "none");
         assert!(run("head -c 4000000 /dev/zero >/tmp/large").await.unwrap().contains("No space left"));
         assert!(!run("umount /tmp; ls /tmp").await.unwrap().contains("keys"));
+        let alone = sandbox.clone().without_network();
+        let interfaces = said(&alone, &code, "tail -n +3 /proc/net/dev | cut -d: -f1").await.unwrap();
+        assert_eq!(interfaces.trim(), "lo");
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ OTHERS = {"SM_STUDIO_LOCAL_MODE", "SAGEMAKER_TRAINING_MODULE"}
 given = {"argv": sys.argv, "cwd": os.getcwd(), "env": dict(os.environ)}
 
 if os.environ.get("SM_STUDIO_LOCAL_MODE"):
-    (base / "home/toolkit.json").write_text(json.dumps(given))
+    (pathlib.Path(os.environ["HOME"]) / "toolkit.json").write_text(json.dumps(given))
     sys.exit()
 
 import torch
@@ -36,11 +36,12 @@ platform = ("AWS_", "HOME", "PATH", "LANG", "TZ", "TMPDIR", "NO_PROXY", "SAGEMAK
             "OMP_", "MKL_", "OPENBLAS_", "LD_LIBRARY_PATH")
 start = {name: value for name, value in os.environ.items() if name.startswith(platform)}
 start |= {"SM_STUDIO_LOCAL_MODE": "true", "SAGEMAKER_TRAINING_MODULE": "sagemaker_pytorch_container.training:main",
-          "PYTHONPATH": os.environ["TOOLKIT"] + ":" + ":".join(sys.path[1:]), "TOOLKIT": os.environ["TOOLKIT"]}
+          "PYTHONPATH": ":".join([os.environ["TOOLKIT"], *(path for path in sys.path[1:] if path != str(base / "code"))]),
+          "TOOLKIT": os.environ["TOOLKIT"]}
 run = subprocess.run([sys.executable, "-c", "from sagemaker_training.cli.train import main; main()"], env=start,
                      capture_output=True, text=True)
 assert run.returncode == 0, run.stdout + run.stderr
-toolkit = json.loads((base / "home/toolkit.json").read_text())
+toolkit = json.loads((pathlib.Path(os.environ["HOME"]) / "toolkit.json").read_text())
 assert toolkit["argv"] == given["argv"] and toolkit["cwd"] == given["cwd"], (toolkit["argv"], given["argv"])
 differing = {name: (given["env"].get(name), toolkit["env"].get(name))
              for name in given["env"].keys() | toolkit["env"].keys()

@@ -67,7 +67,7 @@ def job(name, role, mode="ok", **more):
     return sagemaker.create_training_job(**arguments)
 
 
-def until(found, seconds=60):
+def until(found, seconds=120):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = found()

@@ -34,6 +34,16 @@ fn several_instances_train_together() {
 }
 
 #[test]
+fn a_spot_training_is_interrupted_and_starts_again() {
+    let server = Server::start();
+    run(&server, include_str!("sagemaker/spot.py"));
+    local_cloud::sagemaker::interrupt(server.dir.path(), "spot").unwrap();
+    run(&server, include_str!("sagemaker/after_spot.py"));
+    assert!(local_cloud::sagemaker::interrupt(server.dir.path(), "spot").is_err());
+    assert_eq!(children(&server), "");
+}
+
+#[test]
 fn the_role_decides_what_a_job_reads_and_writes() {
     let server = Server::start();
     run(&server, include_str!("sagemaker/role.py"));
@@ -54,7 +64,11 @@ pub fn children(server: &Server) -> String {
     let mut found = String::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let environ = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-        if String::from_utf8_lossy(&environ).contains(&format!("SAGEMAKER_BASE_DIR={dir}")) {
+        let environ = String::from_utf8_lossy(&environ);
+        if ["SAGEMAKER_BASE_DIR", "OPSML_INSTANCE_DIR"]
+            .iter()
+            .any(|name| environ.contains(&format!("{name}={dir}")))
+        {
             found +=
                 &String::from_utf8_lossy(&std::fs::read(entry.path().join("cmdline")).unwrap_or_default());
         }

@@ -18,8 +18,37 @@ fn a_script_trains_with_pytorch_in_the_environment_that_the_toolkit_sets() {
     let server = Server::start_with(tempfile::tempdir().unwrap(), |settings| {
         settings.pytorch = Some(pytorch.into());
     });
-    let path = format!("{toolkit}:{boto3}");
+    // A job doesn't see the user's home, in which these packages are.
+    let visible = tempfile::tempdir_in("/var/tmp").unwrap();
+    let shown =
+        [(std::path::PathBuf::from(toolkit), "toolkit"), (boto3.into(), "boto3")].map(|(from, name)| {
+            let to = visible.path().join(name);
+            assert!(
+                std::process::Command::new("cp").arg("-r").args([&from, &to]).status().unwrap().success()
+            );
+            to.display().to_string()
+        });
+    let path = shown.join(":");
     run(&server, include_str!("script/oracle.py"), &[include_str!("oracle.py"), &path]);
+}
+
+#[test]
+fn a_container_sees_its_own_folders_alone() {
+    let home = std::env::var("HOME").unwrap();
+    let server = Server::start_with(tempfile::tempdir().unwrap(), |settings| {
+        settings.pytorch = Some(made("OPSML_PYTORCH", "scripts/pytorch.sh").into());
+    });
+    let cloud = server.dir.path().to_str().unwrap();
+    run(&server, include_str!("script/container.py"), &[&home, cloud]);
+}
+
+#[test]
+fn awss_pytorch_image_serves() {
+    let server = Server::start_with(tempfile::tempdir().unwrap(), |settings| {
+        settings.pytorch = Some(made("OPSML_PYTORCH", "scripts/pytorch.sh").into());
+    });
+    let cloud = server.dir.path().to_str().unwrap();
+    run(&server, include_str!("script/serves.py"), &[cloud]);
 }
 
 /// Writes a Python command that has an empty module `torch`, and returns its path.

@@ -20,7 +20,7 @@ def train():
     data = pathlib.Path(os.environ["SM_CHANNEL_TRAINING"])
     names = sorted(str(p.relative_to(data)) for p in data.rglob("*") if p.is_file())
     print("files", json.dumps(names), flush=True)
-    print("canary", os.environ.get("CANARY"), os.environ["HOME"].startswith(str(base)), flush=True)
+    print("canary", os.environ.get("CANARY"), "/training-jobs/" in os.environ["HOME"], flush=True)
     if len(hosts) > 1:
         meet(host, hosts)
     resumed = (base / "checkpoints/epoch").exists()
@@ -52,7 +52,7 @@ def train():
             time.sleep(1)
     if mode == "linger":
         subprocess.Popen(["sleep", "600"], start_new_session=True)
-    if mode == "hang":
+    if mode == "hang" or (mode == "resume" and not resumed):
         print("hanging", flush=True)
         time.sleep(600)
     (pathlib.Path(os.environ["SM_MODEL_DIR"]) / "model.txt").write_text("weights")

@@ -5,9 +5,12 @@ use std::collections::HashSet;
 use regex::Regex;
 use serde_json::Value;
 
-use super::layout::channels;
+use super::layout::{TENSORBOARD, channels, instance_count};
+use super::program::entrypoint;
+use super::record::DEFAULT_RUNTIME;
 use super::script::launcher;
 use crate::call::AwsError;
+use crate::ec2::Network;
 use crate::sagemaker::resource::text;
 use crate::sagemaker::transfer::S3Uri;
 
@@ -15,16 +18,43 @@ use crate::sagemaker::transfer::S3Uri;
 ///
 /// # Errors
 /// A ValidationException; `UnknownOperationException` for what the local cloud lacks.
-pub fn check(input: &Value) -> Result<(), AwsError> {
+pub fn check(network: &dyn Network, input: &Value) -> Result<(), AwsError> {
     let unsupported =
         |what: &str| Err(AwsError::unsupported("SageMaker", &format!("{what} in CreateTrainingJob")));
-    for member in ["VpcConfig", "ServerlessJobConfig", "EnableManagedSpotTraining", "RetryStrategy"] {
-        if !matches!(input[member], Value::Null | Value::Bool(false)) {
+    for member in [
+        "ServerlessJobConfig",
+        "RetryStrategy",
+        "ExperimentConfig",
+        "ModelPackageConfig",
+        "MlflowConfig",
+        "ManagedMLflowConfig",
+    ] {
+        if !input[member].is_null() {
             return unsupported(member);
         }
     }
+    for (config, member) in
+        [("RemoteDebugConfig", "EnableRemoteDebug"), ("SessionChainingConfig", "EnableSessionTagChaining")]
+    {
+        if input[config][member] == true {
+            return unsupported(&format!("{config}.{member}"));
+        }
+    }
+    for (config, member) in [("OutputDataConfig", "KmsKeyId"), ("ResourceConfig", "VolumeKmsKeyId")] {
+        if !text(&input[config], member).is_empty() {
+            return unsupported(&format!("{config}.{member}, a key of one's own,"));
+        }
+    }
+    if text(&input["OutputDataConfig"], "CompressionType") == "NONE" {
+        return unsupported("OutputDataConfig.CompressionType NONE");
+    }
+    if input["EnableNetworkIsolation"] == true && instance_count(input) > 1 {
+        return unsupported("EnableNetworkIsolation with several instances");
+    }
+    check_time(input)?;
+    check_network(network, input)?;
     let resources = &input["ResourceConfig"];
-    for member in ["InstanceGroups", "KeepAlivePeriodInSeconds", "TrainingPlanArn"] {
+    for member in ["InstanceGroups", "TrainingPlanArn", "InstancePlacementConfig"] {
         if !resources[member].is_null() {
             return unsupported(&format!("ResourceConfig.{member}"));
         }
@@ -41,6 +71,14 @@ pub fn check(input: &Value) -> Result<(), AwsError> {
             "AlgorithmSpecification requires either TrainingImage or AlgorithmName; the local cloud supports \
              TrainingImage alone.",
         ));
+    }
+    if !algorithm["TrainingImageConfig"].is_null() {
+        return unsupported("AlgorithmSpecification.TrainingImageConfig");
+    }
+    if entrypoint(input).is_none()
+        && algorithm["ContainerArguments"].as_array().is_some_and(|list| !list.is_empty())
+    {
+        return unsupported("ContainerArguments without ContainerEntrypoint");
     }
     if let Some(launcher) = launcher(input) {
         return unsupported(&format!("the launcher {launcher}"));
@@ -76,7 +114,25 @@ pub fn check(input: &Value) -> Result<(), AwsError> {
         if !matches!(channel["InputMode"].as_str(), None | Some("File")) {
             return unsupported("InputMode other than File");
         }
+        for member in ["AttributeNames", "InstanceGroupNames", "ModelAccessConfig", "HubAccessConfig"] {
+            if !source[member].is_null() {
+                return unsupported(&format!("S3DataSource.{member}"));
+            }
+        }
+        if !matches!(channel["RecordWrapperType"].as_str(), None | Some("None")) {
+            return unsupported("RecordWrapperType");
+        }
+        if !channel["ShuffleConfig"].is_null() {
+            return unsupported("ShuffleConfig");
+        }
         S3Uri::parse(text(source, "S3Uri"))?;
+    }
+    if let Some(uri) = input["TensorBoardOutputConfig"]["S3OutputPath"].as_str() {
+        S3Uri::parse(uri)?;
+        let path = input["TensorBoardOutputConfig"]["LocalPath"].as_str().unwrap_or(TENSORBOARD);
+        if path.trim_end_matches('/') != TENSORBOARD {
+            return unsupported("TensorBoardOutputConfig.LocalPath other than /opt/ml/output/tensorboard");
+        }
     }
     S3Uri::parse(text(&input["OutputDataConfig"], "S3OutputPath"))?;
     if let Some(uri) = input["CheckpointConfig"]["S3Uri"].as_str() {
@@ -87,4 +143,34 @@ pub fn check(input: &Value) -> Result<(), AwsError> {
         }
     }
     Ok(())
+}
+
+/// Checks the times of managed spot training.
+fn check_time(input: &Value) -> Result<(), AwsError> {
+    let condition = &input["StoppingCondition"];
+    if !condition["MaxPendingTimeInSeconds"].is_null() {
+        let what = "StoppingCondition.MaxPendingTimeInSeconds in CreateTrainingJob";
+        return Err(AwsError::unsupported("SageMaker", what));
+    }
+    let wait = condition["MaxWaitTimeInSeconds"].as_u64();
+    let why = match (input["EnableManagedSpotTraining"] == true, wait) {
+        (false, Some(_)) => "It is only supported when EnableManagedSpotTraining is set to true",
+        (true, wait) if wait < Some(condition["MaxRuntimeInSeconds"].as_u64().unwrap_or(DEFAULT_RUNTIME)) => {
+            "It must be present and be greater than or equal to MaxRuntimeInSeconds"
+        }
+        _ => return Ok(()),
+    };
+    Err(AwsError::validation(format!("Invalid MaxWaitTimeInSeconds. {why}")))
+}
+
+/// Checks that the subnets and groups of VpcConfig exist. Nothing here limits where the containers connect to.
+fn check_network(network: &dyn Network, input: &Value) -> Result<(), AwsError> {
+    let config = &input["VpcConfig"];
+    let ids = |name: &str| {
+        config[name].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>()
+    };
+    let groups = ids("SecurityGroupIds");
+    ids("Subnets").into_iter().try_for_each(|subnet| {
+        network.check_network(subnet, &groups).map_err(|error| AwsError::validation(error.message))
+    })
 }

@@ -31,18 +31,31 @@ const LOOK: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub enum Exit {
     Completed,
-    Failed { host: usize, status: ExitStatus },
+    Failed {
+        host: usize,
+        status: ExitStatus,
+    },
     Stopped,
     MaxRuntime,
-    OutOfMemory { host: usize, used: u64 },
+    MaxWait,
+    /// Its spot instances were interrupted.
+    Interrupted,
+    OutOfMemory {
+        host: usize,
+        used: u64,
+    },
 }
 
 /// The limits of a job.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct Limits<'a> {
     pub runtime: Duration,
+    /// How long the job may still take, whether or not it runs.
+    pub wait: Option<Duration>,
     /// The memory of each host, in bytes.
     pub memory: Option<u64>,
+    /// A file that is there once the instances are interrupted.
+    pub interrupt: &'a Path,
 }
 
 /// One host's container.
@@ -93,13 +106,14 @@ impl Cluster {
     /// Waiting for a process failed.
     pub async fn watch(
         &mut self,
-        limits: Limits,
+        limits: Limits<'_>,
         stop: &watch::Receiver<bool>,
         meter: &mut JobMeter,
         mut report: impl FnMut(&[Metric]),
     ) -> std::io::Result<Exit> {
         // A limit that the clock can't represent is no limit.
-        let mut deadline = Instant::now().checked_add(limits.runtime);
+        let began = Instant::now();
+        let mut deadline = began.checked_add(limits.runtime);
         let mut tick = interval(LOOK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut exit, mut ending, mut reported) = (Exit::Completed, false, 0);
@@ -143,6 +157,12 @@ impl Cluster {
                 PEER_GRACE
             } else if *stop.borrow() {
                 exit = Exit::Stopped;
+                GRACE
+            } else if limits.interrupt.exists() {
+                exit = Exit::Interrupted;
+                GRACE
+            } else if limits.wait.is_some_and(|wait| began.elapsed() >= wait) {
+                exit = Exit::MaxWait;
                 GRACE
             } else if late {
                 exit = Exit::MaxRuntime;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::record::{End, Job, STORE, Status, TrialOf, all, arn, change, find};
-use super::{layout, run};
+use super::{layout, run, warm};
 use crate::authority::Session;
 use crate::call::AwsError;
 use crate::sagemaker::resource::{text, words};
@@ -42,6 +42,7 @@ pub fn start(
         return Err(AwsError::new(400, "ResourceInUse", format!("{message} ({arn})")));
     }
     tags::add(store, &arn, input)?;
+    warm::take(store, name, input)?;
     let platform = Arc::clone(&service.platform);
     Ok(service.training_jobs.start(name, |stop| run::run(platform, name.to_owned(), job, session, stop)))
 }

@@ -7,12 +7,16 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::folder::private_dir;
+use crate::sagemaker::isolation::ML;
 use crate::sagemaker::resource::text;
 
 /// The folders of a host's container.
 #[derive(Clone, Debug)]
 pub struct Layout {
+    /// What is `/opt/ml` on AWS.
     pub base: PathBuf,
+    /// The container's home.
+    pub home: PathBuf,
     /// `algo-1`, …
     pub host: String,
 }
@@ -21,6 +25,10 @@ pub struct Layout {
 pub const GROUP: &str = "homogeneousCluster";
 /// The network interface. Hosts are processes of one machine, which connect on loopback.
 pub const INTERFACE: &str = "lo";
+/// Where containers write what TensorBoard reads.
+pub const TENSORBOARD: &str = "/opt/ml/output/tensorboard";
+/// The folder of the hosts' homes.
+const HOMES: &str = "homes";
 
 impl Layout {
     pub fn input(&self) -> PathBuf {
@@ -61,9 +69,14 @@ impl Layout {
         self.base.join("checkpoints")
     }
 
-    /// Returns the container's home, which isn't under `/opt/ml` on AWS.
-    pub fn home(&self) -> PathBuf {
-        self.base.join("home")
+    pub fn tensorboard(&self) -> PathBuf {
+        self.base.join("output/tensorboard")
+    }
+
+    /// Returns the folders as the container sees them.
+    #[must_use]
+    pub fn seen(&self, isolated: bool) -> Self {
+        Self { base: if isolated { ML.into() } else { self.base.clone() }, ..self.clone() }
     }
 
     /// Creates the folders and writes the configuration.
@@ -71,8 +84,16 @@ impl Layout {
     /// # Errors
     /// The disk's.
     pub fn create(&self, input: &Value) -> io::Result<()> {
-        let folders =
-            [self.config(), self.code(), self.model(), self.output_data(), self.checkpoints(), self.home()];
+        let home = self.home.clone();
+        let folders = [
+            self.config(),
+            self.code(),
+            self.model(),
+            self.output_data(),
+            self.tensorboard(),
+            self.checkpoints(),
+            home,
+        ];
         for folder in folders {
             private_dir(&folder)?;
         }
@@ -154,5 +175,6 @@ pub fn folder(dir: &Path, name: &str) -> PathBuf {
 
 /// Returns the tree of each host, algo-1's first.
 pub fn of_hosts(folder: &Path, input: &Value) -> Vec<Layout> {
-    hosts(input).into_iter().map(|host| Layout { base: folder.join(&host), host }).collect()
+    let of = |host: String| Layout { base: folder.join(&host), home: folder.join(HOMES).join(&host), host };
+    hosts(input).into_iter().map(of).collect()
 }

@@ -8,12 +8,15 @@ mod environment;
 pub mod jobs;
 mod layout;
 mod operations;
+mod program;
 mod python;
 mod record;
 mod run;
 mod script;
+mod warm;
 
 pub use check::check;
 pub use environment::OBJECTIVE;
 pub use operations::{create, delete, describe, list, on_job, stop};
 pub use record::{Job, PATH, STORE, Status, TrialOf, arn};
+pub use run::interrupt;

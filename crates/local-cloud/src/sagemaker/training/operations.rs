@@ -21,7 +21,7 @@ fn name<'a>(request: &Request<'a>) -> &'a str {
 }
 
 pub fn create(request: &Request<'_>) -> Reply {
-    check(request.input())?;
+    check(&*request.service.network, request.input())?;
     let session = access::pass_role(request, request.text("RoleArn"))?;
     jobs::start(request.service, request.input(), session, None)?;
     Ok(json!({"TrainingJobArn": arn(request.service.cloud(), name(request))}))

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::warm::{self, Reuse};
 use crate::call::AwsError;
 use crate::cloud::Cloud;
 use crate::sagemaker::log::Metric;
@@ -16,6 +17,8 @@ pub const STORE: &str = "sagemaker.training-job";
 pub const PATH: &str = "training-job";
 /// The name of the archive of the model folder.
 pub const MODEL_FILE: &str = "model.tar.gz";
+/// AWS's default for MaxRuntimeInSeconds.
+pub const DEFAULT_RUNTIME: u64 = 86_400;
 /// AWS's limit for a FailureReason, in characters.
 const MAX_REASON: usize = 1024;
 
@@ -35,6 +38,9 @@ pub struct Job {
     /// The last value of each metric, and its time.
     #[serde(default)]
     pub metrics: Vec<(String, f64, i64)>,
+    /// Set if another job has taken over its warm pool.
+    #[serde(default)]
+    pub reuse: Option<Reuse>,
     /// Set for a trial of a tuning job.
     #[serde(default)]
     pub trial: Option<TrialOf>,
@@ -76,6 +82,8 @@ pub enum End {
     Stopped,
     /// It was stopped after MaxRuntimeInSeconds.
     MaxRuntime,
+    /// It was stopped after MaxWaitTimeInSeconds, which counts from its creation.
+    MaxWait,
 }
 
 impl Status {
@@ -99,6 +107,7 @@ impl Job {
             ended_ms: None,
             failure: None,
             metrics: Vec::new(),
+            reuse: None,
             trial,
         };
         job.enter("Starting", "Preparing the instances for training");
@@ -128,6 +137,11 @@ impl Job {
                 Status::Stopped,
                 "MaxRuntimeExceeded",
                 "Training job runtime exceeded MaxRuntimeInSeconds provided",
+            ),
+            End::MaxWait => (
+                Status::Stopped,
+                "MaxWaitTimeExceeded",
+                "Training job wait time exceeded MaxWaitTimeInSeconds provided",
             ),
             End::Failed(reason) => {
                 self.failure = Some(reason.chars().take(MAX_REASON).collect());
@@ -165,7 +179,8 @@ impl Job {
         self.transitions.last().map_or("Starting", |last| &last.status)
     }
 
-    /// Returns the seconds that AWS bills, including the last one that began.
+    /// Returns the seconds that AWS bills, including the last one that began. Spot instances cost as much as others here,
+    /// since there is no market for them.
     fn billed_seconds(&self) -> Option<u64> {
         Some(u64::try_from(self.ended_ms? - self.started_ms?).unwrap_or_default().div_ceil(1000))
     }
@@ -204,6 +219,21 @@ impl Job {
         if let Some(reason) = &self.failure {
             set("FailureReason", json!(reason));
         }
+        if let Some(pool) = warm::status(self) {
+            set("WarmPoolStatus", pool);
+        }
+        // No profiler and no rule runs here: these are the statuses that say so.
+        if self.input["ProfilerConfig"].is_object() {
+            set("ProfilingStatus", json!("Disabled"));
+        }
+        for (rules, statuses) in [
+            ("DebugRuleConfigurations", "DebugRuleEvaluationStatuses"),
+            ("ProfilerRuleConfigurations", "ProfilerRuleEvaluationStatuses"),
+        ] {
+            if let Some(rules) = self.input[rules].as_array() {
+                set(statuses, rules.iter().map(|rule| self.unevaluated(rule)).collect());
+            }
+        }
         let transitions = self.transitions.iter().map(|step| {
             let mut answer = json!({
                 "Status": step.status, "StartTime": seconds(step.start_ms), "StatusMessage": step.message,
@@ -228,6 +258,16 @@ impl Job {
         Ok(Value::Object(answer))
     }
 
+    /// Returns the status of a rule that nothing evaluates, since no container of AWS's runs here.
+    fn unevaluated(&self, rule: &Value) -> Value {
+        json!({
+            "RuleConfigurationName": rule["RuleConfigurationName"],
+            "RuleEvaluationStatus": "Stopped",
+            "StatusDetails": "The local cloud has no container that evaluates rules",
+            "LastModifiedTime": seconds(self.created_ms),
+        })
+    }
+
     /// Returns its entry in ListTrainingJobs.
     pub fn summary(&self) -> Value {
         let mut summary = json!({
@@ -237,6 +277,9 @@ impl Job {
         });
         if let Some(ms) = self.ended_ms {
             summary["TrainingEndTime"] = seconds(ms);
+        }
+        if let Some(pool) = warm::status(self) {
+            summary["WarmPoolStatus"] = pool;
         }
         summary
     }

@@ -1,26 +1,29 @@
 //! Runs a training job, from its download to its upload.
 
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use regex::Regex;
 use serde_json::Value;
-use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::cluster::{Cluster, Exit, Limits, Rendezvous};
 use super::environment::Container;
 use super::layout::{Layout, channels, distribution, folder, instance_count, of_hosts};
-use super::record::{End, Job, MODEL_FILE, all, change, keep_metrics};
-use super::script::{FRAMEWORK, Script};
+use super::program::Main;
+use super::record::{DEFAULT_RUNTIME, End, Job, MODEL_FILE, all, change, keep_metrics};
+use super::script::FRAMEWORK;
 use crate::authority::Session;
 use crate::call::AwsError;
 use crate::child::child_env;
 use crate::s3::Objects;
 use crate::sagemaker::image::{Image, start_failure};
+use crate::sagemaker::isolation::{self, ML, Own};
 use crate::sagemaker::log::Pump;
 use crate::sagemaker::meter::{JobMeter, JobMetrics};
 use crate::sagemaker::platform::Platform;
@@ -34,8 +37,8 @@ use crate::support::{archive, process};
 const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
 /// The time between two uploads of checkpoints.
 const SYNC: Duration = Duration::from_millis(500);
-/// AWS's default for MaxRuntimeInSeconds.
-const DEFAULT_RUNTIME: u64 = 86_400;
+/// A file in a job's folder. If it is there, the job's spot instances are interrupted.
+const INTERRUPT: &str = "interrupt";
 
 /// A running job.
 struct Run {
@@ -46,40 +49,8 @@ struct Run {
     /// One for each host, algo-1's first.
     layouts: Vec<Layout>,
     stop: watch::Receiver<bool>,
-}
-
-/// The program that every host runs.
-enum Program {
-    Worker(PathBuf),
-    Script(Script),
-}
-
-impl Program {
-    fn script(&self) -> Option<&Script> {
-        match self {
-            Self::Worker(_) => None,
-            Self::Script(script) => Some(script),
-        }
-    }
-
-    fn command(&self, layout: &Layout) -> Command {
-        match self {
-            Self::Worker(path) => {
-                let mut command = Command::new(path);
-                command.arg("train").current_dir(&layout.base);
-                command
-            }
-            Self::Script(script) => script.command(layout),
-        }
-    }
-
-    /// Returns, for messages, which program couldn't be started, and what to do.
-    fn missing(&self) -> String {
-        match self {
-            Self::Worker(path) => format!("the worker {} (build it with `make`)", path.display()),
-            Self::Script(script) => format!("the script {}", script.program),
-        }
-    }
+    /// Whether the containers see only their own folders.
+    isolated: bool,
 }
 
 /// Runs the job, and stores how it ended. In any case, no process and no folder is left.
@@ -92,7 +63,8 @@ pub async fn run(
 ) {
     let folder = folder(&platform.cloud.settings.dir, &name);
     let layouts = of_hosts(&folder, &job.input);
-    let mut run = Run { platform, name, job, session, layouts, stop };
+    let isolated = isolation::available().await.is_ok();
+    let mut run = Run { platform, name, job, session, layouts, stop, isolated };
     let end = run.steps(&folder).await.unwrap_or_else(End::Failed);
     sweep(&folder).await;
     // If this can't be written, the next start of the server fails the job as lost.
@@ -113,6 +85,8 @@ impl Run {
         &self.platform.cloud.store
     }
 
+    /// Runs the job until it ends. After an interruption, it is run again, with its checkpoints.
+    ///
     /// # Errors
     /// The FailureReason.
     async fn steps(&mut self, folder: &Path) -> Result<End, String> {
@@ -120,50 +94,77 @@ impl Run {
         let image = text(&input["AlgorithmSpecification"], "TrainingImage");
         let image = Image::to_train(&self.platform.cloud.settings, image)
             .map_err(|why| format!("ClientError: {why}"))?;
+        let mut ran = Duration::ZERO;
+        loop {
+            if let Some(end) = self.attempt(folder, &image, &input, &mut ran).await? {
+                return Ok(end);
+            }
+            let why = "The job stopped because the managed spot training instances were interrupted";
+            self.enter("Interrupted", why)?;
+            sweep(folder).await;
+            self.enter("Starting", "Preparing the instances for training")?;
+        }
+    }
+
+    /// Runs the job once, on new instances. `ran` is how long its containers ran before. None: it was interrupted.
+    ///
+    /// # Errors
+    /// The FailureReason.
+    async fn attempt(
+        &mut self,
+        folder: &Path,
+        image: &Image,
+        input: &Value,
+        ran: &mut Duration,
+    ) -> Result<Option<End>, String> {
         for layout in &self.layouts {
-            layout.create(&input).map_err(|error| internal(&disk(&error)))?;
+            layout.create(input).map_err(|error| internal(&disk(&error)))?;
         }
         if *self.stop.borrow() {
-            return Ok(End::Stopped);
+            return Ok(Some(End::Stopped));
         }
-        self.enter("Downloading", "Downloading input data", true)?;
-        self.download(&input).await?;
-        let program = match image {
-            Image::Worker(path) => Program::Worker(path),
-            Image::PyTorch(python) => Program::Script(
-                Script::prepare(&self.platform, python, &self.session, &input, &self.layouts).await?,
-            ),
-        };
+        self.enter("Downloading", "Downloading input data")?;
+        self.download(input).await?;
+        let image = image.clone();
+        let program = Main::prepare(image, &self.platform, &self.session, input, &self.layouts).await?;
         if *self.stop.borrow() {
-            return Ok(End::Stopped);
+            return Ok(Some(End::Stopped));
         }
-        self.enter("Training", "Training image download completed. Training in progress.", false)?;
-        let mut cluster = Cluster::default();
-        let trained = self.train(&mut cluster, &program, &input).await;
+        self.enter("Training", "Training image download completed. Training in progress.")?;
+        let (mut cluster, began) = (Cluster::default(), SystemTime::now());
+        let trained = self.train(&mut cluster, &program, input, folder, *ran).await;
         cluster.end(self.layouts.iter().map(|layout| layout.base.as_path())).await;
-        let (exit, checkpoints) = trained?;
+        *ran += began.elapsed().unwrap_or_default();
+        let (exit, synced) = trained?;
         keep_metrics(self.store(), &self.name, &cluster.metrics()).map_err(|error| internal(&error))?;
-        let (end, with_model) = match self.judge(&exit, &cluster, &program) {
+        if matches!(exit, Exit::Interrupted) {
+            return Ok(None);
+        }
+        let judged = self.judge(&exit, &cluster, &program);
+        let judged =
+            judged.and_then(|end| if self.isolated { Ok(end) } else { at_home(began).map(|()| end) });
+        let (end, with_model) = match judged {
             Err(reason) => (End::Failed(reason), false),
             Ok(end) => (end, true),
         };
         if with_model {
-            self.enter("Uploading", "Uploading generated training model", false)?;
+            self.enter("Uploading", "Uploading generated training model")?;
         }
         let uploaded = self.upload(folder, with_model).await;
         if let End::Failed(_) = end {
-            return Ok(end);
+            return Ok(Some(end));
         }
         uploaded
-            .and(checkpoints)
+            .and(synced)
             .map_err(|error| format!("ClientError: Artifact upload failed: {}", error.message))?;
-        Ok(end)
+        Ok(Some(end))
     }
 
-    fn enter(&self, status: &str, message: &str, starts: bool) -> Result<(), String> {
+    fn enter(&self, status: &str, message: &str) -> Result<(), String> {
         change(self.store(), &self.name, |job| {
-            if starts {
-                job.started_ms = Some(now_ms());
+            // AWS bills from the first download on.
+            if status == "Downloading" {
+                job.started_ms.get_or_insert_with(now_ms);
             }
             job.enter(status, message);
         })
@@ -208,12 +209,14 @@ impl Run {
         Ok(())
     }
 
-    /// Runs the containers. Returns their exit, and whether the checkpoints were uploaded to S3.
+    /// Runs the containers. Returns their exit, and whether what they wrote meanwhile was uploaded to S3.
     async fn train(
         &self,
         cluster: &mut Cluster,
-        program: &Program,
+        program: &Main,
         input: &Value,
+        job: &Path,
+        ran: Duration,
     ) -> Result<(Exit, Result<(), AwsError>), String> {
         let script = program.script();
         let several = self.layouts.len() > 1 || script.is_some();
@@ -221,20 +224,50 @@ impl Run {
         let kind = text(&input["ResourceConfig"], "InstanceType");
         let threads = Instance::threads(kind, self.processes().map_err(|error| internal(&error))?);
         let metrics = metric_regexes(input);
+        let is_offline = input["EnableNetworkIsolation"] == true;
+        if is_offline && !self.isolated {
+            return Err(
+                "ClientError: EnableNetworkIsolation needs namespaces, which the kernel doesn't allow here"
+                    .to_owned(),
+            );
+        }
         let values = JobMetrics { sink: Arc::clone(&self.platform.metrics), job: self.name.clone() };
         for layout in &self.layouts {
+            let seen = layout.seen(self.isolated);
             let container = Container {
                 input,
                 arn: &self.job.arn,
-                layout,
+                layout: &seen,
                 threads,
                 port: meeting.as_ref().map(|meeting| meeting.port),
                 script: script.map(|script| (script.program.as_str(), FRAMEWORK)),
             };
-            let mut command = program.command(layout);
-            command.env_clear().envs(child_env(&self.platform.cloud, &layout.home(), &self.session));
-            command.envs(script.map(|script| script.environment(layout)).unwrap_or_default());
-            command.envs(container.environment());
+            let (main, cwd) = program.command(&seen);
+            let mut env: BTreeMap<OsString, OsString> =
+                child_env(&self.platform.cloud, &layout.home, &self.session).into_iter().collect();
+            if is_offline {
+                // As on AWS, it gets no credentials either.
+                env.retain(|name, _| !name.as_encoded_bytes().starts_with(b"AWS_"));
+            }
+            env.extend(main.env.iter().cloned());
+            env.insert(process::INSTANCE_DIR.into(), layout.base.as_os_str().to_owned());
+            if self.isolated {
+                env.insert("TMPDIR".into(), "/tmp".into());
+            }
+            if let Some(commands) = program.commands(layout) {
+                let machine = env.get(OsStr::new("PATH")).cloned().unwrap_or_default();
+                let all = std::iter::once(commands).chain(std::env::split_paths(&machine));
+                env.insert("PATH".into(), std::env::join_paths(all).unwrap_or(machine));
+            }
+            let texts = script.map(|script| script.environment(&seen)).unwrap_or_default();
+            let texts = texts.into_iter().chain(container.environment());
+            env.extend(texts.map(|(name, value)| (name.into(), value.into())));
+            let own = Own {
+                home: layout.home.clone(),
+                scratch: layout.home.clone(),
+                is_offline,
+                shown: vec![(layout.base.clone(), ML.into())],
+            };
             let pump = Pump {
                 logs: Arc::clone(&self.platform.logs),
                 group: LOG_GROUP.to_owned(),
@@ -243,24 +276,29 @@ impl Run {
                 values: Some(values.clone()),
                 seen: Arc::default(),
             };
-            cluster
-                .start(command, pump)
+            let command = isolation::command(&self.platform.cloud, self.isolated, &own, &main, &cwd, env);
+            command
+                .and_then(|command| cluster.start(command, pump))
                 .map_err(|error| format!("ClientError: {error}: could not start {}", program.missing()))?;
         }
         let (done, ended) = watch::channel(false);
-        // Only the first host's checkpoints are uploaded. Those of several hosts would overwrite each other.
-        let folder = self.layouts.first().map(Layout::checkpoints).unwrap_or_default();
-        let checkpoints = tokio::spawn(keep_checkpoints(
-            Arc::clone(&self.platform.objects),
-            self.session.clone(),
-            folder,
-            input["CheckpointConfig"]["S3Uri"].as_str().map(S3Uri::parse).transpose(),
-            ended,
-        ));
-        let seconds = input["StoppingCondition"]["MaxRuntimeInSeconds"].as_u64().unwrap_or(DEFAULT_RUNTIME);
+        // Only the first host's files are uploaded. Those of several hosts would overwrite each other.
+        let syncs = self.synced(input).into_iter().map(|(folder, to)| {
+            let objects = Arc::clone(&self.platform.objects);
+            tokio::spawn(keep(objects, self.session.clone(), folder, to, ended.clone()))
+        });
+        let syncs: Vec<_> = syncs.collect();
+        let condition = &input["StoppingCondition"];
+        let seconds = |name: &str| condition[name].as_u64().map(Duration::from_secs);
+        let since = now_ms() - self.job.created_ms;
+        let since = Duration::from_millis(u64::try_from(since).unwrap_or_default());
         let limits = Limits {
-            runtime: Duration::from_secs(seconds),
+            runtime: seconds("MaxRuntimeInSeconds")
+                .unwrap_or(Duration::from_secs(DEFAULT_RUNTIME))
+                .saturating_sub(ran),
+            wait: seconds("MaxWaitTimeInSeconds").map(|wait| wait.saturating_sub(since)),
             memory: Instance::of(kind).map(|instance| instance.memory_bytes),
+            interrupt: &job.join(INTERRUPT),
         };
         let exit = cluster
             .watch(limits, &self.stop, &mut JobMeter::new(values, kind), |metrics| {
@@ -270,8 +308,23 @@ impl Run {
             })
             .await;
         let _ = done.send(true);
-        let synced = checkpoints.await.unwrap_or_else(|error| Err(AwsError::internal(error.to_string())));
+        let mut synced = Ok(());
+        for sync in syncs {
+            let sent = sync.await.unwrap_or_else(|error| Err(AwsError::internal(error.to_string())));
+            synced = synced.and(sent);
+        }
         Ok((exit.map_err(|error| internal(&disk(&error)))?, synced))
+    }
+
+    /// Returns the folders that are uploaded while the containers run, and to where.
+    fn synced(&self, input: &Value) -> Vec<(PathBuf, Result<S3Uri, AwsError>)> {
+        let Some(first) = self.layouts.first() else { return Vec::new() };
+        let checkpoints = input["CheckpointConfig"]["S3Uri"].as_str().map(S3Uri::parse);
+        let board = input["TensorBoardOutputConfig"]["S3OutputPath"]
+            .as_str()
+            .map(|uri| Ok(S3Uri::parse(uri)?.join(&format!("{}/tensorboard-output", self.name))));
+        let pairs = [(first.checkpoints(), checkpoints), (first.tensorboard(), board)];
+        pairs.into_iter().filter_map(|(folder, to)| Some((folder, to?))).collect()
     }
 
     /// Returns how many processes share the machine's cores, including this job's. For a trial, it is the number of
@@ -288,7 +341,7 @@ impl Run {
     ///
     /// # Errors
     /// Why it failed, in AWS's words: `AlgorithmError: …, exit code: N`. If there are several hosts, it names the host.
-    fn judge(&self, exit: &Exit, cluster: &Cluster, program: &Program) -> Result<End, String> {
+    fn judge(&self, exit: &Exit, cluster: &Cluster, program: &Main) -> Result<End, String> {
         let named = |host: usize| match self.layouts.get(host) {
             Some(layout) if self.layouts.len() > 1 => format!("{}: ", layout.host),
             _ => String::new(),
@@ -297,6 +350,9 @@ impl Run {
             Exit::Completed => Ok(End::Completed),
             Exit::Stopped => Ok(End::Stopped),
             Exit::MaxRuntime => Ok(End::MaxRuntime),
+            Exit::MaxWait => Ok(End::MaxWait),
+            // It is run again, so it isn't judged.
+            Exit::Interrupted => Ok(End::Stopped),
             Exit::OutOfMemory { host, used } => {
                 let kind = text(&self.job.input["ResourceConfig"], "InstanceType");
                 let has = Instance::of(kind).map_or(0, |instance| instance.memory_bytes);
@@ -383,15 +439,33 @@ impl Run {
     }
 }
 
-/// Uploads checkpoints while the container runs, and once more after its end.
-async fn keep_checkpoints(
+/// Interrupts the spot instances of a running job, which then starts again on others. `dir` is the cloud's folder.
+///
+/// # Errors
+/// No such job runs.
+pub fn interrupt(dir: &Path, name: &str) -> std::io::Result<()> {
+    std::fs::write(folder(dir, name).join(INTERRUPT), "")
+}
+
+/// Fails a job whose containers aren't isolated and wrote into the machine's `/opt/ml`: what they wrote isn't its own.
+fn at_home(began: SystemTime) -> Result<(), String> {
+    let Some(written) = isolation::changed_since(Path::new(ML), began) else { return Ok(()) };
+    Err(format!(
+        "AlgorithmError: the script wrote {}, but the kernel lets the local cloud give it no {ML} of its own here: write into \
+         the folders that SM_MODEL_DIR, SM_OUTPUT_DATA_DIR and their like name, exit code: 0",
+        written.display()
+    ))
+}
+
+/// Uploads what a folder gets while the container runs, and once more after its end.
+async fn keep(
     objects: Arc<dyn Objects>,
     session: Session,
     folder: PathBuf,
-    to: Result<Option<S3Uri>, AwsError>,
+    to: Result<S3Uri, AwsError>,
     mut ended: watch::Receiver<bool>,
 ) -> Result<(), AwsError> {
-    let Some(to) = to? else { return Ok(()) };
+    let to = to?;
     let mut sync = Sync::starting_with(&folder).map_err(|error| disk(&error))?;
     loop {
         let last = timeout(SYNC, ended.wait_for(|ended| *ended)).await.is_ok();

@@ -2,24 +2,23 @@
 //! what the image's training toolkit does before, around and after the script.
 //! <https://github.com/aws/sagemaker-training-toolkit>, `entry_point.py` and `process.py`
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::Value;
-use tokio::process::Command;
 
 use super::environment::Parameters;
 use super::layout::{INTERFACE, Layout};
 use crate::authority::Session;
-use crate::child::{child_env, pip_env};
-use crate::cloud::Cloud;
+use crate::child::pip_env;
 use crate::s3::Objects;
 use crate::sagemaker::log::Seen;
 use crate::sagemaker::platform::Platform;
 use crate::sagemaker::transfer::{S3Uri, Shard, copy_files, disk, download};
 use crate::support::archive::{files_under, unpack_tar};
+use crate::support::program::Program;
+use crate::support::python::Python;
 
 /// The image's entry point, which its toolkit calls. The script's environment has its name.
 pub const FRAMEWORK: &str = "sagemaker_pytorch_container.training:main";
@@ -34,12 +33,6 @@ const LAUNCHERS: [&str; 6] = [
 ];
 /// A file that exists while pip runs.
 const INSTALLING: &str = "installing";
-/// A program that prints PyTorch's version without importing PyTorch, which would take seconds.
-const FIND_VERSION: &str = "import importlib.util, os, runpy
-spec = importlib.util.find_spec('torch')
-if not (spec and spec.origin): raise SystemExit(3)
-try: print(runpy.run_path(os.path.join(os.path.dirname(spec.origin), 'version.py'))['__version__'])
-except (OSError, KeyError): pass";
 /// The greatest number of characters of the script's error message in a FailureReason, which may have 1024.
 const MAX_ERROR: usize = 700;
 
@@ -50,9 +43,7 @@ static ERROR: LazyLock<Option<Regex>> =
 /// The user's script, which runs on every host.
 #[derive(Debug)]
 pub struct Script {
-    python: PathBuf,
-    /// PyTorch's version. It is empty if it isn't known.
-    version: String,
+    python: Python,
     /// The script's path in the folder of the code, such as `train.py`.
     pub program: String,
     arguments: Vec<String>,
@@ -69,13 +60,13 @@ pub fn launcher(input: &Value) -> Option<&'static str> {
 }
 
 impl Script {
-    /// Looks at the Python, and copies the user's code into every host's folder.
+    /// Copies the user's code into every host's folder.
     ///
     /// # Errors
     /// The FailureReason.
     pub async fn prepare(
         platform: &Platform,
-        python: PathBuf,
+        python: Python,
         session: &Session,
         input: &Value,
         layouts: &[Layout],
@@ -95,52 +86,43 @@ impl Script {
                 ));
             }
         }
-        let cloud = &platform.cloud;
-        let home = layouts.first().map(Layout::home).unwrap_or_default();
-        let version = find_version(&python, cloud, &home, session).await?;
         Ok(Self {
             python,
-            version,
             program,
             arguments: parameters.arguments(),
             job: parameters.toolkit("sagemaker_job_name").unwrap_or_default(),
-            region: parameters.toolkit("sagemaker_region").unwrap_or_else(|| cloud.region.clone()),
+            region: parameters.toolkit("sagemaker_region").unwrap_or_else(|| platform.cloud.region.clone()),
         })
     }
 
-    /// Returns the command that runs the script on one host. The caller adds the container's environment.
-    pub fn command(&self, layout: &Layout) -> Command {
-        let code = layout.code();
-        let packages = code.join("setup.py").is_file();
+    /// Returns what runs the script on one host. `layout` has the folders as the container sees them.
+    pub fn command(&self, layout: &Layout) -> Program {
+        let packages = layout.code().join("setup.py").is_file();
         let shell = self.program.ends_with(".sh") || !(packages || self.program.ends_with(".py"));
-        let mut run: Vec<String> = if shell {
-            vec!["/bin/sh".to_owned(), format!("./{}", self.program)]
+        let python = &self.python.program;
+        let of_shell = Program { path: "/bin/sh".into(), arguments: Vec::new(), ..python.clone() };
+        let run = if shell {
+            of_shell.clone().with([format!("./{}", self.program)])
         } else if packages {
             let module = self.program.strip_suffix(".py").unwrap_or(&self.program);
-            vec![self.python(), "-m".to_owned(), module.to_owned()]
+            python.clone().with(["-m", module])
         } else {
-            vec![self.python(), "--".to_owned(), self.program.clone()]
+            python.clone().with(["--", &self.program])
         };
-        run.extend(self.arguments.iter().cloned());
-        let mut command;
-        if !shell && let Some(install) = Self::install(layout) {
-            // pip runs first, in the same process group and log. If the marker file is left, it was pip that failed.
-            let first = format!(
-                r#"marker=$1; shift; touch "$marker"; "$0" {} || exit; rm "$marker"; exec "$@""#,
-                install.join(" ")
-            );
-            command = Command::new("/bin/sh");
-            command.args(["-c", &first, &self.python()]).arg(layout.home().join(INSTALLING)).args(&run);
-        } else {
-            command = Command::new(&run[0]);
-            command.args(&run[1..]);
-        }
-        command.current_dir(code);
-        command
+        let run = run.with(&self.arguments);
+        let Some(install) = Self::install(layout).filter(|_| !shell) else { return run };
+        // pip runs first, in the same process group and log. If the marker file is left, it was pip that failed.
+        let first = format!(
+            r#"marker=$1; shift; touch "$marker"; "$0" {} || exit; rm "$marker"; exec "$@""#,
+            install.join(" ")
+        );
+        let marker = layout.home.join(INSTALLING);
+        let first = of_shell.with(["-c".into(), first.into(), python.path.clone().into_os_string()]);
+        first.with([marker, run.path]).with(run.arguments)
     }
 
     fn python(&self) -> String {
-        self.python.to_string_lossy().into_owned()
+        self.python.program.path.to_string_lossy().into_owned()
     }
 
     /// Returns pip's arguments. None: the code needs no packages.
@@ -158,8 +140,10 @@ impl Script {
 
     /// Returns the variables that the image's toolkit sets and that don't begin with `SM_`.
     pub fn environment(&self, layout: &Layout) -> Vec<(String, String)> {
+        let own = self.python.program.env.iter().find(|(name, _)| name == "PYTHONPATH");
+        let own = own.map(|(_, path)| format!(":{}", path.to_string_lossy())).unwrap_or_default();
         let mut env = vec![
-            ("PYTHONPATH".to_owned(), layout.code().to_string_lossy().into_owned()),
+            ("PYTHONPATH".to_owned(), format!("{}{own}", layout.code().to_string_lossy())),
             ("PYTHONUNBUFFERED".to_owned(), "1".to_owned()),
             ("CURRENT_HOST".to_owned(), layout.host.clone()),
             ("SAGEMAKER_JOB_NAME".to_owned(), self.job.clone()),
@@ -168,8 +152,8 @@ impl Script {
             ("NCCL_IB_DISABLE".to_owned(), "1".to_owned()),
             ("NCCL_DEBUG".to_owned(), "WARN".to_owned()),
         ];
-        if !self.version.is_empty() {
-            env.push(("SM_DLC_TORCH_VERSION".to_owned(), self.version.clone()));
+        if let Some(version) = self.python.torch.clone().filter(|version| !version.is_empty()) {
+            env.push(("SM_DLC_TORCH_VERSION".to_owned(), version));
         }
         if Self::install(layout).is_some() {
             // Packages are installed in the container's home, which is removed with the job. The machine's Python stays
@@ -184,7 +168,7 @@ impl Script {
     /// Returns why the script failed, in the toolkit's words. `code` is Python's return code, which is negative for a
     /// signal.
     pub fn failure(&self, layout: &Layout, code: i32, seen: &Seen) -> String {
-        let install = Self::install(layout).filter(|_| layout.home().join(INSTALLING).exists());
+        let install = Self::install(layout).filter(|_| layout.home.join(INSTALLING).exists());
         let (error, command) = match install {
             Some(arguments) if arguments.contains(&".") => ("InstallModuleError", arguments.join(" ")),
             Some(arguments) => ("InstallRequirementsError", arguments.join(" ")),
@@ -245,7 +229,7 @@ async fn fetch(
     let code = layout.code();
     let archive = if from.starts_with("s3://") {
         let uri = S3Uri::parse(from).map_err(|error| failed(error.message))?;
-        let folder = layout.home().join("source");
+        let folder = layout.home.join("source");
         std::fs::create_dir_all(&folder).map_err(|error| failed(disk(&error).message))?;
         let found = download(objects, &session.caller, &uri, &folder, Shard::ALL).await;
         let found = found.map_err(|error| failed(error.message))?;
@@ -270,35 +254,6 @@ async fn fetch(
     placed.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
 }
 
-/// Returns the version of a Python's PyTorch. It is empty if it isn't known.
-async fn find_version(
-    python: &Path,
-    cloud: &Cloud,
-    home: &Path,
-    session: &Session,
-) -> Result<String, String> {
-    let command = Command::new(python)
-        .args(["-c", FIND_VERSION])
-        .env_clear()
-        .envs(child_env(cloud, home, session))
-        .current_dir(home)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let way_out = "set OPSML_PYTORCH to a command that runs a Python with PyTorch before the local cloud starts, or \
-                   train with the image opsml-worker, which needs neither";
-    let python = python.display();
-    let output = command.await.map_err(|error| {
-        format!("ClientError: script mode needs Python, and {python} could not be run ({error}): {way_out}.")
-    })?;
-    if !output.status.success() {
-        return Err(format!(
-            "ClientError: script mode needs PyTorch, which {python} does not have: install it there, or {way_out}."
-        ));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -315,15 +270,15 @@ mod tests {
 
     #[test]
     fn errors_are_worded_as_by_the_toolkit() {
+        let program = Program { path: "python3".into(), ..Program::default() };
         let script = Script {
-            python: "python3".into(),
-            version: String::new(),
+            python: Python { version: String::new(), torch: None, program },
             program: "x.py".to_owned(),
             arguments: vec!["--lr".to_owned(), "1".to_owned()],
             job: String::new(),
             region: String::new(),
         };
-        let layout = Layout { base: "/nowhere".into(), host: "algo-1".to_owned() };
+        let layout = Layout { base: "/nowhere".into(), home: "/nowhere".into(), host: "algo-1".to_owned() };
         let tail =
             ["epoch 1", "Traceback:", "  raise ValueError(1)", "    ^^^^", "ValueError: 1", "    ^^^^"];
         let seen = Seen { tail: tail.map(str::to_owned).into(), ..Seen::default() };

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::ranges::{self, Range, Values};
 use super::search::cells;
 use crate::call::AwsError;
+use crate::ec2::Network;
 use crate::sagemaker::resource::text;
 use crate::sagemaker::training::{self, OBJECTIVE};
 
@@ -28,7 +29,7 @@ impl Plan {
     ///
     /// # Errors
     /// A ValidationException; `UnknownOperationException` for what the local cloud lacks.
-    pub fn of(input: &Value) -> Result<Self, AwsError> {
+    pub fn of(network: &dyn Network, input: &Value) -> Result<Self, AwsError> {
         refuse_unsupported(input)?;
         let config = &input["HyperParameterTuningJobConfig"];
         let strategy = text(config, "Strategy").to_owned();
@@ -60,7 +61,7 @@ impl Plan {
         let plan = Self { strategy, ranges, jobs: count(jobs), parallel: count(parallel), seed };
         // A mistake that would make every trial fail is refused now.
         let middle: Vec<f64> = plan.ranges.iter().map(|_| 0.5).collect();
-        training::check(&trial_input(input, "trial", &plan.tuned(&middle)))?;
+        training::check(network, &trial_input(input, "trial", &plan.tuned(&middle)))?;
         Ok(plan)
     }
 

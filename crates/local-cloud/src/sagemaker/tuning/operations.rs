@@ -22,7 +22,7 @@ fn name<'a>(request: &Request<'a>) -> &'a str {
 }
 
 pub fn create(request: &Request<'_>) -> Reply {
-    let plan = Plan::of(request.input())?;
+    let plan = Plan::of(&*request.service.network, request.input())?;
     let role = request.input()["TrainingJobDefinition"]["RoleArn"].as_str();
     access::pass_role(request, role.unwrap_or_default())?;
     jobs::start(request.service, name(request), request.input(), plan)?;

@@ -17,8 +17,7 @@ stranger = iam.create_role(RoleName="stranger", AssumeRolePolicyDocument=trust({
 assert "Could not assume role" in refused("ValidationException", job, name="x", role=stranger)
 bad = {"InstanceType": "ml.nothing", "InstanceCount": 1, "VolumeSizeInGB": 5}
 assert "enum value set" in refused("ValidationException", job, name="x", role=role, ResourceConfig=bad)
-spot = dict(name="x", role=role, EnableManagedSpotTraining=True)
-refused("UnknownOperationException", job, **spot)
+refused("UnknownOperationException", job, name="x", role=role, RetryStrategy={"MaximumRetryAttempts": 2})
 
 # Without iam:PassRole, and then without the action itself.
 iam.create_role(RoleName="limited", AssumeRolePolicyDocument=trust({"AWS": "arn:aws:iam::123456789012:root"}))

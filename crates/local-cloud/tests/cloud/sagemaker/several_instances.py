@@ -39,7 +39,7 @@ def processes(host):
             environ = open(f"/proc/{pid}/environ").read().split("\0")
         except OSError:
             continue
-        if any(each.startswith("SAGEMAKER_BASE_DIR=") and each.endswith("/killed/" + host) for each in environ):
+        if any(each.startswith("OPSML_INSTANCE_DIR=") and each.endswith("/killed/" + host) for each in environ):
             found.append(int(pid))
     return found
 # One instance fails, and another time one is killed. The others ignore SIGTERM.

@@ -16,7 +16,7 @@ offline = {"PIP_NO_INDEX": "1"}
 two = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5}
 script("packages", role, uri, parameters={"lr": "0.1"}, Environment=offline, ResourceConfig=two)
 result = ended("packages")
-assert result["TrainingJobStatus"] == "Completed", (result, log(group, "packages/"))
+assert result["TrainingJobStatus"] == "Completed", result["FailureReason"]
 lines = [line for line in log(group, "packages/") if line.startswith("tiny 7 ['train.py', '--lr', '0.1'] /code algo-")]
 assert len(lines) == 2 and len({line.split()[-1] for line in lines}) == 1, log(group, "packages/")
 shell = source("shell", **{"run.sh": "echo shell $2 $SM_MODULE_NAME\n"})
