@@ -66,7 +66,7 @@ pub fn begin(service: &Arc<Scaling>, key: &Key, from: u64, to: u64, cause: Cause
             "Successfully set desired instance count to {to}. Waiting for change to be fulfilled by sagemaker."
         ),
     };
-    match service.scaled()?.set_capacity(&key.endpoint, to) {
+    match service.scaled()?.set_capacity(&key.endpoint, &key.variant, to) {
         Ok(change) => {
             // It is stored before the change can have ended.
             service.cloud.store.put(STORE, &activity.name(), &activity)?;

@@ -35,7 +35,7 @@ pub trait Scalable: Send + Sync {
     ///
     /// # Errors
     /// AWS's, for an endpoint that does not exist or is not InService, for a count of 0, and `ResourceLimitExceeded`.
-    fn set_capacity(self: Arc<Self>, endpoint: &str, count: u64) -> Result<Change, AwsError>;
+    fn set_capacity(self: Arc<Self>, endpoint: &str, variant: &str, count: u64) -> Result<Change, AwsError>;
 
     /// Waits until an endpoint of the last server serves again with all its instances.
     ///

@@ -1,5 +1,7 @@
 //! Models and endpoint configs: they are stored as they were requested, and endpoints are created from them.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -123,6 +125,9 @@ impl Kind {
 pub fn create_model(request: &Request<'_>) -> Reply {
     let input = request.input();
     refuse(request, input, &["Containers", "InferenceExecutionConfig", "VpcConfig"])?;
+    if request.flag("EnableNetworkIsolation") {
+        return Err(request.unsupported("EnableNetworkIsolation in CreateModel"));
+    }
     let container = &input["PrimaryContainer"];
     let lacking = ["ModelPackageName", "ModelDataSource", "MultiModelConfig", "AdditionalModelDataSources"];
     refuse(request, container, &lacking)?;
@@ -151,17 +156,27 @@ pub fn create_config(request: &Request<'_>) -> Reply {
         "VpcConfig",
     ];
     refuse(request, request.input(), &lacking)?;
-    let [variant] = request.items("ProductionVariants") else {
-        return Err(request.unsupported("several ProductionVariants in CreateEndpointConfig"));
-    };
-    let lacking = ["ServerlessConfig", "InstancePools", "AcceleratorType", "ManagedInstanceScaling"];
-    refuse(request, variant, &lacking)?;
-    for member in ["ModelName", "InstanceType", "InitialInstanceCount"] {
-        if [Value::Null, json!("")].contains(&variant[member]) {
-            return Err(AwsError::validation(format!("{member} is required for a production variant.")));
-        }
+    if request.flag("EnableNetworkIsolation") {
+        return Err(request.unsupported("EnableNetworkIsolation in CreateEndpointConfig"));
     }
-    MODELS.find(request.service.cloud(), text(variant, "ModelName"))?;
+    if !request.text("KmsKeyId").is_empty() {
+        return Err(request.unsupported("KmsKeyId in CreateEndpointConfig"));
+    }
+    let mut names = HashSet::new();
+    for variant in request.items("ProductionVariants") {
+        let lacking = ["ServerlessConfig", "InstancePools", "AcceleratorType", "ManagedInstanceScaling"];
+        refuse(request, variant, &lacking)?;
+        for member in ["ModelName", "InstanceType", "InitialInstanceCount"] {
+            if [Value::Null, json!("")].contains(&variant[member]) {
+                return Err(AwsError::validation(format!("{member} is required for a production variant.")));
+            }
+        }
+        let name = text(variant, "VariantName");
+        if !names.insert(name) {
+            return Err(AwsError::validation(format!("Duplicate variant name \"{name}\".")));
+        }
+        MODELS.find(request.service.cloud(), text(variant, "ModelName"))?;
+    }
     CONFIGS.create(request)
 }
 

@@ -1,5 +1,5 @@
-//! Starts, replaces and removes the fleets of endpoints. Updates are blue/green: an update starts a second fleet, which
-//! replaces the first one as soon as it serves.
+//! Starts, replaces and removes the fleets of endpoints. Updates are blue/green: an update starts second fleets, which
+//! replace the first ones as soon as they serve.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,61 +8,82 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::fleet::{DRAIN, Fleet};
-use super::live::{Live, Serving};
-use super::record::{Deployment, Endpoint, STORE, Status, all, arn, change_if, find};
+use super::live::{Fleets, Live, Serving};
+use super::record::{Changed, Deployment, Endpoint, STORE, Status, all, arn, change_if, find};
 use crate::call::AwsError;
 use crate::cloud::Cloud;
 use crate::sagemaker::service::SageMaker;
 use crate::sagemaker::tags;
 use crate::support::process;
 
-/// A deployment, and the number of instances and the weight that were set since.
-pub struct Capacity {
+/// A deployment, and what is changed of it.
+pub struct Target {
     pub deployment: Deployment,
-    /// None: the deployment's number.
-    pub desired: Option<u64>,
-    pub weight: Option<f64>,
+    pub changed: Changed,
 }
 
-/// Starts a fleet, which then replaces the serving one. If it fails to start, the serving one stays.
-pub fn deploy_later(service: &Arc<SageMaker>, name: &str, capacity: Capacity) {
+/// Starts fleets, which then replace the serving ones. If one fails to start, the serving ones stay.
+pub fn deploy_later(service: &Arc<SageMaker>, name: &str, target: Target) {
     let (service, name) = (Arc::clone(service), name.to_owned());
-    tokio::spawn(async move { deploy(&service, &name, capacity).await });
+    tokio::spawn(async move { deploy(&service, &name, target).await });
 }
 
-async fn deploy(service: &SageMaker, name: &str, capacity: Capacity) {
+async fn deploy(service: &SageMaker, name: &str, target: Target) {
     let live = service.endpoints.get_or_add(name);
-    let deployment = capacity.deployment.clone();
-    let count = capacity.desired.unwrap_or_else(|| deployment.initial());
-    let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let folder = folder(service.cloud(), name);
-    match Fleet::start(&service.platform, name, &folder, deployment, count).await {
-        Ok(fleet) => replace(service, name, &live, fleet, capacity).await,
+    match start(service, name, &target).await {
+        Ok(fleets) => replace(service, name, &live, fleets, target).await,
         Err(reason) => fail(service, name, &live, &reason),
     }
 }
 
-async fn replace(service: &SageMaker, name: &str, live: &Live, fleet: Arc<Fleet>, capacity: Capacity) {
-    let old = live.serving.send_replace(Serving::Fleet(Arc::clone(&fleet)));
+/// Starts a fleet for each variant.
+///
+/// # Errors
+/// The first reason why one failed. Then none is left.
+async fn start(service: &SageMaker, name: &str, target: &Target) -> Result<Fleets, String> {
+    let folder = folder(service.cloud(), name);
+    let starts = target.deployment.variants.iter().map(|variant| {
+        let changed = target.changed.get(variant.name()).and_then(|changed| changed.desired);
+        let count = usize::try_from(changed.unwrap_or_else(|| variant.initial())).unwrap_or(usize::MAX);
+        Fleet::start(&service.platform, name, &folder, target.deployment.number, variant.clone(), count)
+    });
+    let (mut started, mut failure) = (Vec::new(), None);
+    for outcome in join_all(starts).await {
+        match outcome {
+            Ok(fleet) => started.push(fleet),
+            Err(reason) => failure = failure.or(Some(reason)),
+        }
+    }
+    let Some(reason) = failure else { return Ok(started.into()) };
+    retire(&started, Duration::ZERO).await;
+    Err(reason)
+}
+
+async fn retire(fleets: &[Arc<Fleet>], patience: Duration) {
+    join_all(fleets.iter().map(|fleet| fleet.retire(patience))).await;
+}
+
+async fn replace(service: &SageMaker, name: &str, live: &Live, fleets: Fleets, target: Target) {
+    let old = live.serving.send_replace(Serving::Fleets(Arc::clone(&fleets)));
     let kept = match old {
         // An endpoint that is started again after a restart keeps its record. Its capacity may have been changed
         // already.
         Serving::Starting => find(service.cloud(), name).map(drop),
         _ => change_if(service.store(), name, |endpoint| {
             endpoint.status = Status::InService;
-            endpoint.deployment = capacity.deployment;
-            (endpoint.desired, endpoint.weight) = (capacity.desired, capacity.weight);
+            endpoint.deployment = target.deployment;
+            endpoint.changed = target.changed;
             endpoint.failure = None;
             Ok(())
         }),
     };
-    // If the record can't be written, the fleet must not serve.
+    // If the record can't be written, the fleets must not serve.
     if kept.is_err() {
         live.serving.send_replace(Serving::Nothing);
-        fleet.retire(Duration::ZERO).await;
+        retire(&fleets, Duration::ZERO).await;
     }
-    if let Serving::Fleet(old) = old {
-        old.retire(DRAIN).await;
+    if let Serving::Fleets(old) = old {
+        retire(&old, DRAIN).await;
     }
 }
 
@@ -74,7 +95,7 @@ fn fail(service: &SageMaker, name: &str, live: &Live, reason: &str) {
         }
         starting
     });
-    let serves = live.fleet().is_some();
+    let serves = live.fleets().is_some();
     // If this can't be written, the next start of the server tries again.
     let _ = change_if(service.store(), name, |endpoint| {
         endpoint.status = if serves { Status::InService } else { Status::Failed };
@@ -89,8 +110,8 @@ pub fn delete_later(service: Arc<SageMaker>, name: String) {
 }
 
 async fn delete(service: &SageMaker, name: &str) {
-    if let Some(fleet) = service.endpoints.remove(name).and_then(|live| live.take()) {
-        fleet.retire(DRAIN).await;
+    if let Some(fleets) = service.endpoints.remove(name).and_then(|live| live.take()) {
+        retire(&fleets, DRAIN).await;
     }
     sweep(service.cloud(), name).await;
     // If one of these fails, the endpoint stays Deleting, and is deleted at the next start.
@@ -118,19 +139,19 @@ async fn sweep(cloud: &Cloud, name: &str) {
 pub async fn recover(service: &Arc<SageMaker>) -> Result<(), AwsError> {
     for (name, endpoint) in all(service.store())? {
         sweep(service.cloud(), &name).await;
-        let Endpoint { status, deployment, desired, weight, .. } = endpoint;
-        let capacity = Capacity { deployment, desired, weight };
+        let Endpoint { status, deployment, changed, .. } = endpoint;
+        let target = Target { deployment, changed };
         match status {
             Status::Deleting => delete(service, &name).await,
             Status::Failed => {}
-            Status::Creating => deploy_later(service, &name, capacity),
+            Status::Creating => deploy_later(service, &name, target),
             Status::InService | Status::Updating => {
                 service.endpoints.get_or_add(&name).serving.send_replace(Serving::Starting);
                 change_if(service.store(), &name, |endpoint| {
                     endpoint.status = Status::InService;
                     Ok(())
                 })?;
-                deploy_later(service, &name, capacity);
+                deploy_later(service, &name, target);
             }
         }
     }
@@ -140,9 +161,9 @@ pub async fn recover(service: &Arc<SageMaker>) -> Result<(), AwsError> {
 /// Ends all fleets. The records stay, so that the next server starts the endpoints again.
 pub async fn end_all(service: &SageMaker) {
     let ends = service.endpoints.take_all().into_iter().map(|(name, live)| async move {
-        if let Some(fleet) = live.take() {
+        if let Some(fleets) = live.take() {
             // The server has already waited for requests.
-            fleet.retire(Duration::ZERO).await;
+            retire(&fleets, Duration::ZERO).await;
         }
         sweep(service.cloud(), &name).await;
     });

@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::instance::{Busy, Instance};
-use super::record::Deployment;
+use super::program::Served;
+use super::record::Variant;
 use super::worker::Worker;
 use crate::authority::Session;
 use crate::folder::private_dir;
@@ -41,8 +42,10 @@ pub struct Fleet {
     /// CloudWatch Logs' group of its instances.
     pub log_group: String,
     platform: Arc<Platform>,
-    program: Image,
-    deployment: Deployment,
+    served: Served,
+    settings: Variant,
+    /// The deployment's number.
+    number: i64,
     folder: PathBuf,
     members: Mutex<Members>,
     /// Notified when a place becomes free, or when the fleet is retired.
@@ -86,24 +89,31 @@ impl Fleet {
         platform: &Arc<Platform>,
         endpoint: &str,
         parent: &Path,
-        deployment: Deployment,
+        number: i64,
+        settings: Variant,
         count: usize,
     ) -> Result<Arc<Self>, String> {
-        let settings = &platform.cloud.settings;
-        let program = Image::to_serve(settings, text(&deployment.container, "Image"))?;
-        let session = platform.assume(&deployment.role).map_err(|error| error.message)?;
-        let folder = parent.join(deployment.number.to_string());
-        let prepared = prepare(platform, &session, &deployment, &folder).await;
-        if let Err(reason) = prepared {
-            let _ = std::fs::remove_dir_all(&folder);
-            return Err(reason);
-        }
+        let program = Image::to_serve(&platform.cloud.settings, text(&settings.container, "Image"))?;
+        let session = platform.assume(&settings.role).map_err(|error| error.message)?;
+        let folder = parent.join(format!("{number}-{}", settings.name()));
+        let prepared = async {
+            prepare(platform, &session, &settings, &folder).await?;
+            Served::prepare(program, &folder).await
+        };
+        let served = match prepared.await {
+            Ok(served) => served,
+            Err(reason) => {
+                let _ = std::fs::remove_dir_all(&folder);
+                return Err(reason);
+            }
+        };
         let fleet = Arc::new(Self {
-            variant: deployment.variant_name().to_owned(),
+            variant: settings.name().to_owned(),
             log_group: format!("/aws/sagemaker/Endpoints/{endpoint}"),
             platform: Arc::clone(platform),
-            program,
-            deployment,
+            served,
+            settings,
+            number,
             folder,
             members: Mutex::default(),
             freed: Arc::default(),
@@ -178,7 +188,7 @@ impl Fleet {
 
     async fn grow(&self, count: usize) -> Result<(), String> {
         // Credentials expire, so these instances get new ones.
-        let session = self.platform.assume(&self.deployment.role).map_err(|error| error.message)?;
+        let session = self.platform.assume(&self.settings.role).map_err(|error| error.message)?;
         let outcomes = join_all((0..count).map(|_| self.add(session.clone()))).await;
         let (mut added, mut failure) = (Vec::new(), None);
         for outcome in outcomes {
@@ -206,15 +216,12 @@ impl Fleet {
         let worker = Worker {
             platform: Arc::clone(&self.platform),
             session,
-            program: self.program.clone(),
-            deployment: self.deployment.clone(),
+            served: self.served.clone(),
+            settings: self.settings.clone(),
             folder: self.folder.clone(),
+            own: self.folder.join("instances").join(number.to_string()),
             log_group: self.log_group.clone(),
-            log_stream: format!(
-                "{}/i-{:08x}{number:04x}",
-                self.variant,
-                self.deployment.number & 0xffff_ffff
-            ),
+            log_stream: format!("{}/i-{:08x}{number:04x}", self.variant, self.number & 0xffff_ffff),
             instance: Arc::clone(&instance),
             stop: stopped,
         };
@@ -287,14 +294,14 @@ impl Drop for Waiting<'_> {
 async fn prepare(
     platform: &Platform,
     session: &Session,
-    deployment: &Deployment,
+    settings: &Variant,
     folder: &Path,
 ) -> Result<(), String> {
     let (model, packed) = (folder.join("model"), folder.join("model.tar.gz"));
     for folder in [&model, &folder.join("home")] {
         private_dir(folder).map_err(|error| disk(&error).message)?;
     }
-    let Some(url) = deployment.container["ModelDataUrl"].as_str() else { return Ok(()) };
+    let Some(url) = settings.container["ModelDataUrl"].as_str() else { return Ok(()) };
     let uri = S3Uri::parse(url).map_err(|error| error.message)?;
     let fetched = platform.objects.get_to_file(&session.caller, &uri.bucket, &uri.key, &packed).await;
     fetched.map_err(|error| {
@@ -304,7 +311,7 @@ async fn prepare(
             _ => format!(
                 "Failed to download model data from URL \"{url}\". Please ensure that the role \"{}\" has the \
                  s3:GetObject permission on it. ({why})",
-                deployment.role
+                settings.role
             ),
         }
     })?;

@@ -14,8 +14,8 @@ use super::super::container::{self, Failure, MAX_BODY, ModelError};
 use super::super::service::SageMaker;
 use super::fleet::{Fleet, Unpicked};
 use super::instance::Busy;
-use super::live::Live;
-use super::record::{arn, served};
+use super::live::{Live, of_variant};
+use super::record::{Endpoint, Variant, arn, served};
 use crate::call::{AwsError, Call};
 use crate::cloud::Cloud;
 
@@ -58,7 +58,14 @@ impl Endpoints for SageMaker {
         if size > MAX_BODY {
             return Err(invalid(format!("Body has {size} bytes, and must not have more than {MAX_BODY}.")));
         }
-        let live = live(self, name)?;
+        let (endpoint, live) = live(self, name)?;
+        let variant = match variant {
+            Some(variant) if endpoint.deployment.variant(variant).is_none() => {
+                return Err(invalid("Variant not found for request."));
+            }
+            Some(variant) => variant,
+            None => drawn(&endpoint, rand::random()).ok_or_else(unavailable)?,
+        };
         let (fleet, answer) = answer(self, &live, name, variant, call).await?;
         match answer {
             Ok(mut response) => {
@@ -73,11 +80,26 @@ impl Endpoints for SageMaker {
 }
 
 /// Returns the endpoint of a name, if it can be invoked.
-fn live(service: &SageMaker, name: &str) -> Result<Arc<Live>, AwsError> {
+fn live(service: &SageMaker, name: &str) -> Result<(Endpoint, Arc<Live>), AwsError> {
     let served = served(service.store(), name)?;
-    let live = served.and_then(|_| service.endpoints.get(name));
+    let live = served.zip(service.endpoints.get(name));
     let missing = || format!("Endpoint {name} of account {} not found.", service.cloud().account);
     live.ok_or_else(|| invalid(missing()))
+}
+
+/// Returns the variant that gets a request, by the variants' weights. `at` is a random number from 0 to 1. None: no variant
+/// gets any.
+fn drawn(endpoint: &Endpoint, at: f64) -> Option<&str> {
+    let variants = &endpoint.deployment.variants;
+    let all: f64 = variants.iter().map(|variant| endpoint.weight(variant)).sum();
+    let mut left = at * all;
+    let mut weighed = variants.iter().filter(|variant| endpoint.weight(variant) > 0.0);
+    let found = weighed.clone().find(|variant| {
+        left -= endpoint.weight(variant);
+        left < 0.0
+    });
+    // Rounding may leave a little of the last one's share.
+    found.or_else(|| weighed.next_back()).map(Variant::name)
 }
 
 /// Returns an instance's answer, and the fleet. If an instance has just died, or if the fleet was replaced, it tries
@@ -86,17 +108,17 @@ async fn answer(
     service: &SageMaker,
     live: &Live,
     name: &str,
-    variant: Option<&str>,
+    variant: &str,
     call: &Call,
 ) -> Result<(Arc<Fleet>, Result<Response<Bytes>, ModelError>), AwsError> {
     let deadline = Instant::now() + LIMIT;
     let mut counted = false;
     loop {
         // After a restart, an endpoint is InService before its fleet has started. Invocations wait for the fleet.
-        let fleet = timeout(LIMIT, live.settled()).await.ok().flatten().ok_or_else(unavailable)?;
-        if variant.is_some_and(|variant| variant != fleet.variant) {
-            return Err(invalid("Variant not found for request."));
-        }
+        let fleets = timeout(LIMIT, live.settled()).await.ok().flatten().ok_or_else(unavailable)?;
+        // A deployment that has replaced the endpoint's meanwhile may lack the variant.
+        let found = of_variant(&fleets, variant).or_else(|| fleets.first());
+        let fleet = Arc::clone(found.ok_or_else(unavailable)?);
         let instance = match timeout_at(deadline, fleet.pick()).await {
             Ok(Ok(instance)) => instance,
             Ok(Err(Unpicked::Retired)) => {
@@ -174,4 +196,31 @@ fn model_error(cloud: &Cloud, fleet: &Fleet, error: &ModelError) -> Response<Byt
     headers.insert("x-amzn-errortype", HeaderValue::from_static("ModelError"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::record::{Capacity, Deployment};
+    use super::*;
+
+    #[test]
+    fn requests_go_to_variants_by_weight() {
+        let variant = |name: &str, weight: f64| Variant {
+            config: json!({"VariantName": name, "InitialVariantWeight": weight}),
+            container: json!({}),
+            role: String::new(),
+        };
+        let variants = vec![variant("a", 1.0), variant("none", 0.0), variant("b", 3.0)];
+        let mut endpoint = Endpoint::new(Deployment { config: "c".to_owned(), variants, number: 1 });
+        let of = |endpoint: &Endpoint, at: f64| drawn(endpoint, at).map(str::to_owned);
+        for (at, name) in [(0.0, "a"), (0.24, "a"), (0.25, "b"), (0.99, "b"), (1.0, "b")] {
+            assert_eq!(of(&endpoint, at).as_deref(), Some(name), "{at}");
+        }
+        endpoint.changed.insert("a".to_owned(), Capacity { weight: Some(0.0), ..Capacity::default() });
+        assert_eq!(of(&endpoint, 0.0).as_deref(), Some("b"));
+        endpoint.changed.insert("b".to_owned(), Capacity { weight: Some(0.0), ..Capacity::default() });
+        assert_eq!(of(&endpoint, 0.5), None);
+    }
 }

@@ -8,13 +8,22 @@ use tokio::sync::watch;
 use super::fleet::Fleet;
 use crate::support::lock::locked;
 
-/// The state of an endpoint's fleet.
+/// The state of an endpoint's fleets.
 #[derive(Clone, Debug)]
 pub enum Serving {
-    /// The fleet is being started after a restart of the server. Invocations wait.
+    /// The fleets are being started after a restart of the server. Invocations wait.
     Starting,
-    Fleet(Arc<Fleet>),
+    /// One for each production variant.
+    Fleets(Fleets),
     Nothing,
+}
+
+/// The fleets of a deployment, in the order of its variants.
+pub type Fleets = Arc<[Arc<Fleet>]>;
+
+/// Returns the fleet of a variant.
+pub fn of_variant<'a>(fleets: &'a Fleets, variant: &str) -> Option<&'a Arc<Fleet>> {
+    fleets.iter().find(|fleet| fleet.variant == variant)
 }
 
 /// A running endpoint.
@@ -24,27 +33,27 @@ pub struct Live {
 }
 
 impl Live {
-    /// Returns the serving fleet.
-    pub fn fleet(&self) -> Option<Arc<Fleet>> {
-        fleet(&self.serving.borrow())
+    /// Returns the serving fleets.
+    pub fn fleets(&self) -> Option<Fleets> {
+        fleets(&self.serving.borrow())
     }
 
-    /// Returns the serving fleet. If it is being started after a restart, this waits for it.
-    pub async fn settled(&self) -> Option<Arc<Fleet>> {
+    /// Returns the serving fleets. If they are being started after a restart, this waits for them.
+    pub async fn settled(&self) -> Option<Fleets> {
         let mut serving = self.serving.subscribe();
         let settled = serving.wait_for(|serving| !matches!(serving, Serving::Starting)).await;
-        fleet(&*settled.ok()?)
+        fleets(&*settled.ok()?)
     }
 
-    /// Takes the fleet out of service, and returns it.
-    pub fn take(&self) -> Option<Arc<Fleet>> {
-        fleet(&self.serving.send_replace(Serving::Nothing))
+    /// Takes the fleets out of service, and returns them.
+    pub fn take(&self) -> Option<Fleets> {
+        fleets(&self.serving.send_replace(Serving::Nothing))
     }
 }
 
-fn fleet(serving: &Serving) -> Option<Arc<Fleet>> {
+fn fleets(serving: &Serving) -> Option<Fleets> {
     match serving {
-        Serving::Fleet(fleet) => Some(Arc::clone(fleet)),
+        Serving::Fleets(fleets) => Some(Arc::clone(fleets)),
         _ => None,
     }
 }
@@ -58,7 +67,7 @@ impl LiveEndpoints {
         locked(&self.0).get(name).cloned()
     }
 
-    /// Returns the endpoint of a name. If there is none, it is added without a fleet.
+    /// Returns the endpoint of a name. If there is none, it is added without fleets.
     pub fn get_or_add(&self, name: &str) -> Arc<Live> {
         let new = || Arc::new(Live { serving: watch::Sender::new(Serving::Nothing) });
         Arc::clone(locked(&self.0).entry(name.to_owned()).or_insert_with(new))

@@ -8,6 +8,7 @@ mod instance;
 mod invoke;
 pub mod live;
 mod operations;
+mod program;
 mod record;
 mod worker;
 

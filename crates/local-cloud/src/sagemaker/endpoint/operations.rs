@@ -5,8 +5,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::capacity::{self, check_room};
-use super::deploy::{Capacity, delete_later, deploy_later};
-use super::record::{Deployment, Endpoint, STORE, Status, all, arn, change_if, find, in_progress};
+use super::deploy::{Target, delete_later, deploy_later};
+use super::record::{
+    Capacity, Changed, Deployment, Endpoint, STORE, Status, Variant, all, arn, change_if, find, in_progress,
+};
 use crate::authority::Access;
 use crate::call::{AwsError, Reply};
 use crate::cloud::Cloud;
@@ -32,12 +34,15 @@ pub fn create(request: &Request<'_>) -> Reply {
         return Err(already_there(&arn));
     }
     let deployment = deployment(request)?;
-    check_room(store, &deployment, deployment.initial())?;
+    check_room(
+        store,
+        deployment.variants.iter().map(|variant| (variant.instance_type(), variant.initial())),
+    )?;
     if !store.insert(STORE, name, &Endpoint::new(deployment.clone()))? {
         return Err(already_there(&arn));
     }
     tags::add(store, &arn, request.input())?;
-    deploy_later(service, name, Capacity { deployment, desired: None, weight: None });
+    deploy_later(service, name, Target { deployment, changed: Changed::new() });
     Ok(json!({"EndpointArn": arn}))
 }
 
@@ -45,14 +50,20 @@ fn already_there(arn: &str) -> AwsError {
     AwsError::validation(format!("Cannot create already existing endpoint \"{arn}\"."))
 }
 
-/// Returns the deployment of the endpoint config that the request names.
+/// Returns the deployment of the endpoint config that the request names, with its models.
 fn deployment(request: &Request<'_>) -> Result<Deployment, AwsError> {
     let (cloud, config) = (request.service.cloud(), request.text("EndpointConfigName"));
-    let variant = CONFIGS.find(cloud, config)?.input["ProductionVariants"][0].clone();
-    let model = MODELS.find(cloud, text(&variant, "ModelName"))?.input;
-    let role = text(&model, "ExecutionRoleArn").to_owned();
-    let container = model["PrimaryContainer"].clone();
-    Ok(Deployment { config: config.to_owned(), variant, container, role, number: now_ms() })
+    let found = CONFIGS.find(cloud, config)?.input;
+    let variants = found["ProductionVariants"].as_array().into_iter().flatten().map(|variant| {
+        let model = MODELS.find(cloud, text(variant, "ModelName"))?.input;
+        Ok(Variant {
+            config: variant.clone(),
+            container: model["PrimaryContainer"].clone(),
+            role: text(&model, "ExecutionRoleArn").to_owned(),
+        })
+    });
+    let variants = variants.collect::<Result<_, AwsError>>()?;
+    Ok(Deployment { config: config.to_owned(), variants, number: now_ms() })
 }
 
 pub fn describe(request: &Request<'_>) -> Reply {
@@ -67,12 +78,9 @@ pub fn describe(request: &Request<'_>) -> Reply {
         answer["FailureReason"] = json!(reason);
     }
     if endpoint.is_served() {
-        let image = &endpoint.deployment.container["Image"];
-        let mut variant = capacity::describe(service, name, &endpoint);
-        variant["DeployedImages"] = json!([{
-            "SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": seconds(endpoint.created_ms),
-        }]);
-        answer["ProductionVariants"] = json!([variant]);
+        let variants = endpoint.deployment.variants.iter();
+        answer["ProductionVariants"] =
+            variants.map(|variant| capacity::describe(service, name, &endpoint, variant)).collect();
     }
     Ok(answer)
 }
@@ -106,21 +114,38 @@ pub fn update(request: &Request<'_>) -> Reply {
     }
     let endpoint = find(cloud, name)?;
     let deployment = deployment(request)?;
-    let (old, new) = (&endpoint.deployment, &deployment);
-    let (variant, same) = (old.variant_name(), old.variant_name() == new.variant_name());
-    let replaced = !same || old.instance_type() != new.instance_type();
-    if replaced && service.targets.is_target(name, variant)? {
+    let mut replaced = Vec::new();
+    for old in &endpoint.deployment.variants {
+        let kept =
+            deployment.variant(old.name()).is_some_and(|new| new.instance_type() == old.instance_type());
+        if !kept && service.targets.is_target(name, old.name())? {
+            replaced.push(old.name());
+        }
+    }
+    if !replaced.is_empty() {
         return Err(AwsError::validation(format!(
-            "The variant(s) \"[{variant}]\" must be deregistered as scalable targets with AWS Auto Scaling before they \
-             can be removed or have their instance type updated."
+            "The variant(s) \"[{}]\" must be deregistered as scalable targets with AWS Auto Scaling before they can be \
+             removed or have their instance type updated.",
+            replaced.join(", ")
         )));
     }
-    let retained = same && request.flag("RetainAllVariantProperties");
-    let (desired, weight) = if retained { (Some(endpoint.desired()), endpoint.weight) } else { (None, None) };
-    check_room(store, &deployment, desired.unwrap_or_else(|| deployment.initial()))?;
+    let mut changed = Changed::new();
+    if request.flag("RetainAllVariantProperties") {
+        let both = endpoint.deployment.variants.iter().filter(|old| deployment.variant(old.name()).is_some());
+        changed.extend(both.map(|old| {
+            let retained =
+                Capacity { desired: Some(endpoint.desired(old)), weight: Some(endpoint.weight(old)) };
+            (old.name().to_owned(), retained)
+        }));
+    }
+    let wanted = deployment.variants.iter().map(|variant| {
+        let retained = changed.get(variant.name()).and_then(|capacity| capacity.desired);
+        (variant.instance_type(), retained.unwrap_or_else(|| variant.initial()))
+    });
+    check_room(store, wanted)?;
     let arn = arn(cloud, name);
     change_if(store, name, |endpoint| endpoint.begin_update(&arn))?;
-    deploy_later(service, name, Capacity { deployment, desired, weight });
+    deploy_later(service, name, Target { deployment, changed });
     Ok(json!({"EndpointArn": arn}))
 }
 
@@ -128,9 +153,8 @@ pub fn update_capacities(request: &Request<'_>) -> Reply {
     let (service, name) = (request.service, name(request));
     let endpoint = find(service.cloud(), name)?;
     let asked = request.items("DesiredWeightsAndCapacities");
-    let known = endpoint.deployment.variant_name();
-    let unknown: Vec<&str> =
-        asked.iter().map(|each| text(each, "VariantName")).filter(|name| *name != known).collect();
+    let names = asked.iter().map(|each| text(each, "VariantName"));
+    let unknown: Vec<&str> = names.filter(|name| endpoint.deployment.variant(name).is_none()).collect();
     if !unknown.is_empty() {
         return Err(AwsError::validation(format!(
             "The variant name(s) \"{}\" is/are not present within endpoint configuration \"{}\".",
@@ -138,20 +162,24 @@ pub fn update_capacities(request: &Request<'_>) -> Reply {
             endpoint.deployment.config
         )));
     }
-    let [each] = asked else {
-        return Err(AwsError::validation(format!("The variant name \"{known}\" must be given once.")));
-    };
-    if !each["ServerlessUpdateConfig"].is_null() {
-        return Err(request.unsupported("ServerlessUpdateConfig in UpdateEndpointWeightsAndCapacities"));
-    }
-    let (count, weight) = (each["DesiredInstanceCount"].as_u64(), each["DesiredWeight"].as_f64());
-    if count.is_none() && weight.is_none() {
-        return Err(AwsError::validation(format!(
-            "Either DesiredWeight or DesiredInstanceCount must be given for variant \"{known}\"."
-        )));
+    let mut changed = Changed::new();
+    for each in asked {
+        let variant = text(each, "VariantName");
+        if !each["ServerlessUpdateConfig"].is_null() {
+            return Err(request.unsupported("ServerlessUpdateConfig in UpdateEndpointWeightsAndCapacities"));
+        }
+        let (desired, weight) = (each["DesiredInstanceCount"].as_u64(), each["DesiredWeight"].as_f64());
+        if desired.is_none() && weight.is_none() {
+            return Err(AwsError::validation(format!(
+                "Either DesiredWeight or DesiredInstanceCount must be given for variant \"{variant}\"."
+            )));
+        }
+        if changed.insert(variant.to_owned(), Capacity { desired, weight }).is_some() {
+            return Err(AwsError::validation(format!("The variant name \"{variant}\" must be given once.")));
+        }
     }
     // The outcome isn't waited for. DescribeEndpoint returns it.
-    drop(capacity::set(service, name, count.unwrap_or_else(|| endpoint.desired()), weight)?);
+    drop(capacity::set(service, name, &changed)?);
     Ok(json!({"EndpointArn": arn(service.cloud(), name)}))
 }
 

@@ -1,5 +1,7 @@
 //! An endpoint as it is stored.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -20,15 +22,23 @@ pub struct Endpoint {
     pub status: Status,
     /// The deployment that serves, or that will be the first to serve.
     pub deployment: Deployment,
-    /// The number of instances. None: the config's.
+    /// What was changed of the variants since, by their names.
     #[serde(default)]
-    pub desired: Option<u64>,
-    /// The weight. None: the config's.
-    #[serde(default)]
-    pub weight: Option<f64>,
+    pub changed: Changed,
     pub failure: Option<String>,
     pub created_ms: i64,
     pub modified_ms: i64,
+}
+
+/// What was changed of a deployment's variants, by their names.
+pub type Changed = BTreeMap<String, Capacity>;
+
+/// The capacity of a variant, where it isn't the config's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Capacity {
+    /// The number of instances.
+    pub desired: Option<u64>,
+    pub weight: Option<f64>,
 }
 
 impl Endpoint {
@@ -38,17 +48,23 @@ impl Endpoint {
         Self {
             status: Status::Creating,
             deployment,
-            desired: None,
-            weight: None,
+            changed: Changed::new(),
             failure: None,
             created_ms: now,
             modified_ms: now,
         }
     }
 
-    /// Returns the number of instances that it should have.
-    pub fn desired(&self) -> u64 {
-        self.desired.unwrap_or_else(|| self.deployment.initial())
+    /// Returns the number of instances that a variant should have.
+    pub fn desired(&self, variant: &Variant) -> u64 {
+        let changed = self.changed.get(variant.name()).and_then(|changed| changed.desired);
+        changed.unwrap_or_else(|| variant.initial())
+    }
+
+    /// Returns a variant's weight: its share of the requests, beside the weights of the others.
+    pub fn weight(&self, variant: &Variant) -> f64 {
+        let changed = self.changed.get(variant.name()).and_then(|changed| changed.weight);
+        changed.or(variant.config["InitialVariantWeight"].as_f64()).unwrap_or(1.0)
     }
 
     /// Returns whether it can be invoked.
@@ -91,32 +107,69 @@ pub enum Status {
     Deleting,
 }
 
-/// The settings from which a fleet is started. They are a copy, since on AWS, too, an endpoint's config and model can
-/// be deleted.
+/// The settings from which fleets are started. They are a copy, since on AWS, too, an endpoint's config and models can be
+/// deleted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub struct Deployment {
     pub config: String,
-    /// The config's production variant.
-    pub variant: Value,
-    /// The model's primary container.
-    pub container: Value,
-    pub role: String,
-    /// Names the deployment's folder.
+    /// The config's production variants. Each is a fleet.
+    pub variants: Vec<Variant>,
+    /// Names the deployment's folders.
     pub number: i64,
 }
 
+/// A deployment as it is stored. Before there could be several variants, it had the members of one.
+#[derive(Deserialize)]
+struct Stored {
+    config: String,
+    #[serde(default)]
+    variants: Vec<Variant>,
+    number: i64,
+    variant: Option<Value>,
+    #[serde(default)]
+    container: Value,
+    #[serde(default)]
+    role: String,
+}
+
+impl From<Stored> for Deployment {
+    fn from(stored: Stored) -> Self {
+        let Stored { config, mut variants, number, variant, container, role } = stored;
+        variants.extend(variant.map(|config| Variant { config, container, role }));
+        Self { config, variants, number }
+    }
+}
+
+/// A production variant.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Variant {
+    /// The variant as it stands in the config.
+    pub config: Value,
+    /// The model's primary container.
+    pub container: Value,
+    pub role: String,
+}
+
 impl Deployment {
+    /// Returns the variant of a name.
+    pub fn variant(&self, name: &str) -> Option<&Variant> {
+        self.variants.iter().find(|variant| variant.name() == name)
+    }
+}
+
+impl Variant {
     /// Returns the number of instances in the config.
     pub fn initial(&self) -> u64 {
-        self.variant["InitialInstanceCount"].as_u64().unwrap_or(1)
+        self.config["InitialInstanceCount"].as_u64().unwrap_or(1)
     }
 
-    pub fn variant_name(&self) -> &str {
-        text(&self.variant, "VariantName")
+    pub fn name(&self) -> &str {
+        text(&self.config, "VariantName")
     }
 
     pub fn instance_type(&self) -> &str {
-        text(&self.variant, "InstanceType")
+        text(&self.config, "InstanceType")
     }
 }
 

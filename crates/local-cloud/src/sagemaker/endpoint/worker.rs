@@ -1,24 +1,28 @@
 //! The process of an instance of a fleet. If it dies, it is started again.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use opsml_contract::{BIND_ADDRESS_ENV, BIND_PORT_ENV};
 use rustix::process::Signal;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::instance::Instance;
-use super::record::Deployment;
+use super::program::Served;
+use super::record::Variant;
 use crate::authority::Session;
 use crate::child::{child_env, pip_env};
 use crate::sagemaker::container;
-use crate::sagemaker::image::{Image, start_failure};
+use crate::sagemaker::image::start_failure;
+use crate::sagemaker::isolation::{self, ML, Own};
 use crate::sagemaker::log::{Pump, Seen};
 use crate::sagemaker::platform::Platform;
 use crate::support::instance_type::Instance as Hardware;
@@ -32,8 +36,6 @@ const PING: Duration = Duration::from_secs(2);
 const PING_EVERY: Duration = Duration::from_millis(50);
 /// The default of ContainerStartupHealthCheckTimeoutInSeconds.
 const START: u64 = 480;
-/// What serves in place of AWS's PyTorch image.
-const SERVE: &str = include_str!("serve.py");
 /// How many restarts in a row are tried before an instance is given up. After it has served for some time, the count
 /// starts again.
 const RESTARTS: u32 = 5;
@@ -44,10 +46,12 @@ pub struct Worker {
     pub platform: Arc<Platform>,
     pub session: Session,
     /// What runs in place of the model's image.
-    pub program: Image,
-    pub deployment: Deployment,
-    /// The folder that the fleet's instances share. They only read it.
+    pub served: Served,
+    pub settings: Variant,
+    /// The folder that the fleet's instances share, with the model, which they only read, and their home.
     pub folder: PathBuf,
+    /// The folder that only this instance uses.
+    pub own: PathBuf,
     pub log_group: String,
     pub log_stream: String,
     pub instance: Arc<Instance>,
@@ -108,16 +112,11 @@ impl Worker {
 
     /// Starts the process, and waits for its first successful `/ping`.
     async fn start(&mut self) -> Result<Started, String> {
-        let mut process = self.spawn().map_err(|error| match &self.program {
-            Image::Worker(path) => {
-                format!("the worker {} could not be started: {error} (build it with `make`)", path.display())
-            }
-            Image::PyTorch(python) => format!(
-                "the Python that stands for the image, {}, could not be started: {error} (OPSML_PYTORCH names another)",
-                python.display()
-            ),
+        let isolated = isolation::available().await.is_ok();
+        let mut process = self.spawn(isolated).map_err(|error| {
+            format!("{} could not be started: {error} ({})", self.served.what, self.served.way_out)
         })?;
-        let limit = self.deployment.variant["ContainerStartupHealthCheckTimeoutInSeconds"].as_u64();
+        let limit = self.settings.config["ContainerStartupHealthCheckTimeoutInSeconds"].as_u64();
         let limit = Duration::from_secs(limit.unwrap_or(START));
         let outcome = tokio::select! {
             status = process.child.wait() => Err(status.ok()),
@@ -135,7 +134,7 @@ impl Worker {
 
     /// Returns why it didn't start.
     fn why(&self, status: Option<ExitStatus>, last_line: &str) -> String {
-        let variant = self.deployment.variant_name();
+        let variant = self.settings.name();
         let mut reason = format!(
             "The primary container for production variant {variant} did not pass the ping health check. Please check \
              CloudWatch logs for this endpoint."
@@ -149,43 +148,22 @@ impl Worker {
         reason
     }
 
-    fn spawn(&self) -> std::io::Result<Started> {
+    fn spawn(&self, isolated: bool) -> std::io::Result<Started> {
         // Another program may take the port meanwhile. Then the process ends, and is started with another port.
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        let threads = Hardware::threads(self.deployment.instance_type(), 1).to_string();
         let (reader, writer) = std::io::pipe()?;
-        let mut command = match &self.program {
-            Image::Worker(path) => {
-                let mut command = Command::new(path);
-                command.arg("serve");
-                command
-            }
-            Image::PyTorch(python) => {
-                let program = self.folder.join("serve.py");
-                std::fs::write(&program, SERVE)?;
-                let mut command = Command::new(python);
-                command.arg("-u").arg(program);
-                command
-            }
+        let (home, model) = (self.folder.join("home"), self.folder.join("model"));
+        let base = if isolated { Path::new(ML) } else { &self.folder };
+        let env = self.variables(&home, base, port);
+        let own = Own {
+            home: home.clone(),
+            scratch: self.own.clone(),
+            is_offline: false,
+            shown: vec![(model, Path::new(ML).join("model"))],
         };
+        let cloud = &self.platform.cloud;
+        let mut command = isolation::command(cloud, isolated, &own, &self.served.program, &home, env)?;
         command
-            .env_clear()
-            // Only a script brings packages to install.
-            .envs(pip_env().filter(|_| matches!(self.program, Image::PyTorch(_))))
-            .envs(child_env(&self.platform.cloud, &self.folder.join("home"), &self.session))
-            .env("SM_MODEL_DIR", self.folder.join("model"))
-            .env("OMP_NUM_THREADS", &threads)
-            .env("MKL_NUM_THREADS", &threads)
-            .env("OPENBLAS_NUM_THREADS", &threads)
-            .envs([process::WAIT_POLICY]);
-        for (name, value) in self.deployment.container["Environment"].as_object().into_iter().flatten() {
-            command.env(name, value.as_str().unwrap_or_default());
-        }
-        command
-            .env(process::BASE_DIR, &self.folder)
-            .env(BIND_PORT_ENV, port.to_string())
-            .env(BIND_ADDRESS_ENV, "127.0.0.1")
-            .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stderr(writer.try_clone()?)
             .stdout(writer)
@@ -205,6 +183,33 @@ impl Worker {
         };
         let pump = tokio::task::spawn_blocking(move || pump.run(reader));
         Ok(Started { leader: child.id().unwrap_or_default(), child, port, pump, seen })
+    }
+
+    /// Returns the variables of a process that sees its folders in `base`.
+    fn variables(&self, home: &Path, base: &Path, port: u16) -> BTreeMap<OsString, OsString> {
+        let threads = Hardware::threads(self.settings.instance_type(), 1).to_string();
+        let mut env: BTreeMap<OsString, OsString> = BTreeMap::new();
+        if self.served.installs {
+            env.extend(pip_env().map(|(name, value)| (name.into(), value.into())));
+        }
+        env.extend(child_env(&self.platform.cloud, home, &self.session));
+        env.extend(self.served.program.env.iter().cloned());
+        env.insert("SM_MODEL_DIR".into(), base.join("model").into());
+        for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"] {
+            env.insert(name.into(), (&threads).into());
+        }
+        env.insert(process::WAIT_POLICY.0.into(), process::WAIT_POLICY.1.into());
+        if base == Path::new(ML) {
+            env.insert("TMPDIR".into(), "/tmp".into());
+        }
+        for (name, value) in self.settings.container["Environment"].as_object().into_iter().flatten() {
+            env.insert(name.into(), value.as_str().unwrap_or_default().into());
+        }
+        env.insert(process::BASE_DIR.into(), base.into());
+        env.insert(process::INSTANCE_DIR.into(), self.folder.as_os_str().to_owned());
+        env.insert(BIND_PORT_ENV.into(), port.to_string().into());
+        env.insert(BIND_ADDRESS_ENV.into(), "127.0.0.1".into());
+        env
     }
 
     /// Ends the process, kills the rest of its group, and returns its last line of output.
