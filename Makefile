@@ -11,7 +11,7 @@ deny := env=$$(scripts/python-env.sh lint) && eval "$$env" && export PATH="$$OPS
 # Where cargo puts programs; a recipe's own variable, since cargo may be missing while this is read.
 bin = $$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
 
-.PHONY: run test torture lint check bench build clean
+.PHONY: run test test-long torture lint check bench build clean
 
 ## The main runbook on the local cloud: `make run ARGS="-p dataset=…"`.
 run: build
@@ -19,6 +19,12 @@ run: build
 
 test: build
 	@$(libtorch) && $(python) && $(chromium) && cargo test --workspace
+
+## What takes too long for `test`: notebooks in SageMaker's SDKs 2 and 3, whose packages take 1.3 GB of the cache.
+test-long: build
+	@$(libtorch) && $(python) && env=$$(scripts/pytorch.sh) && eval "$$env" && \
+	for sdk in sdk2 sdk3; do env=$$(scripts/python-env.sh $$sdk) && eval "$$env" || exit; done && \
+	cargo test --workspace --test sdk -- --test-threads 1
 
 ## Each fault at each call, over a runbook with every kind of step: about an hour. Prints a line with figures for each.
 torture: build

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Usage: eval "$(scripts/python-env.sh)", or with an argument: toolkit, moto, lint
+# Usage: eval "$(scripts/python-env.sh)", or with an argument: toolkit, moto, lint, sdk2, sdk3
 #
 # Installs the Python packages that the tests use as independent judges (python-requirements.txt, or
 # ARGUMENT-requirements.txt), or the programs of `make lint`, into the per-user cache, once for each list and Python, and
-# prints OPSML_TEST_PYTHONPATH (OPSML_TEST_TOOLKIT, OPSML_TEST_MOTO, OPSML_LINT_TOOLS). `pip install --target` does without venv, which
-# Debian leaves out of python3. Download: 15 MB (10 MB, 30 MB); disk: 30 MB (40 MB, 80 MB).
+# prints OPSML_TEST_PYTHONPATH (OPSML_TEST_TOOLKIT, OPSML_TEST_MOTO, OPSML_LINT_TOOLS, OPSML_TEST_SDK2, OPSML_TEST_SDK3).
+# `pip install --target` does without venv, which Debian leaves out of python3. Download: 15 MB (10 MB, 30 MB, and 90 MB or
+# 300 MB for an SDK of SageMaker's); disk: 30 MB (40 MB, 80 MB, 280 MB, 1 GB).
 set -euo pipefail
 
 name=python-env
@@ -14,6 +15,7 @@ case ${1:-} in
 toolkit) list=toolkit variable=OPSML_TEST_TOOLKIT && "$(dirname "$0")/need.sh" cc ;;
 moto) list=moto variable=OPSML_TEST_MOTO ;;
 lint) list=lint variable=OPSML_LINT_TOOLS ;;
+sdk2 | sdk3) list=$1 variable=OPSML_TEST_${1^^} ;;
 *) die "there is no list $1" ;;
 esac
 requirements=$(dirname "$0")/$list-requirements.txt

@@ -67,6 +67,15 @@ impl Ran {
     }
 }
 
+fn ran(command: &mut Command) -> Ran {
+    let output = command.output().unwrap();
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
 impl Env {
     pub fn new() -> Self {
         let root = tempfile::Builder::new().prefix("opsml-test-").tempdir().unwrap();
@@ -140,12 +149,18 @@ impl Env {
     }
 
     pub fn opsml<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ran {
-        let output = self.command(arguments).output().unwrap();
-        Ran {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        ran(&mut self.command(arguments))
+    }
+
+    /// Runs a program of the shell, for which `opsml` is in the PATH.
+    pub fn shell(&self, program: &str) -> Ran {
+        let mut command = Command::new("bash");
+        command.args(["-c", program]).current_dir(self.work()).stdin(Stdio::null());
+        self.environment(&mut command);
+        let opsml = Path::new(env!("CARGO_BIN_EXE_opsml")).parent().unwrap();
+        let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+        let places = std::iter::once(opsml.to_owned()).chain(std::env::split_paths(&path));
+        ran(command.env("PATH", std::env::join_paths(places).unwrap()))
     }
 
     /// Starts a command whose output goes to a file of this name.
