@@ -11,7 +11,7 @@ deny := env=$$(scripts/python-env.sh lint) && eval "$$env" && export PATH="$$OPS
 # Where cargo puts programs; a recipe's own variable, since cargo may be missing while this is read.
 bin = $$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
 
-.PHONY: run test test-long torture lint check bench build clean
+.PHONY: run test test-long torture judge-moto lint check bench build clean
 
 ## The main runbook on the local cloud: `make run ARGS="-p dataset=…"`.
 run: build
@@ -29,6 +29,12 @@ test-long: build
 ## Each fault at each call, over a runbook with every kind of step: about an hour. Prints a line with figures for each.
 torture: build
 	@$(libtorch) && $(python) && cargo test --workspace --test torture -- --nocapture --test-threads 1
+
+## moto's own tests against the local cloud, a fresh one for each: a table by service, and `target/judge-moto/verdicts.txt`.
+## `make judge-moto ARGS="-k tagging"` runs some of them.
+judge-moto: build
+	@env=$$(scripts/python-env.sh moto) && eval "$$env" && env=$$(scripts/python-env.sh judge) && eval "$$env" && \
+	python3 tests/judge/moto_tests/run.py $(bin)/opsml $(bin)/../judge-moto $(ARGS)
 
 ## What CI demands beside the tests: formatting, no warning of clippy's, and dependencies under the licences of deny.toml.
 lint:

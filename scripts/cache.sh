@@ -27,14 +27,14 @@ start() {
     [ "$free_mb" -ge "$disk_mb" ] || die "$cache has $free_mb MB free and this needs $disk_mb: free some, or set XDG_CACHE_HOME"
 }
 
-# fetch ARGUMENT...: python3 -m pip ARGUMENT..., from wheels with pinned hashes alone, into $partial.
+# fetch ARGUMENT...: python3 -m pip ARGUMENT..., with pinned hashes, into $partial: from wheels alone, unless $form says otherwise.
 fetch() {
     local log quiet=--quiet
     [ ! -t 2 ] || quiet=--progress-bar=on
     exec 3>&2
     # pip's cache would keep a second copy, and its temporary folder may be a small one in memory.
     log=$(TMPDIR=$partial python3 -m pip "$@" $quiet --disable-pip-version-check --no-cache-dir \
-        --no-deps --require-hashes --only-binary=:all: 2>&1 1>&3) && return
+        --no-deps --require-hashes "${form:---only-binary=:all:}" 2>&1 1>&3) && return
     case $log in
     *"No space left"*) die "the disk of $cache is full: free $disk_mb MB, or set XDG_CACHE_HOME" ;;
     *"DO NOT MATCH THE HASHES"*) die "a wheel isn't the one that is pinned: check the package index that pip is set to use" ;;

@@ -292,6 +292,9 @@ pub enum Cloud {
         /// How many times faster than on AWS alarm periods and scaling cooldowns pass.
         #[arg(long, env = "OPSML_CLOUD_SPEEDUP", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=600))]
         speedup: u32,
+        /// The region that it is.
+        #[arg(long, default_value = "us-east-1")]
+        region: String,
     },
     /// Act as the AWS CLI on an instance of the local cloud.
     #[command(hide = true)]

@@ -29,13 +29,14 @@ pub fn run(arguments: &Cloud) -> Verdict {
         },
         Cloud::Status { format } => status(*format)?,
         Cloud::Env => env()?,
-        Cloud::Serve { dir, port, speedup } => {
+        Cloud::Serve { dir, port, speedup, region } => {
             let mut settings = Settings::new(dir);
             settings.port = *port;
             settings.worker = worker();
             settings.tools = Some(std::env::current_exe()?);
             settings.detached = true;
             settings.speedup = *speedup;
+            settings.region.clone_from(region);
             lifecycle::serve(settings).map_err(stopped)?;
         }
         Cloud::Aws { arguments } => return aws_cli::run(arguments),
