@@ -59,7 +59,7 @@ pub async fn serve<F, A>(
                         Some(certificates) if request.method() == Method::CONNECT => {
                             tunnel::open(request, answer, certificates, stop, place)
                         }
-                        _ if names_us(&request) => answer(connection::timed(request)).await,
+                        _ if names_us(&request) => connection::answered(request, answer).await,
                         _ => stranger(),
                     }
                 }

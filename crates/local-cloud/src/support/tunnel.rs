@@ -65,7 +65,7 @@ where
             let (answer, is_for_it) = (answer.clone(), names(&request, &host));
             async move {
                 match is_for_it {
-                    true => answer(connection::timed(request)).await,
+                    true => connection::answered(request, answer).await,
                     false => refused("The Host header must name the host of the tunnel.\n"),
                 }
             }
