@@ -3,6 +3,7 @@
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
+use super::arn::bucket_arn;
 use super::bucket::{BUCKET, Bucket as Stored, PublicAccessBlock};
 use super::error::to_s3;
 use super::index::Versioning;
@@ -19,24 +20,10 @@ impl ObjectStore {
         if input.object_lock_enabled_for_bucket == Some(true) {
             return Err(s3_error!(NotImplemented, "The local cloud does not support Object Lock."));
         }
-        let ownership = input.object_ownership.as_ref().map(ObjectOwnership::as_str);
-        if ownership.is_some_and(|ownership| ownership != ObjectOwnership::BUCKET_OWNER_ENFORCED) {
-            return Err(s3_error!(
-                NotImplemented,
-                "The local cloud has no ACLs: only the object ownership BucketOwnerEnforced is supported."
-            ));
-        }
+        input.object_ownership.as_ref().map_or(Ok(()), check_ownership)?;
         let wanted = input.create_bucket_configuration.and_then(|c| c.location_constraint);
-        let wanted = wanted.as_ref().map_or("us-east-1", |c| c.as_str());
         let here = &*self.cloud.region;
-        if wanted != here {
-            let named = if wanted == "us-east-1" { "unspecified" } else { wanted };
-            return Err(s3_error!(
-                IllegalLocationConstraintException,
-                "The {named} location constraint is incompatible for the region specific endpoint this request was \
-                 sent to."
-            ));
-        }
+        check_location(wanted.as_ref().map(BucketLocationConstraint::as_str), here)?;
         // Only in us-east-1 it is no error if the owner creates a bucket again.
         if !self.cloud.store.insert(BUCKET, &input.bucket, &Stored::new()).map_err(to_s3)?
             && here != "us-east-1"
@@ -47,7 +34,11 @@ impl ObjectStore {
             ));
         }
         let location = Some(format!("/{}", input.bucket));
-        Ok(S3Response::new(CreateBucketOutput { location }))
+        let mut response = S3Response::new(CreateBucketOutput { location });
+        // s3s doesn't know this header yet.
+        let arn = bucket_arn(&input.bucket).parse().ok();
+        response.headers.extend(arn.map(|arn| (http::HeaderName::from_static("x-amz-bucket-arn"), arn)));
+        Ok(response)
     }
 
     pub(super) async fn head_bucket(
@@ -68,9 +59,9 @@ impl ObjectStore {
         if !self.index.is_empty(name).map_err(to_s3)? {
             let which = match self.bucket(name).map_err(to_s3)?.versioning {
                 Versioning::Off => "",
-                _ => " You must delete all versions in the bucket.",
+                _ => ". You must delete all versions in the bucket.",
             };
-            return Err(s3_error!(BucketNotEmpty, "The bucket you tried to delete is not empty.{which}"));
+            return Err(s3_error!(BucketNotEmpty, "The bucket you tried to delete is not empty{which}"));
         }
         for (id, _) in self.uploads(name).map_err(to_s3)? {
             self.forget_upload(&id).await.map_err(to_s3)?;
@@ -126,6 +117,15 @@ impl ObjectStore {
         req: S3Request<PutPublicAccessBlockInput>,
     ) -> S3Result<S3Response<PutPublicAccessBlockOutput>> {
         let asked = req.input.public_access_block_configuration;
+        let switches = [
+            asked.block_public_acls,
+            asked.ignore_public_acls,
+            asked.block_public_policy,
+            asked.restrict_public_buckets,
+        ];
+        if switches.iter().all(Option::is_none) {
+            return Err(s3_error!(InvalidRequest, "Must specify at least one configuration."));
+        }
         let block = PublicAccessBlock {
             block_public_acls: asked.block_public_acls.unwrap_or_default(),
             ignore_public_acls: asked.ignore_public_acls.unwrap_or_default(),
@@ -201,12 +201,39 @@ impl ObjectStore {
         Ok(S3Response::new(output))
     }
 
+    pub(super) async fn delete_bucket_encryption(
+        &self,
+        req: S3Request<DeleteBucketEncryptionInput>,
+    ) -> S3Result<S3Response<DeleteBucketEncryptionOutput>> {
+        self.change_bucket(&req.input.bucket, |bucket| {
+            bucket.bucket_key_enabled = false;
+            bucket.managed_key = false;
+        })
+        .map_err(to_s3)?;
+        Ok(S3Response::with_status(DeleteBucketEncryptionOutput::default(), hyper::StatusCode::NO_CONTENT))
+    }
+
+    /// Every bucket has the one ownership that the local cloud supports, so that nothing changes.
+    pub(super) async fn put_bucket_ownership_controls(
+        &self,
+        req: S3Request<PutBucketOwnershipControlsInput>,
+    ) -> S3Result<S3Response<PutBucketOwnershipControlsOutput>> {
+        self.bucket(&req.input.bucket).map_err(to_s3)?;
+        for rule in &req.input.ownership_controls.rules {
+            check_ownership(&rule.object_ownership)?;
+        }
+        Ok(S3Response::new(PutBucketOwnershipControlsOutput::default()))
+    }
+
     pub(super) async fn put_bucket_versioning(
         &self,
         req: S3Request<PutBucketVersioningInput>,
     ) -> S3Result<S3Response<PutBucketVersioningOutput>> {
-        refuse!(req.input.versioning_configuration, mfa_delete);
-        let status = req.input.versioning_configuration.status;
+        let asked = req.input.versioning_configuration;
+        if asked.mfa_delete.is_some_and(|mfa| mfa.as_str() == MFADelete::ENABLED) {
+            return Err(s3_error!(NotImplemented, "The local cloud does not support MFADelete."));
+        }
+        let status = asked.status;
         let versioning = match status.as_ref().map(|status| status.as_str()) {
             Some(BucketVersioningStatus::ENABLED) => Versioning::Enabled,
             Some(BucketVersioningStatus::SUSPENDED) => Versioning::Suspended,
@@ -277,5 +304,36 @@ impl ObjectStore {
     ) -> S3Result<S3Response<DeleteBucketTaggingOutput>> {
         self.change_bucket(&req.input.bucket, |bucket| bucket.tags.clear()).map_err(to_s3)?;
         Ok(S3Response::with_status(DeleteBucketTaggingOutput::default(), hyper::StatusCode::NO_CONTENT))
+    }
+}
+
+/// Checks where a bucket is to be. From us-east-1, a bucket may be made in any other region, which the local cloud lacks.
+fn check_location(wanted: Option<&str>, here: &str) -> S3Result<()> {
+    const FIRST: &str = "us-east-1";
+    match wanted.filter(|wanted| !wanted.is_empty()) {
+        None if here == FIRST => Ok(()),
+        Some(FIRST) if here == FIRST => {
+            Err(s3_error!(InvalidLocationConstraint, "The specified location-constraint is not valid"))
+        }
+        Some(wanted) if here == FIRST => Err(s3_error!(
+            NotImplemented,
+            "The local cloud is the region {here} alone: it does not support buckets in {wanted}."
+        )),
+        Some(wanted) if wanted == here => Ok(()),
+        wanted => Err(s3_error!(
+            IllegalLocationConstraintException,
+            "The {} location constraint is incompatible for the region specific endpoint this request was sent to.",
+            wanted.unwrap_or("unspecified")
+        )),
+    }
+}
+
+fn check_ownership(ownership: &ObjectOwnership) -> S3Result<()> {
+    match ownership.as_str() {
+        ObjectOwnership::BUCKET_OWNER_ENFORCED => Ok(()),
+        _ => Err(s3_error!(
+            NotImplemented,
+            "The local cloud has no ACLs: only the object ownership BucketOwnerEnforced is supported."
+        )),
     }
 }

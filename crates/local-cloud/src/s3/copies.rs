@@ -39,8 +39,9 @@ impl ObjectStore {
         let itself = found.latest
             && matches!(&input.copy_source, CopySource::Bucket { bucket, key, version_id: None }
                 if **bucket == *input.bucket && **key == *input.key);
-        let changes = replace || class != found.record.headers.storage_class;
-        if itself && !changes && input.server_side_encryption.is_none() {
+        // A storage class that the request names counts, even if it is the one that the object has.
+        let changes = replace || input.storage_class.is_some() || input.server_side_encryption.is_some();
+        if itself && !changes {
             return Err(s3_error!(
                 InvalidRequest,
                 "This copy request is illegal because it is trying to copy an object to itself without changing the \
@@ -56,7 +57,8 @@ impl ObjectStore {
         let headers = Headers { tags, storage_class: class, ..headers };
         let hashes = match &input.checksum_algorithm {
             Some(algorithm) => hasher([algorithm.as_str()]),
-            None => default_hasher(),
+            None if found.record.checksums.is_empty() => default_hasher(),
+            None => hasher(found.record.checksums.keys().map(String::as_str)),
         };
         let written = self.blobs.concat(found.record.blob().as_slice(), hashes, encrypted).await;
         let written = written.map_err(|error| to_s3(disk(error)))?;

@@ -4,10 +4,16 @@ use http::request::Parts;
 
 use super::sent::{Sent, UNSIGNED};
 
-/// Returns an error's XML with the elements that AWS has there. It is returned as it is if it is no error's.
-pub(super) fn detailed(xml: &str, request: &Parts, request_id: &str) -> String {
+/// Returns an error's XML with the elements that AWS has there. It is returned as it is if it is no error's. `size` is
+/// that of the object, in bytes, where the error is about its bytes.
+pub(super) fn detailed(xml: &str, request: &Parts, size: Option<&str>, request_id: &str) -> String {
     let Some((start, end)) = xml.rsplit_once("</Error>") else { return xml.to_owned() };
-    let mut elements = of_request(text(xml, "Code"), text(xml, "Message"), request);
+    let code = text(xml, "Code");
+    let mut elements = of_request(code, text(xml, "Message"), request);
+    elements.extend(size.map(|size| ("ActualObjectSize", size.to_owned())));
+    if let Some(message) = standard_message(code).filter(|_| lacks_message(xml)) {
+        elements.push(("Message", message.to_owned()));
+    }
     elements.push(("RequestId", request_id.to_owned()));
     elements.push(("HostId", request_id.to_owned()));
     let written = elements.iter().filter(|(_, value)| is_xml(value));
@@ -23,7 +29,10 @@ fn of_request(code: &str, message: &str, request: &Parts) -> Vec<(&'static str, 
     let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
     let query = |name: &str| sent.query(name).unwrap_or_default().to_owned();
     match code {
-        "NoSuchKey" => vec![("Key", decoded(key))],
+        "NoSuchKey" => match sent.header("x-amz-copy-source") {
+            Some(source) => vec![("Key", copied_key(&decoded(source)))],
+            None => vec![("Key", decoded(key))],
+        },
         "NoSuchVersion" => vec![("Key", decoded(key)), ("VersionId", query("versionId"))],
         "NoSuchUpload" => vec![("UploadId", query("uploadId"))],
         "InvalidPartNumber" => vec![("PartNumberRequested", query("partNumber"))],
@@ -48,16 +57,42 @@ fn of_request(code: &str, message: &str, request: &Parts) -> Vec<(&'static str, 
     }
 }
 
+/// Returns the key of a copy's source, `/BUCKET/KEY?versionId=VERSION` or without the first slash and the version.
+fn copied_key(source: &str) -> String {
+    let source = source.strip_prefix('/').unwrap_or(source);
+    let key = source.split_once('/').map_or(source, |(_, key)| key);
+    key.rsplit_once("?versionId=").map_or(key, |(key, _)| key).to_owned()
+}
+
+/// Whether s3s has written no message of its own.
+fn lacks_message(xml: &str) -> bool {
+    !xml.contains("<Message>")
+}
+
+/// Returns AWS's message of an error that s3s gives without one.
+fn standard_message(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "InvalidBucketName" => "The specified bucket is not valid.",
+        "KeyTooLongError" => "Your key is too long",
+        "MethodNotAllowed" => "The specified method is not allowed against this resource.",
+        "SignatureDoesNotMatch" => {
+            "The request signature we calculated does not match the signature you provided. Check your key and signing \
+             method."
+        }
+        _ => return None,
+    })
+}
+
 /// Returns the condition that failed. One by ETag counts more than one by time.
 fn condition(sent: &Sent<'_>) -> Option<&'static str> {
     let names = [
         "If-Match",
         "If-None-Match",
         "If-Unmodified-Since",
-        "x-amz-copy-source-if-match",
-        "x-amz-copy-source-if-none-match",
-        "x-amz-copy-source-if-unmodified-since",
-        "x-amz-copy-source-if-modified-since",
+        "x-amz-copy-source-If-Match",
+        "x-amz-copy-source-If-None-Match",
+        "x-amz-copy-source-If-Unmodified-Since",
+        "x-amz-copy-source-If-Modified-Since",
     ];
     names.into_iter().find(|name| sent.header(name).is_some())
 }

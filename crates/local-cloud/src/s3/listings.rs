@@ -21,6 +21,7 @@ impl ObjectStore {
             Some(token) => Some(read_token(token)?),
             None => input.start_after.clone().filter(|after| !after.is_empty()),
         };
+        let continued = input.continuation_token.is_some();
         let page = self.page(&input.bucket, &input.prefix, &input.delimiter, after, max)?;
         let encoding = input.encoding_type.as_ref();
         let owner = (input.fetch_owner == Some(true)).then(|| self.owner());
@@ -35,7 +36,8 @@ impl ObjectStore {
             contents: objects(&page, encoding, owner.as_ref()),
             common_prefixes: prefixes(&page, encoding),
             delimiter: input.delimiter.map(|delimiter| encode(&delimiter, encoding)),
-            start_after: input.start_after.map(|after| encode(&after, encoding)),
+            // The token counts more, so that this is ignored.
+            start_after: input.start_after.filter(|_| !continued).map(|after| encode(&after, encoding)),
             encoding_type: input.encoding_type,
             ..Default::default()
         }))

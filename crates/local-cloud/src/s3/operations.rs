@@ -54,6 +54,8 @@ operations! {
         Action("s3:PutBucketPublicAccessBlock");
     PutBucketEncryption: put_bucket_encryption(PutBucketEncryptionInput) -> PutBucketEncryptionOutput,
         Action("s3:PutEncryptionConfiguration");
+    DeleteBucketEncryption: delete_bucket_encryption(DeleteBucketEncryptionInput) -> DeleteBucketEncryptionOutput,
+        Action("s3:PutEncryptionConfiguration");
     GetBucketEncryption: get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput,
         Action("s3:GetEncryptionConfiguration");
     PutBucketVersioning: put_bucket_versioning(PutBucketVersioningInput) -> PutBucketVersioningOutput,
@@ -91,6 +93,8 @@ operations! {
         -> GetBucketAccelerateConfigurationOutput, Action("s3:GetAccelerateConfiguration");
     GetBucketRequestPayment: get_bucket_request_payment(GetBucketRequestPaymentInput)
         -> GetBucketRequestPaymentOutput, Action("s3:GetBucketRequestPayment");
+    PutBucketOwnershipControls: put_bucket_ownership_controls(PutBucketOwnershipControlsInput)
+        -> PutBucketOwnershipControlsOutput, Action("s3:PutBucketOwnershipControls");
     GetBucketOwnershipControls: get_bucket_ownership_controls(GetBucketOwnershipControlsInput)
         -> GetBucketOwnershipControlsOutput, Action("s3:GetBucketOwnershipControls");
     GetBucketAnalyticsConfiguration: get_bucket_analytics_configuration(GetBucketAnalyticsConfigurationInput)

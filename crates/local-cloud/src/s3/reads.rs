@@ -162,9 +162,10 @@ fn slice(record: &Record, range: Option<&Range>, part: Option<i32>) -> S3Result<
                 "Cannot specify both Range header and partNumber query parameter"
             ));
         }
-        (Some(range), None) => range
-            .check(size)
-            .map_err(|_| s3_error!(InvalidRange, "The requested range is not satisfiable"))?,
+        (Some(range), None) => range.check(size).map_err(|_| {
+            let error = AwsError::new(416, "InvalidRange", "The requested range is not satisfiable");
+            to_s3(error.with("content-range", format!("bytes */{size}")))
+        })?,
         (None, Some(part)) => {
             check_part_number(part)?;
             part_range(record, part).ok_or_else(|| {

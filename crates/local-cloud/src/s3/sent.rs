@@ -5,6 +5,7 @@
 use hyper::HeaderMap;
 use jiff::Timestamp;
 use jiff::fmt::strtime;
+use s3s::dto::Range;
 
 use crate::call::AwsError;
 use crate::policy::Context;
@@ -141,8 +142,12 @@ impl<'a> Sent<'a> {
 
     /// Checks that the request sets no ACL, since every bucket has ACLs disabled.
     pub(super) fn check_acl(&self, operation: &str) -> Result<(), AwsError> {
-        let canned = self.header("x-amz-acl").is_some_and(|acl| !HARMLESS.contains(&acl));
         let grants = self.headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"));
+        if grants && self.header("x-amz-acl").is_some() {
+            let message = "Specifying both Canned ACLs and Header Grants is not allowed";
+            return Err(AwsError::new(400, "InvalidRequest", message));
+        }
+        let canned = self.header("x-amz-acl").is_some_and(|acl| !HARMLESS.contains(&acl));
         if !canned && !grants {
             return Ok(());
         }
@@ -154,6 +159,27 @@ impl<'a> Sent<'a> {
             _ => ("AccessControlListNotSupported", "The bucket does not allow ACLs"),
         };
         Err(AwsError::new(400, code, message))
+    }
+
+    /// Refuses headers that S3 understands and the local cloud doesn't: buckets of another namespace, ranges for which S3
+    /// returns the whole object, and ETags with one quotation mark.
+    pub(super) fn check_understood(&self) -> Result<(), AwsError> {
+        let namespace = self.header("x-amz-bucket-namespace").is_none_or(|name| name == "global");
+        let range = self.header("range").is_none_or(|range| Range::parse(range).is_ok());
+        let etag = |name| self.header(name).is_none_or(|tag| tag.matches('"').count() != 1);
+        for (name, understood) in [
+            ("x-amz-bucket-namespace", namespace),
+            ("range", range),
+            ("if-match", etag("if-match")),
+            ("if-none-match", etag("if-none-match")),
+        ] {
+            if !understood {
+                let value = self.header(name).unwrap_or_default();
+                let message = format!("The local cloud does not support the header {name}: {value}");
+                return Err(AwsError::new(501, "NotImplemented", message));
+            }
+        }
+        Ok(())
     }
 
     /// Checks that an upload says how long its body is.

@@ -102,8 +102,11 @@ async fn with_details(response: Response<Body>, request: &Parts, request_id: &st
         return response;
     }
     let (mut parts, body) = response.into_parts();
+    // An error about a range has the object's size in this header, as HTTP has it. S3 has it in the XML alone.
+    let range = parts.headers.remove(CONTENT_RANGE);
+    let size = range.as_ref().and_then(|range| range.to_str().ok()?.strip_prefix("bytes */"));
     let xml = match axum::body::to_bytes(body, ERROR_LIMIT).await {
-        Ok(bytes) => detailed(&String::from_utf8_lossy(&bytes), request, request_id),
+        Ok(bytes) => detailed(&String::from_utf8_lossy(&bytes), request, size, request_id),
         Err(_) => String::new(),
     };
     parts.headers.remove(CONTENT_LENGTH);

@@ -11,7 +11,9 @@ use super::bucket::{BUCKET, Bucket};
 use super::bucket_policy::is_public;
 use super::checksums::{by_name, default_hasher};
 use super::error::{disk, no_such_bucket, no_such_key};
-use super::index::{Condition, Cursor, DEFAULT_TYPE, Deleted, Headers, Index, Record, Refused, Version};
+use super::index::{
+    Condition, Cursor, DEFAULT_TYPE, Deleted, Headers, Index, NULL_VERSION, Record, Refused, Version,
+};
 use super::objects::{Listed, Objects};
 use crate::authority::{Access, Authority};
 use crate::call::{AwsError, Caller};
@@ -83,6 +85,9 @@ impl ObjectStore {
         version: Option<&str>,
     ) -> Result<Version, AwsError> {
         self.bucket(bucket)?;
+        if version.is_some_and(|version| !is_version(version)) {
+            return Err(AwsError::new(400, "InvalidArgument", "Invalid version id specified"));
+        }
         let found = self.index.get(bucket, key, version)?;
         match found {
             Some(found) if found.record.file.is_some() || version.is_some() => Ok(found),
@@ -208,6 +213,12 @@ impl Objects for ObjectStore {
         self.commit(bucket, key, written, etag, headers, None).await?;
         Ok(())
     }
+}
+
+/// Whether a text can be a version's id: those of AWS and ours have 32 characters.
+fn is_version(id: &str) -> bool {
+    id == NULL_VERSION
+        || id.len() == 32 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._".contains(&b))
 }
 
 /// Returns the condition keys of the requests that a service sends with a role.

@@ -305,6 +305,9 @@ pub(super) fn token(key: &str) -> String {
 
 pub(super) fn read_token(token: &str) -> S3Result<String> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).map_err(|_| bad_token())?;
+    if bytes.is_empty() {
+        return Err(bad_token());
+    }
     String::from_utf8(bytes).map_err(|_| bad_token())
 }
 
@@ -329,7 +332,9 @@ pub(super) fn expires(headers: &Headers) -> Option<Timestamp> {
 
 /// Returns the error for a read of a delete marker by its version id.
 pub(super) fn marker_error() -> s3s::S3Error {
-    s3_error!(MethodNotAllowed, "The specified method is not allowed against this resource.")
+    let error =
+        AwsError::new(405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
+    to_s3(error.with("x-amz-delete-marker", "true").with("allow", "DELETE"))
 }
 
 pub(super) fn checksum_type(record: &Record) -> Option<ChecksumType> {

@@ -21,6 +21,12 @@ fn objects_come_back_as_they_went() {
 }
 
 #[test]
+fn answers_are_those_that_are_verified_on_aws() {
+    let server = Server::start();
+    run(&server, include_str!("s3/answers.py"));
+}
+
+#[test]
 fn an_answer_before_the_body_leaves_the_connection_sound() {
     let server = Server::start();
     run(&server, include_str!("s3/connections.py"));

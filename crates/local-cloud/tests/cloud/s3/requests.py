@@ -30,7 +30,7 @@ for call in (s3.get_object, s3.head_object):
 assert error(s3.get_object, **k, IfUnmodifiedSince=past)["Condition"] == "If-Unmodified-Since"
 assert error(s3.put_object, **k, Body=b"", IfNoneMatch="*")["Condition"] == "If-None-Match"
 copy = {"Bucket": "bucket-1", "Key": "copy", "CopySource": "bucket-1/k"}
-assert error(s3.copy_object, **copy, CopySourceIfModifiedSince=changed)["Condition"] == "x-amz-copy-source-if-modified-since"
+assert error(s3.copy_object, **copy, CopySourceIfModifiedSince=changed)["Condition"] == "x-amz-copy-source-If-Modified-Since"
 s3.copy_object(**copy, CopySourceIfUnmodifiedSince=changed)
 
 # Errors name what isn't there.

@@ -1,0 +1,73 @@
+# What AWS answers, in moto's tests that are verified on AWS, where it isn't plain from the API reference.
+
+
+def error(call, **arguments):
+    try:
+        call(**arguments)
+    except ClientError as failed:
+        return {**failed.response["Error"], "Status": failed.response["ResponseMetadata"]["HTTPStatusCode"],
+                "Headers": failed.response["ResponseMetadata"]["HTTPHeaders"]}
+    raise AssertionError("not refused")
+
+
+# Where a bucket may be. A bucket of another region is one that this cloud lacks.
+unchecked = boto3.client("s3", config=config.merge(Config(parameter_validation=False)))
+named = lambda region: {"Bucket": "bucket-1", "CreateBucketConfiguration": {"LocationConstraint": region}}
+refused("InvalidLocationConstraint", unchecked.create_bucket, **named("us-east-1"))
+elsewhere = error(s3.create_bucket, **named("eu-central-1"))
+assert elsewhere["Code"] == "NotImplemented" and "eu-central-1" in elsewhere["Message"], elsewhere
+assert error(s3.create_bucket, Bucket="under_score")["Message"] == "The specified bucket is not valid."
+assert "x-amz-bucket-namespace" in error(s3.create_bucket, Bucket="bucket-1", BucketNamespace="account-regional")["Message"]
+assert s3.create_bucket(Bucket="bucket-1")["BucketArn"] == "arn:aws:s3:::bucket-1"
+k = {"Bucket": "bucket-1", "Key": "k"}
+
+# Settings.
+refused("InvalidRequest", s3.put_public_access_block, Bucket="bucket-1", PublicAccessBlockConfiguration={})
+rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+s3.put_bucket_encryption(Bucket="bucket-1", ServerSideEncryptionConfiguration={"Rules": [rule]})
+s3.delete_bucket_encryption(Bucket="bucket-1")
+assert s3.put_object(**k, Body=b"abc")["ServerSideEncryption"] == "AES256"
+ownership = lambda name: {"Bucket": "bucket-1", "OwnershipControls": {"Rules": [{"ObjectOwnership": name}]}}
+s3.put_bucket_ownership_controls(**ownership("BucketOwnerEnforced"))
+refused("NotImplemented", s3.put_bucket_ownership_controls, **ownership("ObjectWriter"))
+refused("InvalidRequest", s3.put_object, **k, Body=b"", ACL="private", GrantRead='id="x"')
+assert error(s3.delete_bucket, Bucket="bucket-1")["Message"] == "The bucket you tried to delete is not empty"
+
+# Ranges. For one that is none, S3 returns the whole object; this cloud says that it doesn't.
+for call in (s3.get_object, s3.head_object):
+    assert call(**k, Range="bytes=1-9")["ContentRange"] == "bytes 1-2/3"
+    assert error(call, **k, Range="bytes=2-1")["Status"] == 501
+beyond = error(s3.get_object, **k, Range="bytes=7-9")
+assert beyond["ActualObjectSize"] == "3" and beyond["RangeRequested"] == "bytes=7-9", beyond
+assert "content-range" not in beyond["Headers"], beyond
+
+# Copies.
+etag = s3.head_object(**k)["ETag"]
+copy = {"Bucket": "bucket-1", "Key": "copy", "CopySource": "bucket-1/k"}
+failed = error(s3.copy_object, **copy, CopySourceIfNoneMatch=etag)
+assert failed["Condition"] == "x-amz-copy-source-If-None-Match", failed
+assert error(s3.copy_object, **{**copy, "CopySource": "bucket-1/no where"})["Key"] == "no where"
+s3.put_object(**k, Body=b"abc", ChecksumAlgorithm="SHA256")
+assert "ChecksumSHA256" in s3.copy_object(**copy)["CopyObjectResult"]
+itself = {**k, "CopySource": "bucket-1/k"}
+refused("InvalidRequest", s3.copy_object, **itself)
+s3.copy_object(**itself, StorageClass="STANDARD")
+
+# Pages: the token counts more than the key after which to start.
+first = s3.list_objects_v2(Bucket="bucket-1", MaxKeys=1, StartAfter="a")
+assert first["StartAfter"] == "a", first
+second = s3.list_objects_v2(Bucket="bucket-1", MaxKeys=1, StartAfter="a", ContinuationToken=first["NextContinuationToken"])
+assert [found["Key"] for found in second["Contents"]] == ["k"] and "StartAfter" not in second, second
+refused("InvalidArgument", s3.list_objects_v2, Bucket="bucket-1", ContinuationToken="")
+
+# Versions: ids that can be none, and the headers of delete markers.
+assert error(s3.head_object, **k, VersionId="none")["Status"] == 400
+assert error(s3.get_object, **k, VersionId="0" * 32)["Code"] == "NoSuchVersion"
+s3.put_bucket_versioning(Bucket="bucket-1", VersioningConfiguration={"Status": "Enabled", "MFADelete": "Disabled"})
+refused("NotImplemented", s3.put_bucket_versioning, Bucket="bucket-1",
+        VersioningConfiguration={"Status": "Enabled", "MFADelete": "Enabled"})
+marker = s3.delete_object(**k)["VersionId"]
+read = error(s3.head_object, **k, VersionId=marker)
+assert read["Status"] == 405, read
+assert read["Headers"]["x-amz-delete-marker"] == "true" and read["Headers"]["allow"] == "DELETE", read
+assert "You must delete all versions" in error(s3.delete_bucket, Bucket="bucket-1")["Message"]
