@@ -23,9 +23,10 @@ use tokio::time::{Instant, Sleep, timeout};
 const HEAD: Duration = Duration::from_secs(75);
 /// How long a body may pause.
 const STALLED: Duration = Duration::from_secs(60);
-/// How much of a body, in bytes, and how long is read after its request was answered.
+/// How much of a body, in bytes, is read after its request was answered, and how long it may pause meanwhile: a client that
+/// waits for the answer before it sends the body gets it then.
 const REST: usize = 64 << 20;
-const REST_TIME: Duration = Duration::from_secs(5);
+const REST_PAUSE: Duration = Duration::from_millis(300);
 
 /// Answers the requests of a connection until its client ends it. Once `stop` is true, or its sender is dropped, the request
 /// that has begun is the last one.
@@ -79,7 +80,7 @@ where
     let read = match expected && !body.begun {
         // Reading it would be the leave to send it.
         true => false,
-        false => timeout(REST_TIME, body.read_rest()).await.unwrap_or(false),
+        false => body.read_rest().await,
     };
     if !read {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -130,17 +131,18 @@ impl Timed {
         Self { body, begun: false, deadline: Box::pin(tokio::time::sleep(STALLED)) }
     }
 
-    /// Reads the rest, of at most [`REST`] bytes. Returns whether that was all.
+    /// Reads the rest, of at most [`REST`] bytes and without a pause of [`REST_PAUSE`]. Returns whether that was all.
     async fn read_rest(&mut self) -> bool {
         let mut read = 0;
-        while let Some(frame) = poll_fn(|context| HttpBody::poll_frame(Pin::new(&mut *self), context)).await {
-            let Ok(frame) = frame else { return false };
-            read += frame.data_ref().map_or(0, Bytes::len);
-            if read > REST {
-                return false;
+        while read <= REST {
+            let next = poll_fn(|context| HttpBody::poll_frame(Pin::new(&mut *self), context));
+            match timeout(REST_PAUSE, next).await {
+                Ok(Some(Ok(frame))) => read += frame.data_ref().map_or(0, Bytes::len),
+                Ok(None) => return true,
+                Ok(Some(Err(_))) | Err(_) => return false,
             }
         }
-        true
+        false
     }
 }
 
