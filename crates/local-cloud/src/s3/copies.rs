@@ -32,15 +32,17 @@ impl ObjectStore {
             ssekms_encryption_context,
             object_lock_mode
         );
-        refuse!(input, object_lock_legal_hold_status, website_redirect_location);
+        refuse!(input, object_lock_legal_hold_status);
+        let redirect = redirect(input.website_redirect_location.as_deref())?;
         wanted_source!(input).check_copy(&found)?;
         let replace = input.metadata_directive.as_ref().is_some_and(|d| d.as_str() == "REPLACE");
         let class = kept_class(input.storage_class.as_ref())?;
         let itself = found.latest
             && matches!(&input.copy_source, CopySource::Bucket { bucket, key, version_id: None }
                 if **bucket == *input.bucket && **key == *input.key);
-        // A storage class that the request names counts, even if it is the one that the object has.
-        let changes = replace || input.storage_class.is_some() || input.server_side_encryption.is_some();
+        // What the request names counts, even if the object has it already.
+        let named = input.storage_class.is_some() || input.server_side_encryption.is_some();
+        let changes = replace || named || redirect.is_some();
         if itself && !changes {
             return Err(s3_error!(
                 InvalidRequest,
@@ -54,7 +56,7 @@ impl ObjectStore {
         let retag = input.tagging_directive.as_ref().is_some_and(|d| d.as_str() == "REPLACE");
         let tags = if retag { header_tags(input.tagging.as_deref())? } else { source.tags.clone() };
         let headers = if replace { headers!(input) } else { source };
-        let headers = Headers { tags, storage_class: class, ..headers };
+        let headers = Headers { tags, storage_class: class, website_redirect: redirect, ..headers };
         let hashes = match &input.checksum_algorithm {
             Some(algorithm) => hasher([algorithm.as_str()]),
             None if found.record.checksums.is_empty() => default_hasher(),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::blobs::Blob;
 use crate::call::AwsError;
 use crate::store::Store;
+use crate::support::clock::now_ms;
 use crate::support::id;
 
 /// The version id of objects that were written while versioning was off.
@@ -67,6 +68,9 @@ pub struct Headers {
     pub storage_class: Option<String>,
     #[serde(default)]
     pub tags: Vec<(String, String)>,
+    /// Where a website would send its visitors. It is only kept and shown: the local cloud serves no websites.
+    #[serde(default)]
+    pub website_redirect: Option<String>,
 }
 
 /// A record with its key and version.
@@ -87,7 +91,7 @@ pub enum Versioning {
     Suspended,
 }
 
-/// The condition of an upload on the object that it replaces.
+/// The condition of an upload or a deletion on the object that is there.
 #[derive(Clone, Debug)]
 pub enum Condition {
     /// There must be no object.
@@ -153,16 +157,10 @@ impl Index {
         record: &Record,
     ) -> Result<Result<Deleted, Refused>, AwsError> {
         self.store.transaction(|c| {
-            if let Some(condition) = condition {
-                let there = find(c, bucket, key, None)?.filter(|v| v.record.file.is_some());
-                match (condition, there) {
-                    (Condition::Absent, None) => {}
-                    (Condition::Etag(_), None) => return Ok(Err(Refused::NoSuchKey)),
-                    (Condition::Etag(etag), Some(v)) if *etag == v.record.etag => {}
-                    _ => return Ok(Err(Refused::Failed)),
-                }
+            match condition.map_or(Ok(None), |condition| unmet(c, bucket, key, condition))? {
+                Some(refused) => Ok(Err(refused)),
+                None => write(c, bucket, key, versioning, record).map(Ok),
             }
-            write(c, bucket, key, versioning, record).map(Ok)
         })
     }
 
@@ -185,22 +183,28 @@ impl Index {
         })
     }
 
-    /// Deletes a version for ever. Without a version, deletes or hides the object, by the bucket's versioning.
+    /// Deletes a version for ever. Without a version, deletes or hides the object, by the bucket's versioning. The condition
+    /// is on the latest version.
     pub fn delete(
         &self,
         bucket: &str,
         key: &str,
         versioning: Versioning,
         version: Option<&str>,
-        now_ms: i64,
-    ) -> Result<Deleted, AwsError> {
-        self.store.transaction(|c| match (version, versioning) {
-            (Some(version), _) => remove(c, bucket, key, version),
-            (None, Versioning::Off) => Ok(Deleted { version: None, ..remove(c, bucket, key, NULL_VERSION)? }),
-            (None, _) => {
-                let marker = Record { modified_ms: now_ms, ..Record::default() };
-                Ok(Deleted { marker: true, ..write(c, bucket, key, versioning, &marker)? })
+        condition: Option<&Condition>,
+    ) -> Result<Result<Deleted, Refused>, AwsError> {
+        self.store.transaction(|c| {
+            if let Some(refused) = condition.map_or(Ok(None), |condition| unmet(c, bucket, key, condition))? {
+                return Ok(Err(refused));
             }
+            Ok(Ok(match (version, versioning) {
+                (Some(version), _) => remove(c, bucket, key, version)?,
+                (None, Versioning::Off) => Deleted { version: None, ..remove(c, bucket, key, NULL_VERSION)? },
+                (None, _) => {
+                    let marker = Record { modified_ms: now_ms(), ..Record::default() };
+                    Deleted { marker: true, ..write(c, bucket, key, versioning, &marker)? }
+                }
+            }))
         })
     }
 
@@ -354,6 +358,22 @@ fn find(c: &Connection, bucket: &str, key: &str, version: Option<&str>) -> rusql
             .query_row(params![bucket, key, version], read),
     }
     .optional()
+}
+
+/// Returns why the latest version of an object doesn't meet a condition. None: it does.
+fn unmet(
+    c: &Connection,
+    bucket: &str,
+    key: &str,
+    condition: &Condition,
+) -> rusqlite::Result<Option<Refused>> {
+    let there = find(c, bucket, key, None)?.filter(|found| found.record.file.is_some());
+    Ok(match (condition, there) {
+        (Condition::Absent, None) => None,
+        (Condition::Etag(_), None) => Some(Refused::NoSuchKey),
+        (Condition::Etag(etag), Some(found)) if *etag == found.record.etag => None,
+        _ => Some(Refused::Failed),
+    })
 }
 
 fn write(

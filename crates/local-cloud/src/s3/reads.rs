@@ -47,6 +47,7 @@ impl ObjectStore {
             metadata: Some(headers.metadata.into_iter().collect()),
             storage_class: shown_class(&found.record),
             tag_count: tag_count(&headers.tags),
+            website_redirect_location: headers.website_redirect,
             parts_count,
             ..Default::default()
         };
@@ -101,6 +102,7 @@ impl ObjectStore {
         output.content_disposition = record.headers.content_disposition;
         output.content_language = record.headers.content_language;
         output.cache_control = record.headers.cache_control;
+        output.website_redirect_location = record.headers.website_redirect;
         output.metadata = Some(record.headers.metadata.into_iter().collect());
         Ok(S3Response::new(output))
     }

@@ -141,16 +141,7 @@ impl ObjectStore {
         let outcome = self
             .bucket(bucket)
             .and_then(|b| self.index.put(bucket, key, b.versioning, condition.as_ref(), &record))
-            .and_then(|outcome| {
-                outcome.map_err(|refused| match refused {
-                    Refused::NoSuchKey => no_such_key(),
-                    Refused::Failed => AwsError::new(
-                        412,
-                        "PreconditionFailed",
-                        "At least one of the pre-conditions you specified did not hold",
-                    ),
-                })
-            });
+            .and_then(|outcome| outcome.map_err(unmet));
         match outcome {
             Ok(mut replaced) => {
                 self.blobs.remove(std::mem::take(&mut replaced.files)).await;
@@ -164,9 +155,16 @@ impl ObjectStore {
     }
 
     /// Deletes the requested version. Without one, deletes or hides the object, by the bucket's versioning.
-    pub async fn delete(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<Deleted, AwsError> {
+    pub async fn delete(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+        condition: Option<&Condition>,
+    ) -> Result<Deleted, AwsError> {
         let versioning = self.bucket(bucket)?.versioning;
-        let mut deleted = self.index.delete(bucket, key, versioning, version, now_ms())?;
+        let deleted = self.index.delete(bucket, key, versioning, version, condition)?;
+        let mut deleted = deleted.map_err(unmet)?;
         self.blobs.remove(std::mem::take(&mut deleted.files)).await;
         Ok(deleted)
     }
@@ -212,6 +210,15 @@ impl Objects for ObjectStore {
         let headers = Headers { content_type: Some(DEFAULT_TYPE.to_owned()), ..Headers::default() };
         self.commit(bucket, key, written, etag, headers, None).await?;
         Ok(())
+    }
+}
+
+/// Returns the error for a condition that the object doesn't meet.
+fn unmet(refused: Refused) -> AwsError {
+    let message = "At least one of the pre-conditions you specified did not hold";
+    match refused {
+        Refused::NoSuchKey => no_such_key(),
+        Refused::Failed => AwsError::new(412, "PreconditionFailed", message),
     }
 }
 

@@ -21,7 +21,7 @@ impl ObjectStore {
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let input = req.input;
         refuse!(input, sse_customer_key, ssekms_encryption_context, object_lock_mode);
-        refuse!(input, website_redirect_location, object_lock_legal_hold_status);
+        refuse!(input, object_lock_legal_hold_status);
         let asked = input.server_side_encryption.as_ref();
         let encrypted = self.asked_encryption(&input.bucket, asked, input.ssekms_key_id.as_deref())?;
         let algorithm = input.checksum_algorithm.as_ref().map(|algorithm| algorithm.as_str().to_owned());

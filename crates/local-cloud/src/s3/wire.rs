@@ -61,6 +61,7 @@ macro_rules! headers {
             metadata: $input.metadata.clone().unwrap_or_default().into_iter().collect(),
             storage_class: kept_class($input.storage_class.as_ref())?,
             tags: header_tags($input.tagging.as_deref())?,
+            website_redirect: redirect($input.website_redirect_location.as_deref())?,
         }
     };
 }
@@ -316,6 +317,19 @@ pub(super) fn kept_encoding(encoding: Option<&str>) -> Option<String> {
     let kept: Vec<&str> =
         encoding?.split(',').map(str::trim).filter(|it| !it.eq_ignore_ascii_case("aws-chunked")).collect();
     (!kept.is_empty()).then(|| kept.join(","))
+}
+
+/// Returns where an object's redirect leads.
+pub(super) fn redirect(location: Option<&str>) -> S3Result<Option<String>> {
+    let starts = ["/", "http://", "https://"];
+    match location {
+        Some(location) if !starts.iter().any(|start| location.starts_with(start)) => {
+            let message =
+                "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.";
+            Err(to_s3(AwsError::new(400, "InvalidRedirectLocation", message)))
+        }
+        location => Ok(location.map(str::to_owned)),
+    }
 }
 
 /// Returns a time as HTTP writes it.

@@ -24,7 +24,7 @@ impl ObjectStore {
         let trailers = req.trailing_headers;
         let mut input = req.input;
         refuse!(input, sse_customer_key, ssekms_encryption_context, object_lock_mode, write_offset_bytes);
-        refuse!(input, website_redirect_location, object_lock_legal_hold_status);
+        refuse!(input, object_lock_legal_hold_status);
         let headers = headers!(input);
         let condition = condition(input.if_match.take(), input.if_none_match.take())?;
         let algorithm = input.server_side_encryption.as_ref();
@@ -50,9 +50,11 @@ impl ObjectStore {
         req: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let input = req.input;
-        refuse!(input, mfa, if_match);
+        refuse!(input, mfa, if_match_last_modified_time, if_match_size);
+        let condition = condition(input.if_match, None)?;
         let version = input.version_id.as_deref();
-        let deleted = self.delete(&input.bucket, &input.key, version).await.map_err(to_s3)?;
+        let deleted = self.delete(&input.bucket, &input.key, version, condition.as_ref()).await;
+        let deleted = deleted.map_err(to_s3)?;
         let output = DeleteObjectOutput {
             delete_marker: deleted.marker.then_some(true),
             version_id: deleted.version,
@@ -81,7 +83,11 @@ impl ObjectStore {
             let arn = object_arn(&input.bucket, &object.key);
             let outcome =
                 match self.authorize(&who, &input.bucket, Access::new(action, arn).with(context.clone())) {
-                    Ok(()) => self.delete(&input.bucket, &object.key, object.version_id.as_deref()).await,
+                    Ok(()) => {
+                        let condition = condition(object.e_tag.clone().map(ETagCondition::ETag), None)?;
+                        let version = object.version_id.as_deref();
+                        self.delete(&input.bucket, &object.key, version, condition.as_ref()).await
+                    }
                     Err(error) => Err(error),
                 };
             match outcome {

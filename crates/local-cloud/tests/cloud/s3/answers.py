@@ -53,6 +53,24 @@ itself = {**k, "CopySource": "bucket-1/k"}
 refused("InvalidRequest", s3.copy_object, **itself)
 s3.copy_object(**itself, StorageClass="STANDARD")
 
+# Where a website would send its visitors is kept and shown, and not copied.
+s3.put_object(**k, Body=b"abc", WebsiteRedirectLocation="/elsewhere")
+assert s3.head_object(**k)["WebsiteRedirectLocation"] == s3.get_object(**k)["WebsiteRedirectLocation"] == "/elsewhere"
+s3.copy_object(**copy)
+assert "WebsiteRedirectLocation" not in s3.head_object(Bucket="bucket-1", Key="copy")
+s3.copy_object(**itself, WebsiteRedirectLocation="/elsewhere")
+refused("InvalidRedirectLocation", s3.put_object, **k, Body=b"", WebsiteRedirectLocation="elsewhere")
+
+# Deletions with a condition.
+both = {"Bucket": "bucket-1", "Key": "both"}
+etag = s3.put_object(**both, Body=b"abc")["ETag"]
+kept = error(s3.delete_object, **both, IfMatch='"other"')
+assert kept["Status"] == 412 and kept["Condition"] == "If-Match", kept
+named = lambda etag: {"Bucket": "bucket-1", "Delete": {"Objects": [{"Key": "both", "ETag": etag}]}}
+assert s3.delete_objects(**named('"other"'))["Errors"][0]["Code"] == "PreconditionFailed"
+assert s3.delete_objects(**named(etag))["Deleted"][0]["Key"] == "both"
+refused("NoSuchKey", s3.delete_object, **both, IfMatch=etag)
+
 # Pages: the token counts more than the key after which to start.
 first = s3.list_objects_v2(Bucket="bucket-1", MaxKeys=1, StartAfter="a")
 assert first["StartAfter"] == "a", first
