@@ -53,8 +53,7 @@ impl Door {
         let body = body.map_err(|_| {
             refused(AwsError::new(413, "RequestEntityTooLarge", "The request's body is too large."))
         })?;
-        let caller =
-            self.verify(found, &request, &body, protocol).map_err(|error| refused(error.worded(protocol)))?;
+        let caller = self.verify(found, &request, &body).map_err(|error| refused(error.worded(protocol)))?;
         Ok(Admitted { request, body, caller, request_id })
     }
 
@@ -63,12 +62,11 @@ impl Door {
         found: Result<Option<Authorization>, SignatureError>,
         request: &Parts,
         body: &Bytes,
-        protocol: Protocol,
     ) -> Result<Caller, SignatureError> {
         let authorization = found?.ok_or(SignatureError::Missing)?;
         let region = &authorization.region;
-        // IAM is global, and STS has a global endpoint. Requests to both are signed for us-east-1.
-        let global = protocol == Protocol::Query && region == "us-east-1";
+        // IAM is global, and STS is in every region. A client that is given an endpoint signs for its own region.
+        let global = ["iam", "sts"].contains(&&*authorization.service);
         if *region != self.region && !global {
             return Err(SignatureError::Mismatch(format!(
                 "Credential should be scoped to a valid region, not '{region}': this local cloud is {}.",

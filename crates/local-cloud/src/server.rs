@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use http::request::Parts;
 use http::{Request, Response};
 
@@ -17,6 +17,8 @@ use crate::support::id;
 
 /// The greatest size of a request's body to a service that the local cloud lacks, in bytes.
 const LIMIT: usize = 1 << 20;
+/// The operations that their callers don't sign, since they have no keys yet.
+const UNSIGNED: [&str; 2] = ["AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"];
 
 /// Answers all requests.
 pub struct Server {
@@ -33,9 +35,16 @@ impl Server {
     /// Answers one request.
     pub async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let request_id = id::uuid();
-        let (mut parts, body) = request.into_parts();
+        let (mut parts, mut body) = request.into_parts();
         let name = match Authorization::find(&parts) {
             Ok(Some(authorization)) => authorization.service,
+            Ok(None) if is_form(&parts) => match without_signature(&parts, body, &request_id).await {
+                Ok(read) => {
+                    body = read;
+                    "sts".to_owned()
+                }
+                Err(refused) => return *refused,
+            },
             _ => unsigned_service(&parts).to_owned(),
         };
         let mut services = self.services.iter().filter(|service| service.name() == name);
@@ -58,6 +67,23 @@ impl Server {
             }
             Err(refused) => refused,
         }
+    }
+}
+
+/// Reads a form that nobody has signed, and returns it.
+///
+/// # Errors
+/// The answer to an operation of STS that nobody signs, since the local cloud has none of these.
+async fn without_signature(parts: &Parts, body: Body, request_id: &str) -> Result<Body, Box<Response<Body>>> {
+    let refuse = |error: AwsError| Box::new(Protocol::Query.error(&error, request_id).map(Body::from));
+    let body = to_bytes(body, LIMIT).await.map_err(|_| {
+        refuse(AwsError::new(413, "RequestEntityTooLarge", "The request's body is too large."))
+    })?;
+    match Protocol::Query.named_operation(parts, &body) {
+        Some(operation) if UNSIGNED.contains(&&*operation) => {
+            Err(refuse(AwsError::unsupported("STS", &operation)))
+        }
+        _ => Ok(Body::from(body)),
     }
 }
 

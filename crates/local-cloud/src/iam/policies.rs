@@ -43,7 +43,11 @@ pub fn create(request: &Request) -> Reply {
             "A policy called {name} already exists. Duplicate names are not allowed."
         )));
     }
-    Ok(json!({"Policy": describe::policy(&policy)}))
+    let mut created = describe::policy(&policy);
+    // As on AWS, only GetPolicy returns a description, and tags if there are none.
+    created["Description"] = Value::Null;
+    created["Tags"] = json!((!policy.tags.is_empty()).then_some(&policy.tags));
+    Ok(json!({"Policy": created}))
 }
 
 pub fn get(request: &Request) -> Reply {
@@ -94,6 +98,32 @@ pub fn delete(request: &Request) -> Reply {
     request.store().delete(POLICY, &policy.arn)?;
     request.service.changed();
     Ok(Value::Null)
+}
+
+pub fn tag(request: &Request) -> Reply {
+    own(request)?;
+    let new = request.tags()?;
+    change(request, |policy| {
+        policy.tags = tags::merged(std::mem::take(&mut policy.tags), new)?;
+        Ok(Value::Null)
+    })
+}
+
+pub fn untag(request: &Request) -> Reply {
+    own(request)?;
+    let keys = request.texts("TagKeys");
+    change(request, |policy| {
+        policy.tags.retain(|tag| !keys.contains(&tag.key.as_str()));
+        Ok(Value::Null)
+    })
+}
+
+pub fn list_tags(request: &Request) -> Reply {
+    let tags = match aws_managed(request.text("PolicyArn")) {
+        Some(_) => Vec::new(),
+        None => find(request)?.tags,
+    };
+    request.page("Tags", tags.iter().map(|tag| (tag.key.clone(), json!(tag))).collect())
 }
 
 pub fn create_version(request: &Request) -> Reply {

@@ -20,11 +20,19 @@ struct Report {
     generated: Timestamp,
 }
 
-/// Makes the report at once. With only a few users it needs no task in the background.
+/// Makes the report at once: with only a few users it needs no task in the background. As on AWS, the call that finds none
+/// says that one was started, and the next one that it is complete.
 pub fn generate(request: &Request) -> Reply {
+    let before: Option<Report> = request.store().get(REPORT, "")?;
     let report = Report { content: credentials(request)?, generated: Timestamp::now() };
     request.store().put(REPORT, "", &report)?;
-    Ok(json!({"State": "COMPLETE"}))
+    Ok(match before {
+        Some(_) => json!({"State": "COMPLETE"}),
+        None => json!({
+            "State": "STARTED",
+            "Description": "No report exists. Starting a new report generation task",
+        }),
+    })
 }
 
 pub fn get(request: &Request) -> Reply {

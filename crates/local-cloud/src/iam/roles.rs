@@ -69,6 +69,15 @@ pub fn update(request: &Request) -> Reply {
     Ok(json!({}))
 }
 
+/// Answers UpdateRoleDescription, the older form of UpdateRole. It returns the role.
+pub fn update_description(request: &Request) -> Reply {
+    change(request, |role: &mut Role| {
+        role.description = Some(request.text("Description").to_owned());
+        Ok(())
+    })?;
+    Ok(json!({"Role": describe::role(&find(request)?)}))
+}
+
 pub fn update_trust(request: &Request) -> Reply {
     find::<Role>(request)?;
     let trust = trust(request, "PolicyDocument")?;

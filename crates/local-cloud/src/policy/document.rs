@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::context::Context;
-use super::grammar::{Kind, SYNTAX, check_members, check_statement};
+use super::grammar::{Kind, SYNTAX, check_legacy, check_members, check_statement};
 use super::principal::{Asker, Grant};
 use super::rule::{Effect, Rule};
 
@@ -152,13 +152,16 @@ impl Document {
         if legacy && version != "2012-10-17" {
             return Err("Policy document must be version 2012-10-17 or greater.".to_owned());
         }
-        for statement in &values {
-            check_statement(statement, kind)?;
+        if legacy {
+            values.iter().try_for_each(check_legacy)?;
         }
         let mut sids = HashSet::new();
         let mut named = values.iter().filter_map(|statement| statement.get("Sid")).filter_map(Value::as_str);
         if !named.all(|sid| sid.is_empty() || sids.insert(sid)) {
             return Err("Statement IDs (SID) in a single policy must be unique.".to_owned());
+        }
+        for statement in &values {
+            check_statement(statement, kind)?;
         }
         let rules = statements.iter().zip(&values).map(|(raw, value)| {
             // The statement is a part of the text, so its position is the distance from the text's start.

@@ -5,10 +5,12 @@
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use regex::Regex;
 use serde_json::{Map, Value};
 
-use super::condition::Operator;
+use super::condition::{Comparison, Operator};
 
 /// The kind of a policy, which decides what members its statements must and must not have.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,9 +72,8 @@ pub fn check_members(statement: &Map<String, Value>, kind: Kind) -> Result<(), S
     }
     match statement.get("Effect").map(|effect| effect.as_str().unwrap_or_default()) {
         Some("Allow" | "Deny") => {}
-        Some(effect) if kind == Kind::Identity && ["allow", "deny"].contains(&&*effect.to_lowercase()) => {
-            return Err(LEGACY.to_owned());
-        }
+        // The older parser refuses it later.
+        Some(effect) if kind == Kind::Identity && ["allow", "deny"].contains(&&*effect.to_lowercase()) => {}
         Some(effect) => return refuse(format!("Invalid effect: {effect}")),
         None => return refuse("Missing required field Effect".to_owned()),
     }
@@ -86,7 +87,9 @@ pub fn check_members(statement: &Map<String, Value>, kind: Kind) -> Result<(), S
             all.iter().map(|(name, block)| Some((name.as_str(), block.as_object()?))).collect()
         });
         let Some(blocks) = blocks else { return refuse("Conditions must be a JSON object".to_owned()) };
-        if let Some(operator) = blocks.keys().find(|name| Operator::parse(name).is_none()) {
+        // Without keys, nobody asks what the operator means.
+        let meant = blocks.iter().filter(|(_, block)| !block.is_empty()).map(|(name, _)| name);
+        if let Some(operator) = meant.into_iter().find(|name| Operator::parse(name).is_none()) {
             return refuse(format!("Invalid Condition type : {operator}"));
         }
         let scalar = |value: &Value| value.is_string() || value.is_boolean() || value.is_number();
@@ -97,6 +100,46 @@ pub fn check_members(statement: &Map<String, Value>, kind: Kind) -> Result<(), S
         }
     }
     Ok(())
+}
+
+/// Checks what IAM's older parser wants of a policy of a user or role, before anything is missed in it.
+///
+/// # Errors
+/// AWS's message.
+pub fn check_legacy(statement: &Map<String, Value>) -> Result<(), String> {
+    let effect = statement.get("Effect").and_then(Value::as_str).unwrap_or_default();
+    let listed = |name: &str| statement.get(name).and_then(texts).into_iter().flatten();
+    let resources = listed("Resource").chain(listed("NotResource"));
+    let conditions = statement.get("Condition").and_then(Value::as_object).into_iter().flatten();
+    let compared = conditions.filter(|(operator, _)| {
+        Operator::parse(operator).is_some_and(|operator| matches!(operator.comparison, Comparison::Date(_)))
+    });
+    let values =
+        compared.flat_map(|(_, block)| block.as_object().into_iter().flatten().map(|(_, value)| value));
+    let mut dates =
+        values.flat_map(|value| value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice));
+    let is_date =
+        |value: &Value| value.as_str().map_or(value.is_i64(), |text| text.contains("${") || is_date(text));
+    let good =
+        ["Allow", "Deny"].contains(&effect) && !resources.into_iter().any(cut_short) && dates.all(is_date);
+    if good { Ok(()) } else { Err(LEGACY.to_owned()) }
+}
+
+/// Whether an ARN ends before its resource, though it has left out its region or its account.
+fn cut_short(resource: &str) -> bool {
+    let parts: Vec<&str> = resource.splitn(6, ':').collect();
+    let known = parts.len() > 2 && parts[0] == "arn" && PARTITIONS.contains(&parts[1]);
+    known && (parts[2].is_empty() || (parts.len() < 6 && resource.contains("::")))
+}
+
+/// Whether a text is a date: a number of seconds, or ISO 8601, of which the end may be missing.
+fn is_date(text: &str) -> bool {
+    static ISO: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let time = r"([01]?\d|2[0-3])(:[0-5]?\d(:[0-5]?\d(\.\d{1,9})?(z|[+-]([01]\d|2[0-3])(:[0-5]\d)?)?)?)?";
+        Regex::new(&format!(r"^(?i)-?\d{{1,9}}(-(0?[1-9]|1[0-2])(-(0?[1-9]|[12]\d|3[01]))?)?(t({time})?)?$"))
+            .ok()
+    });
+    text.parse::<i64>().is_ok() || ISO.as_ref().is_some_and(|iso| iso.is_match(text))
 }
 
 /// Checks that a statement has what its kind of policy must have, and nothing else.
@@ -129,6 +172,7 @@ pub fn check_statement(statement: &Map<String, Value>, kind: Kind) -> Result<(),
                         .to_owned(),
                 );
             }
+            actions.iter().copied().try_for_each(check_action)?;
             let resources = resources.ok_or("Policy statement must contain resources.")?;
             resources.into_iter().try_for_each(check_resource)?;
         }
@@ -189,8 +233,9 @@ fn check_resource(resource: &str) -> Result<(), String> {
         return Ok(());
     }
     let parts: Vec<&str> = resource.splitn(6, ':').collect();
-    if parts.len() < 2 || parts[0] != "arn" {
-        return Err(format!("Resource {resource} must be in ARN format or \"*\"."));
+    let out_of_form = || Err(format!("Resource {resource} must be in ARN format or \"*\"."));
+    if parts.len() < 2 {
+        return out_of_form();
     }
     let part = |index: usize| parts.get(index).copied().unwrap_or("*");
     let (partition, service, region, rest) = (part(1), part(2), part(3), part(5));
@@ -198,10 +243,13 @@ fn check_resource(resource: &str) -> Result<(), String> {
         let whole = format!("arn:{partition}:{service}:{region}:{}:{rest}", part(4));
         return Err(format!("Partition \"{partition}\" is not valid for resource \"{whole}\"."));
     }
+    if parts[0] != "arn" {
+        return out_of_form();
+    }
     if parts.len() < 3 || service.contains(['*', '?']) {
         return Err("Resource vendor must be fully qualified and cannot contain regexes.".to_owned());
     }
-    if service.is_empty() || (parts.len() < 6 && resource.contains("::")) {
+    if cut_short(resource) {
         return Err(LEGACY.to_owned());
     }
     match service {

@@ -57,8 +57,8 @@ impl Rule {
         };
         let mut conditions = Vec::new();
         for (operator, block) in statement.get("Condition").and_then(Value::as_object).into_iter().flatten() {
-            let operator = Operator::parse(operator)?;
             for (key, values) in block.as_object()? {
+                let operator = Operator::parse(operator)?;
                 let values = match values {
                     Value::Array(list) => list.iter().map(written).collect(),
                     one => vec![written(one)],

@@ -22,9 +22,14 @@ stray = {"aws_access_key_id": own.access_key, "aws_secret_access_key": own.secre
 refused("InvalidClientTokenId", other("sts", **stray).get_caller_identity)
 elsewhere = boto3.client("logs", config=config, region_name="eu-west-1")
 assert "eu-west-1" in refused("InvalidSignatureException", elsewhere.describe_log_groups)
+# IAM is of no region, and STS of all.
+assert boto3.client("iam", config=config, region_name="eu-west-1").get_user()["User"]["UserName"] == "opsml"
+assert boto3.client("sts", config=config, region_name="eu-west-1").get_caller_identity()["Arn"] == me["Arn"]
 
 unsigned = boto3.client("sts", config=Config(signature_version=UNSIGNED))
 refused("MissingAuthenticationToken", unsigned.get_caller_identity)
+federated = {"RoleArn": "arn:aws:iam::123456789012:role/r", "RoleSessionName": "name", "WebIdentityToken": "token"}
+assert "AssumeRoleWithWebIdentity" in refused("UnknownOperationException", unsigned.assume_role_with_web_identity, **federated)
 
 # A presigned URL is valid for its method and parameters, until it expires.
 url = sts.generate_presigned_url("get_caller_identity", ExpiresIn=60, HttpMethod="GET")

@@ -36,6 +36,7 @@ only = iam.get_account_authorization_details(Filter=["LocalManagedPolicy"])
 assert [policy["Arn"] for policy in only["Policies"]] == [own] and only["RoleDetailList"] == []
 
 assert "does not exist" in refused("ReportNotPresent", iam.get_credential_report)
+assert iam.generate_credential_report()["State"] == "STARTED"
 assert iam.generate_credential_report()["State"] == "COMPLETE"
 report = iam.get_credential_report()
 rows = list(csv.DictReader(io.StringIO(report["Content"].decode())))

@@ -31,6 +31,15 @@ for document, message in [
     (one(Resource="arn:aws:s*:::b"), "Resource vendor must be fully qualified and cannot contain regexes."),
     (one(Resource="arn:aws:s3:us-east-1::b"), "Resource arn:aws:s3:us-east-1::b can not contain region information."),
     (one(Resource="arn:aws:iam:us-east-1:1:role/r"), "IAM resource arn:aws:iam:us-east-1:1:role/r cannot contain region information."),
+    (one(Resource="x:b:c"), 'Partition "b" is not valid for resource "arn:b:c:*:*:*".'),
+    (one(Resource="x:aws:s3:::b"), 'Resource x:aws:s3:::b must be in ARN format or "*".'),
+    (one(Action="GetObject", Resource=None), "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."),
+    (one(Action=None, Resource="arn:aws:s3::b"), "The policy failed legacy parsing"),
+    ({"Statement": one(Effect="denY")["Statement"]}, "Policy document must be version 2012-10-17 or greater."),
+    ({"Version": "2012-10-17", "Statement": [{**good, "Sid": "a"}, {"Sid": "a", "Effect": "Allow"}]},
+     "Statement IDs (SID) in a single policy must be unique."),
+    *((one(Condition={"DateLessThan": {"aws:CurrentTime": date}}), "The policy failed legacy parsing")
+      for date in ("soon", "2027-13-01", "2027-01-01T24:00", "2027-01-01T10:00:00+1", "9223372036854775808", ["2027", "x"])),
     (one(Principal="*"), "Policy document should not specify a principal."),
     (one(Sid="a b"), "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*"),
     ({"Version": "2012-10-17", "Statement": [{**good, "Sid": "a"}] * 2}, "Statement IDs (SID) in a single policy must be unique."),
@@ -38,6 +47,9 @@ for document, message in [
     (one(Condition={"StringEquals": "a"}), "Syntax errors in policy."),
 ]:
     assert put(document) == message, (document, put(document))
+for condition in ({"Similar": {}}, {"DateLessThan": {"aws:CurrentTime": ["2027", "2027-1-2", "2027-01-01T10:00:00.5Z", "1800000000"]}}):
+    iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=json.dumps(one(Condition=condition)))
+iam.delete_role_policy(RoleName="r", PolicyName="p")
 path = put(one(Resource="arn:aws:iam::123456789012:r"))
 assert path.startswith('IAM resource path must either be "*" or start with user/, federated-user/, role/'), path
 refused("MalformedPolicyDocument", iam.create_policy, PolicyName="p", PolicyDocument="{")
