@@ -23,13 +23,20 @@ class Clouds:
         self.environment = self._environment()
         self.stop()
 
-    def fresh(self, region=HOME_REGION):
-        """Replaces the running cloud by a new one of a region."""
+    def fresh(self):
+        """Replaces the running cloud by a new one."""
         self.stop()
-        self.region = region
+        self.region = HOME_REGION
         shutil.rmtree(self.current, ignore_errors=True)
         shutil.copytree(self.template, self.current)
         self._serve(self.current)
+
+    def move(self, region):
+        """Makes the running cloud, with what it has, one of another region."""
+        if region != self.region:
+            self.stop()
+            self.region = region
+            self._serve(self.current)
 
     def stop(self):
         if self.server is None:

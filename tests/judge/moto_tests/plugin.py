@@ -1,36 +1,39 @@
 """A pytest plugin that runs moto's tests, on moto itself or against local clouds, and records the calls of each test.
 
 JUDGE_RECORD is the file to which it appends an object a line for each test. JUDGE_OPSML is the program that serves the
-clouds; without it, the tests run on moto. JUDGE_FACTS is the record of a run on moto: there a test's region is found.
+clouds; without it, the tests run on moto.
 """
 import json
 import os
+import re
 import signal
 import tempfile
 import time
 from collections import Counter
 
+import boto3
 import botocore.client
 import botocore.exceptions
 import pytest
+import requests
 
 import clouds
 
 # A test that takes longer than this many seconds hangs. On moto itself, those that need Docker do, where there is none.
 LIMIT, LIMIT_WITHOUT_DOCKER = 60, 3
-# Services that aren't of a region, so that a client's region says nothing about a test's.
-GLOBAL = {"iam", "sts"}
-# What moto's tests use as images that exist. On AWS they'd be others, as on the local cloud.
-MOTOS_IMAGES = ("ami-12c6146b", "ami-03cf127a")
+# What moto's tests use as an image that exists. On AWS it'd be another one, as on the local cloud.
+MOTOS_IMAGE = "ami-12c6146b"
+# The services that take a role on, by the client that names it.
+TRUSTED = {"sagemaker": "sagemaker.amazonaws.com", "lambda": "lambda.amazonaws.com"}
+ROLE = re.compile(r"arn:aws:iam::123456789012:role/([\w+=,.@/-]+)")
 IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-6.1-x86_64"
 
 
 class Judge:
     def __init__(self):
         self.record = open(os.environ["JUDGE_RECORD"], "a", encoding="utf-8", buffering=1)
-        self.regions = facts(os.environ.get("JUDGE_FACTS"))
-        self.clouds = None
-        self.calls, self.names, self.fault = [], {}, None
+        self.clouds, self.placed = None, 0
+        self.calls, self.errors, self.names, self.made, self.fault = [], [], {}, set(), None
 
     def on_clouds(self, opsml):
         folder = tempfile.mkdtemp(prefix="judge-moto-")
@@ -39,62 +42,101 @@ class Judge:
         disarm_moto()
 
     def begin(self, item):
-        self.calls, self.names, self.fault = [], {}, None
+        self.calls, self.errors, self.names, self.made, self.fault = [], [], {}, set(), None
         if self.clouds is None:
             return
         os.environ["MOTO_TEST_ALLOW_AWS_REQUEST"] = str(marked(item, "aws_verified")).lower()
-        regions = self.regions.get(item.nodeid, [])
-        region = regions[0] if len(regions) == 1 else clouds.HOME_REGION
-        self.clouds.fresh(region)
+        self.clouds.fresh()
+        self.placed = 0
+
+    def place(self, service, region):
+        """Moves the cloud to the region of a test, which its first call of a service of regions says. S3's clients are
+        often of another region than the test, so that those of other services count more."""
+        rank = {"iam": 0, "sts": 0, "s3": 1}.get(service, 2)
+        if self.placed < rank:
+            self.placed = rank
+            self.clouds.move(region)
 
     def call(self, send, client, operation, parameters):
         """Makes a call of boto3's, and records it."""
         service = client.meta.service_model.service_name
-        made = {"call": f"{service}.{operation}", "region": None if service in GLOBAL else client.meta.region_name}
+        made = f"{service}.{operation}"
         self.calls.append(made)
+        if self.clouds:
+            self.place(service, client.meta.region_name)
+        if self.clouds and service in TRUSTED:
+            self.roles(service, parameters)
+        if self.clouds and operation == "CreateRole" and not is_policy(parameters.get("AssumeRolePolicyDocument")):
+            parameters = {**parameters, "AssumeRolePolicyDocument": trust(*TRUSTED.values())}
+        if self.clouds and operation == "RunInstances" and not {"InstanceType", "LaunchTemplate"} & set(parameters):
+            # Without a type, AWS takes m1.small, which its images of today don't run on.
+            parameters = {**parameters, "InstanceType": "t2.micro"}
         ours = self.images(client) if self.clouds and service in ("ec2", "autoscaling") else {}
         try:
             answer = send(client, operation, exchanged(parameters, ours))
             return exchanged(answer, {new: old for old, new in ours.items()})
         except botocore.exceptions.ClientError as error:
-            made["code"] = error.response["Error"].get("Code")
-            made["message"] = error.response["Error"].get("Message")
-            made["status"] = error.response["ResponseMetadata"].get("HTTPStatusCode")
+            found = error.response["Error"]
+            self.errors.append({"call": made, "code": found.get("Code"), "message": found.get("Message")})
             raise
+
+    def send(self, send, session, request, **named):
+        """Sends a request that a test makes without boto3, and records the error that answers it."""
+        answer = send(session, request, **named)
+        if answer.status_code >= 400 and not named.get("stream"):
+            found = [re.search(f"<{name}>(.*?)</{name}>", answer.text, re.DOTALL) for name in ("Code", "Message")]
+            code, message = (match and match[1] for match in found)
+            self.errors.append({"call": f"HTTP {request.method}", "code": code, "message": message})
+        return answer
+
+    def roles(self, service, parameters):
+        """Makes the roles that a call names, and that moto takes for granted. On AWS they'd have to be there, too."""
+        for name in set(ROLE.findall(json.dumps(parameters, default=str))) - self.made:
+            self.made.add(name)
+            calls, errors = self.calls, self.errors
+            self.calls, self.errors = [], []
+            path, _, last = f"/{name}".rpartition("/")
+            try:
+                boto3.client("iam").create_role(Path=f"{path}/", RoleName=last, AssumeRolePolicyDocument=trust(TRUSTED[service]))
+            except botocore.exceptions.ClientError:
+                pass  # It is there.
+            self.calls, self.errors = calls, errors
 
     def images(self, client):
         """Returns the image of the local cloud that stands for moto's, whichever that is in the region."""
         if not self.names:
-            import boto3
             self.names["asked"] = None
             ssm = boto3.client("ssm", region_name=self.clouds.region)
             image = ssm.get_parameter(Name=IMAGE_PARAMETER)["Parameter"]["Value"]
             self.calls.pop()
-            self.names = {MOTOS_IMAGES[0]: image}
+            self.names = {MOTOS_IMAGE: image}
         return {} if "asked" in self.names else self.names
 
     def end(self, item, outcome, seconds):
-        calls = [made for made in self.calls if "code" in made]
         self.record.write(json.dumps({
             "id": item.nodeid, "outcome": outcome, "seconds": round(seconds, 2), "fault": self.fault,
             "verified": marked(item, "aws_verified"), "docker": marked(item, "requires_docker"),
-            "calls": dict(Counter(made["call"] for made in self.calls)),
-            "regions": sorted({made["region"] for made in self.calls if made["region"]}),
-            "errors": calls,
+            "calls": dict(Counter(self.calls)),
+            "errors": self.errors,
         }) + "\n")
+
+
+def is_policy(text):
+    """Whether a text is a policy. moto takes any text for a trust policy ("some policy", "{}"), and AWS doesn't."""
+    try:
+        return bool(json.loads(text).get("Statement"))
+    except (TypeError, ValueError, AttributeError):
+        return False
+
+
+def trust(*services):
+    """Returns a trust policy."""
+    statement = {"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def marked(item, name):
     return item.get_closest_marker(name) is not None
-
-
-def facts(path):
-    """Returns the regions of each test, as a run on moto recorded them."""
-    if not path:
-        return {}
-    with open(path, encoding="utf-8") as lines:
-        tests = [json.loads(line) for line in lines]
-    return {test["id"]: test["regions"] for test in tests}
 
 
 def exchanged(value, names):
@@ -112,7 +154,6 @@ def exchanged(value, names):
 
 def disarm_moto():
     """Makes mock_aws do nothing, so that boto3 goes where the environment says."""
-    os.environ["TEST_SERVER_MODE"] = "true"
     from moto.core.config import default_user_config
     from moto.core.models import ServerModeMockAWS
     default_user_config["core"]["mock_credentials"] = False
@@ -138,6 +179,8 @@ def pytest_configure(config):
     send = botocore.client.BaseClient._make_api_call
     botocore.client.BaseClient._make_api_call = \
         lambda client, operation, parameters: JUDGE.call(send, client, operation, parameters)
+    sent = requests.Session.send
+    requests.Session.send = lambda session, request, **named: JUDGE.send(sent, session, request, **named)
     signal.signal(signal.SIGALRM, ring)
 
 
