@@ -23,6 +23,16 @@ pub trait Served: Send + Sync {
     /// Returns whether a request that is signed for this name is for this service. Two services may share a name.
     fn takes(&self, request: &Parts) -> bool;
 
+    /// Returns whether a request is for something of this service that has a URL of its own, whatever its signature says.
+    fn has_url(&self, _request: &Parts) -> bool {
+        false
+    }
+
+    /// Answers a request for such a URL.
+    async fn answer_url(&self, request: HttpRequest<Body>, door: &Door) -> Response<Body> {
+        self.answer(request, door).await
+    }
+
     /// Answers a request, whose signature has not been verified yet.
     async fn answer(&self, request: HttpRequest<Body>, door: &Door) -> Response<Body>;
 
@@ -62,6 +72,14 @@ impl<S: Service> Served for Arc<S> {
 
     fn takes(&self, request: &Parts) -> bool {
         S::model().speaks(request)
+    }
+
+    fn has_url(&self, request: &Parts) -> bool {
+        S::has_url(request)
+    }
+
+    async fn answer_url(&self, request: HttpRequest<Body>, door: &Door) -> Response<Body> {
+        Service::answer_url(self, request, door).await
     }
 
     async fn answer(&self, request: HttpRequest<Body>, door: &Door) -> Response<Body> {

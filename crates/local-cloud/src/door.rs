@@ -57,6 +57,22 @@ impl Door {
         Ok(Admitted { request, body, caller, request_id })
     }
 
+    /// Verifies the signature of a request to a URL of a service's own. None: it isn't signed.
+    ///
+    /// # Errors
+    /// The signature isn't valid, or is for another service.
+    pub fn signer(&self, request: &Parts, body: &Bytes, service: &str) -> Result<Option<Signer>, AwsError> {
+        let words = |error: SignatureError| AwsError { status: 403, ..error.worded(Protocol::RestJson) };
+        let Some(found) = Authorization::find(request).map_err(words)? else { return Ok(None) };
+        if found.service != service {
+            let message = format!("Credential should be scoped to correct service: '{service}'.");
+            return Err(words(SignatureError::Mismatch(message)));
+        }
+        let access_key_id = found.access_key_id.clone();
+        let caller = self.verify(Ok(Some(found)), request, body, Protocol::RestJson).map_err(words)?;
+        Ok(Some(Signer { caller, access_key_id }))
+    }
+
     fn verify(
         &self,
         found: Result<Option<Authorization>, SignatureError>,
@@ -80,6 +96,13 @@ impl Door {
         let agent = request.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
         Ok(credential.caller.clone().with_agent(agent))
     }
+}
+
+/// Who has signed a request, and by which key.
+#[derive(Clone, Debug)]
+pub struct Signer {
+    pub caller: Caller,
+    pub access_key_id: String,
 }
 
 /// Returns the id that the server gave to a request.

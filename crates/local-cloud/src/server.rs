@@ -36,6 +36,10 @@ impl Server {
     pub async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let request_id = id::uuid();
         let (mut parts, mut body) = request.into_parts();
+        parts.extensions.insert(RequestId(request_id.clone()));
+        if let Some(owner) = self.services.iter().find(|service| service.has_url(&parts)) {
+            return owner.answer_url(Request::from_parts(parts, body), &self.door).await;
+        }
         let name = match Authorization::find(&parts) {
             Ok(Some(authorization)) => authorization.service,
             Ok(None) if is_form(&parts) => match without_signature(&parts, body, &request_id).await {
@@ -49,7 +53,6 @@ impl Server {
         };
         let mut services = self.services.iter().filter(|service| service.name() == name);
         let service = services.clone().find(|service| service.takes(&parts)).or_else(|| services.next());
-        parts.extensions.insert(RequestId(request_id));
         let Some(service) = service else { return self.unknown(&name, parts, body).await };
         service.answer(Request::from_parts(parts, body), &self.door).await
     }

@@ -6,14 +6,17 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::Response;
+use http::request::Parts;
+use http::{Request as HttpRequest, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::authority::Access;
 use crate::call::{AwsError, Call, Reply};
+use crate::door::Door;
 use crate::model::Model;
 use crate::policy::Context;
 
@@ -37,6 +40,21 @@ pub trait Service: Send + Sync + Sized + 'static {
     /// Returns an access error in the service's own words.
     fn denied(error: AwsError) -> AwsError {
         error
+    }
+
+    /// Returns whether a request is for something of this service that has a URL of its own, such as a function. It is
+    /// then no call of an operation, whatever its signature says.
+    fn has_url(_request: &Parts) -> bool {
+        false
+    }
+
+    /// Answers a request for such a URL. Who may send it is for the service to decide.
+    fn answer_url(
+        self: &Arc<Self>,
+        _request: HttpRequest<Body>,
+        _door: &Door,
+    ) -> impl Future<Output = Response<Body>> + Send {
+        std::future::ready(Response::new(Body::empty()))
     }
 
     /// Continues, when the server starts, what the last one left unfinished.

@@ -15,6 +15,17 @@ pub fn on_function(request: &Request<'_>) -> Needs {
     Ok(vec![request.on_with(request.target()?.function_arn(&request.service.cloud), tags(request))])
 }
 
+/// Returns the operation's action on the function, with the kind of URL that the request sets.
+pub fn on_url(request: &Request<'_>) -> Needs {
+    let context = request.optional("AuthType").map_or_else(Context::new, auth_type);
+    Ok(vec![request.on_with(request.target()?.function_arn(&request.service.cloud), context)])
+}
+
+/// Returns the condition key for the kind of a URL, `NONE` or `AWS_IAM`.
+pub fn auth_type(kind: &str) -> Context {
+    Context::new().with("lambda:FunctionUrlAuthType", kind)
+}
+
 /// Returns the operation's action on the version or the alias that the request names.
 pub fn on_qualifier(request: &Request<'_>) -> Needs {
     Ok(vec![request.on(request.target()?.arn(&request.service.cloud))])

@@ -150,6 +150,7 @@ pub fn delete(request: &Request<'_>) -> Reply {
         function.aliases.remove(name);
         function.provisioned.remove(name);
         function.policies.remove(name);
+        function.urls.remove(name);
         Ok(())
     })?;
     request.service.pools.withdraw(&target.name, name);

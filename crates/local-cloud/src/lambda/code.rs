@@ -95,7 +95,12 @@ async fn from_s3(
     std::fs::read(file.path()).map_err(|error| disk(&error))
 }
 
-/// Unpacks a zip into a folder of its own.
+/// Returns the file that keeps the zip of a folder's code, as it was uploaded.
+pub fn zip_of(folder: &Path) -> PathBuf {
+    folder.with_extension("zip")
+}
+
+/// Unpacks a zip into a folder of its own, and keeps it beside that.
 ///
 /// # Errors
 /// The zip is broken, empty or too large; a full disk.
@@ -105,7 +110,9 @@ pub async fn store(cloud: &Cloud, zip: Vec<u8>) -> Result<Code, AwsError> {
     let unpacked = tokio::task::spawn_blocking(move || {
         let sha256 = STANDARD.encode(Sha256::digest(&zip));
         let size = zip.len() as u64;
-        unpack(zip, &to).inspect_err(|_| remove(&to)).map(|()| (sha256, size))
+        unpack(&zip, &to).inspect_err(|_| remove(&to))?;
+        crate::folder::write(&zip_of(&to), &zip).inspect_err(|_| remove(&to))?;
+        Ok::<_, io::Error>((sha256, size))
     });
     let (sha256, size) = unpacked
         .await
@@ -130,7 +137,7 @@ fn disk(error: &io::Error) -> AwsError {
 }
 
 /// Unpacks a zip into a new folder, and makes the folder read-only.
-fn unpack(zip: Vec<u8>, to: &Path) -> io::Result<()> {
+fn unpack(zip: &[u8], to: &Path) -> io::Result<()> {
     private_dir(to)?;
     unpack_zip(Cursor::new(zip), to, LIMITS)?;
     for file in files_under(to)? {
@@ -143,12 +150,13 @@ fn unpack(zip: Vec<u8>, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes a folder of code. If that fails, it stays and isn't used.
+/// Removes a folder of code, and its zip. If that fails, it stays and isn't used.
 pub fn remove(folder: &Path) {
     for each in folders_under(folder).unwrap_or_default() {
         let _ = std::fs::set_permissions(each, Permissions::from_mode(0o755));
     }
     let _ = std::fs::remove_dir_all(folder);
+    let _ = std::fs::remove_file(zip_of(folder));
 }
 
 #[cfg(test)]
@@ -169,7 +177,7 @@ mod tests {
         }
         let dir = tempfile::tempdir().unwrap();
         let to = dir.path().join("code");
-        unpack(zip.finish().unwrap().into_inner(), &to).unwrap();
+        unpack(&zip.finish().unwrap().into_inner(), &to).unwrap();
         let mode = |name: &str| std::fs::metadata(to.join(name)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("bootstrap"), mode("a/b.py"), mode("a")), (0o555, 0o400, 0o555));
         remove(&to);

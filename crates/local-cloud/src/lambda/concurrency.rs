@@ -7,11 +7,24 @@ use super::errors::invalid;
 use super::quota::{Quota, check_left, taken};
 use super::record::{FUNCTION, Function};
 use super::service::Request;
-use crate::call::Reply;
+use super::target::Target;
+use crate::call::{AwsError, Reply};
+
+/// Returns the function that a request names. All its versions share its concurrency.
+fn unqualified(request: &Request<'_>) -> Result<Target, AwsError> {
+    let target = request.target()?;
+    match target.qualifier {
+        None => Ok(target),
+        Some(_) => Err(invalid(
+            "This operation is permitted on Lambda functions only. Lambda aliases and versions do not support this \
+             operation. Please specify either a function name or an unqualified function ARN.",
+        )),
+    }
+}
 
 pub fn put(request: &Request<'_>) -> Reply {
     let cloud = &request.service.cloud;
-    let target = request.target()?;
+    let target = unqualified(request)?;
     let function = target.function(cloud)?;
     let wanted = request.input()["ReservedConcurrentExecutions"].as_u64().unwrap_or_default();
     // A reservation of 0 takes nothing from the others. It stops the function.
@@ -32,12 +45,12 @@ pub fn put(request: &Request<'_>) -> Reply {
 }
 
 pub fn get(request: &Request<'_>) -> Reply {
-    let reserved = request.found()?.1.reserved;
+    let reserved = unqualified(request)?.function(&request.service.cloud)?.reserved;
     Ok(reserved.map_or_else(|| json!({}), |reserved| json!({"ReservedConcurrentExecutions": reserved})))
 }
 
 pub fn delete(request: &Request<'_>) -> Reply {
-    request.target()?.change(&request.service.cloud, |function| {
+    unqualified(request)?.change(&request.service.cloud, |function| {
         function.reserved = None;
         Ok(Value::Null)
     })

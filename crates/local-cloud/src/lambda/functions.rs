@@ -50,6 +50,7 @@ pub async fn create(request: Request<'_>) -> Reply {
         reserved: None,
         provisioned: BTreeMap::new(),
         policies: BTreeMap::new(),
+        urls: BTreeMap::new(),
         tags,
         last: cloud.store.get(NUMBER, name)?.unwrap_or_default(),
     };
@@ -95,12 +96,18 @@ pub fn get_configuration(request: &Request<'_>) -> Reply {
 }
 
 pub fn get(request: &Request<'_>) -> Reply {
+    let service = request.service;
     let (target, function) = request.found()?;
     let mut answer = json!({
         "Configuration": configuration(request, &target, &function)?,
-        // There is no Location, since the zip can't be downloaded.
         "Code": {"RepositoryType": "S3"},
     });
+    let version = function.qualified(target.qualifier.as_deref());
+    if let Some(location) =
+        version.and_then(|version| service.downloads.location(&service.cloud, &function.name, version))
+    {
+        answer["Code"]["Location"] = json!(location);
+    }
     if !function.tags.is_empty() {
         answer["Tags"] = json!(function.tags);
     }

@@ -50,10 +50,7 @@ pub async fn invoke(request: Request<'_>) -> Result<Response<Bytes>, AwsError> {
             Ok(encode_payload(202, Bytes::new(), &[], id))
         }
         _ => {
-            // As on AWS, it continues if the client disconnects.
-            let run = tokio::spawn(async move { run(&service, &invocation).await });
-            let (version, outcome) =
-                run.await.map_err(|_| AwsError::internal("the invocation broke off"))??;
+            let (version, outcome) = run_to_end(service, invocation).await?;
             let mut headers = vec![("x-amz-executed-version", version)];
             if outcome.is_error {
                 headers.push(("x-amz-function-error", "Unhandled".to_owned()));
@@ -64,6 +61,29 @@ pub async fn invoke(request: Request<'_>) -> Result<Response<Bytes>, AwsError> {
             Ok(encode_payload(200, outcome.payload, &headers, id))
         }
     }
+}
+
+/// Invokes a function for a request to its URL, and waits.
+///
+/// # Errors
+/// There is no such function; it isn't ready; the event is too long; it is throttled.
+pub async fn for_url(
+    service: &Arc<Lambda>,
+    target: Target,
+    request_id: String,
+    event: Bytes,
+) -> Result<Outcome, AwsError> {
+    let payload = checked_payload(&event, false)?;
+    let function = target.function(&service.cloud)?;
+    check_active(chosen(service, &target, &function)?)?;
+    let invocation = Invocation { target, request_id, payload, client_context: None };
+    Ok(run_to_end(Arc::clone(service), invocation).await?.1)
+}
+
+/// Runs an invocation once. As on AWS, it continues if the client disconnects.
+async fn run_to_end(service: Arc<Lambda>, invocation: Invocation) -> Result<(String, Outcome), AwsError> {
+    let run = tokio::spawn(async move { run(&service, &invocation).await });
+    run.await.map_err(|_| AwsError::internal("the invocation broke off"))?
 }
 
 fn checked(request: &Request<'_>) -> Result<Invocation, AwsError> {

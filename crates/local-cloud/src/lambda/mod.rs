@@ -6,6 +6,8 @@
 //! chooses and [`memory`] watches. It gets its event by the Runtime [`api`], and its output goes to the [`log`].
 //! [`reserve`] starts environments before there are requests.
 //!
+//! [`url`] serves functions at URLs of their own, and [`download`] their code.
+//!
 //! An environment has a `/tmp` of its own and sees its code, but not the user's home, where the kernel allows it
 //! ([`isolation`]). AWS also limits the CPU share by the memory; the local cloud doesn't. Asynchronous invocations that
 //! wait for a retry are lost when the server stops.
@@ -17,6 +19,7 @@ mod api;
 mod code;
 mod concurrency;
 mod describe;
+mod download;
 mod environment;
 mod errors;
 mod fault;
@@ -39,16 +42,21 @@ mod settings;
 mod state;
 mod tags;
 mod target;
+mod url;
 mod versions;
 mod vpc;
 
 use std::sync::{Arc, LazyLock};
 
+use axum::body::Body;
+use http::request::Parts;
+use http::{Request as HttpRequest, Response};
 use serde_json::Value;
 
+use crate::door::Door;
 use crate::model::Model;
 use crate::service::{Operation, Service, on_everything};
-use access::{on_function, on_qualifier, on_tagged, to_create, to_invoke};
+use access::{on_function, on_qualifier, on_tagged, on_url, to_create, to_invoke};
 use record::{FUNCTION, Function};
 
 pub use isolation::missing;
@@ -82,6 +90,11 @@ const OPERATIONS: &[Operation<Lambda>] = &[
     Operation::new("GetProvisionedConcurrencyConfig", on_qualifier, provisioned::get),
     Operation::new("ListProvisionedConcurrencyConfigs", on_function, provisioned::list),
     Operation::new("DeleteProvisionedConcurrencyConfig", on_qualifier, provisioned::delete),
+    Operation::new("CreateFunctionUrlConfig", on_url, url::create),
+    Operation::new("GetFunctionUrlConfig", on_function, url::get),
+    Operation::new("UpdateFunctionUrlConfig", on_url, url::update),
+    Operation::new("DeleteFunctionUrlConfig", on_function, url::delete),
+    Operation::new("ListFunctionUrlConfigs", on_function, url::list),
     Operation::new("TagResource", on_tagged, tags::tag),
     Operation::new("UntagResource", on_tagged, tags::untag),
     Operation::new("ListTags", on_tagged, tags::list),
@@ -99,6 +112,19 @@ impl Service for Lambda {
 
     fn operations() -> &'static [Operation<Self>] {
         OPERATIONS
+    }
+
+    fn has_url(request: &Parts) -> bool {
+        url::is_url(request) || download::is_location(request)
+    }
+
+    async fn answer_url(self: &Arc<Self>, request: HttpRequest<Body>, door: &Door) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        if url::is_url(&parts) {
+            url::answer(self, parts, body, door).await
+        } else {
+            self.downloads.answer(&self.cloud, &parts).await
+        }
     }
 
     /// Ends the processes of a killed server, and starts the provisioned environments again.

@@ -63,10 +63,17 @@ fn principal(request: &Request<'_>) -> Result<Value, AwsError> {
 pub fn add(request: &Request<'_>) -> Reply {
     let (cloud, input) = (&request.service.cloud, request.input());
     let (target, _, qualifier) = found(request)?;
-    for member in ["EventSourceToken", "PrincipalOrgID", "FunctionUrlAuthType", "InvokedViaFunctionUrl"] {
+    for member in ["EventSourceToken", "PrincipalOrgID"] {
         if !input[member].is_null() {
             return Err(request.unsupported(&format!("{member} in AddPermission")));
         }
+    }
+    if request.optional("FunctionUrlAuthType").is_some()
+        && request.text("Action") != "lambda:InvokeFunctionUrl"
+    {
+        return Err(invalid(
+            "FunctionUrlAuthType is only supported for the action lambda:InvokeFunctionUrl.",
+        ));
     }
     let sid = request.text("StatementId");
     let mut statement = json!({
@@ -77,10 +84,16 @@ pub fn add(request: &Request<'_>) -> Reply {
         "Resource": target.arn(cloud),
     });
     if let Some(account) = request.optional("SourceAccount") {
-        statement["Condition"]["StringEquals"] = json!({"AWS:SourceAccount": account});
+        statement["Condition"]["StringEquals"]["AWS:SourceAccount"] = json!(account);
     }
     if let Some(arn) = request.optional("SourceArn") {
         statement["Condition"]["ArnLike"] = json!({"AWS:SourceArn": arn});
+    }
+    if let Some(kind) = request.optional("FunctionUrlAuthType") {
+        statement["Condition"]["StringEquals"]["lambda:FunctionUrlAuthType"] = json!(kind);
+    }
+    if request.flag("InvokedViaFunctionUrl") {
+        statement["Condition"]["Bool"] = json!({"lambda:InvokedViaFunctionUrl": "true"});
     }
     target.change(cloud, |function| {
         let policy = function.policies.entry(qualifier).or_default();

@@ -26,6 +26,9 @@ pub struct Function {
     pub provisioned: BTreeMap<String, Provisioned>,
     /// By qualifier, which is empty for the function's own policy.
     pub policies: BTreeMap<String, Policy>,
+    /// The URLs by qualifier, which is an alias, or empty for the function itself.
+    #[serde(default)]
+    pub urls: BTreeMap<String, Url>,
     pub tags: BTreeMap<String, String>,
     /// The number of the last published version.
     pub last: u64,
@@ -113,6 +116,19 @@ pub struct Provisioned {
 pub struct Policy {
     pub statements: Vec<Value>,
     pub revision: String,
+}
+
+/// A function's URL.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Url {
+    /// The first part of its host's name.
+    pub id: String,
+    /// `NONE` or `AWS_IAM`.
+    pub auth: String,
+    /// In the shape of AWS's model. None: the function answers browsers itself.
+    pub cors: Option<Value>,
+    pub created_ms: i64,
+    pub modified_ms: i64,
 }
 
 impl Version {

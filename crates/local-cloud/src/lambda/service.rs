@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::download::Downloads;
 use super::errors::invalid;
 use super::host::Host;
 use super::pool::Pools;
@@ -29,6 +30,7 @@ pub struct Lambda {
     pub(super) network: Arc<dyn Network>,
     pub(super) host: Arc<Host>,
     pub(super) pools: Arc<Pools>,
+    pub(super) downloads: Downloads,
 }
 
 impl Lambda {
@@ -42,7 +44,16 @@ impl Lambda {
     ) -> Self {
         let host = Arc::new(Host::new(cloud, Arc::clone(&authority), logs));
         let pools = Arc::new(Pools::new(Arc::clone(&host)));
-        Self { cloud: Arc::clone(cloud), iam: authority, objects, metrics, network, host, pools }
+        Self {
+            cloud: Arc::clone(cloud),
+            iam: authority,
+            objects,
+            metrics,
+            network,
+            host,
+            pools,
+            downloads: Downloads::default(),
+        }
     }
 }
 

@@ -75,10 +75,10 @@ where
     Response::new(Body::empty())
 }
 
-/// Whether a host is one of AWS's.
+/// Whether a host is one of AWS's. The URLs of functions end with `.on.aws`.
 fn is_of_aws(host: &str) -> bool {
     let host = host.to_ascii_lowercase();
-    [".amazonaws.com", ".amazonaws.com.cn"].iter().any(|domain| host.ends_with(domain))
+    [".amazonaws.com", ".amazonaws.com.cn", ".on.aws"].iter().any(|domain| host.ends_with(domain))
 }
 
 fn names(request: &Request<Incoming>, host: &str) -> bool {
@@ -100,10 +100,17 @@ mod tests {
 
     #[test]
     fn hosts_of_aws_and_no_others() {
-        for host in ["sts.us-east-1.amazonaws.com", "s3.cn-north-1.amazonaws.com.cn", "STS.AmazonAWS.com"] {
+        for host in [
+            "sts.us-east-1.amazonaws.com",
+            "s3.cn-north-1.amazonaws.com.cn",
+            "STS.AmazonAWS.com",
+            "abc.lambda-url.us-east-1.on.aws",
+        ] {
             assert!(is_of_aws(host), "{host}");
         }
-        for host in ["amazonaws.com.evil.test", "notamazonaws.com", "pypi.org", "amazonaws.com", ""] {
+        for host in
+            ["amazonaws.com.evil.test", "notamazonaws.com", "pypi.org", "amazonaws.com", "moon.aws", ""]
+        {
             assert!(!is_of_aws(host), "{host}");
         }
     }

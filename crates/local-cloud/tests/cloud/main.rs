@@ -8,6 +8,7 @@ mod ec2_api;
 mod iam_audit;
 mod lambda;
 mod lambda_limits;
+mod lambda_url;
 mod lifecycle;
 mod notebook;
 mod proxy;
