@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::error::{invalid, invalid_token};
 use super::place::Request;
+use super::retention;
 use super::rows::{Position, check_stream, insert_events};
 use crate::call::{AwsError, Reply};
 use crate::support::clock::now_ms;
@@ -40,17 +41,23 @@ pub fn put(request: &Request<'_>) -> Reply {
     let now = now_ms();
     // The events are ordered by time, so those that are refused are at the two ends.
     let old = events.partition_point(|event| event.timestamp < now - TOO_OLD);
+    let oldest = retention::oldest_ms(&request.service.cloud, group)?;
+    let expired = events.partition_point(|event| oldest.is_some_and(|oldest| event.timestamp < oldest));
     let fresh = events.partition_point(|event| event.timestamp <= now + TOO_NEW);
     request.service.cloud.store.transaction(|c| {
         if let Err(error) = check_stream(c, group, stream)? {
             return Ok(Err(error));
         }
-        let taken = events[old..fresh].iter().map(|event| (event.timestamp, event.message.as_str()));
+        let taken =
+            events[old.max(expired)..fresh].iter().map(|event| (event.timestamp, event.message.as_str()));
         insert_events(c, group, stream, taken, now).map(Ok)
     })??;
     let mut rejected = json!({});
     if old > 0 {
         rejected["tooOldLogEventEndIndex"] = json!(old);
+    }
+    if expired > 0 {
+        rejected["expiredLogEventEndIndex"] = json!(expired);
     }
     if fresh < events.len() {
         rejected["tooNewLogEventStartIndex"] = json!(fresh);
@@ -75,6 +82,7 @@ struct Get {
 pub fn get(request: &Request<'_>) -> Reply {
     let (group, stream) = (request.group(), request.stream());
     let input: Get = request.read()?;
+    retention::expire(&request.service.cloud, group)?;
     let limit = input.limit.unwrap_or(LIMIT);
     let (from, until) = (input.start_time.unwrap_or(0), input.end_time.unwrap_or(i64::MAX));
     let (forward, start) = match input.next_token.as_deref().map(read_token) {

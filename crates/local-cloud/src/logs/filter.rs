@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::error::{invalid, invalid_token, no_group};
 use super::place::Request;
+use super::retention;
 use super::rows::{Position, has_group};
 use crate::call::{AwsError, Reply};
 
@@ -31,6 +32,7 @@ pub fn filter(request: &Request<'_>) -> Reply {
     let group = request.group();
     let input: Filter = request.read()?;
     let limit = input.limit.unwrap_or(LIMIT);
+    retention::expire(&request.service.cloud, group)?;
     let pattern = Pattern::parse(&input.filter_pattern)?;
     let after = input.next_token.as_deref().map_or(Ok((-1, 0)), read_token)?;
     let (from, until) = (input.start_time.unwrap_or(0), input.end_time.unwrap_or(i64::MAX));

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::error::{already_exists, invalid_token, no_group};
 use super::place::Request;
+use super::retention;
 use crate::call::Reply;
 use crate::support::clock::now_ms;
 use crate::support::page;
@@ -30,12 +31,15 @@ pub fn delete(request: &Request<'_>) -> Reply {
     if deleted == 0 {
         return Err(no_group());
     }
+    retention::forget(&request.service.cloud, request.group())?;
     request.service.count_deletion();
     Ok(Value::Null)
 }
 
 pub fn describe(request: &Request<'_>) -> Reply {
     let cloud = &request.service.cloud;
+    let retained = retention::all(cloud)?;
+    retained.keys().try_for_each(|group| retention::expire(cloud, group))?;
     let groups: Vec<(String, i64, i64)> = cloud.store.with(|c| {
         c.prepare_cached(
             "SELECT name, created_ms,
@@ -52,7 +56,7 @@ pub fn describe(request: &Request<'_>) -> Reply {
         .filter(|(name, ..)| name.starts_with(prefix) && name.to_lowercase().contains(&pattern));
     let described = groups.map(|(name, created, bytes)| {
         let arn = cloud.arn("logs", &format!("log-group:{name}"));
-        json!({
+        let mut described = json!({
             "logGroupName": name,
             "creationTime": created,
             "metricFilterCount": 0,
@@ -60,7 +64,11 @@ pub fn describe(request: &Request<'_>) -> Reply {
             "storedBytes": bytes,
             "logGroupClass": "STANDARD",
             "logGroupArn": arn,
-        })
+        });
+        if let Some(days) = retained.get(&name) {
+            described["retentionInDays"] = json!(days);
+        }
+        described
     });
     let size = page::size(&request.input()["limit"], PAGE, PAGE);
     let page = page::page(described.collect(), request.optional("nextToken"), size);

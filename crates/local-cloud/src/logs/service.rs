@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::params;
 
-use super::rows;
 use super::sink::LogSink;
+use super::{retention, rows};
 use crate::call::AwsError;
 use crate::cloud::Cloud;
 use crate::support::clock::now_ms;
@@ -33,6 +33,7 @@ impl Logs {
 impl LogSink for Logs {
     fn append(&self, group: &str, stream: &str, lines: &[(i64, String)]) -> Result<(), AwsError> {
         let now = now_ms();
+        retention::expire(&self.cloud, group)?;
         self.cloud.store.transaction(|c| {
             c.prepare_cached("INSERT OR IGNORE INTO log_group VALUES (?1, ?2)")?
                 .execute(params![group, now])?;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::error::{already_exists, invalid, invalid_token, no_group};
 use super::place::Request;
+use super::retention;
 use super::rows::{check_stream, has_group};
 use crate::call::Reply;
 use crate::cloud::Cloud;
@@ -58,6 +59,7 @@ pub fn describe(request: &Request<'_>) -> Reply {
     if by_time && !prefix.is_empty() {
         return Err(invalid("Cannot order by LastEventTime with a logStreamNamePrefix."));
     }
+    retention::expire(cloud, group)?;
     let found =
         cloud.store.with(|c| if has_group(c, group)? { list(c, group).map(Some) } else { Ok(None) })?;
     let mut streams = found.ok_or_else(no_group)?;

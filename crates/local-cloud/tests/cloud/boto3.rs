@@ -37,3 +37,8 @@ fn sessions_may_do_what_their_role_may_and_outlive_a_restart() {
 fn logs_are_kept_and_paged() {
     Server::start().python(include_str!("boto3/logs.py"));
 }
+
+#[test]
+fn a_group_keeps_its_events_for_some_days() {
+    Server::start().python(include_str!("boto3/retention.py"));
+}
