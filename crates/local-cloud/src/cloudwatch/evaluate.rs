@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::alarm::{Alarm, STORE};
 use super::alarms::{Alarms, Triggered};
-use super::judge::{Rule, State, judge};
+use super::judge::{Rule, State, judge, name_of_statistic};
 use super::series::Series;
 use super::service::CloudWatch;
 use crate::call::AwsError;
@@ -46,14 +46,14 @@ impl CloudWatch {
         let period = self.cloud.settings.faster_ms(rule.period * 1000);
         let end = end_ms - end_ms.rem_euclid(period);
         let start = end - i64::from(rule.periods) * period;
-        let points = self.metrics.periods(&Series::read(&alarm.input), start, end, period)?;
-        let values: Vec<Option<f64>> = (0..i64::from(rule.periods))
-            .map(|i| points.get(&(start + i * period)).and_then(|point| point.statistic(&rule.statistic)))
-            .collect();
+        let series = Series::read(&alarm.input);
+        let found = self.metrics.statistic(&rule.statistic, &series, start, end, period)?;
+        let values: Vec<Option<f64>> =
+            (0..i64::from(rule.periods)).map(|i| found.get(&(start + i * period)).copied()).collect();
         let verdict = judge(&rule, &values, alarm.state);
         if verdict.state != alarm.state {
             let data = json!({
-                "version": "1.0", "queryDate": jiff::Timestamp::now().to_string(), "statistic": rule.statistic,
+                "version": "1.0", "queryDate": jiff::Timestamp::now().to_string(), "statistic": name_of_statistic(&alarm.input),
                 "period": rule.period, "recentDatapoints": values.iter().flatten().collect::<Vec<_>>(),
                 "threshold": rule.threshold,
             });

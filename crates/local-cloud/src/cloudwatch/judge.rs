@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::invalid;
-use super::series::Point;
+use super::statistic::Statistic;
 use crate::call::AwsError;
 use crate::support::value::text;
 
@@ -31,7 +31,7 @@ impl State {
 /// When an alarm goes into ALARM.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    pub statistic: String,
+    pub statistic: Statistic,
     /// Seconds, as on AWS.
     pub period: i64,
     /// How many periods are evaluated.
@@ -59,6 +59,11 @@ enum Missing {
     Ignore,
     Breaching,
     NotBreaching,
+}
+
+/// Returns the name of the statistic that an alarm watches. An alarm has one of the two members.
+pub fn name_of_statistic(input: &Value) -> &str {
+    input["ExtendedStatistic"].as_str().unwrap_or_else(|| text(input, "Statistic"))
 }
 
 impl Rule {
@@ -109,10 +114,7 @@ impl Rule {
                 )));
             }
         };
-        let statistic = text(input, "Statistic").to_owned();
-        if Point::of(0.0).statistic(&statistic).is_none() {
-            return Err(AwsError::unsupported("CloudWatch", &format!("the statistic {statistic}")));
-        }
+        let statistic = Statistic::parse(name_of_statistic(input))?;
         let threshold = input["Threshold"]
             .as_f64()
             .ok_or_else(|| invalid("The parameter Threshold must be a number."))?;
@@ -283,7 +285,7 @@ mod tests {
         assert!(input("Period", json!(7)).contains("multiple of 60"));
         assert!(input("EvaluationPeriods", json!(2000)).contains("86400"));
         assert!(input("DatapointsToAlarm", json!(4)).contains("DatapointsToAlarm"));
-        assert!(input("Statistic", json!("p99")).contains("p99"));
+        assert!(input("Statistic", json!("Median")).contains("Median"));
         assert!(input("TreatMissingData", json!("x")).contains("TreatMissingData"));
     }
 }

@@ -1,8 +1,12 @@
 //! The data points of all metrics: each is a statistic set of some milliseconds. They are kept in the cloud's state
 //! file.
 //!
+//! Beside it, the values themselves are kept, for the statistics that need each of them. Of a statistic set that was put as
+//! such, they aren't known, and those statistics have no value for its period.
+//!
 //! Points are gathered in memory and written at the end of each period, so a killed server loses those of one period at
 //! most. After three hours they are summed up by the minute, and after fifteen days they are deleted, as on AWS.
+//! Their values are then rounded to three digits, so that they stay few.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html>
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,6 +15,7 @@ use std::sync::Mutex;
 use rusqlite::{Connection, params};
 
 use super::series::{Point, Series};
+use super::statistic::Statistic;
 use crate::call::AwsError;
 use crate::store::Store;
 use crate::support::lock::locked;
@@ -24,7 +29,19 @@ const TABLES: &str = "
         series INTEGER NOT NULL, time_ms INTEGER NOT NULL,
         count REAL NOT NULL, sum REAL NOT NULL, min REAL NOT NULL, max REAL NOT NULL,
         PRIMARY KEY (series, time_ms)
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS metric_value (
+        series INTEGER NOT NULL, time_ms INTEGER NOT NULL, value REAL NOT NULL, count REAL NOT NULL,
+        PRIMARY KEY (series, time_ms, value)
     ) WITHOUT ROWID;";
+
+/// The points of a series that weren't written yet, by time, and how often each value is in them. A value is there by its
+/// bits.
+#[derive(Debug, Default)]
+struct Pending {
+    points: BTreeMap<i64, Point>,
+    values: BTreeMap<(i64, u64), f64>,
+}
 
 /// How long data points of less than a minute are kept.
 const FINE_MS: i64 = 3 * 3_600_000;
@@ -40,7 +57,7 @@ pub struct Metrics {
     /// The milliseconds that a point covers.
     resolution_ms: i64,
     /// What was put since the last flush.
-    pending: Mutex<HashMap<Series, BTreeMap<i64, Point>>>,
+    pending: Mutex<HashMap<Series, Pending>>,
     pruned_ms: Mutex<i64>,
 }
 
@@ -60,8 +77,13 @@ impl Metrics {
     pub fn add(&self, series: Series, time_ms: i64, point: Point) {
         let time_ms = time_ms - time_ms.rem_euclid(self.resolution_ms);
         let mut pending = locked(&self.pending);
-        let points = pending.entry(series).or_default();
+        let Pending { points, values } = pending.entry(series).or_default();
         points.entry(time_ms).and_modify(|old| old.add(point)).or_insert(point);
+        if point.min == point.max {
+            // So that both zeros are one value.
+            let value = point.min + 0.0;
+            *values.entry((time_ms, value.to_bits())).or_default() += point.count;
+        }
     }
 
     /// Writes what was put since the last call.
@@ -72,8 +94,8 @@ impl Metrics {
             return Ok(());
         }
         self.store.transaction(|connection| {
-            for (series, points) in &*pending {
-                write(connection, series, points)?;
+            for (series, pending) in &*pending {
+                write(connection, series, pending)?;
             }
             Ok(())
         })?;
@@ -106,6 +128,15 @@ impl Metrics {
             )?;
             connection.execute("DELETE FROM metric_point WHERE time_ms < ?1 AND time_ms % 60000 != 0", [fine])?;
             connection.execute("DELETE FROM metric_point WHERE time_ms < ?1", [now_ms - KEPT_MS])?;
+            connection.execute(
+                "INSERT INTO metric_value
+                 SELECT series, time_ms / 60000 * 60000, CAST(printf('%.2e', value) AS REAL), sum(count) FROM metric_value
+                 WHERE time_ms < ?1 AND time_ms % 60000 != 0 GROUP BY 1, 2, 3
+                 ON CONFLICT (series, time_ms, value) DO UPDATE SET count = count + excluded.count",
+                [fine],
+            )?;
+            connection.execute("DELETE FROM metric_value WHERE time_ms < ?1 AND time_ms % 60000 != 0", [fine])?;
+            connection.execute("DELETE FROM metric_value WHERE time_ms < ?1", [now_ms - KEPT_MS])?;
             connection.execute(
                 "DELETE FROM metric_series WHERE id NOT IN (SELECT series FROM metric_point)",
                 [],
@@ -178,13 +209,61 @@ impl Metrics {
         }
         Ok(periods)
     }
+
+    /// Returns a statistic of each period that has it. The other parameters are those of [`Self::periods`].
+    pub fn statistic(
+        &self,
+        statistic: &Statistic,
+        series: &Series,
+        from: i64,
+        to: i64,
+        period_ms: i64,
+    ) -> Result<BTreeMap<i64, f64>, AwsError> {
+        let points = self.periods(series, from, to, period_ms)?;
+        if matches!(statistic, Statistic::OfSet(_)) {
+            let each = points.iter().filter_map(|(time, point)| Some((*time, statistic.of_set(point)?)));
+            return Ok(each.collect());
+        }
+        let values = self.values(series, from, to, period_ms)?;
+        let known = values.iter().filter(|(period, values)| {
+            let count: f64 = values.iter().map(|(_, count)| count).sum();
+            points.get(period).is_some_and(|point| (point.count - count).abs() < 1e-6)
+        });
+        Ok(known.filter_map(|(period, values)| Some((*period, statistic.of_values(values)?))).collect())
+    }
+
+    /// Returns the values of each period, ordered, and how often each was put.
+    fn values(
+        &self,
+        series: &Series,
+        from: i64,
+        to: i64,
+        period_ms: i64,
+    ) -> Result<BTreeMap<i64, Vec<(f64, f64)>>, AwsError> {
+        let dimensions = dimensions(series);
+        let rows: Vec<(i64, f64, f64)> = self.store.with(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT time_ms, value, count FROM metric_value WHERE time_ms >= ?1 AND time_ms < ?2 AND series IN
+                 (SELECT id FROM metric_series
+                  WHERE namespace = ?3 AND name = ?4 AND dimensions = ?5 AND (?6 = '' OR unit = ?6))
+                 ORDER BY value",
+            )?;
+            let parameters = params![from, to, series.namespace, series.name, dimensions, series.unit];
+            statement.query_map(parameters, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+        })?;
+        let mut periods: BTreeMap<i64, Vec<(f64, f64)>> = BTreeMap::new();
+        for (time_ms, value, count) in rows {
+            periods.entry(time_ms - time_ms.rem_euclid(period_ms)).or_default().push((value, count));
+        }
+        Ok(periods)
+    }
 }
 
 fn dimensions(series: &Series) -> String {
     serde_json::to_string(&series.dimensions).unwrap_or_default()
 }
 
-fn write(connection: &Connection, series: &Series, points: &BTreeMap<i64, Point>) -> rusqlite::Result<()> {
+fn write(connection: &Connection, series: &Series, pending: &Pending) -> rusqlite::Result<()> {
     let dimensions = dimensions(series);
     let named = params![series.namespace, series.name, dimensions, series.unit];
     connection
@@ -202,8 +281,15 @@ fn write(connection: &Connection, series: &Series, points: &BTreeMap<i64, Point>
          ON CONFLICT (series, time_ms) DO UPDATE SET count = count + excluded.count, sum = sum + excluded.sum,
          min = min(min, excluded.min), max = max(max, excluded.max)",
     )?;
-    for (time_ms, point) in points {
+    for (time_ms, point) in &pending.points {
         statement.execute(params![id, time_ms, point.count, point.sum, point.min, point.max])?;
+    }
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO metric_value VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (series, time_ms, value) DO UPDATE SET count = count + excluded.count",
+    )?;
+    for ((time_ms, bits), count) in &pending.values {
+        statement.execute(params![id, time_ms, f64::from_bits(*bits), count])?;
     }
     Ok(())
 }
@@ -242,6 +328,37 @@ mod tests {
         assert_eq!(points[&120_000], Point::of(5.0));
         assert_eq!(again.periods(&series(""), 60_000, 62_000, 1000).unwrap().len(), 2);
         assert!(again.periods(&series("Bytes"), 0, 180_000, 60_000).unwrap().is_empty());
+    }
+
+    #[test]
+    fn statistics_that_need_every_value_have_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let metrics = metrics(&dir);
+        let now = 40 * 24 * 3_600_000;
+        let old = now - FINE_MS - 120_000;
+        let p90 = Statistic::parse("p90").unwrap();
+        let ask = || metrics.statistic(&p90, &series(""), 0, now, 60_000).unwrap();
+        for value in 1..=10 {
+            put(
+                &metrics,
+                &[("a", "1"), ("b", "2")],
+                f64::from(value) * 1.23456,
+                old + i64::from(value) * 1000,
+            );
+            put(&metrics, &[("a", "1"), ("b", "2")], -0.0, now - 60_000);
+        }
+        assert_eq!(ask(), BTreeMap::from([(old, 9.0 * 1.23456), (now - 60_000, 0.0)]));
+        // By the minute, they have three digits.
+        metrics.prune(now).unwrap();
+        assert_eq!(ask()[&old], 11.1);
+        // Of a set, they aren't known.
+        let set = Point { count: 2.0, sum: 3.0, min: 1.0, max: 2.0 };
+        metrics.add(series("Count"), now - 60_000, set);
+        assert_eq!(ask(), BTreeMap::from([(old, 11.1)]));
+        assert_eq!(
+            metrics.periods(&series(""), now - 60_000, now, 60_000).unwrap()[&(now - 60_000)].count,
+            12.0
+        );
     }
 
     #[test]

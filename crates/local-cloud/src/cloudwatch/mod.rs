@@ -16,6 +16,7 @@ mod query;
 mod series;
 mod service;
 mod sink;
+mod statistic;
 
 use std::sync::LazyLock;
 

@@ -46,9 +46,7 @@ pub fn put(request: &Request<'_>) -> Reply {
 
 /// Refuses settings that the local cloud's alarms don't support.
 fn check(request: &Request<'_>) -> Result<(), AwsError> {
-    for member in
-        ["Metrics", "ExtendedStatistic", "ThresholdMetricId", "EvaluationCriteria", "EvaluationInterval"]
-    {
+    for member in ["Metrics", "ThresholdMetricId", "EvaluationCriteria", "EvaluationInterval"] {
         if !request.input()[member].is_null() {
             return Err(request.unsupported(&format!("{member} in PutMetricAlarm")));
         }
@@ -58,15 +56,13 @@ fn check(request: &Request<'_>) -> Result<(), AwsError> {
             return Err(request.unsupported(&format!("{member} in PutMetricAlarm")));
         }
     }
-    for member in [
-        "MetricName",
-        "Namespace",
-        "Statistic",
-        "Period",
-        "EvaluationPeriods",
-        "ComparisonOperator",
-        "Threshold",
-    ] {
+    let input = request.input();
+    if input["Statistic"].is_null() == input["ExtendedStatistic"].is_null() {
+        return Err(validation("Exactly one of Statistic and ExtendedStatistic must be specified."));
+    }
+    for member in
+        ["MetricName", "Namespace", "Period", "EvaluationPeriods", "ComparisonOperator", "Threshold"]
+    {
         if request.input()[member].is_null() {
             return Err(validation(format!("The parameter {member} is required.")));
         }

@@ -8,6 +8,7 @@ use super::error::{invalid, invalid_combination, invalid_token, validation};
 use super::metrics::Metrics;
 use super::series::{Point, Series};
 use super::service::Request;
+use super::statistic::Statistic;
 use crate::authority::Access;
 use crate::call::{AwsError, Reply};
 use crate::policy::Context;
@@ -144,23 +145,22 @@ impl Range {
     fn points(&self, metrics: &Metrics, series: &Series) -> Result<BTreeMap<i64, Point>, AwsError> {
         metrics.periods(series, self.from, self.to, self.period)
     }
-}
 
-fn check_statistic(name: &str) -> Result<(), AwsError> {
-    match Point::of(0.0).statistic(name) {
-        Some(_) => Ok(()),
-        None => Err(AwsError::unsupported("CloudWatch", &format!("the statistic {name}"))),
+    fn statistic(
+        &self,
+        metrics: &Metrics,
+        series: &Series,
+        statistic: &Statistic,
+    ) -> Result<BTreeMap<i64, f64>, AwsError> {
+        metrics.statistic(statistic, series, self.from, self.to, self.period)
     }
 }
 
 pub fn get_metric_statistics(request: &Request<'_>) -> Reply {
     let metrics = &request.service.metrics;
     let range = Range::read(request.input(), &request.input()["Period"])?;
-    if let Some(extended) = request.texts("ExtendedStatistics").first() {
-        check_statistic(extended)?;
-    }
-    let statistics = request.texts("Statistics");
-    if statistics.is_empty() {
+    let (statistics, extended) = (request.texts("Statistics"), request.texts("ExtendedStatistics"));
+    if statistics.is_empty() && extended.is_empty() {
         return Err(invalid_combination(
             "At least one of the parameters Statistics and ExtendedStatistics must be specified.",
         ));
@@ -174,10 +174,26 @@ pub fn get_metric_statistics(request: &Request<'_>) -> Reply {
     }
     let series = Series::read(request.input());
     let unit = if series.unit.is_empty() { unit_of(metrics, &series)? } else { series.unit.clone() };
+    let mut values = Vec::new();
+    for name in extended {
+        match Statistic::parse(name)? {
+            Statistic::OfSet(_) => {
+                return Err(invalid(format!(
+                    "The value {name} for parameter ExtendedStatistics is not supported."
+                )));
+            }
+            statistic => values.push((name, range.statistic(metrics, &series, &statistic)?)),
+        }
+    }
     let points = range.points(metrics, &series)?.into_iter().map(|(time, point)| {
         let mut datapoint = json!({"Timestamp": seconds(time), "Unit": unit});
         for name in &statistics {
             datapoint[*name] = json!(point.statistic(name));
+        }
+        for (name, values) in &values {
+            if let Some(value) = values.get(&time) {
+                datapoint["ExtendedStatistics"][*name] = json!(value);
+            }
         }
         datapoint
     });
@@ -210,11 +226,10 @@ pub fn get_metric_data(request: &Request<'_>) -> Reply {
         }
         let stat = &query["MetricStat"];
         let series = Series { unit: text(stat, "Unit").to_owned(), ..Series::read(&stat["Metric"]) };
-        let name = text(stat, "Stat");
-        check_statistic(name)?;
+        let statistic = Statistic::parse(text(stat, "Stat")).map_err(|error| validation(error.message))?;
         let range = Range::read(input, &stat["Period"]).map_err(|error| validation(error.message))?;
-        let mut points: Vec<(i64, Point)> =
-            range.points(&request.service.metrics, &series)?.into_iter().collect();
+        let mut points: Vec<(i64, f64)> =
+            range.statistic(&request.service.metrics, &series, &statistic)?.into_iter().collect();
         if !ascending {
             points.reverse();
         }
@@ -226,7 +241,7 @@ pub fn get_metric_data(request: &Request<'_>) -> Reply {
             "Id": query["Id"],
             "Label": query["Label"].as_str().unwrap_or(&series.name),
             "Timestamps": points.iter().map(|(time, _)| seconds(*time)).collect::<Vec<_>>(),
-            "Values": points.iter().filter_map(|(_, point)| point.statistic(name)).collect::<Vec<_>>(),
+            "Values": points.iter().map(|(_, value)| value).collect::<Vec<_>>(),
             "StatusCode": status,
         }));
     }

@@ -65,6 +65,12 @@ fn metrics_agree_with_the_requests() {
 }
 
 #[test]
+fn percentiles_are_of_every_value() {
+    let server = started(60);
+    run(&server, include_str!("scaling/percentiles.py"));
+}
+
+#[test]
 fn what_is_too_much_waits_and_then_is_refused() {
     let server = started(60);
     run(&server, include_str!("scaling/too_much.py"));

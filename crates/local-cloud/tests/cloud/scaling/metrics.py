@@ -23,7 +23,7 @@ def data(**more):
 [result] = cloudwatch.get_metric_data(**data())["MetricDataResults"]
 assert sum(result["Values"]) == 34 and result["Timestamps"] == sorted(result["Timestamps"]), result
 assert (result["Label"], result["StatusCode"]) == ("Invocations", "Complete")
-refused("UnknownOperationException", cloudwatch.get_metric_data, **data(Stat="p99"))
+refused("ValidationError", cloudwatch.get_metric_data, **data(Stat="Median"))
 refused("ValidationError", cloudwatch.get_metric_data, **data(Period=7))
 
 # Custom metrics, put in all three forms, and an alarm on them.
