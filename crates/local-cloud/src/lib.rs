@@ -52,6 +52,6 @@ services! { |cloud, keys|
     ),
     runtime: runtime::Runtime::new(sagemaker.clone()),
     lambda: lambda::Lambda::new(
-        cloud, iam.clone(), logs.clone(), s3.objects(), cloudwatch.clone(), ec2.clone(),
+        cloud, iam.clone(), logs.clone(), s3.objects(), cloudwatch.clone(), ec2.clone(), autoscaling.clone(),
     ),
 }

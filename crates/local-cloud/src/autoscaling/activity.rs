@@ -22,7 +22,7 @@ const KEPT: usize = 1000;
 struct Activity {
     id: String,
     resource: String,
-    /// Instances before and after.
+    /// The capacity before and after.
     from: u64,
     to: u64,
     cause: String,
@@ -49,9 +49,9 @@ pub struct Cause {
     pub policy: Option<String>,
 }
 
-/// Starts to set a variant's capacity, and records that as an activity.
+/// Starts to set a capacity, and records that as an activity.
 pub fn begin(service: &Arc<Scaling>, key: &Key, from: u64, to: u64, cause: Cause) -> Result<(), AwsError> {
-    let start_ms = now_ms();
+    let (start_ms, kind) = (now_ms(), key.kind());
     let mut activity = Activity {
         id: uuid(),
         resource: key.resource(),
@@ -63,10 +63,11 @@ pub fn begin(service: &Arc<Scaling>, key: &Key, from: u64, to: u64, cause: Cause
         end_ms: None,
         status: Status::InProgress,
         message: format!(
-            "Successfully set desired instance count to {to}. Waiting for change to be fulfilled by sagemaker."
+            "Successfully set desired {} to {to}. Waiting for change to be fulfilled by {}.",
+            kind.counted, kind.service
         ),
     };
-    match service.scaled()?.set_capacity(&key.endpoint, &key.variant, to) {
+    match service.set_capacity(key, to) {
         Ok(change) => {
             // It is stored before the change can have ended.
             service.cloud.store.put(STORE, &activity.name(), &activity)?;
@@ -74,8 +75,9 @@ pub fn begin(service: &Arc<Scaling>, key: &Key, from: u64, to: u64, cause: Cause
         }
         Err(error) => {
             let reason = format!(
-                "{} (Service: AmazonSageMaker; Status Code: {}; Error Code: {}; Request ID: {}; Proxy: null)",
+                "{} (Service: {}; Status Code: {}; Error Code: {}; Request ID: {}; Proxy: null)",
                 error.message,
+                kind.title,
                 error.status,
                 error.code,
                 uuid()
@@ -112,18 +114,24 @@ impl Activity {
         format!("{:013}-{}", self.start_ms, self.id)
     }
 
+    /// Returns the noun for what is counted, and the service.
+    fn kind(&self) -> (&'static str, &'static str) {
+        Key::parse(&self.resource).map_or(("capacity", ""), |key| (key.kind().counted, key.kind().service))
+    }
+
     fn end(&mut self, outcome: Result<(), String>) {
         self.end_ms = Some(now_ms());
         let to = self.to;
+        let (counted, service) = self.kind();
         (self.status, self.message) = match outcome {
             Ok(()) => (
                 Status::Successful,
                 format!(
-                    "Successfully set desired instance count to {to}. Change successfully fulfilled by sagemaker."
+                    "Successfully set desired {counted} to {to}. Change successfully fulfilled by {service}."
                 ),
             ),
             Err(reason) => {
-                (Status::Failed, format!("Failed to set desired instance count to {to}. Reason: {reason}"))
+                (Status::Failed, format!("Failed to set desired {counted} to {to}. Reason: {reason}"))
             }
         };
     }
@@ -131,7 +139,7 @@ impl Activity {
     fn describe(&self, details: &str) -> Value {
         let mut described = named(&self.resource);
         described["ActivityId"] = json!(self.id);
-        described["Description"] = json!(format!("Setting desired instance count to {}.", self.to));
+        described["Description"] = json!(format!("Setting desired {} to {}.", self.kind().0, self.to));
         described["Cause"] = json!(self.cause);
         described["StartTime"] = seconds(self.start_ms);
         if let Some(end_ms) = self.end_ms {
@@ -151,14 +159,18 @@ fn prune(service: &Scaling) -> Result<(), AwsError> {
     old.map(|(_, (name, _))| name).try_for_each(|name| service.cloud.store.delete(STORE, name).map(drop))
 }
 
-/// Finishes the activities that the last server left in progress: their endpoints come back with the new capacity.
-pub fn recover(service: &Arc<Scaling>) -> Result<(), AwsError> {
+/// Finishes the activities on a service's resources that the last server left in progress: they come back with the new
+/// capacity.
+pub fn recover(service: &Arc<Scaling>, namespace: &str) -> Result<(), AwsError> {
     let all: Vec<(String, Activity)> = service.cloud.store.list(STORE)?;
     for (_, activity) in all.into_iter().filter(|(_, activity)| activity.status == Status::InProgress) {
         let Some(key) = Key::parse(&activity.resource) else { continue };
-        let (service, scaled) = (Arc::clone(service), service.scaled()?);
+        if key.kind().service != namespace {
+            continue;
+        }
+        let service = Arc::clone(service);
         tokio::spawn(async move {
-            let outcome = scaled.settled(&key.endpoint).await;
+            let outcome = Arc::clone(&service).settled(key).await;
             finish(&service, activity, outcome);
         });
     }
@@ -170,7 +182,9 @@ pub fn describe(request: &Request<'_>) -> Reply {
     let asked = request.text("ResourceId");
     let all: Vec<(String, Activity)> = request.service.cloud.store.list(STORE)?;
     let newest_first = all.iter().rev().map(|(_, activity)| activity);
-    let asked = newest_first.filter(|activity| asked.is_empty() || activity.resource == asked);
+    let asked = newest_first.filter(|activity| {
+        request.lists(&activity.resource) && (asked.is_empty() || activity.resource == asked)
+    });
     request.page("ScalingActivities", asked.map(|activity| activity.describe(&details)).collect())
 }
 

@@ -1,5 +1,5 @@
 //! The control loop: at the end of each period it writes the metrics, evaluates the alarms, and scales as target
-//! tracking decides.
+//! tracking or the steps of a policy decide.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::adjust::adjust;
 use super::key::Key;
 use super::policy::Policy;
 use super::service::Scaling;
-use super::track::{Direction, Settings, Standing, decide};
+use super::track::{Direction, Settings, Standing, decide, limited};
 use crate::call::AwsError;
 use crate::cloudwatch::Triggered;
 use crate::support::clock::now_ms;
@@ -44,10 +44,12 @@ fn turn(service: &Arc<Scaling>, end_ms: i64, period: i64) -> Result<(), AwsError
     triggered.iter().try_for_each(|triggered| act(service, triggered))
 }
 
-/// Writes metrics of zero for a target that had no request in a period, so that it can be scaled in.
+/// Writes metrics of zero for a variant that had no request in a period, so that it can be scaled in. A function without
+/// requests has no data, as on AWS.
 fn report_idle(service: &Scaling, key: &Key, start_ms: i64, end_ms: i64) -> Result<(), AwsError> {
-    if service.variant(key)?.is_some() && !service.alarms.has_data(&key.metric(), start_ms, end_ms)? {
-        service.scaled()?.report_idle(&key.endpoint, &key.variant, start_ms);
+    let Key::Variant { endpoint, variant } = key else { return Ok(()) };
+    if service.capacity(key)?.is_some() && !service.alarms.has_data(&key.metric(), start_ms, end_ms)? {
+        service.scaled()?.report_idle(endpoint, variant, start_ms);
     }
     Ok(())
 }
@@ -58,24 +60,45 @@ fn act(service: &Arc<Scaling>, triggered: &Triggered) -> Result<(), AwsError> {
     let Some(policy) = policies.into_iter().find(|policy| policy.arn == triggered.action) else {
         return Ok(());
     };
-    let direction = if policy.high == triggered.alarm { Direction::Out } else { Direction::In };
     let Some(key) = Key::parse(&policy.resource) else { return Ok(()) };
     let Some(target) = service.target(&key)? else { return Ok(()) };
+    // An endpoint that is Updating is being changed already, by an activity or by a user.
+    let Some(capacity) = service.capacity(&key)?.filter(|capacity| capacity.settled) else {
+        return Ok(());
+    };
+    let current = capacity.desired;
+    let standing = Standing { current, min: target.min, max: target.max, now_ms: now_ms() };
+    let Some((direction, to)) = decided(service, &policy, standing, triggered)? else { return Ok(()) };
     let suspended = match direction {
         Direction::Out => target.suspended.dynamic_scaling_out_suspended,
         Direction::In => target.suspended.dynamic_scaling_in_suspended,
     };
-    // An endpoint that is Updating is being changed already, by an activity or by a user.
-    let Some(variant) = service.variant(&key)?.filter(|variant| variant.in_service && !suspended) else {
+    if suspended {
         return Ok(());
-    };
-    let standing = Standing { current: variant.desired, min: target.min, max: target.max, now_ms: now_ms() };
-    let settings = faster(service, &policy);
-    let Some(to) = decide(&settings, &policy.memory, standing, direction, triggered.value) else {
-        return Ok(());
-    };
+    }
     let words = format!("monitor alarm {} in state ALARM triggered policy {}", triggered.alarm, policy.name);
-    activity::begin(service, &key, variant.desired, to, Cause { words, policy: Some(policy.id()) })
+    activity::begin(service, &key, current, to, Cause { words, policy: Some(policy.id()) })
+}
+
+/// Returns the capacity that a policy sets, and whether that adds or removes. None: it sets none.
+fn decided(
+    service: &Scaling,
+    policy: &Policy,
+    standing: Standing,
+    triggered: &Triggered,
+) -> Result<Option<(Direction, u64)>, AwsError> {
+    let (settings, memory) = (faster(service, policy), &policy.memory);
+    let Some(steps) = policy.steps()? else {
+        let is_high = policy.high.as_ref() == Some(&triggered.alarm);
+        let direction = if is_high { Direction::Out } else { Direction::In };
+        let to = decide(&settings, memory, standing, direction, triggered.value);
+        return Ok(to.map(|to| (direction, to)));
+    };
+    let Some(wanted) = steps.wanted(standing.current, triggered.value - triggered.threshold) else {
+        return Ok(None);
+    };
+    let direction = if wanted > standing.current { Direction::Out } else { Direction::In };
+    Ok(limited(&settings, memory, standing, direction, wanted).map(|to| (direction, to)))
 }
 
 /// Returns a policy's settings with the cooldowns shortened by the control loop's speedup.

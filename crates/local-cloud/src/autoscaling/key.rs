@@ -1,90 +1,156 @@
-//! Reads what an operation is about: the service, the dimension, and the variant of an endpoint.
+//! Reads what an operation is about: the service, the dimension, and the variant of an endpoint or the alias of a function.
 
 use serde_json::{Value, json};
 
-use super::scalable::Variant;
-use super::service::{Request, Scaling};
+use super::service::Request;
 use crate::authority::Access;
 use crate::call::{AwsError, Reply};
 use crate::cloudwatch::Series;
 use crate::support::page;
 
-const SERVICE: &str = "sagemaker";
-pub const DIMENSION: &str = "sagemaker:variant:DesiredInstanceCount";
 /// The most entries of a page.
 const PAGE: usize = 50;
 
-/// A variant of an endpoint.
+/// What can be scaled.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// The service namespace.
+    pub service: &'static str,
+    pub dimension: &'static str,
+    /// The service's name in the errors of activities.
+    pub title: &'static str,
+    /// The noun for what is counted.
+    pub counted: &'static str,
+    /// The predefined metric that target tracking follows, and the statistic of it.
+    pub metric: &'static str,
+    pub statistic: &'static str,
+    /// The end of the name of the service-linked role that scales it on AWS.
+    pub role: &'static str,
+}
+
+/// The instances of an endpoint's variant.
+static VARIANTS: Kind = Kind {
+    service: "sagemaker",
+    dimension: "sagemaker:variant:DesiredInstanceCount",
+    title: "AmazonSageMaker",
+    counted: "instance count",
+    metric: "SageMakerVariantInvocationsPerInstance",
+    statistic: "Sum",
+    role: "SageMakerEndpoint",
+};
+
+/// The provisioned concurrency of a function's alias or version.
+static CONCURRENCY: Kind = Kind {
+    service: "lambda",
+    dimension: "lambda:function:ProvisionedConcurrency",
+    title: "AWSLambda",
+    counted: "concurrency",
+    metric: "LambdaProvisionedConcurrencyUtilization",
+    statistic: "Average",
+    role: "LambdaConcurrency",
+};
+
+/// What is scaled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
-    pub endpoint: String,
-    pub variant: String,
+pub enum Key {
+    Variant { endpoint: String, variant: String },
+    Concurrency { function: String, qualifier: String },
 }
 
 impl Key {
-    /// Reads `endpoint/NAME/variant/VARIANT`. None: the text has another form.
+    /// Reads `endpoint/NAME/variant/VARIANT` or `function:NAME:QUALIFIER`. None: the text has another form.
     pub fn parse(resource: &str) -> Option<Self> {
-        match resource.split('/').collect::<Vec<_>>().as_slice() {
+        if let [first, ..] = *resource.split(['/', ':']).collect::<Vec<_>>()
+            && first == "function"
+        {
+            return match *resource.split(':').collect::<Vec<_>>() {
+                [_, function, qualifier] if !function.is_empty() && !qualifier.is_empty() => {
+                    Some(Self::Concurrency { function: function.to_owned(), qualifier: qualifier.to_owned() })
+                }
+                _ => None,
+            };
+        }
+        match *resource.split('/').collect::<Vec<_>>() {
             ["endpoint", endpoint, "variant", variant] if !endpoint.is_empty() && !variant.is_empty() => {
-                Some(Self { endpoint: (*endpoint).to_owned(), variant: (*variant).to_owned() })
+                Some(Self::Variant { endpoint: endpoint.to_owned(), variant: variant.to_owned() })
             }
             _ => None,
         }
     }
 
-    /// Returns `endpoint/NAME/variant/VARIANT`.
+    /// Returns the text that [`Self::parse`] reads.
     pub fn resource(&self) -> String {
-        format!("endpoint/{}/variant/{}", self.endpoint, self.variant)
+        match self {
+            Self::Variant { endpoint, variant } => format!("endpoint/{endpoint}/variant/{variant}"),
+            Self::Concurrency { function, qualifier } => format!("function:{function}:{qualifier}"),
+        }
     }
 
-    /// Returns the metric that target tracking follows: the requests that each instance gets.
+    pub fn kind(&self) -> &'static Kind {
+        match self {
+            Self::Variant { .. } => &VARIANTS,
+            Self::Concurrency { .. } => &CONCURRENCY,
+        }
+    }
+
+    /// Returns the metric that target tracking follows: the requests that each instance gets, or the share of the
+    /// provisioned environments that are in use.
     pub fn metric(&self) -> Series {
-        let dimensions = [("EndpointName", self.endpoint.as_str()), ("VariantName", self.variant.as_str())];
-        Series::new("AWS/SageMaker", "InvocationsPerInstance", &dimensions, "")
+        match self {
+            Self::Variant { endpoint, variant } => {
+                let dimensions = [("EndpointName", endpoint.as_str()), ("VariantName", variant.as_str())];
+                Series::new("AWS/SageMaker", "InvocationsPerInstance", &dimensions, "")
+            }
+            Self::Concurrency { function, qualifier } => {
+                let resource = format!("{function}:{qualifier}");
+                let dimensions = [("FunctionName", function.as_str()), ("Resource", resource.as_str())];
+                Series::new("AWS/Lambda", "ProvisionedConcurrencyUtilization", &dimensions, "")
+            }
+        }
     }
 
-    /// Returns AWS's error for something that this variant lacks. `what` is its kind, and `more` identifies it.
+    /// Returns AWS's error for something that this target lacks. `what` is its kind, and `more` identifies it.
     pub fn missing(&self, what: &str, more: &str) -> AwsError {
+        let Kind { service, dimension, .. } = self.kind();
         let message = format!(
-            "No {what} for service namespace: {SERVICE}, resource ID: {}, scalable dimension: {DIMENSION}{more}",
+            "No {what} for service namespace: {service}, resource ID: {}, scalable dimension: {dimension}{more}",
             self.resource(),
         );
         AwsError::new(400, "ObjectNotFoundException", message)
     }
 }
 
-impl Scaling {
-    /// Returns a variant as it is now. None: it doesn't exist.
-    pub(super) fn variant(&self, key: &Key) -> Result<Option<Variant>, AwsError> {
-        self.scaled()?.variant(&key.endpoint, &key.variant)
-    }
-}
-
 /// Returns the three members that name a target in every answer.
 pub fn named(resource: &str) -> Value {
-    json!({"ServiceNamespace": SERVICE, "ResourceId": resource, "ScalableDimension": DIMENSION})
+    let kind = Key::parse(resource).map_or(&VARIANTS, |key| key.kind());
+    json!({"ServiceNamespace": kind.service, "ResourceId": resource, "ScalableDimension": kind.dimension})
 }
 
 impl Request<'_> {
-    /// Refuses services and dimensions that can't be scaled here.
-    fn check_service(&self) -> Result<(), AwsError> {
+    /// Returns the kind that the request names. Refuses services and dimensions that can't be scaled here.
+    fn kind(&self) -> Result<&'static Kind, AwsError> {
         let service = self.text("ServiceNamespace");
-        if service != SERVICE {
-            return Err(self.unsupported(&format!("the service namespace {service}")));
-        }
+        let kind = [&VARIANTS, &CONCURRENCY].into_iter().find(|kind| kind.service == service);
+        let kind = kind.ok_or_else(|| self.unsupported(&format!("the service namespace {service}")))?;
         match self.optional("ScalableDimension") {
-            None | Some(DIMENSION) => Ok(()),
-            Some(other) if other.starts_with("sagemaker:") => {
+            None => Ok(kind),
+            Some(given) if given == kind.dimension => Ok(kind),
+            Some(other) if other.split(':').next() == Some(service) => {
                 Err(self.unsupported(&format!("the scalable dimension {other}")))
             }
             Some(_) => Err(no_such_kind()),
         }
     }
 
-    /// Returns the variant that the request names.
+    /// Returns whether a listing is about this resource.
+    pub fn lists(&self, resource: &str) -> bool {
+        Key::parse(resource).is_some_and(|key| key.kind().service == self.text("ServiceNamespace"))
+    }
+
+    /// Returns what the request names.
     pub fn key(&self) -> Result<Key, AwsError> {
-        self.check_service()?;
-        Key::parse(self.text("ResourceId")).ok_or_else(no_such_kind)
+        let kind = self.kind()?;
+        Key::parse(self.text("ResourceId")).filter(|key| key.kind() == kind).ok_or_else(no_such_kind)
     }
 
     /// Returns a page of a listing.
@@ -103,7 +169,7 @@ fn no_such_kind() -> AwsError {
 
 /// Returns the access that a listing needs: its action on `*`.
 pub fn on_all(request: &Request<'_>) -> Result<Vec<Access>, AwsError> {
-    request.check_service()?;
+    request.kind()?;
     Ok(vec![request.on("*")])
 }
 
@@ -112,13 +178,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_variants_of_endpoints_are_resources() {
-        let key = Key::parse("endpoint/e-1/variant/AllTraffic").unwrap();
-        assert_eq!((key.endpoint.as_str(), key.variant.as_str()), ("e-1", "AllTraffic"));
-        assert_eq!(key.resource(), "endpoint/e-1/variant/AllTraffic");
-        for other in
-            ["", "endpoint", "endpoint/e", "endpoint//variant/v", "endpoint/e/variant/v/x", "service/a/b"]
+    fn variants_and_aliases_are_resources() {
+        for (resource, service) in
+            [("endpoint/e-1/variant/AllTraffic", "sagemaker"), ("function:f:live", "lambda")]
         {
+            let key = Key::parse(resource).unwrap();
+            assert_eq!((key.resource().as_str(), key.kind().service), (resource, service));
+        }
+        for other in [
+            "",
+            "endpoint",
+            "endpoint/e",
+            "endpoint//variant/v",
+            "endpoint/e/variant/v/x",
+            "service/a/b",
+            "function:f",
+            "function:f:",
+            "function/f/live",
+        ] {
             assert_eq!(Key::parse(other), None, "{other}");
         }
     }

@@ -1,16 +1,19 @@
-//! Application Auto Scaling for SageMaker's endpoint variants: it changes their number of instances by target tracking.
+//! Application Auto Scaling: it changes the number of instances of SageMaker's endpoint variants, and the provisioned
+//! concurrency of Lambda's functions, by target tracking or in steps.
 //!
 //! ```text
-//! InvokeEndpoint ─ metrics ─ alarms (cloudwatch) ─ [control] ─ [track] decides ─ [activity] ─ the endpoint's capacity
+//! invocations ─ metrics ─ alarms (cloudwatch) ─ [control] ─ [track] or [step] decides ─ [activity] ─ the new capacity
 //! ```
 //!
 //! [`target`] stores scalable targets, and [`policy`] scaling policies and their alarms. SageMaker, which has the
-//! variants, is below this service in the list of services, so this one uses it through [`Scalable`]. The control loop
+//! variants, and Lambda, which has the functions, are below this service in the list of services, so this one uses them
+//! through [`Scalable`] and [`Functions`]. The control loop
 //! runs `Settings::speedup` times faster than on AWS: metric periods and cooldowns take that much less time, and every
 //! scaling activity says so. Timestamps are real.
 
 mod activity;
 mod adjust;
+mod capacity;
 mod control;
 mod key;
 mod policies;
@@ -18,6 +21,7 @@ mod policy;
 mod registration;
 mod scalable;
 mod service;
+mod step;
 mod tags;
 mod target;
 mod targets;
@@ -28,9 +32,9 @@ use std::sync::LazyLock;
 use crate::model::Model;
 use crate::service::{Operation, Service};
 
-pub use scalable::{Change, Scalable, Variant};
+pub use scalable::{Capacity, Change, Functions, Scalable, Variant};
 pub use service::Scaling;
-pub use targets::Targets;
+pub use targets::{FunctionTargets, Targets};
 
 static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
 

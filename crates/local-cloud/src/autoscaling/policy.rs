@@ -1,9 +1,11 @@
-//! A scaling policy as it is stored. It tracks a target, and has two alarms that trigger it.
+//! A scaling policy as it is stored. One that tracks a target has two alarms of its own that trigger it. One that has steps is
+//! triggered by the alarms that users make for it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::service::Scaling;
+use super::step::Steps;
 use super::track::{Memory, Settings};
 use crate::call::AwsError;
 
@@ -17,11 +19,14 @@ pub struct Policy {
     pub name: String,
     pub resource: String,
     pub created_ms: i64,
-    /// PutScalingPolicy's TargetTrackingScalingPolicyConfiguration.
+    /// PutScalingPolicy's TargetTrackingScalingPolicyConfiguration or StepScalingPolicyConfiguration.
     pub configuration: Value,
-    /// The name of the alarm that triggers a scale-out.
-    pub high: String,
-    /// The name of the alarm that triggers a scale-in. None: scale-in is disabled.
+    /// Whether it has steps.
+    #[serde(default)]
+    pub stepwise: bool,
+    /// The name of the alarm that triggers a scale-out. None: the policy has steps.
+    pub high: Option<String>,
+    /// The name of the alarm that triggers a scale-in. None: scale-in is disabled, or the policy has steps.
     pub low: Option<String>,
     pub memory: Memory,
 }
@@ -30,6 +35,10 @@ impl Policy {
     /// Returns the policy's settings. Cooldowns are as long as on AWS.
     pub fn settings(&self) -> Settings {
         let of = |member: &str| self.configuration[member].as_i64().unwrap_or(COOLDOWN).saturating_mul(1000);
+        if self.stepwise {
+            let cooldown = of("Cooldown");
+            return Settings { target: f64::INFINITY, out_cooldown_ms: cooldown, in_cooldown_ms: cooldown };
+        }
         Settings {
             target: self.configuration["TargetValue"].as_f64().unwrap_or(f64::INFINITY),
             out_cooldown_ms: of("ScaleOutCooldown"),
@@ -37,9 +46,17 @@ impl Policy {
         }
     }
 
-    /// Returns the names of the alarms.
+    /// Returns the steps. None: the policy tracks a target.
+    ///
+    /// # Errors
+    /// The store has steps that PutScalingPolicy would have refused.
+    pub fn steps(&self) -> Result<Option<Steps>, AwsError> {
+        self.stepwise.then(|| Steps::read(&self.configuration)).transpose()
+    }
+
+    /// Returns the names of its own alarms.
     pub fn alarms(&self) -> impl Iterator<Item = &String> {
-        std::iter::once(&self.high).chain(&self.low)
+        self.high.iter().chain(&self.low)
     }
 
     /// Returns the policy's name in the store.

@@ -1,4 +1,5 @@
-//! The trait by which Application Auto Scaling uses SageMaker, whose endpoints' production variants it scales.
+//! The traits by which Application Auto Scaling uses SageMaker, whose endpoints' production variants it scales, and Lambda,
+//! whose provisioned concurrency it scales.
 
 use std::sync::Arc;
 
@@ -6,6 +7,15 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use crate::call::AwsError;
+
+/// A capacity as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Whether it can be changed now.
+    pub settled: bool,
+    /// What it should be.
+    pub desired: u64,
+}
 
 /// A production variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,4 +61,32 @@ pub trait Scalable: Send + Sync {
     /// # Errors
     /// The store's.
     fn report_usage(&self) -> Result<(), AwsError>;
+}
+
+/// The service that has the functions. Implemented by Lambda.
+#[async_trait]
+pub trait Functions: Send + Sync {
+    /// Returns the provisioned concurrency of a function's version or alias, which is 0 if it has none. None: there is no
+    /// such function, version or alias.
+    ///
+    /// # Errors
+    /// The store's.
+    fn provisioned(&self, function: &str, qualifier: &str) -> Result<Option<Capacity>, AwsError>;
+
+    /// Starts to change the provisioned concurrency to `count`; 0 ends it.
+    ///
+    /// # Errors
+    /// Those of PutProvisionedConcurrencyConfig.
+    fn set_provisioned(
+        self: Arc<Self>,
+        function: &str,
+        qualifier: &str,
+        count: u64,
+    ) -> Result<Change, AwsError>;
+
+    /// Waits until all provisioned environments are ready.
+    ///
+    /// # Errors
+    /// Why they aren't.
+    async fn settled(&self, function: &str, qualifier: &str) -> Result<(), String>;
 }

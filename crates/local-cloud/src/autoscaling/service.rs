@@ -1,10 +1,10 @@
-//! The service, and the service whose variants it scales.
+//! The service, and the services whose variants and functions it scales.
 
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use tokio::task::JoinHandle;
 
-use super::scalable::Scalable;
+use super::scalable::{Functions, Scalable};
 use crate::authority::Authority;
 use crate::call::AwsError;
 use crate::cloud::Cloud;
@@ -18,6 +18,7 @@ pub struct Scaling {
     pub(super) iam: Arc<dyn Authority>,
     pub(super) alarms: Arc<dyn Alarms>,
     scaled: OnceLock<Weak<dyn Scalable>>,
+    functions: OnceLock<Weak<dyn Functions>>,
     control: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -26,8 +27,8 @@ pub type Request<'a> = crate::service::Request<'a, Scaling>;
 impl Scaling {
     /// Makes the service. It scales nothing before [`Targets::scale`](super::targets::Targets::scale) is called.
     pub fn new(cloud: &Arc<Cloud>, iam: Arc<dyn Authority>, alarms: Arc<dyn Alarms>) -> Self {
-        let (scaled, control) = (OnceLock::new(), Mutex::default());
-        Self { cloud: Arc::clone(cloud), iam, alarms, scaled, control }
+        let (scaled, functions, control) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        Self { cloud: Arc::clone(cloud), iam, alarms, scaled, functions, control }
     }
 
     /// Sets the service whose variants are scaled.
@@ -43,6 +44,21 @@ impl Scaling {
     pub(super) fn scaled(&self) -> Result<Arc<dyn Scalable>, AwsError> {
         let scaled = self.scaled.get().and_then(Weak::upgrade);
         scaled.ok_or_else(|| AwsError::internal("the service that has the variants is not running"))
+    }
+
+    /// Sets the service whose functions are scaled.
+    pub(super) fn set_functions(&self, functions: &Arc<dyn Functions>) {
+        // Only the first call counts: one service has all functions.
+        let _ = self.functions.set(Arc::downgrade(functions));
+    }
+
+    /// Returns the service whose functions are scaled.
+    ///
+    /// # Errors
+    /// `InternalFailure`: it was never set, or has ended because the server stops.
+    pub(super) fn functions(&self) -> Result<Arc<dyn Functions>, AwsError> {
+        let functions = self.functions.get().and_then(Weak::upgrade);
+        functions.ok_or_else(|| AwsError::internal("the service that has the functions is not running"))
     }
 
     /// Keeps the task of the control loop.

@@ -1,4 +1,4 @@
-//! A scalable target as it is stored: a variant whose number of instances is kept in a range.
+//! A scalable target as it is stored: what is scaled is kept in a range.
 
 use std::collections::BTreeMap;
 
@@ -72,7 +72,7 @@ impl Scaling {
         self.cloud.store.list(STORE)
     }
 
-    /// Returns the target of a variant. None: it isn't one.
+    /// Returns the target of what is scaled. None: it isn't one.
     pub(super) fn target(&self, key: &Key) -> Result<Option<Target>, AwsError> {
         self.cloud.store.get(STORE, &key.resource())
     }

@@ -1,8 +1,8 @@
-//! The trait by which SageMaker, which has the variants, uses this service.
+//! The traits by which SageMaker, which has the variants, and Lambda, which has the functions, use this service.
 
 use std::sync::Arc;
 
-use super::scalable::Scalable;
+use super::scalable::{Functions, Scalable};
 use crate::call::{AwsError, Caller};
 
 /// The scalable targets of endpoints.
@@ -31,4 +31,10 @@ pub trait Targets: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// The store's.
     fn deregister_all(&self, endpoint: &str) -> Result<(), AwsError>;
+}
+
+/// The scalable targets of functions.
+pub trait FunctionTargets: Send + Sync + std::fmt::Debug {
+    /// Scales the functions of this service from now on. The reference to it is weak, since it has one to this service.
+    fn scale_functions(self: Arc<Self>, functions: Arc<dyn Functions>);
 }

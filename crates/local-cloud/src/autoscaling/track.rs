@@ -36,7 +36,7 @@ impl Memory {
     }
 }
 
-/// Which of a policy's alarms is in ALARM.
+/// Whether a policy adds or removes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     Out,
@@ -65,8 +65,21 @@ pub fn decide(
     direction: Direction,
     metric: f64,
 ) -> Option<u64> {
+    let wanted = wanted(standing.current, metric, settings.target);
+    limited(settings, memory, standing, direction, wanted)
+}
+
+/// Returns the capacity to set if a policy wants another one: in the range, and as the cooldowns allow. None: it stays as it
+/// is.
+pub fn limited(
+    settings: &Settings,
+    memory: &Memory,
+    standing: Standing,
+    direction: Direction,
+    wanted: u64,
+) -> Option<u64> {
     let Standing { current, min, max, now_ms } = standing;
-    let wanted = wanted(current, metric, settings.target).clamp(min.min(max), max);
+    let wanted = wanted.clamp(min.min(max), max);
     match direction {
         Direction::Out if wanted > current => {
             let cools = |out: &Out| now_ms < out.ended_ms.saturating_add(settings.out_cooldown_ms);

@@ -15,12 +15,20 @@ pub struct Triggered {
     pub action: String,
     /// The newest data point.
     pub value: f64,
+    /// The alarm's threshold.
+    pub threshold: f64,
 }
 
 /// The alarms that another service keeps, and the evaluation of all alarms.
 pub trait Alarms: Send + Sync + std::fmt::Debug {
     /// Returns the ARN of an alarm of this name.
     fn alarm_arn(&self, name: &str) -> String;
+
+    /// Returns the names of the alarms with this action.
+    ///
+    /// # Errors
+    /// The store's.
+    fn alarms_with(&self, action: &str) -> Result<Vec<String>, AwsError>;
 
     /// Creates or changes an alarm, given as PutMetricAlarm's input. An alarm that exists keeps its state.
     ///

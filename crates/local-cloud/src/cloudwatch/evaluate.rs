@@ -16,6 +16,12 @@ impl Alarms for CloudWatch {
         self.arn_of_alarm(name)
     }
 
+    fn alarms_with(&self, action: &str) -> Result<Vec<String>, AwsError> {
+        let all = self.alarms()?.into_iter();
+        let with = all.filter(|(_, alarm)| texts(&alarm.input, "AlarmActions").contains(&action));
+        Ok(with.map(|(name, _)| name).collect())
+    }
+
     fn put_alarm(&self, input: Value) -> Result<(), AwsError> {
         self.store_alarm(input)
     }
@@ -67,8 +73,12 @@ impl CloudWatch {
         match values.iter().rev().find_map(|value| *value) {
             Some(value) if verdict.state == State::Alarm && enabled => {
                 let actions = texts(&alarm.input, "AlarmActions").into_iter();
-                let due =
-                    |action: &str| Triggered { alarm: name.to_owned(), action: action.to_owned(), value };
+                let due = |action: &str| Triggered {
+                    alarm: name.to_owned(),
+                    action: action.to_owned(),
+                    value,
+                    threshold: rule.threshold,
+                };
                 Ok(actions.map(due).collect())
             }
             _ => Ok(Vec::new()),

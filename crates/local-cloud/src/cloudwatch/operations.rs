@@ -51,7 +51,13 @@ fn check(request: &Request<'_>) -> Result<(), AwsError> {
             return Err(request.unsupported(&format!("{member} in PutMetricAlarm")));
         }
     }
-    for member in ["OKActions", "AlarmActions", "InsufficientDataActions"] {
+    // Only Application Auto Scaling acts here, and only on ALARM.
+    let is_policy =
+        |action: &&str| action.starts_with("arn:aws:autoscaling:") && action.contains(":scalingPolicy:");
+    if let Some(other) = request.texts("AlarmActions").into_iter().find(|action| !is_policy(action)) {
+        return Err(request.unsupported(&format!("the alarm action {other} in PutMetricAlarm")));
+    }
+    for member in ["OKActions", "InsufficientDataActions"] {
         if !request.items(member).is_empty() {
             return Err(request.unsupported(&format!("{member} in PutMetricAlarm")));
         }

@@ -14,12 +14,23 @@ use crate::call::AwsError;
 /// The greatest number of idle on-demand environments, of all functions together.
 const MOST_IDLE: usize = 32;
 
+/// How many of a reserve's environments are in use, and how many there are, with this invocation.
+#[derive(Clone, Copy, Debug)]
+pub struct Use {
+    pub busy: u64,
+    pub ready: u64,
+    /// Whether this invocation had to run on demand, since all are in use.
+    pub spilled: bool,
+}
+
 /// An admitted invocation. It counts as running until this is dropped.
 pub struct Place {
     pools: Arc<Pools>,
     function: String,
     /// The qualifier and the generation of the reserve that the environment belongs to. None: it runs on demand.
     reserve: Option<(String, u64)>,
+    /// None: nothing is provisioned for what was invoked.
+    pub provisioned: Option<Use>,
 }
 
 impl Drop for Place {
@@ -46,7 +57,13 @@ impl Pools {
         let all: Vec<(String, Function)> = store.list(FUNCTION)?;
         let limit = Quota::ConcurrentExecutions.limit(store)?;
         let left = limit.saturating_sub(taken(all.iter().map(|(_, function)| function)));
-        let place = |reserve| Place { pools: Arc::clone(self), function: function.name.clone(), reserve };
+        let place = |reserve, provisioned| Place {
+            pools: Arc::clone(self),
+            function: function.name.clone(),
+            reserve,
+            provisioned,
+        };
+        let mut spilled = None;
         // Dropped after the lock, since dropping an environment takes some time.
         let mut dead = Vec::new();
         let mut pools = self.lock();
@@ -60,12 +77,17 @@ impl Pools {
             while let Some(mut environment) = reserve.idle.pop() {
                 if environment.is_alive() {
                     let lender = (qualifier.to_owned(), reserve.generation);
+                    let (ready, idle) = (reserve.ready, reserve.idle.len() as u64);
+                    let in_use = Use { busy: ready.saturating_sub(idle), ready, spilled: false };
                     pool.busy += 1;
-                    return Ok((place(Some(lender)), Some(environment)));
+                    return Ok((place(Some(lender), Some(in_use)), Some(environment)));
                 }
                 reserve.ready -= 1;
                 dead.push(environment);
             }
+            // Before the first is ready, nothing is provisioned yet.
+            let ready = reserve.ready;
+            spilled = (ready > 0).then_some(Use { busy: ready, ready, spilled: true });
         }
         let waiting: usize = pool.reserves.values().map(|reserve| reserve.idle.len()).sum();
         match function.reserved {
@@ -86,7 +108,7 @@ impl Pools {
         pool.busy += 1;
         pool.on_demand += 1;
         drop(pools);
-        Ok((place(None), lent))
+        Ok((place(None, spilled), lent))
     }
 
     /// Creates an environment for an on-demand invocation, which also initialises it.

@@ -150,6 +150,9 @@ async fn run(service: &Lambda, invocation: &Invocation) -> Result<(String, Outco
         }
     })?;
     measured.admitted();
+    if let Some(provisioned) = place.provisioned {
+        measured.provisioned(provisioned);
+    }
     let event = Event {
         request_id: invocation.request_id.clone(),
         payload: invocation.payload.clone(),

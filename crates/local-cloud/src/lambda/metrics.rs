@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::admission::Use;
 use super::service::Lambda;
 use super::target::Target;
 
@@ -47,6 +48,24 @@ impl<'a> Measured<'a> {
         self.put_with(&[], name, number(all), "Count");
         self.put_with(&[("FunctionName", self.function)], name, number(own), "Count");
         self.put_with(&self.of_resource(), name, number(own), "Count");
+    }
+
+    /// Something is provisioned for it.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-concurrency.html>
+    pub fn provisioned(&self, provisioned: Use) {
+        let Use { busy, ready, spilled } = provisioned;
+        let name = if spilled {
+            "ProvisionedConcurrencySpilloverInvocations"
+        } else {
+            "ProvisionedConcurrencyInvocations"
+        };
+        let [function, resource] = self.of_resource();
+        for dimensions in [&[function][..], &[function, resource]] {
+            self.put_with(dimensions, name, 1.0, "Count");
+            self.put_with(dimensions, "ProvisionedConcurrentExecutions", number(busy), "Count");
+        }
+        let share = number(busy) / number(ready.max(1));
+        self.put_with(&[function, resource], "ProvisionedConcurrencyUtilization", share, "Count");
     }
 
     /// It has ended, after this time in its handler.

@@ -37,6 +37,7 @@ mod quota;
 mod record;
 mod reserve;
 mod runtime;
+mod scaled;
 mod service;
 mod settings;
 mod state;
@@ -53,6 +54,7 @@ use http::request::Parts;
 use http::{Request as HttpRequest, Response};
 use serde_json::Value;
 
+use crate::autoscaling::Functions;
 use crate::door::Door;
 use crate::model::Model;
 use crate::service::{Operation, Service, on_everything};
@@ -132,6 +134,7 @@ impl Service for Lambda {
         environment::end_leftovers(&self.cloud).await;
         // If it fails, Python functions fail with an error that names the missing file.
         let _ = runtime::prepare(&self.cloud);
+        Arc::clone(&self.scaling).scale_functions(Arc::clone(self) as Arc<dyn Functions>);
         let (host, pools) = (Arc::clone(&self.host), Arc::clone(&self.pools));
         tokio::spawn(async move { tokio::join!(host.watched.watch(), pools.end_idle()) });
         for (name, function) in self.cloud.store.list::<Function>(FUNCTION).unwrap_or_default() {

@@ -23,22 +23,32 @@ fn target(request: &Request<'_>) -> Result<(Target, String), AwsError> {
 
 pub fn put(request: &Request<'_>) -> Reply {
     let service = request.service;
-    let cloud = &service.cloud;
     let (target, qualifier) = target(request)?;
     let requested = request.input()["ProvisionedConcurrentExecutions"].as_u64().unwrap_or_default();
+    let function = set(service, &target, &qualifier, requested)?;
+    described(service, &function, &qualifier).ok_or_else(|| target.not_found(&service.cloud))
+}
+
+/// Sets the provisioned concurrency of a function's version or alias, and starts or ends environments. Returns the function.
+///
+/// # Errors
+/// There is no such version or alias, or it can't have as much.
+pub fn set(service: &Lambda, target: &Target, qualifier: &str, requested: u64) -> Result<Function, AwsError> {
+    let cloud = &service.cloud;
     let function = target.function(cloud)?;
     if qualifier.is_empty() || qualifier == LATEST {
         return Err(invalid(UNPUBLISHED));
     }
-    let version = function.qualified(Some(&qualifier)).ok_or_else(|| target.not_found(cloud))?;
+    let version = function.qualified(Some(qualifier)).ok_or_else(|| target.not_found(cloud))?;
     if version.number.is_none() {
         return Err(invalid(UNPUBLISHED));
     }
-    if function.aliases.get(&qualifier).is_some_and(|alias| alias.weight.is_some()) {
-        return Err(request.unsupported("provisioned concurrency of an alias with a RoutingConfig"));
+    if function.aliases.get(qualifier).is_some_and(|alias| alias.weight.is_some()) {
+        let what = "provisioned concurrency of an alias with a RoutingConfig";
+        return Err(AwsError::unsupported("Lambda", what));
     }
-    check_not_twice(&function, &qualifier, version)?;
-    let others = function.provisioned.iter().filter(|(each, _)| **each != qualifier);
+    check_not_twice(&function, qualifier, version)?;
+    let others = function.provisioned.iter().filter(|(each, _)| *each != qualifier);
     let total = requested + others.map(|(_, each)| each.requested).sum::<u64>();
     match function.reserved {
         Some(reserved) if total > reserved => {
@@ -50,11 +60,11 @@ pub fn put(request: &Request<'_>) -> Reply {
         None => check_left(&cloud.store, &target.name, "ConcurrentExecutions", total)?,
     }
     let function = target.change(cloud, |function| {
-        function.provisioned.insert(qualifier.clone(), Provisioned { requested, modified_ms: now_ms() });
+        function.provisioned.insert(qualifier.to_owned(), Provisioned { requested, modified_ms: now_ms() });
         Ok(function.clone())
     })?;
-    service.pools.provision(&target.name, &qualifier);
-    described(service, &function, &qualifier).ok_or_else(|| target.not_found(cloud))
+    service.pools.provision(&target.name, qualifier);
+    Ok(function)
 }
 
 /// Checks that no other qualifier of the same version has provisioned concurrency.
@@ -98,22 +108,34 @@ pub fn list(request: &Request<'_>) -> Reply {
 
 pub fn delete(request: &Request<'_>) -> Reply {
     let (target, qualifier) = target(request)?;
-    target.change(&request.service.cloud, |function| {
-        // As on AWS, it is no error if there is none.
-        function.provisioned.remove(&qualifier);
+    end(request.service, &target, &qualifier)?;
+    Ok(Value::Null)
+}
+
+/// Ends the provisioned concurrency of a version or an alias. As on AWS, it is no error if there is none.
+///
+/// # Errors
+/// There is no such function.
+pub fn end(service: &Lambda, target: &Target, qualifier: &str) -> Result<(), AwsError> {
+    target.change(&service.cloud, |function| {
+        function.provisioned.remove(qualifier);
         Ok(())
     })?;
-    request.service.pools.withdraw(&target.name, &qualifier);
-    Ok(Value::Null)
+    service.pools.withdraw(&target.name, qualifier);
+    Ok(())
+}
+
+/// Returns how many of a qualifier's environments are ready, and why there are fewer than requested, if they can't be started.
+pub fn ready(service: &Lambda, function: &str, qualifier: &str) -> (u64, Option<String>) {
+    let pools = service.pools.lock();
+    let reserve = pools.get(function).and_then(|pool| pool.reserves.get(qualifier));
+    reserve.map_or((0, None), |reserve| (reserve.ready, reserve.failure.clone()))
 }
 
 /// Returns the provisioned concurrency of a qualifier as answers have it. None: it has none.
 fn described(service: &Lambda, function: &Function, qualifier: &str) -> Option<Value> {
     let config = function.provisioned.get(qualifier)?;
-    let pools = service.pools.lock();
-    let reserve = pools.get(&function.name).and_then(|pool| pool.reserves.get(qualifier));
-    let ready = reserve.map_or(0, |reserve| reserve.ready);
-    let failure = reserve.and_then(|reserve| reserve.failure.as_ref());
+    let (ready, failure) = ready(service, &function.name, qualifier);
     let status = match failure {
         Some(_) => "FAILED",
         None if ready >= config.requested => "READY",

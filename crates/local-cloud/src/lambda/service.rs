@@ -11,6 +11,7 @@ use super::pool::Pools;
 use super::record::Function;
 use super::target::Target;
 use crate::authority::Authority;
+use crate::autoscaling::FunctionTargets;
 use crate::call::{AwsError, Reply};
 use crate::cloud::Cloud;
 use crate::cloudwatch::MetricSink;
@@ -31,6 +32,7 @@ pub struct Lambda {
     pub(super) host: Arc<Host>,
     pub(super) pools: Arc<Pools>,
     pub(super) downloads: Downloads,
+    pub(super) scaling: Arc<dyn FunctionTargets>,
 }
 
 impl Lambda {
@@ -41,6 +43,7 @@ impl Lambda {
         objects: Arc<dyn Objects>,
         metrics: Arc<dyn MetricSink>,
         network: Arc<dyn Network>,
+        scaling: Arc<dyn FunctionTargets>,
     ) -> Self {
         let host = Arc::new(Host::new(cloud, Arc::clone(&authority), logs));
         let pools = Arc::new(Pools::new(Arc::clone(&host)));
@@ -53,6 +56,7 @@ impl Lambda {
             host,
             pools,
             downloads: Downloads::default(),
+            scaling,
         }
     }
 }

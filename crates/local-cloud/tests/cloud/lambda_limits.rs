@@ -37,6 +37,12 @@ fn provisioned_concurrency_is_warm() {
 }
 
 #[test]
+fn provisioned_concurrency_is_scaled() {
+    let server = start();
+    run(&server, include_str!("lambda/scaled.py"));
+}
+
+#[test]
 fn a_functions_policy_lets_others_invoke_it() {
     run(&start(), include_str!("lambda/permissions.py"));
 }

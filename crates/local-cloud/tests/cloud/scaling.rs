@@ -71,6 +71,12 @@ fn percentiles_are_of_every_value() {
 }
 
 #[test]
+fn a_policy_with_steps_acts_through_an_alarm() {
+    let server = started(120);
+    run(&server, include_str!("scaling/steps.py"));
+}
+
+#[test]
 fn what_is_too_much_waits_and_then_is_refused() {
     let server = started(60);
     run(&server, include_str!("scaling/too_much.py"));

@@ -13,7 +13,7 @@ assert "does not exist: endpoint/e/variant/other" in refused("ValidationExceptio
 for change in ({"ResourceId": "endpoint/e"}, {"ScalableDimension": "ecs:service:DesiredCount"}):
     message = refused("ValidationException", call, **registering(**change))
     assert message == "Unsupported service namespace, resource type or scalable dimension", message
-for change in ({"ServiceNamespace": "lambda", "ScalableDimension": "lambda:function:ProvisionedConcurrency"},
+for change in ({"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"},
                {"ScalableDimension": "sagemaker:variant:DesiredProvisionedConcurrency"}):
     message = refused("UnknownOperationException", call, **registering(**change))
     assert "does not support" in message and (change.get("ServiceNamespace") or change["ScalableDimension"]) in message
@@ -79,7 +79,7 @@ def put(**more):
 call = autoscaling.put_scaling_policy
 assert refused("ValidationException", call, **put(PolicyName="q")) == \
     "Only one TargetTrackingScaling policy for a given metric specification is allowed."
-refused("UnknownOperationException", call, **put(PolicyType="StepScaling"))
+refused("ValidationException", call, **put(PolicyType="StepScaling"))
 wrong = {"TargetValue": 1.0, "PredefinedMetricSpecification": {"PredefinedMetricType": "DynamoDBReadCapacityUtilization"}}
 assert "only supports the following predefined metric types" in refused(
     "ValidationException", call, **put(TargetTrackingScalingPolicyConfiguration=wrong))
