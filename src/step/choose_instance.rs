@@ -127,7 +127,7 @@ impl Kind for ChooseInstance {
                 memory_gib: one.memory_gib,
                 gpus: one.gpus,
                 hourly: one.hourly,
-                price_of: one.source.date().into(),
+                price_of: price::date(one.source).into(),
                 verdict: match lacks(one) {
                     lacks if !lacks.is_empty() => lacks.join(" and "),
                     _ if one.name == chosen.name => "chosen".into(),

@@ -8,6 +8,7 @@ mod host;
 mod hyperparameters;
 mod manifest;
 mod metrics;
+mod prices;
 mod resources;
 mod tested;
 
@@ -18,6 +19,7 @@ pub use hyperparameters::{
 };
 pub use manifest::{MODEL_MANIFEST, MODEL_PTH, MODEL_SAFETENSORS, ModelManifest};
 pub use metrics::{EpochMetrics, METRICS_FILE, MetricLine, SetupMetrics, TestMetrics, metric_regex};
+pub use prices::{INSTANCES, Instance, Source};
 pub use resources::{RESOURCES_FILE, ResourceSample};
 pub use tested::{MAX_MISTAKES, Mistake, TESTED_FILE, THUMBNAIL_SIDE, Tested};
 

@@ -46,6 +46,7 @@ services! { |cloud, keys|
     cloudwatch: cloudwatch::CloudWatch::open(cloud)?,
     ec2: ec2::Ec2::new(cloud, iam.clone()),
     ssm: ssm::Ssm::new(cloud, ec2.clone()),
+    pricing: pricing::Pricing,
     autoscaling: autoscaling::Scaling::new(cloud, iam.clone(), cloudwatch.clone()),
     sagemaker: sagemaker::SageMaker::new(
         cloud, iam.clone(), logs.clone(), s3.objects(), cloudwatch.clone(), ec2.clone(), autoscaling.clone(),

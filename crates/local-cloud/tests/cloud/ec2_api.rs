@@ -26,3 +26,9 @@ fn images_types_and_subnets_are_found() {
     let server = Server::start();
     run(&server, include_str!("ec2/images_types_subnets.py"));
 }
+
+#[test]
+fn prices_are_listed_as_aws_lists_them() {
+    let server = Server::start();
+    run(&server, include_str!("ec2/prices.py"));
+}
