@@ -68,7 +68,7 @@ pub struct Knobs {
     pub on_demand_capacity: bool,
     /// Whether there is capacity for spot instances.
     pub spot_capacity: bool,
-    /// In USD an hour. A spot request with a lower MaxPrice is refused. None: every request is accepted.
+    /// In USD an hour, for every type. A spot request with a lower MaxPrice is refused. None: a tenth of the on-demand price.
     pub spot_price: Option<f64>,
     /// Seconds from the notice of an interruption to the instance's end; AWS has 120.
     pub spot_notice_seconds: u64,

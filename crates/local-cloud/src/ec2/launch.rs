@@ -12,9 +12,9 @@ use super::request::{Needed, Request};
 use super::state::Shutdown;
 use super::tags::{self, Tags};
 use super::types::Type;
-use super::{group, keys};
+use super::{group, interface, keys};
 use crate::authority::Access;
-use crate::call::AwsError;
+use crate::call::{AwsError, Call};
 use crate::policy::Context;
 
 /// The most bytes of user data, before base64.
@@ -100,6 +100,17 @@ pub struct GivenTags {
 impl Launch {
     /// Reads and checks a request.
     pub fn read(request: &Request) -> Result<Self, AwsError> {
+        match interface::flattened(request.input())? {
+            Some(input) => {
+                let call = Call { input, ..request.call.clone() };
+                Self::read_flat(&Request { service: request.service, call: &call })
+            }
+            None => Self::read_flat(request),
+        }
+    }
+
+    /// Reads a request that names no network interface.
+    fn read_flat(request: &Request) -> Result<Self, AwsError> {
         let (cloud, input) = (request.cloud(), request.input());
         let members = input.as_object().into_iter().flatten();
         if let Some((name, _)) = members.into_iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
@@ -153,7 +164,7 @@ impl Launch {
 
     /// Returns the access that RunInstances needs: its action on everything that it creates or uses.
     /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html>
-    fn needs(&self, request: &Request) -> Vec<Access> {
+    pub fn needs(&self, request: &Request) -> Vec<Access> {
         let cloud = request.cloud();
         let on = |kind: &str, id: &str, context: Context| request.access(request.arn(kind, id), context);
         let market = if self.spot.is_some() { "spot" } else { "on-demand" };

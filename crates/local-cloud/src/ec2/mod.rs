@@ -14,13 +14,16 @@ mod host;
 mod id;
 mod images;
 mod instance;
+mod interface;
 mod keys;
 mod knobs;
 mod launch;
 mod machine;
+mod market;
 mod metadata;
 mod network;
 mod placement;
+mod price;
 mod request;
 mod reservation;
 mod rule;
@@ -52,6 +55,8 @@ const OPERATIONS: &[Operation<Ec2>] = &[
     Operation::new("TerminateInstances", control::needs, control::terminate),
     Operation::new("StopInstances", control::needs, control::stop),
     Operation::new("StartInstances", control::needs, control::start),
+    Operation::new("RequestSpotInstances", market::needs, market::request),
+    Operation::new("DescribeSpotPriceHistory", everything, market::history),
     Operation::new("DescribeSpotInstanceRequests", everything, spot::describe),
     Operation::new("CancelSpotInstanceRequests", spot::cancel_needs, spot::cancel),
     Operation::new("CreateKeyPair", keys::needs, keys::create),

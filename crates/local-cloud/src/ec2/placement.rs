@@ -7,6 +7,7 @@ use super::error::{error, unsupported};
 use super::instance;
 use super::knobs::{Knobs, Quota};
 use super::network::{Subnet, subnets};
+use super::price::spot_price;
 use super::state::State;
 use super::types::Type;
 use crate::call::AwsError;
@@ -62,7 +63,7 @@ pub fn admit(cloud: &Cloud, wanted: &Wanted, _admission: &MutexGuard<()>) -> Res
     if wanted.kind.has_gpus() {
         return Err(unsupported(&format!("it has no GPU for a {}", wanted.name)));
     }
-    if let (Some(Some(offered)), Some(price)) = (wanted.spot, knobs.spot_price)
+    if let (Some(Some(offered)), Some(price)) = (wanted.spot, spot_price(&knobs, wanted.name))
         && offered < price
     {
         let message = format!(

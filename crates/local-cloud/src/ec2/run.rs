@@ -23,6 +23,11 @@ use crate::call::{AwsError, Reply};
 use crate::support::lock::locked;
 
 pub fn run(request: &Request) -> Reply {
+    reservation(request.cloud(), &launched(request)?)
+}
+
+/// Launches the instances of a request, and returns them.
+pub fn launched(request: &Request) -> Result<Vec<Instance>, AwsError> {
     let cloud = request.cloud();
     let launch = Launch::read(request)?;
     if let Some((_, role)) = &launch.profile {
@@ -43,9 +48,7 @@ pub fn run(request: &Request) -> Reply {
             ));
         }
         let all = instance::all(cloud)?;
-        let same: Vec<Instance> =
-            all.into_iter().filter(|each| each.reservation == earlier.reservation).collect();
-        return reservation(cloud, &same);
+        return Ok(all.into_iter().filter(|each| each.reservation == earlier.reservation).collect());
     }
     let instances = records(request, &launch, &admission)?;
     if let Some(token) = &launch.client_token {
@@ -58,7 +61,7 @@ pub fn run(request: &Request) -> Reply {
     for instance in &instances {
         machine::boot(request.service, &instance.id);
     }
-    reservation(cloud, &instances)
+    Ok(instances)
 }
 
 /// Returns a digest of the members that must be the same in two requests with the same client token.

@@ -1,4 +1,4 @@
-//! Spot requests. RunInstances creates them, and either fulfils one at once or refuses it.
+//! Spot requests. RunInstances and RequestSpotInstances create them, and either fulfil one at once or refuse it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -56,7 +56,8 @@ impl SpotRequest {
         self.updated = Timestamp::now();
     }
 
-    fn described(&self, cloud: &Cloud) -> Reply {
+    /// Returns the request as DescribeSpotInstanceRequests describes it.
+    pub fn described(&self, cloud: &Cloud) -> Reply {
         let message = match self.status.as_str() {
             "fulfilled" => "Your Spot request is fulfilled.",
             "marked-for-termination" => "Your Spot Instance is marked for termination.",

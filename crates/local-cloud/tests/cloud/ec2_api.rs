@@ -28,6 +28,12 @@ fn images_types_and_subnets_are_found() {
 }
 
 #[test]
+fn spot_instances_have_a_market() {
+    let server = Server::start();
+    run(&server, include_str!("ec2/market.py"));
+}
+
+#[test]
 fn prices_are_listed_as_aws_lists_them() {
     let server = Server::start();
     run(&server, include_str!("ec2/prices.py"));
