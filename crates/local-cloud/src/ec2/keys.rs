@@ -1,4 +1,5 @@
-//! Key pairs: the public keys that users import. Nobody can log in to an instance here, but keys are checked.
+//! Key pairs: the public keys that users import, or whose private halves they have got. Nobody can log in to an instance here,
+//! but keys are checked.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -8,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
+use super::der::{RSA, der};
 use super::error::{error, invalid, lacking, missing};
+use super::generate::{generate, private_fingerprint};
 use super::id::new_id;
 use super::request::{Filters, Needed, Request};
 use super::tags;
@@ -43,20 +46,71 @@ pub fn by_id(cloud: &Cloud, id: &str) -> Result<KeyPair, AwsError> {
     found.ok_or_else(|| error("InvalidKeyPair.NotFound", format!("The key pair ID '{id}' does not exist")))
 }
 
-/// Refuses CreateKeyPair, so that no private key is sent over a network.
-pub fn create(_: &Request) -> Reply {
-    Err(lacking(
-        "CreateKeyPair (make a key with ssh-keygen, so that its private half never travels, and import it)",
-    ))
+/// Makes a key pair. Its private half is in the answer alone.
+pub async fn create(request: Request<'_>) -> Reply {
+    let name = new_name(&request)?.to_owned();
+    if request.optional("KeyFormat").is_some_and(|format| format != "pem") {
+        return Err(lacking("CreateKeyPair with KeyFormat ppk"));
+    }
+    let kind = request.given("KeyType").unwrap_or("rsa").to_owned();
+    request.dry_run()?;
+    check_new(request.cloud(), &name)?;
+    let named = name.clone();
+    let made = tokio::task::spawn_blocking(move || generate(&kind, &named)).await;
+    let made = made.map_err(|_| AwsError::internal("no key pair could be made"))??;
+    let (kind, of_public) = fingerprint(&made.public)
+        .ok_or_else(|| AwsError::internal("ssh-keygen made no key that EC2 knows"))?;
+    let fingerprint = if kind == "rsa" { private_fingerprint(&made.private) } else { Some(of_public) };
+    let key = KeyPair {
+        id: new_id("key"),
+        name,
+        fingerprint: fingerprint.ok_or_else(|| AwsError::internal("ssh-keygen made no RSA key"))?,
+        kind: kind.to_owned(),
+        public_key: made.public,
+        created: Timestamp::now(),
+    };
+    let mut answer = keep(&request, &key)?;
+    answer["KeyMaterial"] = json!(made.private);
+    Ok(answer)
 }
 
-/// Returns the access that an operation needs to the key pair that its request names.
-pub fn needs(request: &Request) -> Needed {
+/// Returns the name that a request has for a new key pair.
+fn new_name<'a>(request: &Request<'a>) -> Result<&'a str, AwsError> {
     let name = request.given("KeyName").ok_or_else(|| missing("KeyName"))?;
-    Ok(vec![request.access(request.arn("key-pair", name), Context::new())])
+    if name.len() > 255 || !name.is_ascii() {
+        return Err(invalid("KeyName", name, "Up to 255 ASCII characters are supported."));
+    }
+    Ok(name)
 }
 
-pub fn import_needs(request: &Request) -> Needed {
+fn check_new(cloud: &Cloud, name: &str) -> Result<(), AwsError> {
+    match cloud.store.get::<KeyPair>(KEY, name)? {
+        None => Ok(()),
+        Some(_) => Err(duplicate()),
+    }
+}
+
+fn duplicate() -> AwsError {
+    error("InvalidKeyPair.Duplicate", "The keypair already exists")
+}
+
+/// Stores a new key pair with the request's tags.
+fn keep(request: &Request, key: &KeyPair) -> Reply {
+    let (cloud, tags) = (request.cloud(), given_tags(request)?);
+    if !cloud.store.insert(KEY, &key.name, key)? {
+        return Err(duplicate());
+    }
+    tags::put(cloud, &key.id, &tags)?;
+    Ok(json!({
+        "KeyFingerprint": key.fingerprint,
+        "KeyName": key.name,
+        "KeyPairId": key.id,
+        "Tags": tags::of(cloud, &key.id)?,
+    }))
+}
+
+/// Returns the access that CreateKeyPair or ImportKeyPair needs.
+pub fn new_needs(request: &Request) -> Needed {
     let name = request.given("KeyName").ok_or_else(|| missing("KeyName"))?;
     let (arn, tags) = (request.arn("key-pair", name), given_tags(request)?);
     let own = request.access(&*arn, tags::context(&tags));
@@ -68,13 +122,9 @@ fn given_tags(request: &Request) -> Result<tags::Tags, AwsError> {
 }
 
 pub fn import(request: &Request) -> Reply {
-    let cloud = request.cloud();
-    let name = request.given("KeyName").ok_or_else(|| missing("KeyName"))?;
-    if name.len() > 255 || !name.is_ascii() {
-        return Err(invalid("KeyName", name, "Up to 255 ASCII characters are supported."));
-    }
+    let name = new_name(request)?;
     let material = request.given("PublicKeyMaterial").ok_or_else(|| missing("PublicKeyMaterial"))?;
-    let tags = given_tags(request)?;
+    given_tags(request)?;
     let text = BASE64_STANDARD.decode(material).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let (kind, fingerprint) = text
         .as_deref()
@@ -89,16 +139,7 @@ pub fn import(request: &Request) -> Reply {
         public_key: text.unwrap_or_default().trim().to_owned(),
         created: Timestamp::now(),
     };
-    if !cloud.store.insert(KEY, name, &key)? {
-        return Err(error("InvalidKeyPair.Duplicate", "The keypair already exists"));
-    }
-    tags::put(cloud, &key.id, &tags)?;
-    Ok(json!({
-        "KeyFingerprint": key.fingerprint,
-        "KeyName": name,
-        "KeyPairId": key.id,
-        "Tags": tags::of(cloud, &key.id)?,
-    }))
+    keep(request, &key)
 }
 
 const FILTERS: Filters =
@@ -196,29 +237,9 @@ fn field<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 
 /// Returns the SubjectPublicKeyInfo of an RSA key: RFC 3279, section 2.3.1. SSH and DER write integers the same way.
 fn public_key_info(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
-    /// The algorithm rsaEncryption, without parameters.
-    const ALGORITHM: [u8; 15] =
-        [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
     let key = der(0x30, &[der(0x02, modulus), der(0x02, exponent)].concat());
     let bits = der(0x03, &[&[0], key.as_slice()].concat());
-    der(0x30, &[&ALGORITHM, bits.as_slice()].concat())
-}
-
-fn der(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = content.len().to_be_bytes();
-    let length = &length[length.iter().take_while(|byte| **byte == 0).count()..];
-    let mut bytes = vec![tag];
-    match length {
-        [] => bytes.push(0),
-        [short @ 0..0x80] => bytes.push(*short),
-        // The length has eight bytes at most.
-        long => {
-            bytes.push(0x80 | u8::try_from(long.len()).unwrap_or(8));
-            bytes.extend(long);
-        }
-    }
-    bytes.extend(content);
-    bytes
+    der(0x30, &[&RSA, bits.as_slice()].concat())
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@
 //! service. A terminated instance stays visible for an hour.
 
 mod control;
+mod der;
 mod describe;
 mod error;
 mod expire;
+mod generate;
 mod group;
 mod groups;
 mod host;
@@ -59,8 +61,8 @@ const OPERATIONS: &[Operation<Ec2>] = &[
     Operation::new("DescribeSpotPriceHistory", everything, market::history),
     Operation::new("DescribeSpotInstanceRequests", everything, spot::describe),
     Operation::new("CancelSpotInstanceRequests", spot::cancel_needs, spot::cancel),
-    Operation::new("CreateKeyPair", keys::needs, keys::create),
-    Operation::new("ImportKeyPair", keys::import_needs, keys::import),
+    Operation::later("CreateKeyPair", keys::new_needs, |request| Box::pin(keys::create(request))),
+    Operation::new("ImportKeyPair", keys::new_needs, keys::import),
     Operation::new("DescribeKeyPairs", everything, keys::describe),
     Operation::new("DeleteKeyPair", keys::delete_needs, keys::delete),
     Operation::new("CreateSecurityGroup", groups::create_needs, groups::create),

@@ -30,7 +30,7 @@ assert "has no associated IAM Roles" in refused("InvalidParameterValue", run, Ia
 assert refused("InvalidInstanceID.NotFound", ec2.terminate_instances, InstanceIds=["i-0123456789abcdef0"]) == (
     "The instance ID 'i-0123456789abcdef0' does not exist")
 refused("InvalidInstanceID.Malformed", ec2.describe_instances, InstanceIds=["web"])
-assert "ssh-keygen" in refused("UnknownOperationException", ec2.create_key_pair, KeyName="x")
+refused("UnknownOperationException", ec2.create_key_pair, KeyName="x", KeyFormat="ppk")
 refused("UnknownOperationException", ec2.create_volume, AvailabilityZone="us-east-1a", Size=1)
 assert ec2.describe_instances()["Reservations"] == [], "nothing was launched"
 assert refused("DryRunOperation", run, DryRun=True) == "Request would have succeeded, but DryRun flag is set."

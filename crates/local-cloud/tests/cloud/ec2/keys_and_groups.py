@@ -54,3 +54,28 @@ assert refused("InvalidGroup.NotFound", ec2.delete_security_group, GroupId=group
 [default] = ec2.describe_security_groups()["SecurityGroups"]
 assert default["GroupName"] == "default" and default["IpPermissions"][0]["UserIdGroupPairs"][0]["GroupId"] == default["GroupId"]
 refused("CannotDelete", ec2.delete_security_group, GroupId=default["GroupId"])
+
+# A new key pair: the private half comes once, and belongs to the public one.
+import subprocess
+import tempfile
+
+
+def shown(private):
+    """Returns what ssh-keygen says that the public half is."""
+    with tempfile.NamedTemporaryFile("w") as file:
+        os.chmod(file.name, 0o600)
+        file.write(private)
+        file.flush()
+        return subprocess.run(["ssh-keygen", "-y", "-f", file.name], capture_output=True, text=True, check=True).stdout.split()[:2]
+
+
+tags = [{"ResourceType": "key-pair", "Tags": [{"Key": "a", "Value": "b"}]}]
+for kind, begins in (("rsa", "-----BEGIN RSA PRIVATE KEY-----"), ("ed25519", "-----BEGIN OPENSSH PRIVATE KEY-----")):
+    made = ec2.create_key_pair(KeyName=f"new-{kind}", KeyType=kind, TagSpecifications=tags)
+    assert made["KeyMaterial"].startswith(begins) and made["Tags"] == [{"Key": "a", "Value": "b"}]
+    [key] = ec2.describe_key_pairs(KeyNames=[f"new-{kind}"], IncludePublicKey=True)["KeyPairs"]
+    assert (key["KeyType"], key["KeyFingerprint"]) == (kind, made["KeyFingerprint"])
+    assert shown(made["KeyMaterial"]) == key["PublicKey"].split()[:2]
+    assert made["KeyFingerprint"].count(":") == (19 if kind == "rsa" else 0)
+refused("InvalidKeyPair.Duplicate", ec2.create_key_pair, KeyName="new-rsa")
+refused("DryRunOperation", ec2.create_key_pair, KeyName="other", DryRun=True)

@@ -14,7 +14,7 @@ assert "minimum required Spot request fulfillment price of 0.0192" in refused(
 refused("Unsupported", ec2.request_spot_instances, Type="persistent", LaunchSpecification=launch)
 refused("UnknownOperationException", ec2.request_spot_instances, BlockDurationMinutes=60, LaunchSpecification=launch)
 refused("DryRunOperation", ec2.request_spot_instances, DryRun=True, LaunchSpecification=launch)
-ec2.import_key_pair(KeyName="k", PublicKeyMaterial="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOjtahoaqDY59gTRrServZ7ItVcXb+Sqy3+OaUAzUcTi")
+ec2.create_key_pair(KeyName="k")
 tags = [{"ResourceType": "spot-instances-request", "Tags": [{"Key": "a", "Value": "b"}]}]
 requests = ec2.request_spot_instances(
     SpotPrice="0.05", InstanceCount=2, TagSpecifications=tags, LaunchSpecification=dict(launch, KeyName="k"))["SpotInstanceRequests"]
