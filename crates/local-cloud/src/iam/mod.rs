@@ -14,6 +14,7 @@ mod error;
 mod grants;
 mod id;
 mod keys;
+mod last_accessed;
 mod log_lines;
 mod managed;
 mod needs;
@@ -72,6 +73,8 @@ const OPERATIONS: &[Operation<Iam>] = &[
     Operation::new("GetAccountAuthorizationDetails", on_everything, account::authorization_details),
     Operation::new("GenerateCredentialReport", on_everything, report::generate),
     Operation::new("GetCredentialReport", on_everything, report::get),
+    Operation::new("GenerateServiceLastAccessedDetails", last_accessed::needs, last_accessed::generate),
+    Operation::new("GetServiceLastAccessedDetails", on_everything, last_accessed::get),
     Operation::new("SimulatePrincipalPolicy", needs::simulated, simulate::principal),
     Operation::new("SimulateCustomPolicy", on_everything, simulate::custom),
     Operation::new("PutRolePolicy", needs::grants::<Role>, grants::put::<Role>),

@@ -54,3 +54,8 @@ fn policies_with_a_mistake_are_refused() {
 fn decisions_on_roles_can_be_read_from_the_logs() {
     Server::start().python(include_str!("iam_audit/decisions.py"));
 }
+
+#[test]
+fn used_services_are_told_from_allowed_ones() {
+    Server::start().python(include_str!("iam_audit/last_accessed.py"));
+}

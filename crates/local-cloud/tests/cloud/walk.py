@@ -20,7 +20,7 @@ TEXTS = (
     "sample", "arn:aws:iam::123456789012:role/sample", "arn:aws:sagemaker:us-east-1:123456789012:endpoint/sample",
     "arn:aws:lambda:us-east-1:123456789012:function:sample",
     "arn:aws:application-autoscaling:us-east-1:123456789012:scalable-target/sample", "AKIAIOSFODNN7EXAMPLE",
-    "s3://sample/sample", "123456789012", "v1", "/", "*", "1")
+    "s3://sample/sample", "123456789012", "v1", "/", "*", "1", "01234567-89ab-cdef-0123-456789abcdef")
 # By protocol: error code and status if the caller lacks a permission.
 DENIED = {"json": ("AccessDeniedException", 400), "rest-json": ("AccessDeniedException", 403), "query": ("AccessDenied", 403),
           "ec2": ("UnauthorizedOperation", 403), "rest-xml": ("AccessDenied", 403)}
