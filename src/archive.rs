@@ -90,21 +90,32 @@ pub fn unpack(archive: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -
     let (total, mut bytes) = (zip.len() as u64, 0u64);
     for index in 0..zip.len() {
         let mut entry = zip.by_index(index).map_err(|error| refuse(&error))?;
-        let raw = entry.name().map_err(|error| refuse(&error))?.into_owned();
+        // macOS writes UTF-8 without saying so, which would be read as the DOS code page.
+        let raw = match std::str::from_utf8(entry.name_raw()) {
+            Ok(name) => name.to_owned(),
+            Err(_) => entry.name().map_err(|error| refuse(&error))?.into_owned(),
+        };
+        // Some programs for Windows write its separator, which the format forbids.
+        let raw = raw.replace('\\', "/");
         let name = crate::diagnostic::printable(&raw);
         if raw.chars().any(char::is_control) {
             return Err(refuse(&format!("the entry `{name}` has a control character in its name")));
         }
-        let Some(path) = entry.enclosed_name().filter(|_| is_plain(&raw)) else {
+        if !is_plain(&raw) {
             return Err(refuse(&format!("the entry `{name}` leads out of the archive")));
-        };
+        }
         // The mask of a file's type in a Unix mode, with the types of regular files and folders; 0 is no type.
         let kind = entry.unix_mode().map_or(0, |mode| mode & 0o170_000);
         if entry.is_symlink() || !matches!(kind, 0 | 0o100_000 | 0o040_000) {
             return Err(refuse(&format!("the entry `{name}` is neither a file nor a folder")));
         }
-        let target = staging.path().join(&path);
-        if entry.is_dir() {
+        if entry.encrypted() {
+            return Err(
+                refuse(&format!("the entry `{name}` is encrypted")).hint("pack it without a password")
+            );
+        }
+        let target = staging.path().join(&raw);
+        if raw.ends_with('/') {
             std::fs::create_dir_all(&target).map_err(|error| Failure::file(&target, error))?;
             continue;
         }
@@ -133,9 +144,11 @@ pub fn unpack(archive: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -
     })
 }
 
-/// Whether a name has no `..`, root, drive or backslash. Names with one come from an attack or a broken tool.
+/// Whether a name has no `..`, root or drive. Names with one come from an attack or a broken tool.
 fn is_plain(name: &str) -> bool {
-    !name.starts_with('/') && !name.contains(['\\', '\0', ':']) && name.split('/').all(|part| part != "..")
+    let first = name.split('/').next().unwrap_or_default();
+    let drive = matches!(first.as_bytes(), [letter, b':'] if letter.is_ascii_alphabetic());
+    !name.is_empty() && !name.starts_with('/') && !drive && name.split('/').all(|part| part != "..")
 }
 
 #[cfg(test)]
@@ -161,6 +174,55 @@ mod tests {
         });
         unpack(&path, &folder.path().join("out"), &mut |_, _| {}).unwrap();
         assert_eq!(std::fs::read(folder.path().join("out/train/a/1.png")).unwrap(), b"x");
+    }
+
+    /// As programs for Windows and macOS write them: backslashes, names in UTF-8 that don't say so, colons.
+    #[test]
+    fn names_of_other_systems_are_understood() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.zip");
+        let (dos, mac) = ("train\\a\\1.png", "train/gr\u{f6}\u{df}e/12:30.png");
+        std::fs::write(
+            &path,
+            stored(&[(dos.as_bytes(), b"x"), (b"train\\b\\", b""), (mac.as_bytes(), b"y")]),
+        )
+        .unwrap();
+        let out = folder.path().join("out");
+        unpack(&path, &out, &mut |_, _| {}).unwrap();
+        assert_eq!(std::fs::read(out.join("train/a/1.png")).unwrap(), b"x");
+        assert_eq!(std::fs::read(out.join(mac)).unwrap(), b"y");
+        assert!(out.join("train/b").is_dir());
+        for (name, why) in [
+            (&b"..\\evil"[..], "leads out"),
+            (b"train\\..\\..\\evil", "leads out"),
+            (b"\\evil", "leads out"),
+            (b"C:\\evil", "leads out"),
+        ] {
+            std::fs::write(&path, stored(&[(name, b"x")])).unwrap();
+            let said = unpack(&path, &folder.path().join("evil"), &mut |_, _| {}).unwrap_err().message;
+            assert!(said.contains(why), "{said}");
+        }
+    }
+
+    /// Returns a zip of uncompressed files with these very names, which the flag for UTF-8 does not announce.
+    fn stored(files: &[(&[u8], &[u8])]) -> Vec<u8> {
+        let (mut zip, mut directory) = (Vec::new(), Vec::new());
+        for (name, content) in files {
+            let mut crc = flate2::Crc::new();
+            crc.update(content);
+            let offset = zip.len() as u32;
+            let mut header = vec![10, 0, 0, 0, 0, 0, 0, 0, 0x21, 0];
+            header.extend(crc.sum().to_le_bytes());
+            header.extend([content.len() as u32, content.len() as u32].map(u32::to_le_bytes).concat());
+            header.extend([name.len() as u16, 0].map(u16::to_le_bytes).concat());
+            zip.extend([b"PK\x03\x04", &header[..], name, content].concat());
+            directory
+                .extend([b"PK\x01\x02\x0a\0", &header[..], &[0; 10], &offset.to_le_bytes(), name].concat());
+        }
+        let counts = [0, 0, files.len() as u16, files.len() as u16].map(u16::to_le_bytes).concat();
+        let sizes = [directory.len() as u32, zip.len() as u32].map(u32::to_le_bytes).concat();
+        zip.extend([&directory[..], b"PK\x05\x06", &counts, &sizes, &[0, 0]].concat());
+        zip
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use opsml_pictures::is_hidden;
 use sha2::{Digest, Sha256};
 
 use crate::failure::{Failure, Outcome};
@@ -30,6 +31,24 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// Returns every regular file below a folder, sorted by key. Refuses links, which could lead out of the folder, pipes,
 /// devices, and names with control characters.
 pub fn files_below(folder: &Path) -> Outcome<Vec<LocalFile>> {
+    list(folder, |_| true)
+}
+
+/// As [`files_below`], without what is hidden, of which it returns the keys: of a folder its own, which ends in `/`.
+pub fn visible_below(folder: &Path) -> Outcome<(Vec<LocalFile>, Vec<String>)> {
+    let mut hidden = Vec::new();
+    let files = list(folder, |key| {
+        let is_hidden = is_hidden(key.trim_end_matches('/').rsplit('/').next().unwrap_or_default());
+        if is_hidden {
+            hidden.push(key.to_owned());
+        }
+        !is_hidden
+    })?;
+    hidden.sort();
+    Ok((files, hidden))
+}
+
+fn list(folder: &Path, mut wanted: impl FnMut(&str) -> bool) -> Outcome<Vec<LocalFile>> {
     let mut files = Vec::new();
     let mut folders = vec![(folder.to_owned(), String::new())];
     while let Some((folder, prefix)) = folders.pop() {
@@ -42,11 +61,13 @@ pub fn files_below(folder: &Path) -> Outcome<Vec<LocalFile>> {
             if name.chars().any(char::is_control) {
                 return Err(Failure::file(&path, "its name has a control character"));
             }
-            let key = format!("{prefix}{name}");
-            if kind.is_symlink() {
+            let key = format!("{prefix}{name}{}", if kind.is_dir() { "/" } else { "" });
+            if !wanted(&key) {
+                continue;
+            } else if kind.is_symlink() {
                 return Err(Failure::file(&path, "is a link, and links are not followed"));
             } else if kind.is_dir() {
-                folders.push((path, format!("{key}/")));
+                folders.push((path, key));
             } else if !kind.is_file() {
                 return Err(Failure::file(&path, "is not a regular file"));
             } else {
@@ -64,8 +85,13 @@ pub fn digest(path: &Path) -> Outcome<String> {
     if !path.is_dir() {
         return file(path).map(hex::encode);
     }
+    digest_of(&files_below(path)?)
+}
+
+/// Returns the SHA-256 of the names and contents of files, in hex.
+pub fn digest_of(files: &[LocalFile]) -> Outcome<String> {
     let mut all = Sha256::new();
-    for entry in files_below(path)? {
+    for entry in files {
         all.update((entry.key.len() as u64).to_le_bytes());
         all.update(&entry.key);
         all.update(file(&entry.path)?);
@@ -100,5 +126,22 @@ mod tests {
         std::fs::remove_file(&pipe).unwrap();
         std::fs::write(folder.path().join("a\nb"), "").unwrap();
         assert!(digest(folder.path()).unwrap_err().message.contains("control character"));
+    }
+
+    #[test]
+    fn what_is_hidden_is_left_out_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        for key in ["a/1.jpg", "a/._1.jpg", ".git/config", "__MACOSX/a/._1.jpg", "Thumbs.db", "b.txt"] {
+            let path = folder.path().join(key);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, key).unwrap();
+        }
+        let (files, hidden) = visible_below(folder.path()).unwrap();
+        assert_eq!(files.iter().map(|file| file.key.as_str()).collect::<Vec<_>>(), ["a/1.jpg", "b.txt"]);
+        assert_eq!(hidden, [".git/", "Thumbs.db", "__MACOSX/", "a/._1.jpg"]);
+        let all = digest(folder.path()).unwrap();
+        std::fs::write(folder.path().join("Thumbs.db"), "other").unwrap();
+        assert_ne!(digest(folder.path()).unwrap(), all);
+        assert_eq!(digest_of(&visible_below(folder.path()).unwrap().0), digest_of(&files));
     }
 }

@@ -17,7 +17,7 @@ use super::bucket::{decoded, empty, invalid};
 use super::traits::{Live, Naming, Report, Resource, Status, Tags, facts};
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
-use crate::files::{LocalFile, files_below};
+use crate::files::{LocalFile, files_below, visible_below};
 
 /// How many files are uploaded at the same time. For small files, latency limits the speed.
 const PARALLEL: usize = 16;
@@ -33,6 +33,9 @@ pub struct Objects {
     pub digest: String,
     pub files: u64,
     pub bytes: u64,
+    /// Whether hidden files are among them.
+    #[serde(default)]
+    pub hidden: bool,
 }
 
 impl Resource for Objects {
@@ -75,7 +78,10 @@ impl Resource for Objects {
     }
 
     async fn create(&self, aws: &Aws, _name: &str, tags: &Tags, progress: Report<'_>) -> Outcome<()> {
-        let files = files_below(&self.folder)?;
+        let files = match self.hidden {
+            true => files_below(&self.folder)?,
+            false => visible_below(&self.folder)?.0,
+        };
         let mut there = list(aws, &self.bucket, &self.prefix).await?;
         let total = files.len() as u64;
         progress(

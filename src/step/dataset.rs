@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::context::{Context, Done};
-use super::images::{self, ImageFolder};
+use super::images::{self, Verified};
 use super::kind::{Kind, Problem};
 use super::paths::Paths;
 use super::sheet::sheet;
@@ -28,11 +28,16 @@ const CONNECT: Duration = Duration::from_secs(20);
 const STALLED: Duration = Duration::from_secs(60);
 /// The most classes of a contact sheet, which fit on a page.
 const MAX_SHOWN: usize = 144;
+/// How many of the files that were passed over are named.
+const MAX_NAMED: usize = 20;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dataset {
-    /// A folder, a zip, or the URL of a zip, with train/, valid/ and test/ in it.
+    /// A folder, a zip, or the URL of a zip, with train/, valid/ and test/ in it, and in each of them a folder of images for
+    /// each class: JPEG, PNG, WebP, BMP, TIFF, PPM, PGM, GIF (of several frames, the first), by their endings. Torchvision's
+    /// ImageFolder takes the same, but for GIF. Other files, and what is hidden (`.DS_Store`, `__MACOSX`, `Thumbs.db`), are
+    /// passed over and named. An image that can't be read, has more than 64 megapixels or 64 MiB is an error.
     pub source: String,
     /// The SHA-256 (hex) of the file at the URL.
     #[schemars(regex(pattern = r"^[0-9a-fA-F]{64}$"), extend("x-rule" = "64 hexadecimal digits"))]
@@ -54,8 +59,10 @@ pub struct Outputs {
     pub test: u64,
     /// The bytes of all images.
     pub bytes: u64,
-    /// Files whose names are not those of images.
+    /// How many files and folders were passed over, since they are hidden or no images.
     pub ignored: u64,
+    /// The first of them, with the reason of each.
+    pub passed_over: Vec<String>,
     /// Digest of the content.
     pub digest: String,
     /// A test image of each class, by class.
@@ -66,7 +73,7 @@ impl Kind for Dataset {
     const NAME: &'static str = "dataset";
     const ABOUT: &'static str = "takes images in ImageFolder layout and verifies every one of them";
     const OWNS: bool = false;
-    const ROWS: &'static [&'static str] = &["classes", "train", "valid", "test", "bytes"];
+    const ROWS: &'static [&'static str] = &["classes", "train", "valid", "test", "bytes", "passed_over"];
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {
@@ -142,11 +149,12 @@ impl Dataset {
         };
         let digest = digest(&found.root)?;
         let figures = contact_sheet(&found, context)?;
-        let count = |split| found.images.get(split).copied().unwrap_or_default();
+        let [train, valid, test] = found.images;
+        let passed_over = opsml_pictures::passed_over(&found.passed_over);
         let outputs = Outputs {
-            train: count("train"),
-            valid: count("valid"),
-            test: count("test"),
+            train,
+            valid,
+            test,
             samples: found
                 .samples
                 .iter()
@@ -154,17 +162,21 @@ impl Dataset {
                 .collect(),
             classes: found.classes,
             bytes: found.bytes,
-            ignored: found.ignored,
+            ignored: found.passed_over.len() as u64,
+            passed_over: found.passed_over.into_iter().take(MAX_NAMED).map(|one| one.to_string()).collect(),
             digest,
             path,
         };
-        let summary = format!(
+        let mut summary = format!(
             "{} classes; {} images to train, {} to validate, {} to test",
             outputs.classes.len(),
             outputs.train,
             outputs.valid,
             outputs.test
         );
+        if let Some(passed_over) = passed_over {
+            summary.push_str(&format!("; {passed_over}"));
+        }
         Ok(Done::new(outputs, summary).figures(figures.into_iter().collect()))
     }
 
@@ -242,7 +254,7 @@ fn without_numbers(classes: &[String]) -> Vec<&str> {
 }
 
 /// Returns some training images of every class, spread over its files; of the first classes if there are very many.
-fn contact_sheet(found: &ImageFolder, context: &Context<'_>) -> Outcome<Option<Figure>> {
+fn contact_sheet(found: &Verified, context: &Context<'_>) -> Outcome<Option<Figure>> {
     let classes = &found.classes[..found.classes.len().min(MAX_SHOWN)];
     let (strip, columns) = layout(classes.len());
     let mut cells = Vec::new();

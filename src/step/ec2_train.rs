@@ -312,6 +312,7 @@ impl Ec2Train {
             digest,
             files: all.len() as u64,
             bytes: all.iter().map(|file| file.bytes).sum(),
+            hidden: false,
         };
         Ok(context.ensure_ephemeral("bundle", objects).await?.text("uri"))
     }

@@ -33,7 +33,7 @@ pub struct Invoke {
     pub qualifier: Option<Qualifier>,
     /// The event.
     pub payload: Option<Value>,
-    /// In place of an event, a JPEG or PNG file: the event is `{"image": BASE64}`.
+    /// In place of an event, an image file: the event is `{"image": BASE64}`.
     pub image: Option<String>,
     /// In place of an event, the URL of an image: the event is `{"url": URL}`, and the endpoint fetches it if its
     /// `image_origins` allow that. For an S3 URI, the event has a presigned URL that is valid for five minutes.

@@ -1,13 +1,11 @@
 //! The likeliest classes of a picture, beside the picture.
 
-use std::io::Cursor;
 use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::context::Context;
-use super::images;
 use super::sheet::alone;
 use crate::failure::Outcome;
 use crate::journal::{Axis, Bar, Bars, Picture, Scale};
@@ -61,7 +59,7 @@ impl Sent {
             None => format!("The image that was sent, {name}"),
         };
         let kept = tokio::task::block_in_place(|| {
-            let decoded = images::read(Cursor::new(body)).ok();
+            let decoded = opsml_pictures::decode(body).ok();
             decoded.map(|picture| context.keep(&alone(&picture)?, alt)).transpose()
         })?;
         let notes = [Some(name), truth.map(|class| format!("true class: {class}"))];

@@ -38,7 +38,7 @@ pub struct Load {
     pub function_name: Option<FunctionName>,
     /// The function's version or alias.
     pub qualifier: Option<Qualifier>,
-    /// A JPEG or PNG file. It is the body of each request to an endpoint; for a function, the event is
+    /// An image file. It is the body of each request to an endpoint; for a function, the event is
     /// `{"image": BASE64}`.
     pub image: Option<String>,
     /// The body of each request, sent as JSON.

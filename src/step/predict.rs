@@ -21,9 +21,9 @@ const MAX_BODY: u64 = 6 << 20;
 pub struct Predict {
     /// The endpoint's name, such as the `endpoint_name` of a `deploy` step.
     pub endpoint: SageMakerName,
-    /// A JPEG or PNG file.
+    /// An image file: JPEG, PNG, WebP, GIF, BMP, TIFF, PPM or PGM.
     pub image: Option<String>,
-    /// In place of `image`, the URL of a JPEG or PNG. The endpoint fetches it, only from the `image_origins` of its `deploy`
+    /// In place of `image`, the URL of one. The endpoint fetches it, only from the `image_origins` of its `deploy`
     /// step. The step is not redone when the image behind the URL changes.
     pub url: Option<String>,
     /// Class names in the order of the logits, such as the `classes` of a `train` step.
@@ -128,10 +128,9 @@ pub(super) async fn read_image(paths: &Paths, image: &str) -> Outcome<(&'static 
         return Err(Failure::file(&path, message));
     }
     let body = tokio::fs::read(&path).await.map_err(|error| Failure::file(&path, error))?;
-    match image::guess_format(&body) {
-        Ok(image::ImageFormat::Jpeg) => Ok(("image/jpeg", body)),
-        Ok(image::ImageFormat::Png) => Ok(("image/png", body)),
-        _ => Err(Failure::file(&path, "is neither a JPEG nor a PNG")),
+    match opsml_contract::image_type(&body) {
+        Some(content_type) => Ok((content_type, body)),
+        None => Err(Failure::file(&path, "is no image that can be read: send a JPEG or PNG")),
     }
 }
 

@@ -292,6 +292,7 @@ impl Train {
             digest,
             files: 1,
             bytes,
+            hidden: false,
         };
         let held = context.ensure("source", objects).await?;
         Ok(format!("{}sourcedir.tar.gz", held.text("uri")))

@@ -1,14 +1,11 @@
 //! The figures of a training by the worker: loss and accuracy, the confusion matrix, the worst mistakes, CPU and memory.
 
-use std::io::Cursor;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use image::DynamicImage;
 use opsml_contract::{EpochMetrics, Mistake, ResourceSample, Tested};
 
 use super::context::Context;
-use super::images;
 use super::sheet::sheet;
 use crate::action::TrainingOutput;
 use crate::failure::Outcome;
@@ -133,7 +130,7 @@ fn mistakes(tested: &Tested, context: &Context<'_>) -> Outcome<Option<Figure>> {
 /// Decodes a picture that the job has left, within the limits for all pictures.
 fn picture(mistake: &Mistake) -> Option<DynamicImage> {
     let bytes = STANDARD.decode(mistake.thumbnail.as_ref()?).ok()?;
-    images::read(Cursor::new(bytes)).ok()
+    opsml_pictures::decode(&bytes).ok()
 }
 
 #[cfg(test)]

@@ -59,10 +59,10 @@ fn expectations() {
 fn a_dataset_that_is_wrong_is_refused_by_name() {
     type Spoil = fn(&Env);
     let cases: [(&str, Spoil); 6] = [
-        ("images/train/dark/1.png is not an image that can be read", |env| {
+        ("train/dark/1.png is not an image that can be read", |env| {
             drop(env.write("images/train/dark/1.png", "no image"))
         }),
-        ("images/test/bright/0.png is not an image", |env| {
+        ("test/bright/0.png is not an image that can be read: it is cut off", |env| {
             let whole = std::fs::read(env.path("images/test/bright/0.png")).unwrap();
             env.write("images/test/bright/0.png", &whole[..whole.len() / 2]);
         }),

@@ -7,6 +7,7 @@ mod check;
 mod cloud;
 mod command;
 mod crash;
+mod datasets;
 mod ec2;
 mod env;
 mod everything;

@@ -9,6 +9,7 @@ const CRATES: &[&str] = &[
     "crates/contract/src",
     "crates/handler/src",
     "crates/local-cloud/src",
+    "crates/pictures/src",
     "crates/typeset/src",
     "crates/worker/src",
 ];
@@ -192,7 +193,7 @@ fn only_one_module_of_the_verbs_prints() {
 /// The engine treats the local cloud and the worker as AWS. So neither may use the engine's code.
 #[test]
 fn the_other_crates_do_not_know_the_engine() {
-    for name in ["contract", "handler", "local-cloud", "worker"] {
+    for name in ["contract", "handler", "local-cloud", "pictures", "worker"] {
         let manifest = std::fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).unwrap();
         let engine = manifest.lines().find(|line| {
             line.starts_with("opsml ") || line.starts_with("opsml=") || line.starts_with("opsml.")

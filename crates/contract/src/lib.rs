@@ -6,6 +6,7 @@
 mod decision;
 mod host;
 mod hyperparameters;
+mod image_type;
 mod manifest;
 mod metrics;
 mod prices;
@@ -17,6 +18,7 @@ pub use host::names_loopback;
 pub use hyperparameters::{
     Arch, FineTune, HyperparameterError, Hyperparameters, Optimizer, Schedule, Transform,
 };
+pub use image_type::{IMAGE_TYPES, image_type};
 pub use manifest::{MODEL_MANIFEST, MODEL_PTH, MODEL_SAFETENSORS, ModelManifest};
 pub use metrics::{EpochMetrics, METRICS_FILE, MetricLine, SetupMetrics, TestMetrics, metric_regex};
 pub use prices::{INSTANCES, Instance, Source};

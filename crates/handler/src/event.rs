@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use opsml_contract::image_type;
 use serde_json::{Map, Value, json};
 
 const EXPECTED: &str = r#"an event is {"url": "https://…"}, {"image": "BASE64"}, or API Gateway's {"body": "…", "isBase64Encoded": true} around an image or one of these two"#;
@@ -23,10 +24,10 @@ pub fn read(event: &str) -> Result<Request, String> {
         (None, _) => url_or_image(&event),
         (Some(Value::String(body)), Some(Value::Bool(true))) => {
             let body = decode("body", body)?;
-            match (content_type(&body), std::str::from_utf8(&body)) {
+            match (image_type(&body), std::str::from_utf8(&body)) {
                 (Some(content_type), _) => Ok(Request { content_type, body }),
                 (None, Ok(text)) => url_or_image(&object(text)?),
-                (None, Err(_)) => Err(format!(r#""body" is neither a JPEG, a PNG nor JSON: {EXPECTED}"#)),
+                (None, Err(_)) => Err(format!(r#""body" is neither an image nor JSON: {EXPECTED}"#)),
             }
         }
         (Some(Value::String(body)), _) => url_or_image(&object(body)?),
@@ -49,8 +50,8 @@ fn url_or_image(event: &Map<String, Value>) -> Result<Request, String> {
         }
         (None, Some(Value::String(image))) => {
             let body = decode("image", image)?;
-            let content_type = content_type(&body)
-                .ok_or_else(|| format!(r#""image" is neither a JPEG nor a PNG: {EXPECTED}"#))?;
+            let content_type = image_type(&body)
+                .ok_or_else(|| format!(r#""image" is no image that can be read: {EXPECTED}"#))?;
             Ok(Request { content_type, body })
         }
         (None, None) => Err(format!(r#"there is neither "url" nor "image": {EXPECTED}"#)),
@@ -62,15 +63,6 @@ fn url_or_image(event: &Map<String, Value>) -> Result<Request, String> {
 
 fn decode(key: &str, text: &str) -> Result<Vec<u8>, String> {
     BASE64.decode(text).map_err(|error| format!(r#""{key}" isn't base64 ({error}): {EXPECTED}"#))
-}
-
-/// Returns the type of an image by its first bytes: the event does not name it.
-fn content_type(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -126,14 +118,14 @@ mod tests {
             (r#"{"url": null}"#.into(), r#""url" isn't text"#),
             (r#"{"image": {}}"#.into(), r#""image" isn't text"#),
             (r#"{"url": "http://a", "image": ""}"#.into(), "both"),
-            (r#"{"image": ""}"#.into(), "neither a JPEG nor a PNG"),
+            (r#"{"image": ""}"#.into(), "no image that can be read"),
             (r#"{"image": "\u0000é"}"#.into(), "isn't base64"),
-            (json!({"image": base64(b"GIF89a")}).to_string(), "neither a JPEG nor a PNG"),
+            (json!({"image": base64(b"%PDF-1.7")}).to_string(), "no image that can be read"),
             (r#"{"body": 3}"#.into(), r#""body" isn't text"#),
             (r#"{"body": null, "isBase64Encoded": true}"#.into(), r#""body" isn't text"#),
             (r#"{"body": "%", "isBase64Encoded": true}"#.into(), "isn't base64"),
             (json!({ "body": deep }).to_string(), "isn't JSON"),
-            (proxied(b"\xff\xfe"), "neither a JPEG, a PNG nor JSON"),
+            (proxied(b"\xff\xfe"), "neither an image nor JSON"),
             (proxied(b"{"), "isn't JSON"),
             // Only one wrapper is removed.
             (json!({"body": r#"{"body": "{\"url\": \"http://a\"}"}"#}).to_string(), "neither"),

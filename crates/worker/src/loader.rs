@@ -1,24 +1,21 @@
 //! Batches of images. Threads prepare them during the training steps; their order doesn't depend on the threads.
 
-use std::fs;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, Scope};
 
 use opsml_contract::Transform;
+use opsml_pictures::{dimensions, read_file};
 use rand::seq::SliceRandom;
 use tch::{Kind, Tensor};
 
-use crate::dataset::Sample;
-use crate::error::{AtPath, Error, Result};
-use crate::picture::{self, Picture, random_for};
+use crate::dataset::{Sample, unusable};
+use crate::error::{Error, Result};
+use crate::picture::{Picture, random_for};
 
 /// The most bytes of decoded images that a job keeps in memory, for all splits together.
 pub const CACHE_BYTES: u64 = 512 << 20;
-
-/// The largest image file, in bytes.
-pub const MAX_IMAGE_FILE: u64 = 64 << 20;
 
 /// How many batches each thread prepares ahead.
 const AHEAD: usize = 2;
@@ -58,7 +55,7 @@ impl Split {
     ) -> Result<Self> {
         let dimensions = in_parallel(&samples, |sample| {
             let bytes = read_image(sample)?;
-            picture::dimensions(&bytes).map_err(|error| broken(sample, &error))
+            dimensions(&bytes).map_err(|error| unusable(&sample.path, &error))
         })?;
         // A random crop needs the whole image each time. Every other transform begins with the resize.
         let whole = transform == Some(Transform::RandomResizedCrop);
@@ -93,10 +90,11 @@ impl Split {
     }
 
     fn decode(&self, sample: &Sample) -> Result<Picture> {
-        let picture = Picture::decode(&read_image(sample)?).map_err(|error| broken(sample, &error))?;
+        let picture =
+            Picture::decode(&read_image(sample)?).map_err(|error| unusable(&sample.path, &error))?;
         match self.transform {
             Some(Transform::RandomResizedCrop) => Ok(picture),
-            _ => picture.resize(self.size).map_err(|error| broken(sample, &error)),
+            _ => picture.resize(self.size).map_err(|error| unusable(&sample.path, &error)),
         }
     }
 
@@ -114,7 +112,9 @@ impl Split {
             None => Ok(picture.clone()),
             Some(transform) => {
                 let mut random = random_for(seed, AUGMENT, epoch, index);
-                picture.augment(transform, self.size, &mut random).map_err(|error| broken(sample, &error))
+                picture
+                    .augment(transform, self.size, &mut random)
+                    .map_err(|error| unusable(&sample.path, &error))
             }
         }
     }
@@ -167,18 +167,7 @@ impl Split {
 
 /// Reads an image's file.
 pub fn read_image(sample: &Sample) -> Result<Vec<u8>> {
-    let bytes = fs::metadata(&sample.path).at("read", &sample.path)?.len();
-    if bytes > MAX_IMAGE_FILE {
-        return Err(broken(sample, &format!("it has {bytes} bytes, and {MAX_IMAGE_FILE} is the limit")));
-    }
-    fs::read(&sample.path).at("read", &sample.path)
-}
-
-fn broken(sample: &Sample, why: &str) -> Error {
-    Error::new(format!(
-        "image {} can't be used: {why}. Mend it, or remove it from the dataset",
-        sample.path.display()
-    ))
+    read_file(&sample.path).map_err(|why| unusable(&sample.path, &why))
 }
 
 fn threads() -> usize {

@@ -4,13 +4,10 @@ use std::io::Cursor;
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::{ImageFormat, ImageReader, Limits, RgbImage};
+use image::{ImageFormat, RgbImage};
 use opsml_contract::Transform;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-
-/// The most pixels of an image. A small file can declare gigabytes.
-pub const MAX_PIXELS: u64 = 64_000_000;
 
 /// An 8-bit RGB image, row by row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,38 +18,11 @@ pub struct Picture {
     pub rgb: Vec<u8>,
 }
 
-/// Returns the width and height in an image's header, in pixels.
-pub fn dimensions(bytes: &[u8]) -> Result<(u32, u32), String> {
-    let reader = reader(bytes)?;
-    let (width, height) = reader.into_dimensions().map_err(|error| error.to_string())?;
-    match u64::from(width) * u64::from(height) {
-        0 => Err("it has no pixels".to_owned()),
-        1..=MAX_PIXELS => Ok((width, height)),
-        _ => Err(format!(
-            "it is {width}×{height} pixels, and {MAX_PIXELS} in all is the limit: make it smaller"
-        )),
-    }
-}
-
-fn reader(bytes: &[u8]) -> Result<ImageReader<Cursor<&[u8]>>, String> {
-    let mut reader =
-        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
-    match reader.format() {
-        Some(ImageFormat::Jpeg | ImageFormat::Png) => {}
-        _ => return Err("it is neither a JPEG nor a PNG: convert it, or remove it".to_owned()),
-    }
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(16 * MAX_PIXELS);
-    reader.limits(limits);
-    Ok(reader)
-}
-
 impl Picture {
-    /// Decodes a JPEG or PNG of any colour type. Drops transparency, as Pillow's `convert("RGB")` does.
+    /// Decodes an image of any colour type. Drops transparency, as Pillow's `convert("RGB")` does.
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
-        let (width, height) = dimensions(bytes)?;
-        let rgb = reader(bytes)?.decode().map_err(|error| error.to_string())?.into_rgb8().into_raw();
-        Ok(Self { width, height, rgb })
+        let image = opsml_pictures::decode(bytes)?;
+        Ok(Self { width: image.width(), height: image.height(), rgb: image.into_rgb8().into_raw() })
     }
 
     /// Resizes to `size` × `size` with Pillow's bilinear filter, whose support grows as it shrinks the image.

@@ -17,7 +17,7 @@ use axum::routing::{get, post};
 use axum::{Router, body::Bytes};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use opsml_contract::{BIND_ADDRESS_ENV, BIND_PORT_ENV, IMAGE_ORIGINS_ENV, names_loopback};
+use opsml_contract::{BIND_ADDRESS_ENV, BIND_PORT_ENV, IMAGE_ORIGINS_ENV, IMAGE_TYPES, names_loopback};
 use tch::{Kind, Tensor};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -214,7 +214,8 @@ async fn invoke(
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let image = match media_type.as_str() {
-        "image/jpeg" | "image/png" | "application/x-image" => body,
+        "application/x-image" => body,
+        image if IMAGE_TYPES.contains(&image) => body,
         "application/json" => match image_in_json(&body)? {
             ImageSource::Image(image) => image,
             ImageSource::Url(url) => endpoint.fetch(url).await?,
@@ -223,7 +224,8 @@ async fn invoke(
             return Err(Refusal(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 format!(
-                    "content type {content_type:?} isn't supported: send image/jpeg, image/png, application/x-image or application/json"
+                    "content type {content_type:?} isn't supported: send application/json, application/x-image, or {}",
+                    IMAGE_TYPES.join(", ")
                 ),
             ));
         }

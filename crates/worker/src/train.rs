@@ -44,6 +44,9 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
         ))
     })?;
     let mut dataset = Dataset::open(&folder)?;
+    if let (Some(passed_over), true) = (&dataset.passed_over, instances.is_first()) {
+        say(passed_over);
+    }
     let images = [&dataset.train, &dataset.valid, &dataset.test].map(Vec::len);
     let to_test = dataset.test.clone();
     let share = images[0].div_ceil(instances.count());

@@ -5,6 +5,7 @@ mod files;
 mod group;
 mod instances;
 mod job;
+mod pictures;
 mod pth;
 mod pytorch;
 mod serve;

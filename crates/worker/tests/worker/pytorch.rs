@@ -9,7 +9,7 @@ use opsml_worker::state_dict::{self, Array};
 use opsml_worker::{pth, weights};
 
 /// Returns the Python that `scripts/pytorch.sh` installs. Where the environment doesn't name it, the script is run.
-fn pytorch() -> Command {
+pub fn pytorch() -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let output = Command::new("bash")
         .args(["-c", "eval \"$(scripts/pytorch.sh)\"; echo \"$OPSML_PYTORCH\""])

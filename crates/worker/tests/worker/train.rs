@@ -131,17 +131,17 @@ fn what_is_wrong_with_the_data_is_named() {
     fs::write(&broken, &whole[..whole.len() / 2]).unwrap();
     assert!(job.failure().contains("test/dark/broken.png"));
     fs::write(&broken, "no image").unwrap();
-    assert!(job.failure().contains("neither a JPEG nor a PNG"));
+    assert!(job.failure().contains("not JPEG, PNG"));
     fs::remove_file(&broken).unwrap();
 
     fs::create_dir(job.data().join("valid/grey")).unwrap();
-    assert!(job.failure().contains("\"grey\" that train/ lacks"));
+    assert!(job.failure().contains("`grey` is in valid/ and not in train/"));
     fs::create_dir(job.data().join("train/grey")).unwrap();
     fs::create_dir(job.data().join("test/grey")).unwrap();
-    assert!(job.failure().contains("class \"grey\" has no image in train/"));
+    assert!(job.failure().contains("the class train/grey has no image"));
     fs::remove_dir(job.data().join("train/grey")).unwrap();
     fs::remove_dir_all(job.data().join("valid")).unwrap();
-    assert!(job.failure().contains("valid is missing"));
+    assert!(job.failure().contains("there is no valid/"));
     fs::remove_dir_all(job.data()).unwrap();
     assert!(job.failure().contains("no channel \"training\""));
 }
