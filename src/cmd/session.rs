@@ -27,6 +27,9 @@ use crate::step::Paths;
 /// The most bytes of a runbook: a hundred times the longest one known.
 const MAX_RUNBOOK: u64 = 8 << 20;
 
+/// The most bytes of a script that are searched.
+const MAX_SCRIPT: u64 = 1 << 20;
+
 /// The most problems to print of a runbook.
 pub const MAX_SHOWN: usize = 100;
 
@@ -82,9 +85,22 @@ pub fn check(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
     };
     // A parameter that has the name of a secret is kept as one, though a run journals its mask.
     secret::know_fields(&[Value::Object(params.clone())]);
-    diagnostics.extend(runbook::check(&runbook, &params));
+    let folder = base(&runbook);
+    diagnostics.extend(runbook::check(&runbook, &params, &|name| scripts(&folder.join(name))));
     diagnostics.sort_by_key(|problem| problem.span.start);
     Ok(Checked { runbook, params, diagnostics, wrong_params, given })
+}
+
+/// Returns the text of the Python files below a folder, or nothing if there are none or they can't be read.
+fn scripts(folder: &Path) -> Option<String> {
+    let (files, _) = files::visible_below(folder).ok()?;
+    let mut text = String::new();
+    for file in files.iter().filter(|file| file.key.ends_with(".py")) {
+        let mut bytes = Vec::new();
+        files::open(&file.path).ok()?.take(MAX_SCRIPT).read_to_end(&mut bytes).ok()?;
+        text.push_str(&String::from_utf8_lossy(&bytes));
+    }
+    (!text.is_empty()).then_some(text)
 }
 
 /// As [`check`], but prints the problems, and returns an error if there are errors among them.

@@ -21,8 +21,11 @@ const MAX_COMPARED: usize = 500_000;
 /// How many steps one processor checks before another takes some over: fewer take less time than to begin with it.
 const STEPS_AT_ONCE: usize = 256;
 
+/// Returns the text of the Python files of a folder that a field names, if there are some.
+pub type Scripts<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// Returns every problem of the runbook's content. `params` are the known values of the parameters.
-pub fn check(runbook: &Runbook, params: &Map<String, Value>) -> Vec<Diagnostic> {
+pub fn check(runbook: &Runbook, params: &Map<String, Value>, scripts: Scripts<'_>) -> Vec<Diagnostic> {
     let params = Params::new(params);
     let of_step = |index: usize, compared: &Cell<usize>| {
         let (step, mut problems) = (&runbook.steps[index], Vec::new());
@@ -47,7 +50,7 @@ pub fn check(runbook: &Runbook, params: &Map<String, Value>) -> Vec<Diagnostic> 
     let prose = Scope { runbook, earlier: None, own: None, compared: &compared };
     refer(&text, Form::Template, &|at| at, &prose, &mut problems);
     problems.extend(enclosed(runbook, &text));
-    problems.extend(runbook.steps.iter().filter_map(|step| unservable(runbook, step, &params)));
+    problems.extend(runbook.steps.iter().filter_map(|step| unservable(runbook, step, &params, scripts)));
     if let Some(summary) = &runbook.front.summary_node {
         summary.each_text(&mut |node, text| {
             if template::has_template(text) {
@@ -91,14 +94,20 @@ fn enclosed(runbook: &Runbook, prose: &str) -> Vec<Diagnostic> {
     runbook.steps.iter().filter_map(problem).collect()
 }
 
-/// Returns the error of a step that serves a model which its image cannot serve.
-fn unservable(runbook: &Runbook, step: &Declared, params: &Params<'_>) -> Option<Diagnostic> {
+/// Returns the problem of a step that serves a model which its image may not be able to serve.
+fn unservable(
+    runbook: &Runbook,
+    step: &Declared,
+    params: &Params<'_>,
+    scripts: Scripts<'_>,
+) -> Option<Diagnostic> {
     let model = step.fields.get("model_data").filter(|_| step.kind.name == "deploy")?;
     let references = template::references(model.text()?, Form::Template, &|at| at).ok()?;
     let maker = references.iter().find_map(|reference| runbook.step(&reference.root))?;
     let (wanted, made) = (foreseen(step, params), foreseen(maker, params));
-    let problem = unserved(&wanted, (&maker.kind.name, &made))?;
+    let (severity, problem) = unserved(&wanted, (&maker.kind.name, &made), scripts)?;
     let mut diagnostic = Diagnostic::error(model.span.clone(), problem.message);
+    diagnostic.severity = severity;
     diagnostic.hints = problem.hints;
     Some(diagnostic)
 }

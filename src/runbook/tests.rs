@@ -191,7 +191,7 @@ proptest! {
     #[test]
     fn any_text_is_a_runbook_with_what_is_wrong_in_it(text in runbook()) {
         let (runbook, mut problems) = Runbook::parse(Source::new("a.md", text));
-        problems.extend(check(&runbook, &Map::new()));
+        problems.extend(check(&runbook, &Map::new(), &|_| None));
         for problem in &problems {
             points_into(&runbook.source.text, problem);
             runbook.source.render(problem);

@@ -12,6 +12,7 @@ use super::fields::{EndpointInstance, Origin, RoleArn, S3Uri, SageMakerName};
 use super::kind::{Kind, Price, Problem};
 use super::train::{is_foreign, is_worker_image};
 use crate::action::origin;
+use crate::diagnostic::Severity;
 use crate::failure::{Failure, Outcome};
 use crate::resource::{Endpoint, EndpointConfig, Model, Object, look};
 
@@ -24,7 +25,11 @@ pub struct Deploy {
     /// `opsml-worker`, or the URI of another serving image.
     #[serde(default = "worker")]
     pub image: String,
-    /// S3 URI of `model.tar.gz`, such as a training job's `model_uri`.
+    /// S3 URI of `model.tar.gz`, such as a training job's `model_uri`. `opsml-worker` serves the models of its own training,
+    /// and the TorchScript module that a script of your own has saved as `model.pth` or `model.pt`. `input.json` beside it
+    /// says how an image becomes its input, `{"image_size": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224,
+    /// 0.225], "classes": ["a", "b"]}`: resized to a square, then (x/255 - mean) / std. What it leaves out is as here, and
+    /// the classes are numbers.
     pub model_data: S3Uri,
     /// ARN of the role with which the endpoint reads its model.
     pub role: RoleArn,
@@ -51,9 +56,17 @@ pub struct Deploy {
     pub hours: Option<f64>,
 }
 
-/// Returns the mistake of a `deploy` step whose model comes from another step: `opsml-worker` serves what it trained, and
-/// nothing else. The fields of both may have templates in them.
-pub fn unserved(deploy: &Value, model_of: (&str, &Value)) -> Option<Problem> {
+/// Words of programs that write what `opsml-worker` serves: TorchScript, or its own format.
+const WRITES_SERVED: [&str; 4] = ["torch.jit", "import jit", "torchscript", "safetensors"];
+
+/// Returns the problem of a `deploy` step whose model another program makes, which is in another step: `opsml-worker` serves
+/// what it trained, and TorchScript. It is an error if the training's scripts name neither, and else a warning if they are
+/// unknown. The fields of both steps may have templates in them. `scripts` returns the text of the Python files of a folder.
+pub fn unserved(
+    deploy: &Value,
+    model_of: (&str, &Value),
+    scripts: &dyn Fn(&str) -> Option<String>,
+) -> Option<(Severity, Problem)> {
     let image = deploy.get("image").map_or(Some(WORKER_IMAGE), Value::as_str)?;
     let trained = match model_of {
         ("train", fields) => fields,
@@ -63,10 +76,27 @@ pub fn unserved(deploy: &Value, model_of: (&str, &Value)) -> Option<Problem> {
     if !is_worker_image(image) || !is_foreign(trained) {
         return None;
     }
-    let message = "`opsml-worker` serves models of its own training, and this one is made by another program";
+    let folder = trained.get("source_dir").and_then(Value::as_str);
+    let (severity, message) = match folder.and_then(scripts) {
+        Some(text) if WRITES_SERVED.iter().any(|word| text.contains(word)) => return None,
+        Some(_) => (
+            Severity::Error,
+            format!(
+                "`opsml-worker` serves models of its own training and TorchScript, and no script in {} writes either",
+                folder.unwrap_or_default()
+            ),
+        ),
+        None => (
+            Severity::Warning,
+            "`opsml-worker` serves models of its own training and TorchScript, and whether this is one is not known".to_owned(),
+        ),
+    };
     let mut problem = Problem::at("model_data", message);
-    problem.hints.push("`image` names an image that serves it, such as AWS's PyTorch inference image".into());
-    Some(problem)
+    problem.hints = vec![
+        "the script can write TorchScript: torch.jit.script(model).save(os.environ[\"SM_MODEL_DIR\"] + \"/model.pth\")".into(),
+        "or `image` names an image that serves it, such as AWS's PyTorch inference image with an inference.py".into(),
+    ];
+    Some((severity, problem))
 }
 
 fn worker() -> String {

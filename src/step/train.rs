@@ -242,8 +242,11 @@ impl Train {
         };
         let mut hyperparameters: BTreeMap<String, String> =
             self.hyperparameters.iter().map(|(name, value)| (name.clone(), plain(value))).collect();
+        let mut reads: Vec<S3Uri> = self.inputs.values().cloned().collect();
         if let (Some(script), Some(folder)) = (&self.entry_point, &self.source_dir) {
             let uri = self.upload_source(context, folder).await?;
+            // Its URI stays the same if the script changes.
+            reads.push(S3Uri(uri.clone()));
             // The SageMaker toolkit in the image decodes each value as JSON.
             hyperparameters =
                 self.hyperparameters.iter().map(|(name, value)| (name.clone(), value.to_string())).collect();
@@ -255,7 +258,7 @@ impl Train {
             ];
             hyperparameters.extend(toolkit.map(|(name, value)| (name.to_owned(), value.to_string())));
         }
-        let contents = contents(context.aws(), self.inputs.values()).await?;
+        let contents = contents(context.aws(), reads.iter()).await?;
         Ok(TrainingJob {
             base: context.base(),
             contents,

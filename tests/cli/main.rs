@@ -25,6 +25,7 @@ mod prices;
 mod project;
 mod real_worker;
 mod restart;
+mod scripts;
 mod secrets;
 mod seeds;
 mod serve;

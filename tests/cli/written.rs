@@ -136,7 +136,8 @@ fn braces_of_others_have_a_way_out() {
     env.opsml(["check", "raw.md"]).code(0).says("no problems");
 }
 
-/// `opsml-worker` serves what it has trained. That another model can't be served is said before it is trained.
+/// `opsml-worker` serves what it has trained, and TorchScript. That another model can't be served is said before it is
+/// trained.
 #[test]
 fn a_model_of_another_program_is_not_served_by_the_worker() {
     let env = Env::new();
@@ -156,13 +157,20 @@ fn a_model_of_another_program_is_not_served_by_the_worker() {
         env.opsml(["check", "own.md"])
     };
     let other = ", image: \"123456789012.dkr.ecr.us-east-1.amazonaws.com/other:1\"";
+    let says = "`opsml-worker` serves models of its own training and TorchScript, and ";
+    // What the program does is not known: there are no scripts, or not here.
     for trained in [job(script), job(other)] {
-        write(&trained, "")
-            .code(2)
-            .says("`opsml-worker` serves models of its own training")
-            .says("1 problem\n");
+        write(&trained, "").code(0).says(&format!("warning: {says}whether this is one")).says("1 problem\n");
         write(&trained, other).code(0).says("no problems");
     }
+    env.write("scripts/train.py", "torch.save(model, path)");
+    write(&job(script), "")
+        .code(2)
+        .says(&format!("{says}no script in scripts writes either"))
+        .says("torch.jit.script");
+    write(&job(script), other).code(0).says("no problems");
+    env.write("scripts/saving/__init__.py", "torch.jit.script(model).save(path)");
+    write(&job(script), "").code(0).says("no problems");
     write(&job(""), "").code(0).says("no problems");
     let metrics =
         |regex: &str| job(&format!("{script}, metric_definitions: [{{name: loss, regex: '{regex}'}}]"));

@@ -19,7 +19,7 @@ pub use hyperparameters::{
     Arch, FineTune, HyperparameterError, Hyperparameters, Optimizer, Schedule, Transform,
 };
 pub use image_type::{IMAGE_TYPES, image_type};
-pub use manifest::{MODEL_MANIFEST, MODEL_PTH, MODEL_SAFETENSORS, ModelManifest};
+pub use manifest::{MODEL_MANIFEST, MODEL_PTH, MODEL_SAFETENSORS, MODULE_INPUT, ModelManifest, ModuleInput};
 pub use metrics::{EpochMetrics, METRICS_FILE, MetricLine, SetupMetrics, TestMetrics, metric_regex};
 pub use prices::{INSTANCES, Instance, Source};
 pub use resources::{RESOURCES_FILE, ResourceSample};

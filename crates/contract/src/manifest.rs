@@ -21,3 +21,27 @@ pub struct ModelManifest {
     /// In the order of the logits.
     pub classes: Vec<String>,
 }
+
+/// Beside a TorchScript module: how an image becomes its input.
+pub const MODULE_INPUT: &str = "input.json";
+
+/// The input of a TorchScript module that `opsml-worker` serves: one RGB image, 1 × 3 × `image_size` × `image_size`, resized
+/// as by torchvision's `Resize((n, n))`, its values (x/255 − mean) / std. What is left out has these defaults.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModuleInput {
+    /// 224, if it is left out.
+    pub image_size: u32,
+    /// Of red, green and blue: ImageNet's, with which torchvision's models are trained, if it is left out.
+    pub mean: [f64; 3],
+    /// As `mean`.
+    pub std: [f64; 3],
+    /// In the order of the logits. If it is left out, the classes have only their numbers.
+    pub classes: Vec<String>,
+}
+
+impl Default for ModuleInput {
+    fn default() -> Self {
+        Self { image_size: 224, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], classes: Vec::new() }
+    }
+}

@@ -1,7 +1,7 @@
 //! Trains and serves image classifiers with libtorch, with the interface of SageMaker's containers.
 //!
 //! `opsml-worker train` is one instance of a training job ([`train`]), `opsml-worker serve` one of an endpoint
-//! ([`serve`], which may [`fetch`] images); `opsml-worker files` lists the files that another machine needs ([`files`]).
+//! ([`serve`], of a [`served`] model, which may [`fetch`] images); `opsml-worker files` lists the files that another machine needs ([`files`]).
 //! A job: [`container`] finds its configuration, [`dataset`] lists the images, [`loader`] makes batches of them on
 //! threads with [`picture`], [`resnet`] is the network, [`optimizer`] updates its weights, [`checkpoint`] saves them,
 //! [`weights`] reads and writes them in the formats of [`state_dict`] and [`pth`] (whose pickles [`pickle`] reads).
@@ -23,6 +23,7 @@ pub mod process_group;
 pub mod pth;
 pub mod resnet;
 pub mod serve;
+pub mod served;
 pub mod state_dict;
 pub mod tested;
 pub mod train;

@@ -18,7 +18,6 @@ use axum::{Router, body::Bytes};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use opsml_contract::{BIND_ADDRESS_ENV, BIND_PORT_ENV, IMAGE_ORIGINS_ENV, IMAGE_TYPES, names_loopback};
-use tch::{Kind, Tensor};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -26,8 +25,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::error::{Error, Result};
 use crate::fetch::{Fetcher, MAX_BODY};
 use crate::picture::Picture;
-use crate::resnet::{Mode, ResNet};
-use crate::weights;
+use crate::served::Served;
 
 /// How long a request may take: InvokeEndpoint's limit.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
@@ -68,7 +66,7 @@ pub fn serve(model: &Path) -> Result<()> {
     let address = bind_address()?;
     let fetcher = Fetcher::new(&read(IMAGE_ORIGINS_ENV).unwrap_or_default(), s3_url().as_deref());
     let fetcher = fetcher.map_err(Error::new)?;
-    let model = weights::load_model(model)?;
+    let model = Served::load(model)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -104,7 +102,7 @@ fn bind_address() -> Result<SocketAddr> {
     Ok(SocketAddr::new(address, port))
 }
 
-async fn answer(address: SocketAddr, model: ResNet, fetcher: Fetcher) -> Result<()> {
+async fn answer(address: SocketAddr, model: Served, fetcher: Fetcher) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())
         .map_err(|error| Error::new(format!("can't listen for SIGTERM: {error}")))?;
     let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
@@ -114,7 +112,7 @@ async fn answer(address: SocketAddr, model: ResNet, fetcher: Fetcher) -> Result<
         _ => Error::new(format!("can't listen on {address}: {error}")),
     })?;
     let address = listener.local_addr().unwrap_or(address);
-    let image_size = model.manifest().image_size;
+    let image_size = model.image_size();
     let (sender, jobs) = mpsc::channel(QUEUE);
     let computing = thread::spawn(move || compute(&model, jobs));
     let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -152,24 +150,11 @@ async fn answer(address: SocketAddr, model: ResNet, fetcher: Fetcher) -> Result<
 }
 
 /// Computes logits, one picture after the other, until all senders are dropped.
-fn compute(model: &ResNet, mut jobs: mpsc::Receiver<Job>) {
+fn compute(model: &Served, mut jobs: mpsc::Receiver<Job>) {
     while let Some((picture, reply)) = jobs.blocking_recv() {
         // It fails if the client has disconnected.
-        let _ = reply.send(logits(model, &picture));
+        let _ = reply.send(model.logits(&picture));
     }
-}
-
-fn logits(model: &ResNet, picture: &Picture) -> Result<Vec<f64>> {
-    let shape = [1, i64::from(picture.height), i64::from(picture.width), 3];
-    let image = Tensor::f_from_data_size(&picture.rgb, &shape, Kind::Uint8)?
-        .f_to_kind(Kind::Float)?
-        .f_div_scalar_(255.0)?
-        .f_permute([0, 3, 1, 2])?;
-    let logits = model.forward(&image, Mode::Eval)?.f_to_kind(Kind::Double)?.f_contiguous()?;
-    let mut values = vec![0.0; logits.numel()];
-    let count = values.len();
-    logits.f_copy_data(&mut values, count)?;
-    Ok(values)
 }
 
 /// Refuses requests that name another server, where this one is on the loopback interface: a web page in a browser may

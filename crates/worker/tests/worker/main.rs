@@ -9,4 +9,5 @@ mod pictures;
 mod pth;
 mod pytorch;
 mod serve;
+mod served;
 mod train;

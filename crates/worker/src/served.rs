@@ -1,0 +1,182 @@
+//! What an endpoint serves: a model of the worker's own training, or a TorchScript module of a script of one's own.
+
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use opsml_contract::{MODEL_MANIFEST, MODULE_INPUT, ModuleInput};
+use tch::{CModule, Kind, Tensor};
+
+use crate::error::{AtPath, Error, Result};
+use crate::picture::Picture;
+use crate::resnet::{Mode, ResNet};
+use crate::state_dict::MAX_FILE;
+use crate::weights;
+
+/// What would be served, for the message of what can't be.
+const NEEDED: &str = "opsml-worker serves a TorchScript module, which torch.jit.script(model).save(\"model.pth\") or torch.jit.trace \
+writes, or what it trained itself; for another model, deploy with an image that runs your own inference.py, such as AWS's \
+pytorch-inference";
+
+/// A model that turns one image into logits.
+pub enum Served {
+    Own(ResNet),
+    Module { module: CModule, input: ModuleInput, path: PathBuf },
+}
+
+impl Served {
+    /// Loads the model of a folder: with `classes.json` the worker's own, or the one TorchScript module, a file whose name
+    /// ends in `.pth`, `.pt` or `.ts`. A module answers one black image, so that one that can't ends here.
+    ///
+    /// # Errors
+    /// The file that can't be served, what it is and what is needed.
+    pub fn load(folder: &Path) -> Result<Self> {
+        if folder.join(MODEL_MANIFEST).is_file() {
+            return weights::load_model(folder).map(Self::Own);
+        }
+        let path = module_file(folder)?;
+        let input = module_input(&path.with_file_name(MODULE_INPUT))?;
+        is_module(&path)?;
+        let mut module =
+            CModule::load(&path).map_err(|error| unserved(&path, &first_line(&error.to_string())))?;
+        module.f_set_eval()?;
+        let size = input.image_size;
+        let served = Self::Module { module, input, path };
+        served.logits(&Picture { width: size, height: size, rgb: vec![0; 3 * (size * size) as usize] })?;
+        Ok(served)
+    }
+
+    /// The width and height of the images that it takes.
+    pub fn image_size(&self) -> u32 {
+        match self {
+            Self::Own(model) => model.manifest().image_size,
+            Self::Module { input, .. } => input.image_size,
+        }
+    }
+
+    /// Returns the logits of an image of that size.
+    pub fn logits(&self, picture: &Picture) -> Result<Vec<f64>> {
+        let shape = [1, i64::from(picture.height), i64::from(picture.width), 3];
+        let image = Tensor::f_from_data_size(&picture.rgb, &shape, Kind::Uint8)?
+            .f_to_kind(Kind::Float)?
+            .f_div_scalar_(255.0)?
+            .f_permute([0, 3, 1, 2])?;
+        let logits = match self {
+            Self::Own(model) => model.forward(&image, Mode::Eval)?,
+            Self::Module { module, input, path } => answer(module, input, path, &image)?,
+        };
+        let logits = logits.f_to_kind(Kind::Double)?.f_contiguous()?;
+        let mut values = vec![0.0; logits.numel()];
+        let count = values.len();
+        logits.f_copy_data(&mut values, count)?;
+        Ok(values)
+    }
+}
+
+/// Returns what a module answers to an image with values from 0 to 1: one row of logits.
+fn answer(module: &CModule, input: &ModuleInput, path: &Path, image: &Tensor) -> Result<Tensor> {
+    let channels = |values: &[f64; 3]| -> Result<Tensor> {
+        Ok(Tensor::f_from_slice(values)?.f_to_kind(Kind::Float)?.f_view([1, 3, 1, 1])?)
+    };
+    let normal = image.f_sub(&channels(&input.mean)?)?.f_div(&channels(&input.std)?)?.f_contiguous()?;
+    let answered = tch::no_grad(|| module.forward_ts(&[normal]));
+    let side = input.image_size;
+    let logits = answered.map_err(|error| {
+        let why = first_line(&error.to_string());
+        Error::new(format!(
+            "{} does not answer an image of 1 × 3 × {side} × {side} with a tensor: {why}. {MODULE_INPUT} beside it may say another \"image_size\"",
+            path.display()
+        ))
+    })?;
+    let shape = logits.size();
+    let classes = match shape[..] {
+        [1, classes] | [classes] if classes > 0 => classes,
+        _ => {
+            return Err(Error::new(format!(
+                "{} answers an image with a tensor of the shape {shape:?}, and not with one row of logits",
+                path.display()
+            )));
+        }
+    };
+    match input.classes.len() {
+        0 => Ok(logits),
+        named if named as i64 == classes => Ok(logits),
+        named => Err(Error::new(format!(
+            "{} answers {classes} logits, and {MODULE_INPUT} beside it names {named} classes",
+            path.display()
+        ))),
+    }
+}
+
+/// Returns the only file of a folder that may be a module.
+fn module_file(folder: &Path) -> Result<PathBuf> {
+    // There is no folder where there is no model.
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    files.sort();
+    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let all: Vec<String> = files.iter().map(name).collect();
+    let is_candidate = |path: &PathBuf| {
+        path.extension().is_some_and(|ending| ["pth", "pt", "ts"].iter().any(|it| ending == *it))
+    };
+    let mut candidates: Vec<PathBuf> = files.into_iter().filter(is_candidate).collect();
+    if candidates.len() > 1 {
+        // Beside checkpoints, the model has the name that AWS's containers expect.
+        candidates.retain(|path| path.file_stem().is_some_and(|stem| stem == "model"));
+    }
+    <[PathBuf; 1]>::try_from(candidates).map(|[path]| path).map_err(|_| {
+        let found = if all.is_empty() { "no file".to_owned() } else { all.join(", ") };
+        Error::new(format!(
+            "model.tar.gz has {found}, and neither {MODEL_MANIFEST} nor one model.pth, model.pt or model.ts: {NEEDED}"
+        ))
+    })
+}
+
+fn module_input(path: &Path) -> Result<ModuleInput> {
+    let input: ModuleInput = match File::open(path) {
+        Ok(file) => serde_json::from_reader(BufReader::new(file)).at("read", path)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => ModuleInput::default(),
+        Err(error) => return Err(error).at("read", path),
+    };
+    let usable = |value: &f64| value.is_finite() && *value != 0.0;
+    if !(1..=4096).contains(&input.image_size) || !input.std.iter().all(usable) {
+        let message = format!("{}: image_size is from 1 to 4096, and no std is 0", path.display());
+        return Err(Error::new(message));
+    }
+    Ok(input)
+}
+
+/// Refuses a file that is no TorchScript module, and says what it is. A module is a zip with code and constants; what
+/// `torch.save` writes is a zip without.
+fn is_module(path: &Path) -> Result<()> {
+    let bytes = fs::metadata(path).at("read", path)?.len();
+    if bytes > MAX_FILE {
+        return Err(unserved(path, &format!("has {bytes} bytes, and {MAX_FILE} is the limit")));
+    }
+    let file = File::open(path).at("open", path)?;
+    let Ok(zip) = zip::ZipArchive::new(BufReader::new(file)) else {
+        return Err(unserved(path, &format!("is no file of PyTorch's, or an old one ({bytes} bytes)")));
+    };
+    // All files are in one folder, which is named as the module was.
+    let has = |name: &str| {
+        let mut inside = zip.file_names().flatten();
+        inside.any(|entry| entry.split_once('/').is_some_and(|(_, inside)| inside == name))
+    };
+    match (has("constants.pkl"), has("data.pkl")) {
+        (true, _) => Ok(()),
+        (_, true) => Err(unserved(
+            path,
+            "is what torch.save writes, weights or an object, which names no network to run",
+        )),
+        _ => Err(unserved(path, "is a zip, and none of PyTorch's")),
+    }
+}
+
+fn unserved(path: &Path, what: &str) -> Error {
+    Error::new(format!("{} {what}: {NEEDED}", path.display()))
+}
+
+/// Returns the reason that libtorch gives, without its stack.
+fn first_line(text: &str) -> String {
+    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().chars().take(300).collect()
+}
