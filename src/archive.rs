@@ -89,7 +89,9 @@ pub fn unpack(archive: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -
     }
     let (total, mut bytes) = (zip.len() as u64, 0u64);
     for index in 0..zip.len() {
-        let mut entry = zip.by_index(index).map_err(|error| refuse(&error))?;
+        let mut entry = zip.by_index(index).map_err(|error| {
+            refuse(&error).hint("pack it again without a password, by the method `deflate`")
+        })?;
         // macOS writes UTF-8 without saying so, which would be read as the DOS code page.
         let raw = match std::str::from_utf8(entry.name_raw()) {
             Ok(name) => name.to_owned(),
@@ -108,11 +110,6 @@ pub fn unpack(archive: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -
         let kind = entry.unix_mode().map_or(0, |mode| mode & 0o170_000);
         if entry.is_symlink() || !matches!(kind, 0 | 0o100_000 | 0o040_000) {
             return Err(refuse(&format!("the entry `{name}` is neither a file nor a folder")));
-        }
-        if entry.encrypted() {
-            return Err(
-                refuse(&format!("the entry `{name}` is encrypted")).hint("pack it without a password")
-            );
         }
         let target = staging.path().join(&raw);
         if raw.ends_with('/') {

@@ -111,8 +111,10 @@ async fn run_checked(arguments: &Run, checked: Checked, read: JoinHandle<Option<
         }
         Ended::Failed { step, failure } => {
             let stop = Stop::new(failure.kind.exit_code(), session::in_step(runbook, &step, &failure));
+            let shown = file.display().to_string();
+            let hints = failure.hints.into_iter().map(|hint| hint.replace("RUNBOOK", &shown));
             Err(stop
-                .hints(failure.hints)
+                .hints(hints.collect())
                 .hint(format!("when the cause is repaired, continue with: {}", session::command_line())))
         }
         Ended::Interrupted => {

@@ -36,7 +36,15 @@ pub const MAX_SHOWN: usize = 100;
 pub fn read_source(file: &Path) -> Result<Source, Stop> {
     let failed = |error: std::io::Error| Stop::usage(format!("{}: {error}", file.display()));
     let mut bytes = Vec::new();
-    files::open(file).map_err(failed)?.take(MAX_RUNBOOK + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let opened = files::open(file).map_err(|error| {
+        let begins =
+            error.kind() == std::io::ErrorKind::NotFound && file.extension().is_some_and(|it| it == "md");
+        match begins {
+            true => failed(error).hint(format!("opsml new {} writes one to start from", file.display())),
+            false => failed(error),
+        }
+    });
+    opened?.take(MAX_RUNBOOK + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > MAX_RUNBOOK {
         return Err(Stop::usage(format!("{} is larger than {MAX_RUNBOOK} bytes", file.display())));
     }

@@ -61,6 +61,10 @@ fn inside(base: &Path, path: &str) -> Outcome<PathBuf> {
             .hint("a path in a runbook is below the runbook's folder; -p NAME=PATH on the command line may give any path")
     };
     let relative = Path::new(path);
+    // What the command line gives may lie anywhere, but must be there.
+    if relative.is_absolute() && !relative.exists() {
+        return Err(Failure::file(relative, "there is no such file or folder"));
+    }
     if relative.is_absolute() || relative.components().any(|part| part == Component::ParentDir) {
         return Err(outside());
     }
@@ -68,7 +72,12 @@ fn inside(base: &Path, path: &str) -> Outcome<PathBuf> {
     // A link could lead out of it too.
     let (real, root) = match (joined.canonicalize(), base.canonicalize()) {
         (Ok(real), Ok(root)) => (real, root),
-        (Err(error), _) => return Err(Failure::file(&joined, error)),
+        (Err(error), _) => {
+            let failure = Failure::file(&joined, error);
+            return Err(failure.hint(
+                "a path in a runbook is relative to its folder; a parameter takes another: -p NAME=PATH",
+            ));
+        }
         (_, Err(error)) => return Err(Failure::file(base, error)),
     };
     if real.starts_with(&root) { Ok(joined) } else { Err(outside()) }

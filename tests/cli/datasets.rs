@@ -50,6 +50,22 @@ fn zip_with_backslashes(env: &Env) -> Vec<u8> {
 }
 
 #[test]
+fn hidden_files_are_uploaded_if_they_are_asked_for() {
+    let env = Env::new();
+    env.write("site/.well-known/key", "x");
+    let upload = |more: &str| {
+        let block =
+            format!("```opsml u\nupload: {{source: site, to: \"{{{{ b.uri }}}}/site\"{more}}}\n```\n");
+        env.write("site.md", format!("```opsml b\nbucket: {{}}\n```\n\n{block}"));
+        env.opsml(["run", "site.md"])
+    };
+    upload("").code(1).complains("nothing in it to upload that isn't hidden, and `hidden: true` isn't given");
+    upload(", hidden: true").code(0).says("1 files, 1 bytes");
+    env.write("site/index.html", "y");
+    upload("").code(0).says("1 files, 1 bytes").says("1 hidden left out: .well-known/");
+}
+
+#[test]
 fn what_dataset_passes_is_trained_on_and_the_rest_is_named() {
     let _cores = cores();
     let env = small_with(&through("train"));

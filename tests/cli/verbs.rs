@@ -18,6 +18,17 @@ fn new_writes_a_runbook_that_passes_and_never_overwrites() {
     env.opsml(["new", "no/such/folder"]).code(2).complains("no/such/folder.md");
 }
 
+#[test]
+fn what_is_not_there_is_told_with_the_way_out() {
+    let env = Env::new();
+    env.opsml(["run", "nope.md"]).code(2).complains("nope.md: No such file").complains("opsml new nope.md");
+    env.opsml(["new", "mine"]).code(0);
+    let run = env.opsml(["run", "mine.md"]).code(1);
+    run.complains("data/images.zip: No such file").complains("a parameter takes another: -p NAME=PATH");
+    let run = env.opsml(["run", "mine.md", "-p", "dataset=/no/such.zip"]).code(1);
+    run.complains("/no/such.zip: there is no such file or folder");
+}
+
 /// `schema` prints what an editor needs: one schema for all blocks, in which every reference can be resolved.
 #[test]
 fn schema_has_every_kind() {
