@@ -69,7 +69,7 @@ impl Door {
             return Err(words(SignatureError::Mismatch(message)));
         }
         let access_key_id = found.access_key_id.clone();
-        let caller = self.verify(Ok(Some(found)), request, body, Protocol::RestJson).map_err(words)?;
+        let caller = self.verify(Ok(Some(found)), request, body).map_err(words)?;
         Ok(Some(Signer { caller, access_key_id }))
     }
 

@@ -44,6 +44,12 @@ fn a_spot_training_is_interrupted_and_starts_again() {
 }
 
 #[test]
+fn variants_share_the_requests_by_their_weights() {
+    let server = Server::start();
+    run(&server, include_str!("sagemaker/variants.py"));
+}
+
+#[test]
 fn the_role_decides_what_a_job_reads_and_writes() {
     let server = Server::start();
     run(&server, include_str!("sagemaker/role.py"));
