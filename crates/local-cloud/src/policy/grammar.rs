@@ -172,9 +172,9 @@ pub fn check_statement(statement: &Map<String, Value>, kind: Kind) -> Result<(),
                         .to_owned(),
                 );
             }
+            resources.iter().flatten().copied().try_for_each(check_resource)?;
             actions.iter().copied().try_for_each(check_action)?;
-            let resources = resources.ok_or("Policy statement must contain resources.")?;
-            resources.into_iter().try_for_each(check_resource)?;
+            resources.ok_or("Policy statement must contain resources.")?;
         }
         Kind::Trust | Kind::Resource => {
             let principal = principal.ok_or("Missing required field Principal")?;

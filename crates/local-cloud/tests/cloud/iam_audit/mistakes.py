@@ -34,6 +34,7 @@ for document, message in [
     (one(Resource="x:b:c"), 'Partition "b" is not valid for resource "arn:b:c:*:*:*".'),
     (one(Resource="x:aws:s3:::b"), 'Resource x:aws:s3:::b must be in ARN format or "*".'),
     (one(Action="GetObject", Resource=None), "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."),
+    (one(Action="s3:a:b", Resource="b"), 'Resource b must be in ARN format or "*".'),
     (one(Action=None, Resource="arn:aws:s3::b"), "The policy failed legacy parsing"),
     ({"Statement": one(Effect="denY")["Statement"]}, "Policy document must be version 2012-10-17 or greater."),
     ({"Version": "2012-10-17", "Statement": [{**good, "Sid": "a"}, {"Sid": "a", "Effect": "Allow"}]},
