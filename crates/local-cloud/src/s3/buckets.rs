@@ -47,7 +47,10 @@ impl ObjectStore {
     ) -> S3Result<S3Response<HeadBucketOutput>> {
         self.bucket(&req.input.bucket).map_err(to_s3)?;
         let bucket_region = Some(self.cloud.region.clone());
-        Ok(S3Response::new(HeadBucketOutput { bucket_region, ..Default::default() }))
+        let mut response = S3Response::new(HeadBucketOutput { bucket_region, ..Default::default() });
+        let xml = http::HeaderValue::from_static("application/xml");
+        response.headers.insert(http::header::CONTENT_TYPE, xml);
+        Ok(response)
     }
 
     pub(super) async fn delete_bucket(
@@ -276,7 +279,10 @@ impl ObjectStore {
         if keys.len() != tags.len() {
             return Err(s3_error!(InvalidTag, "Cannot provide multiple Tags with the same key"));
         }
-        if tags.len() > 50 || tags.iter().any(|(key, _)| key.is_empty() || key.starts_with("aws:")) {
+        if tags.iter().any(|(key, _)| key.starts_with("aws:")) {
+            return Err(s3_error!(InvalidTag, "System tags cannot be added/updated by requester"));
+        }
+        if tags.len() > 50 || tags.iter().any(|(key, _)| key.is_empty()) {
             return Err(s3_error!(InvalidTag, "The tag provided was not a valid tag"));
         }
         self.change_bucket(&req.input.bucket, |bucket| bucket.tags = tags).map_err(to_s3)?;

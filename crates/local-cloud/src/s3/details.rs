@@ -5,11 +5,21 @@ use http::request::Parts;
 use super::sent::{Sent, UNSIGNED};
 
 /// Returns an error's XML with the elements that AWS has there. It is returned as it is if it is no error's. `size` is
-/// that of the object, in bytes, where the error is about its bytes.
-pub(super) fn detailed(xml: &str, request: &Parts, size: Option<&str>, request_id: &str) -> String {
+/// that of the object, in bytes, where the error is about its bytes, and `is_marker` says whether it is a delete marker.
+pub(super) fn detailed(
+    xml: &str,
+    request: &Parts,
+    size: Option<&str>,
+    is_marker: bool,
+    request_id: &str,
+) -> String {
     let Some((start, end)) = xml.rsplit_once("</Error>") else { return xml.to_owned() };
     let code = text(xml, "Code");
     let mut elements = of_request(code, text(xml, "Message"), request);
+    if is_marker && code == "MethodNotAllowed" {
+        elements.push(("Method", request.method.to_string()));
+        elements.push(("ResourceType", "DeleteMarker".to_owned()));
+    }
     elements.extend(size.map(|size| ("ActualObjectSize", size.to_owned())));
     if let Some(message) = standard_message(code).filter(|_| lacks_message(xml)) {
         elements.push(("Message", message.to_owned()));
@@ -36,6 +46,9 @@ fn of_request(code: &str, message: &str, request: &Parts) -> Vec<(&'static str, 
         "NoSuchVersion" => vec![("Key", decoded(key)), ("VersionId", query("versionId"))],
         "NoSuchUpload" => vec![("UploadId", query("uploadId"))],
         "InvalidPartNumber" => vec![("PartNumberRequested", query("partNumber"))],
+        "InvalidArgument" if message.starts_with("Part number must be") => {
+            vec![("ArgumentName", "partNumber".to_owned()), ("ArgumentValue", query("partNumber"))]
+        }
         "InvalidRange" => vec![("RangeRequested", sent.header("range").unwrap_or_default().to_owned())],
         "PreconditionFailed" => {
             condition(&sent).map(|name| ("Condition", name.to_owned())).into_iter().collect()

@@ -40,6 +40,9 @@ pub struct Record {
     /// The data key by which the file is encrypted under S3's managed key, as it is stored. None: it isn't encrypted.
     #[serde(default)]
     pub sealed: Option<String>,
+    /// The id of the multipart upload that made it.
+    #[serde(default)]
+    pub upload: Option<String>,
 }
 
 impl Record {

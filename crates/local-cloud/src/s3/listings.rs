@@ -118,8 +118,8 @@ impl ObjectStore {
             versions: Some(versions.collect()),
             delete_markers: Some(markers.collect()),
             common_prefixes: prefixes(&page, encoding),
-            key_marker: input.key_marker.map(|key| encode(&key, encoding)),
-            version_id_marker: input.version_id_marker,
+            key_marker: Some(encode(&input.key_marker.unwrap_or_default(), encoding)),
+            version_id_marker: Some(input.version_id_marker.unwrap_or_default()),
             delimiter: input.delimiter.map(|delimiter| encode(&delimiter, encoding)),
             encoding_type: input.encoding_type,
             ..Default::default()

@@ -10,6 +10,7 @@ use super::checksums::{by_name, composite, default_hasher, hasher};
 use super::error::disk;
 use super::index::{Condition, Deleted, Headers, Record};
 use super::store::ObjectStore;
+use super::wire::shown_version;
 use crate::call::AwsError;
 use crate::support::clock::now_ms;
 use crate::support::id;
@@ -91,7 +92,11 @@ impl ObjectStore {
         listed: &[CompletedPart],
         condition: Option<Condition>,
     ) -> Result<(Deleted, Record), AwsError> {
-        let upload = self.upload(bucket, key, id)?;
+        let upload = match self.upload(bucket, key, id) {
+            // Whoever asks again, since the answer was lost, gets it again.
+            Err(error) => return self.completed(bucket, key, id)?.ok_or(error),
+            found => found?,
+        };
         let parts = self.chosen_parts(id, listed)?;
         let mut md5 = Md5::new();
         for part in &parts {
@@ -109,10 +114,21 @@ impl ObjectStore {
             written.checksums = composite(algorithm, &parts);
         }
         let sizes = parts.iter().map(|part| part.size).collect();
-        let made = self.commit_parts(bucket, key, (written, sizes), etag, upload.headers, condition);
+        let made =
+            self.commit_parts(bucket, key, (written, sizes, Some(id)), etag, upload.headers, condition);
         let done = made.await?;
         self.forget_upload(id).await?;
         Ok(done)
+    }
+
+    /// Returns the object that an upload became, if it is the latest version still.
+    fn completed(&self, bucket: &str, key: &str, id: &str) -> Result<Option<(Deleted, Record)>, AwsError> {
+        let found = self.index.get(bucket, key, None)?;
+        let Some(found) = found.filter(|found| found.record.upload.as_deref() == Some(id)) else {
+            return Ok(None);
+        };
+        let version = shown_version(&found, self.bucket(bucket)?.versioning);
+        Ok(Some((Deleted { version, ..Deleted::default() }, found.record)))
     }
 
     /// Returns the parts that the client lists, after it has compared each with the uploaded part.

@@ -1,5 +1,7 @@
 //! The operations that read objects.
 
+use std::collections::BTreeMap;
+
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
@@ -124,7 +126,11 @@ impl ObjectStore {
         let names = || input.object_attributes.iter().flat_map(|asked| asked.as_str().split(','));
         let asked = |name: &str| names().any(|asked| asked.trim() == name);
         let mut checksum = Checksum { checksum_type: checksum_type(record), ..Default::default() };
-        set_checksums!(checksum, &record.checksums);
+        // Here, a checksum of the parts' checksums stands without their number.
+        let bare = |sum: &String| sum.split('-').next().unwrap_or_default().to_owned();
+        let sums: BTreeMap<String, String> =
+            record.checksums.iter().map(|(name, sum)| (name.clone(), bare(sum))).collect();
+        set_checksums!(checksum, &sums);
         let many = !record.parts.is_empty() && asked("ObjectParts");
         // S3 lists the parts themselves only if each has a checksum, which the local cloud keeps for none.
         let object_parts = many.then(|| GetObjectAttributesParts {

@@ -162,16 +162,19 @@ impl<'a> Sent<'a> {
     }
 
     /// Refuses headers that S3 understands and the local cloud doesn't: buckets of another namespace, ranges for which S3
-    /// returns the whole object, and ETags with one quotation mark.
+    /// returns the whole object, and ETags with one quotation mark or with spaces.
     pub(super) fn check_understood(&self) -> Result<(), AwsError> {
         let namespace = self.header("x-amz-bucket-namespace").is_none_or(|name| name == "global");
         let range = self.header("range").is_none_or(|range| Range::parse(range).is_ok());
-        let etag = |name| self.header(name).is_none_or(|tag| tag.matches('"').count() != 1);
+        let is_odd = |tag: &str| tag.matches('"').count() == 1 || tag.contains(' ');
+        let etag = |name| !self.header(name).is_some_and(is_odd);
         for (name, understood) in [
             ("x-amz-bucket-namespace", namespace),
             ("range", range),
             ("if-match", etag("if-match")),
             ("if-none-match", etag("if-none-match")),
+            ("x-amz-copy-source-if-match", etag("x-amz-copy-source-if-match")),
+            ("x-amz-copy-source-if-none-match", etag("x-amz-copy-source-if-none-match")),
         ] {
             if !understood {
                 let value = self.header(name).unwrap_or_default();

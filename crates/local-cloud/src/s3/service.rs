@@ -77,9 +77,12 @@ impl Served for Arc<S3> {
                 Protocol::Query.error(&error, &request_id).map(Body::from)
             }
         };
-        // s3s answers HeadObject with 200, whatever status its handler returns.
+        // s3s answers HeadObject and PutBucketTagging with 200, whatever status their handlers return.
         if response.status() == StatusCode::OK && response.headers().contains_key(CONTENT_RANGE) {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
+        if is_bucket_tagging(&parts) && response.status() == StatusCode::OK {
+            *response.status_mut() = StatusCode::NO_CONTENT;
         }
         if let Ok(id) = request_id.parse() {
             response.headers_mut().insert("x-amz-request-id", id);
@@ -96,6 +99,13 @@ impl Served for Arc<S3> {
     }
 }
 
+fn is_bucket_tagging(request: &Parts) -> bool {
+    let is_bucket = !request.uri.path().trim_matches('/').contains('/');
+    let query = request.uri.query().unwrap_or_default();
+    let tagging = query.split('&').any(|part| part == "tagging" || part == "tagging=");
+    request.method == http::Method::PUT && is_bucket && tagging
+}
+
 /// Adds the details to an error.
 async fn with_details(response: Response<Body>, request: &Parts, request_id: &str) -> Response<Body> {
     if !(response.status().is_client_error() || response.status().is_server_error()) {
@@ -105,8 +115,9 @@ async fn with_details(response: Response<Body>, request: &Parts, request_id: &st
     // An error about a range has the object's size in this header, as HTTP has it. S3 has it in the XML alone.
     let range = parts.headers.remove(CONTENT_RANGE);
     let size = range.as_ref().and_then(|range| range.to_str().ok()?.strip_prefix("bytes */"));
+    let is_marker = parts.headers.contains_key("x-amz-delete-marker");
     let xml = match axum::body::to_bytes(body, ERROR_LIMIT).await {
-        Ok(bytes) => detailed(&String::from_utf8_lossy(&bytes), request, size, request_id),
+        Ok(bytes) => detailed(&String::from_utf8_lossy(&bytes), request, size, is_marker, request_id),
         Err(_) => String::new(),
     };
     parts.headers.remove(CONTENT_LENGTH);

@@ -115,15 +115,15 @@ impl ObjectStore {
         headers: Headers,
         condition: Option<Condition>,
     ) -> Result<(Deleted, Record), AwsError> {
-        self.commit_parts(bucket, key, (written, Vec::new()), etag, headers, condition).await
+        self.commit_parts(bucket, key, (written, Vec::new(), None), etag, headers, condition).await
     }
 
-    /// Makes a written file, with the sizes of the parts that it was joined from, an object.
+    /// Makes a written file, with the sizes of the parts that it was joined from and the upload's id, an object.
     pub async fn commit_parts(
         &self,
         bucket: &str,
         key: &str,
-        (written, parts): (Written, Vec<u64>),
+        (written, parts, upload): (Written, Vec<u64>, Option<&str>),
         etag: String,
         headers: Headers,
         condition: Option<Condition>,
@@ -137,6 +137,7 @@ impl ObjectStore {
             checksums: by_name(written.checksums),
             parts,
             sealed: written.sealed,
+            upload: upload.map(str::to_owned),
         };
         let outcome = self
             .bucket(bucket)

@@ -14,7 +14,11 @@ type Pairs = Vec<(String, String)>;
 
 /// Reads the tags in an upload's header, which are written as in a URL's query.
 pub(super) fn header_tags(header: Option<&str>) -> S3Result<Pairs> {
-    checked(form_urlencoded::parse(header.unwrap_or_default().as_bytes()).into_owned().collect())
+    let tags: Pairs = form_urlencoded::parse(header.unwrap_or_default().as_bytes()).into_owned().collect();
+    if tags.iter().any(|(key, _)| key.starts_with("aws:")) {
+        return Err(s3_error!(InvalidTag, "Your TagKey cannot be prefixed with aws:"));
+    }
+    checked(tags)
 }
 
 /// Returns the tags if an object may have them.
@@ -28,7 +32,10 @@ fn checked(tags: Pairs) -> S3Result<Pairs> {
     }
     let long = |text: &str, most| text.encode_utf16().count() > most;
     for (key, value) in &tags {
-        if key.is_empty() || long(key, 128) || key.starts_with("aws:") {
+        if key.starts_with("aws:") {
+            return Err(s3_error!(InvalidTag, "System tags cannot be added/updated by requester"));
+        }
+        if key.is_empty() || long(key, 128) {
             return Err(s3_error!(InvalidTag, "The TagKey you have provided is invalid"));
         }
         if long(value, 256) {

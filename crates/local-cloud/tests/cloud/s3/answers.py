@@ -32,6 +32,27 @@ s3.put_bucket_ownership_controls(**ownership("BucketOwnerEnforced"))
 refused("NotImplemented", s3.put_bucket_ownership_controls, **ownership("ObjectWriter"))
 refused("InvalidRequest", s3.put_object, **k, Body=b"", ACL="private", GrantRead='id="x"')
 assert error(s3.delete_bucket, Bucket="bucket-1")["Message"] == "The bucket you tried to delete is not empty"
+tagged = lambda key: {"Bucket": "bucket-1", "Tagging": {"TagSet": [{"Key": key, "Value": "x"}]}}
+assert s3.put_bucket_tagging(**tagged("team"))["ResponseMetadata"]["HTTPStatusCode"] == 204
+assert error(s3.put_bucket_tagging, **tagged("aws:x"))["Message"] == "System tags cannot be added/updated by requester"
+assert error(s3.put_object, **k, Body=b"", Tagging="aws:x=1")["Message"] == "Your TagKey cannot be prefixed with aws:"
+assert s3.head_bucket(Bucket="bucket-1")["ResponseMetadata"]["HTTPHeaders"]["content-type"] == "application/xml"
+
+# Who completes an upload again, since the answer was lost, gets it again.
+upload = {"Bucket": "bucket-1", "Key": "joined",
+          "UploadId": s3.create_multipart_upload(Bucket="bucket-1", Key="joined", ChecksumAlgorithm="SHA256")["UploadId"]}
+part = s3.upload_part(**upload, PartNumber=1, Body=b"abc", ChecksumAlgorithm="SHA256")
+parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"], "ChecksumSHA256": part["ChecksumSHA256"]}]}
+beyond = error(s3.upload_part, **upload, PartNumber=10001, Body=b"")
+assert beyond["ArgumentName"] == "partNumber" and beyond["ArgumentValue"] == "10001", beyond
+joined = s3.complete_multipart_upload(**upload, MultipartUpload=parts)
+again = s3.complete_multipart_upload(**upload, MultipartUpload=parts, IfNoneMatch="*")
+assert joined["ETag"] == again["ETag"], again
+assert joined["ChecksumSHA256"].endswith("-1"), joined
+shown = s3.get_object_attributes(Bucket="bucket-1", Key="joined", ObjectAttributes=["Checksum"])["Checksum"]
+assert shown["ChecksumSHA256"] + "-1" == joined["ChecksumSHA256"] and shown["ChecksumType"] == "COMPOSITE", shown
+s3.delete_object(Bucket="bucket-1", Key="joined")
+refused("NoSuchUpload", s3.complete_multipart_upload, **upload, MultipartUpload=parts)
 
 # Ranges. For one that is none, S3 returns the whole object; this cloud says that it doesn't.
 for call in (s3.get_object, s3.head_object):
@@ -43,6 +64,8 @@ assert "content-range" not in beyond["Headers"], beyond
 
 # Copies.
 etag = s3.head_object(**k)["ETag"]
+for odd in (etag[1:], "two words"):
+    assert "if-match" in error(s3.get_object, **k, IfMatch=odd)["Message"]
 copy = {"Bucket": "bucket-1", "Key": "copy", "CopySource": "bucket-1/k"}
 failed = error(s3.copy_object, **copy, CopySourceIfNoneMatch=etag)
 assert failed["Condition"] == "x-amz-copy-source-If-None-Match", failed
@@ -78,6 +101,9 @@ second = s3.list_objects_v2(Bucket="bucket-1", MaxKeys=1, StartAfter="a", Contin
 assert [found["Key"] for found in second["Contents"]] == ["k"] and "StartAfter" not in second, second
 refused("InvalidArgument", s3.list_objects_v2, Bucket="bucket-1", ContinuationToken="")
 
+markers = s3.list_object_versions(Bucket="bucket-1")
+assert markers["KeyMarker"] == markers["VersionIdMarker"] == "", markers
+
 # Versions: ids that can be none, and the headers of delete markers.
 assert error(s3.head_object, **k, VersionId="none")["Status"] == 400
 assert error(s3.get_object, **k, VersionId="0" * 32)["Code"] == "NoSuchVersion"
@@ -87,5 +113,7 @@ refused("NotImplemented", s3.put_bucket_versioning, Bucket="bucket-1",
 marker = s3.delete_object(**k)["VersionId"]
 read = error(s3.head_object, **k, VersionId=marker)
 assert read["Status"] == 405, read
+opened = error(s3.get_object, **k, VersionId=marker)
+assert opened["Method"] == "GET" and opened["ResourceType"] == "DeleteMarker", opened
 assert read["Headers"]["x-amz-delete-marker"] == "true" and read["Headers"]["allow"] == "DELETE", read
 assert "You must delete all versions" in error(s3.delete_bucket, Bucket="bucket-1")["Message"]
