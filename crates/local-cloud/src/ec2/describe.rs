@@ -1,17 +1,18 @@
-//! DescribeInstances, DescribeInstanceStatus and GetConsoleOutput.
+//! DescribeInstances, DescribeInstanceStatus, DescribeInstanceAttribute and GetConsoleOutput.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::error::error;
+use super::error::{error, lacking};
 use super::expire::forget_terminated;
+use super::group::{self, Group};
 use super::host::Folder;
 use super::instance::{self, Instance};
 use super::request::{Filters, Needed, Request};
 use super::reservation::{joined, reserved};
-use super::state::State;
+use super::state::{Shutdown, State};
 use super::tags;
 use crate::call::{AwsError, Reply};
 
@@ -93,6 +94,31 @@ pub fn describe_status(request: &Request) -> Reply {
     let instances = named(request)?;
     let items = instances.iter().filter(|each| all || each.state == State::Running).map(status).collect();
     request.listed("InstanceStatuses", items, STATUS_FILTERS)
+}
+
+/// Answers DescribeInstanceAttribute.
+pub fn attribute(request: &Request) -> Reply {
+    let cloud = request.cloud();
+    request.dry_run()?;
+    let instance = instance::get(cloud, request.text("InstanceId"))?;
+    let (member, value) = match request.text("Attribute") {
+        "instanceType" => ("InstanceType", json!({"Value": instance.kind})),
+        "userData" => ("UserData", json!({"Value": instance.user_data})),
+        "disableApiTermination" => ("DisableApiTermination", json!({"Value": instance.protected})),
+        "instanceInitiatedShutdownBehavior" => {
+            let stops = matches!(instance.on_shutdown, Shutdown::Stop);
+            let does = if stops { "stop" } else { "terminate" };
+            ("InstanceInitiatedShutdownBehavior", json!({"Value": does}))
+        }
+        "groupSet" => {
+            let groups = instance.groups.iter().map(|id| group::by_id(cloud, id));
+            let described = |group: &Group| json!({"GroupId": group.id, "GroupName": group.name});
+            let groups: Vec<Group> = groups.collect::<Result<_, _>>()?;
+            ("Groups", groups.iter().map(described).collect())
+        }
+        other => return Err(lacking(&format!("DescribeInstanceAttribute with {other}"))),
+    };
+    Ok(json!({"InstanceId": instance.id, member: value}))
 }
 
 pub fn console_needs(request: &Request) -> Needed {

@@ -83,10 +83,13 @@ pub fn resolve(cloud: &Cloud, id: &str) -> Result<&'static Image, AwsError> {
         let message = format!("Invalid id: \"{id}\" (expecting \"ami-...\")");
         return Err(error("InvalidAMIID.Malformed", message));
     }
-    IMAGES
-        .iter()
-        .find(|image| image.id(cloud) == id)
-        .ok_or_else(|| error("InvalidAMIID.NotFound", format!("The image id '[{id}]' does not exist")))
+    IMAGES.iter().find(|image| image.id(cloud) == id).ok_or_else(|| not_found(&id))
+}
+
+const NOT_FOUND: &str = "InvalidAMIID.NotFound";
+
+fn not_found(id: &str) -> AwsError {
+    error(NOT_FOUND, format!("The image id '[{id}]' does not exist"))
 }
 
 /// Returns the value of a public parameter of Systems Manager: the id of an image.
@@ -120,8 +123,17 @@ pub fn describe(request: &Request) -> Reply {
     request.dry_run()?;
     let cloud = request.cloud();
     let ids = request.texts("ImageIds");
+    let mut gone = Vec::new();
     for id in &ids {
-        resolve(cloud, id)?;
+        match resolve(cloud, id) {
+            Err(error) if error.code == NOT_FOUND => gone.push(*id),
+            resolved => resolved.map(drop)?,
+        }
+    }
+    match gone[..] {
+        [] => {}
+        [id] => return Err(not_found(id)),
+        _ => return Err(error(NOT_FOUND, format!("The image ids '[{}]' do not exist", gone.join(", ")))),
     }
     let owners = request.texts("Owners");
     let owned = owners.is_empty() || owners.iter().any(|owner| ["amazon", OWNER].contains(owner));

@@ -121,18 +121,26 @@ pub fn get(cloud: &Cloud, id: &str) -> Result<Instance, AwsError> {
 
 /// Reads the instances of these ids. An id that occurs twice gives one instance.
 pub fn of_ids(cloud: &Cloud, ids: &[&str]) -> Result<Vec<Instance>, AwsError> {
-    let mut found: Vec<Instance> = Vec::new();
+    let (mut found, mut gone): (Vec<Instance>, Vec<&str>) = Default::default();
     for id in ids {
-        let instance = get(cloud, id)?;
-        if !found.iter().any(|each| each.id == instance.id) {
-            found.push(instance);
+        match get(cloud, id) {
+            Ok(instance) if found.iter().any(|each| each.id == instance.id) => {}
+            Ok(instance) => found.push(instance),
+            Err(error) if error.code == NOT_FOUND => gone.push(*id),
+            Err(error) => return Err(error),
         }
     }
-    Ok(found)
+    match gone[..] {
+        [] => Ok(found),
+        [id] => Err(not_found(id)),
+        _ => Err(error(NOT_FOUND, format!("The instance IDs '{}' do not exist", gone.join(", ")))),
+    }
 }
 
+const NOT_FOUND: &str = "InvalidInstanceID.NotFound";
+
 fn not_found(id: &str) -> AwsError {
-    error("InvalidInstanceID.NotFound", format!("The instance ID '{id}' does not exist"))
+    error(NOT_FOUND, format!("The instance ID '{id}' does not exist"))
 }
 
 /// Checks that some instance has the volume or the network interface of this id.

@@ -12,7 +12,7 @@ use super::request::{Needed, Request};
 use super::state::Shutdown;
 use super::tags::{self, Tags};
 use super::types::Type;
-use super::{group, interface, keys};
+use super::{group, interface, keys, templates};
 use crate::authority::Access;
 use crate::call::{AwsError, Call};
 use crate::policy::Context;
@@ -206,7 +206,13 @@ impl Launch {
 
 /// Returns the access that RunInstances needs.
 pub fn needs(request: &Request) -> Needed {
-    Ok(Launch::read(request)?.needs(request))
+    templates::completed(request, |request, chosen| {
+        let mut needed = Launch::read(request)?.needs(request);
+        if let Some(chosen) = chosen {
+            needed.extend(templates::launch_needs(request, chosen)?);
+        }
+        Ok(needed)
+    })
 }
 
 fn kind(name: &str) -> Result<Type, AwsError> {

@@ -36,6 +36,7 @@ mod spot;
 mod state;
 mod tagging;
 mod tags;
+mod templates;
 mod traits;
 mod types;
 
@@ -53,6 +54,7 @@ const OPERATIONS: &[Operation<Ec2>] = &[
     Operation::new("RunInstances", launch::needs, run::run),
     Operation::new("DescribeInstances", everything, describe::describe),
     Operation::new("DescribeInstanceStatus", everything, describe::describe_status),
+    Operation::new("DescribeInstanceAttribute", describe::console_needs, describe::attribute),
     Operation::new("GetConsoleOutput", describe::console_needs, describe::console),
     Operation::new("TerminateInstances", control::needs, control::terminate),
     Operation::new("StopInstances", control::needs, control::stop),
@@ -78,6 +80,12 @@ const OPERATIONS: &[Operation<Ec2>] = &[
     Operation::new("DescribeAvailabilityZones", everything, network::describe_zones),
     Operation::new("DescribeImages", everything, images::describe),
     Operation::new("DescribeInstanceTypes", everything, types::describe),
+    Operation::new("CreateLaunchTemplate", templates::create_needs, templates::create),
+    Operation::new("CreateLaunchTemplateVersion", templates::needs, templates::create_version),
+    Operation::new("DescribeLaunchTemplates", everything, templates::describe),
+    Operation::new("DescribeLaunchTemplateVersions", everything, templates::describe_versions),
+    Operation::new("ModifyLaunchTemplate", templates::needs, templates::modify),
+    Operation::new("DeleteLaunchTemplate", templates::needs, templates::delete),
     Operation::new("CreateTags", tagging::create_needs, tagging::create),
     Operation::new("DeleteTags", tagging::delete_needs, tagging::delete),
     Operation::new("DescribeTags", everything, tagging::describe),

@@ -19,17 +19,25 @@ use super::reservation::reservation;
 use super::spot::{self, SpotRequest};
 use super::state::State;
 use super::tags;
+use super::templates::{self, Chosen};
 use crate::call::{AwsError, Reply};
 use crate::support::lock::locked;
 
 pub fn run(request: &Request) -> Reply {
-    reservation(request.cloud(), &launched(request)?)
+    templates::completed(request, |request, chosen| {
+        let mut launch = Launch::read(request)?;
+        launch.tags.instance.extend(chosen.into_iter().flat_map(Chosen::tags));
+        reservation(request.cloud(), &start(request, &launch)?)
+    })
 }
 
-/// Launches the instances of a request, and returns them.
+/// Launches the instances of a request that names no launch template, and returns them.
 pub fn launched(request: &Request) -> Result<Vec<Instance>, AwsError> {
+    start(request, &Launch::read(request)?)
+}
+
+fn start(request: &Request, launch: &Launch) -> Result<Vec<Instance>, AwsError> {
     let cloud = request.cloud();
-    let launch = Launch::read(request)?;
     if let Some((_, role)) = &launch.profile {
         request.authorize_pass_role(role)?;
     }
@@ -50,13 +58,13 @@ pub fn launched(request: &Request) -> Result<Vec<Instance>, AwsError> {
         let all = instance::all(cloud)?;
         return Ok(all.into_iter().filter(|each| each.reservation == earlier.reservation).collect());
     }
-    let instances = records(request, &launch, &admission)?;
+    let instances = records(request, launch, &admission)?;
     if let Some(token) = &launch.client_token {
         let launched = Launched { digest, reservation: instances[0].reservation.clone() };
         instance::keep_token(cloud, token, &launched)?;
     }
     for instance in &instances {
-        put(request, &launch, instance)?;
+        put(request, launch, instance)?;
     }
     for instance in &instances {
         machine::boot(request.service, &instance.id);

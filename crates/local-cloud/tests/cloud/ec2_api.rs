@@ -22,6 +22,12 @@ fn keys_and_groups_are_kept_as_aws_keeps_them() {
 }
 
 #[test]
+fn templates_say_what_is_launched() {
+    let server = Server::start();
+    run(&server, include_str!("ec2/templates.py"));
+}
+
+#[test]
 fn images_types_and_subnets_are_found() {
     let server = Server::start();
     run(&server, include_str!("ec2/images_types_subnets.py"));

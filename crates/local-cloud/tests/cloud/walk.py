@@ -27,14 +27,14 @@ DENIED = {"json": ("AccessDeniedException", 400), "rest-json": ("AccessDeniedExc
 UNREADABLE = ("SerializationException", 400)
 
 
-def sample(shape, in_list=False):
-    """Returns an input that a shape allows, with its required members only."""
+def sample(shape, nested=False, form=False):
+    """Returns an input that a shape allows, with its required members only. `form`: it is sent as EC2's forms are."""
     if shape.type_name == "structure":
-        # A form can't have an empty structure in a list.
-        names = shape.required_members or (list(shape.members)[:1] if in_list else [])
-        return {name: sample(shape.members[name]) for name in names}
+        # A form can't have an empty structure in a list, and EC2's not in another structure.
+        names = shape.required_members or (list(shape.members)[:1] if nested else [])
+        return {name: sample(shape.members[name], nested=form, form=form) for name in names}
     if shape.type_name == "list":
-        return [sample(shape.member, in_list=True)]
+        return [sample(shape.member, nested=True, form=form)]
     if shape.type_name == "map":
         return {sample(shape.key): sample(shape.value)}
     least = max(shape.metadata.get("min", 0), 1)
@@ -153,7 +153,7 @@ def walk_rights():
         prefix = {"monitoring": "cloudwatch"}.get(made.meta.service_model.signing_name, made.meta.service_model.signing_name)
         for operation in model["operations"]:
             shape = made.meta.service_model.operation_model(operation).input_shape
-            code, status, message = asked(made, operation, sample(shape) if shape else {})
+            code, status, message = asked(made, operation, sample(shape, form=model["protocol"] == "ec2") if shape else {})
             walked += 1
             if operation == "GetCallerIdentity":
                 fine = status == 200

@@ -21,7 +21,8 @@ for code, words, more in [
     ("InvalidBlockDeviceMapping", "smaller than snapshot", dict(BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 1}}])),
     ("InvalidParameterValue", "HttpPutResponseHopLimit", dict(MetadataOptions={"HttpPutResponseHopLimit": 65})),
     ("InvalidParameterValue", "'vpc' is not a valid taggable resource type", dict(TagSpecifications=[{"ResourceType": "vpc", "Tags": []}])),
-    ("UnknownOperationException", "RunInstances with LaunchTemplate", dict(LaunchTemplate={"LaunchTemplateName": "x"})),
+    ("UnknownOperationException", "RunInstances with HibernationOptions", dict(HibernationOptions={"Configured": True})),
+    ("InvalidLaunchTemplateName.NotFoundException", "with template name x, does not exist", dict(LaunchTemplate={"LaunchTemplateName": "x"})),
 ]:
     message = refused(code, run, **more)
     assert words in message, (message, words)
@@ -29,6 +30,10 @@ iam.create_instance_profile(InstanceProfileName="empty")
 assert "has no associated IAM Roles" in refused("InvalidParameterValue", run, IamInstanceProfile={"Name": "empty"})
 assert refused("InvalidInstanceID.NotFound", ec2.terminate_instances, InstanceIds=["i-0123456789abcdef0"]) == (
     "The instance ID 'i-0123456789abcdef0' does not exist")
+assert refused("InvalidInstanceID.NotFound", ec2.terminate_instances, InstanceIds=["i-0123456789abcdef0", "i-12345678"]) == (
+    "The instance IDs 'i-0123456789abcdef0, i-12345678' do not exist")
+assert refused("InvalidAMIID.NotFound", ec2.describe_images, ImageIds=["ami-12345678", "ami-87654321"]) == (
+    "The image ids '[ami-12345678, ami-87654321]' do not exist")
 refused("InvalidInstanceID.Malformed", ec2.describe_instances, InstanceIds=["web"])
 refused("UnknownOperationException", ec2.create_key_pair, KeyName="x", KeyFormat="ppk")
 refused("UnknownOperationException", ec2.create_volume, AvailabilityZone="us-east-1a", Size=1)
