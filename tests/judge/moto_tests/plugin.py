@@ -33,7 +33,7 @@ class Judge:
     def __init__(self):
         self.record = open(os.environ["JUDGE_RECORD"], "a", encoding="utf-8", buffering=1)
         self.clouds, self.placed = None, 0
-        self.calls, self.errors, self.names, self.made, self.fault = [], [], {}, set(), None
+        self.calls, self.errors, self.names, self.made, self.exchanged, self.fault = [], [], {}, set(), False, None
 
     def on_clouds(self, opsml):
         folder = tempfile.mkdtemp(prefix="judge-moto-")
@@ -42,7 +42,7 @@ class Judge:
         disarm_moto()
 
     def begin(self, item):
-        self.calls, self.errors, self.names, self.made, self.fault = [], [], {}, set(), None
+        self.calls, self.errors, self.names, self.made, self.exchanged, self.fault = [], [], {}, set(), False, None
         if self.clouds is None:
             return
         os.environ["MOTO_TEST_ALLOW_AWS_REQUEST"] = str(marked(item, "aws_verified")).lower()
@@ -64,17 +64,20 @@ class Judge:
         self.calls.append(made)
         if self.clouds:
             self.place(service, client.meta.region_name)
+        if self.clouds and operation == "CreateBucket" and client.meta.region_name != self.clouds.region:
+            # The test is of another region, in which its bucket is then, too.
+            place = {"CreateBucketConfiguration": {"LocationConstraint": self.clouds.region}}
+            parameters = {**parameters, **(place if self.clouds.region != clouds.HOME_REGION else {})}
         if self.clouds and service in TRUSTED:
             self.roles(service, parameters)
         if self.clouds and operation == "CreateRole" and not is_policy(parameters.get("AssumeRolePolicyDocument")):
             parameters = {**parameters, "AssumeRolePolicyDocument": trust(*TRUSTED.values())}
-        if self.clouds and operation == "RunInstances" and not {"InstanceType", "LaunchTemplate"} & set(parameters):
-            # Without a type, AWS takes m1.small, which its images of today don't run on.
-            parameters = {**parameters, "InstanceType": "t2.micro"}
         ours = self.images(client) if self.clouds and service in ("ec2", "autoscaling") else {}
         try:
-            answer = send(client, operation, exchanged(parameters, ours))
-            return exchanged(answer, {new: old for old, new in ours.items()})
+            asked = exchanged(parameters, ours)
+            self.exchanged |= asked != parameters
+            answer = send(client, operation, asked)
+            return exchanged(answer, {new: old for old, new in ours.items()} if self.exchanged else {})
         except botocore.exceptions.ClientError as error:
             found = error.response["Error"]
             self.errors.append({"call": made, "code": found.get("Code"), "message": found.get("Message")})

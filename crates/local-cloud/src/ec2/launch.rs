@@ -19,6 +19,8 @@ use crate::policy::Context;
 
 /// The most bytes of user data, before base64.
 const USER_DATA: usize = 16_384;
+/// The type of an instance whose request names none.
+const DEFAULT_TYPE: &str = "m1.small";
 /// The most instances of one request.
 const MOST: u64 = 1000;
 
@@ -125,7 +127,7 @@ impl Launch {
             _ => return Err(bad("MaxCount", "It must not be less than MinCount.")),
         };
         let image = images::resolve(cloud, request.given("ImageId").ok_or_else(|| missing("ImageId"))?)?;
-        let type_name = request.given("InstanceType").ok_or_else(|| missing("InstanceType"))?.to_owned();
+        let type_name = request.given("InstanceType").unwrap_or(DEFAULT_TYPE).to_owned();
         let kind = kind(&type_name)?;
         if let Some(key) = request.given("KeyName") {
             keys::by_name(cloud, key)?;

@@ -170,10 +170,6 @@ pub fn create_version(request: &Request) -> Reply {
 }
 
 pub fn modify(request: &Request) -> Reply {
-    if request.given("LaunchTemplateId").is_some() && request.given("LaunchTemplateName").is_some() {
-        let message = "Either provide launch template ID or launch template name to modify the template.";
-        return Err(error("InvalidParameterCombination", message));
-    }
     let mut template = named(request)?;
     let wanted = request.given("DefaultVersion").ok_or_else(|| missing("SetDefaultVersion"))?;
     let number = number_of(&template, wanted).map_err(|_| {
@@ -264,7 +260,12 @@ fn all(cloud: &Cloud) -> Result<Vec<Template>, AwsError> {
 
 /// Returns the template that a request's own members name.
 fn named(request: &Request) -> Result<Template, AwsError> {
-    find(request.cloud(), request.given("LaunchTemplateId"), request.given("LaunchTemplateName"))
+    let (id, name) = (request.given("LaunchTemplateId"), request.given("LaunchTemplateName"));
+    if id.is_some() && name.is_some() && request.call.operation == "ModifyLaunchTemplate" {
+        let message = "Either provide launch template ID or launch template name to modify the template.";
+        return Err(error("InvalidParameterCombination", message));
+    }
+    find(request.cloud(), id, name)
 }
 
 fn find(cloud: &Cloud, id: Option<&str>, name: Option<&str>) -> Result<Template, AwsError> {

@@ -9,6 +9,7 @@ use crate::support::instance_type::Instance;
 
 /// Families whose sizes follow the rule of [`Instance`], with their sizes.
 const FAMILIES: &[(&str, &[&str])] = &[
+    ("m1", &["small"]),
     ("t2", &["nano", "micro", "small", "medium", "large", "xlarge", "2xlarge"]),
     ("t3", &["nano", "micro", "small", "medium", "large", "xlarge", "2xlarge"]),
     ("m4", &["large", "xlarge", "2xlarge", "4xlarge", "10xlarge", "16xlarge"]),
@@ -69,6 +70,7 @@ impl Type {
         // The small sizes of t2 have one vCPU, those of t3 have two.
         let small = if family == "t2" { 1 } else { 2 };
         let (vcpus, memory_mib) = match size {
+            _ if family == "m1" => (1, 1740),
             "nano" => (small, 512),
             "micro" => (small, 1024),
             "small" => (small, 2048),
@@ -87,7 +89,7 @@ impl Type {
             "p3" => gpus("V100", 16_384, &[("8xlarge", 4), ("16xlarge", 8)]),
             _ => None,
         };
-        let nitro = !["t2", "m4", "c4", "p3"].contains(&family);
+        let nitro = !["m1", "t2", "m4", "c4", "p3"].contains(&family);
         Some(Self { vcpus, memory_mib, gpus, burstable, nitro })
     }
 
@@ -151,7 +153,7 @@ fn described(name: &str, kind: Type) -> Value {
     json!({
         "BareMetal": false,
         "BurstablePerformanceSupported": kind.burstable,
-        "CurrentGeneration": !name.starts_with("m4.") && !name.starts_with("c4."),
+        "CurrentGeneration": !["m1.", "m4.", "c4."].iter().any(|family| name.starts_with(family)),
         "FreeTierEligible": (name == "t2.micro" || name == "t3.micro"),
         "GpuInfo": gpus,
         "Hypervisor": if kind.nitro { "nitro" } else { "xen" },

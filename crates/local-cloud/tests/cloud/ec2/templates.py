@@ -28,7 +28,8 @@ refused("MissingParameter", ec2.describe_launch_template_versions)
 refused("InvalidParameterValue", ec2.describe_launch_template_versions, Versions=["1"])
 refused("InvalidLaunchTemplateId.NotFound", ec2.describe_launch_template_versions, LaunchTemplateId="lt-07ff4bb0369cd679c")
 refused("InvalidLaunchTemplateName.NotFoundException", ec2.describe_launch_templates, LaunchTemplateNames=["other"])
-refused("InvalidParameterCombination", ec2.modify_launch_template, **work, LaunchTemplateName="work", DefaultVersion="2")
+assert refused("InvalidParameterCombination", ec2.modify_launch_template, **work, LaunchTemplateName="work", DefaultVersion="2") == (
+    "Either provide launch template ID or launch template name to modify the template.")
 refused("InvalidLaunchTemplateId.VersionNotFound", ec2.modify_launch_template, **work, DefaultVersion="9")
 assert ec2.modify_launch_template(**work, DefaultVersion="2")["LaunchTemplate"]["DefaultVersionNumber"] == 2
 found = ec2.describe_launch_templates(Filters=[{"Name": "tag:team", "Values": ["ml"]}])["LaunchTemplates"]
@@ -50,6 +51,10 @@ other = launch({"LaunchTemplateName": "work", "Version": "1"}, InstanceType="t3.
                TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "more", "Value": "x"}]}])
 assert other["InstanceType"] == "t3.nano" and {"Key": "k", "Value": "v1"} in other["Tags"] and {"Key": "more", "Value": "x"} in other["Tags"]
 said(other["InstanceId"], "mine")
+ec2.create_launch_template(LaunchTemplateName="bare", LaunchTemplateData={"ImageId": IMAGE})
+bare = launch({"LaunchTemplateName": "bare"})
+assert bare["InstanceType"] == "m1.small", bare
+terminate(bare["InstanceId"])
 terminate(instance["InstanceId"])
 terminate(other["InstanceId"])
 
