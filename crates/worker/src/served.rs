@@ -5,7 +5,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use opsml_contract::{MODEL_MANIFEST, MODULE_INPUT, ModuleInput};
-use tch::{CModule, Kind, Tensor};
+use tch::{CModule, Device, Kind, Tensor};
 
 use crate::error::{AtPath, Error, Result};
 use crate::picture::Picture;
@@ -37,8 +37,10 @@ impl Served {
         let path = module_file(folder)?;
         let input = module_input(&path.with_file_name(MODULE_INPUT))?;
         is_module(&path)?;
-        let mut module =
-            CModule::load(&path).map_err(|error| unserved(&path, &first_line(&error.to_string())))?;
+        // It may have been saved on a GPU.
+        let mut module = CModule::load_on_device(&path, Device::Cpu).map_err(|error| {
+            unserved(&path, &format!("can't be loaded: {}", first_line(&error.to_string())))
+        })?;
         module.f_set_eval()?;
         let size = input.image_size;
         let served = Self::Module { module, input, path };
