@@ -114,7 +114,8 @@ impl Rule {
                 )));
             }
         };
-        let statistic = Statistic::parse(name_of_statistic(input))?;
+        let parameter = if input["ExtendedStatistic"].is_null() { "Statistic" } else { "ExtendedStatistic" };
+        let statistic = Statistic::parse(name_of_statistic(input), parameter)?;
         let threshold = input["Threshold"]
             .as_f64()
             .ok_or_else(|| invalid("The parameter Threshold must be a number."))?;

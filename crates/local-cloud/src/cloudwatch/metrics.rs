@@ -336,7 +336,7 @@ mod tests {
         let metrics = metrics(&dir);
         let now = 40 * 24 * 3_600_000;
         let old = now - FINE_MS - 120_000;
-        let p90 = Statistic::parse("p90").unwrap();
+        let p90 = Statistic::parse("p90", "Stat").unwrap();
         let ask = || metrics.statistic(&p90, &series(""), 0, now, 60_000).unwrap();
         for value in 1..=10 {
             put(

@@ -10,6 +10,7 @@ mod alarms;
 mod error;
 mod evaluate;
 mod judge;
+mod math;
 mod metrics;
 mod operations;
 mod query;

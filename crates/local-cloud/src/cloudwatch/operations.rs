@@ -51,6 +51,18 @@ fn check(request: &Request<'_>) -> Result<(), AwsError> {
             return Err(request.unsupported(&format!("{member} in PutMetricAlarm")));
         }
     }
+    match request.optional("EvaluateLowSampleCountPercentile") {
+        None | Some("evaluate") => {}
+        Some("ignore") => {
+            return Err(request.unsupported("EvaluateLowSampleCountPercentile ignore in PutMetricAlarm"));
+        }
+        Some(other) => {
+            return Err(validation(format!(
+                "Option {other} is not supported. Supported options for parameter EvaluateLowSampleCountPercentile are \
+                 evaluate and ignore."
+            )));
+        }
+    }
     // Only Application Auto Scaling acts here, and only on ALARM.
     let is_policy =
         |action: &&str| action.starts_with("arn:aws:autoscaling:") && action.contains(":scalingPolicy:");

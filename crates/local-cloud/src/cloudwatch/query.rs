@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::error::{invalid, invalid_combination, invalid_token, validation};
+use super::math::{Expression, Values};
 use super::metrics::Metrics;
 use super::series::{Point, Series};
 use super::service::Request;
@@ -63,6 +64,14 @@ fn points(datum: &Value, at: &str) -> Result<Vec<Point>, AwsError> {
         let found = value[name].as_f64();
         found.ok_or_else(|| invalid(format!("The parameter {at}.{name} must be a number.")))
     };
+    for other in ["StatisticValues", "Values"] {
+        if !datum["Value"].is_null() && !datum[other].is_null() {
+            let message = format!(
+                "The parameters {at}.Value and {at}.{other} are mutually exclusive and you have specified both."
+            );
+            return Err(if other == "Values" { invalid(message) } else { invalid_combination(message) });
+        }
+    }
     if !datum["Value"].is_null() {
         return Ok(vec![Point::of(number(datum, "Value")?)]);
     }
@@ -80,15 +89,17 @@ fn points(datum: &Value, at: &str) -> Result<Vec<Point>, AwsError> {
         return Ok(vec![point]);
     }
     let (values, counts) = (items(datum, "Values"), items(datum, "Counts"));
-    if values.is_empty() || (!counts.is_empty() && counts.len() != values.len()) {
+    if values.is_empty() {
         return Err(AwsError::new(
             400,
             "MissingParameter",
             format!(
-                "At least one of the parameters {at}.Value, {at}.StatisticValues and {at}.Values must be specified, \
-                     and {at}.Counts must be as long as {at}.Values."
+                "At least one of the parameters {at}.Value, {at}.StatisticValues and {at}.Values must be specified."
             ),
         ));
+    }
+    if !counts.is_empty() && counts.len() != values.len() {
+        return Err(invalid(format!("The parameters {at}.Values and {at}.Counts must be of the same size.")));
     }
     let each = values.iter().enumerate().map(|(i, value)| {
         let value =
@@ -113,7 +124,7 @@ pub fn list_metrics(request: &Request<'_>) -> Reply {
     });
     let described = metrics.map(|metric| metric.describe()).collect();
     let page = page::page(described, request.optional("NextToken"), PAGE);
-    Ok(page.ok_or_else(|| invalid("Invalid NextToken"))?.answer("Metrics", "NextToken"))
+    Ok(page.ok_or_else(|| invalid("Request parameter NextToken is invalid"))?.answer("Metrics", "NextToken"))
 }
 
 /// Start, end and period in milliseconds; the start is a multiple of the period.
@@ -161,9 +172,7 @@ pub fn get_metric_statistics(request: &Request<'_>) -> Reply {
     let range = Range::read(request.input(), &request.input()["Period"])?;
     let (statistics, extended) = (request.texts("Statistics"), request.texts("ExtendedStatistics"));
     if statistics.is_empty() && extended.is_empty() {
-        return Err(invalid_combination(
-            "At least one of the parameters Statistics and ExtendedStatistics must be specified.",
-        ));
+        return Err(invalid_combination("Must specify either Statistics or ExtendedStatistics"));
     }
     let asked = (range.to - range.from) / range.period;
     if asked > MOST_POINTS {
@@ -176,7 +185,7 @@ pub fn get_metric_statistics(request: &Request<'_>) -> Reply {
     let unit = if series.unit.is_empty() { unit_of(metrics, &series)? } else { series.unit.clone() };
     let mut values = Vec::new();
     for name in extended {
-        match Statistic::parse(name)? {
+        match Statistic::parse(name, "ExtendedStatistics")? {
             Statistic::OfSet(_) => {
                 return Err(invalid(format!(
                     "The value {name} for parameter ExtendedStatistics is not supported."
@@ -214,22 +223,20 @@ pub fn get_metric_data(request: &Request<'_>) -> Reply {
     if !input["NextToken"].is_null() {
         return Err(invalid_token());
     }
+    check_times(input)?;
+    let queries = request.items("MetricDataQueries");
     let ascending = request.text("ScanBy") == "TimestampAscending";
     let mut left = page::size(&input["MaxDatapoints"], MOST_DATA, MOST_DATA);
+    let mut known: BTreeMap<String, Values> = BTreeMap::new();
+    for (at, query) in queries.iter().enumerate().filter(|(_, query)| query["Expression"].is_null()) {
+        known.insert(text(query, "Id").to_owned(), measured(request, query, at + 1)?);
+    }
+    calculate(queries, &mut known)?;
     let mut results = Vec::new();
-    for query in request.items("MetricDataQueries") {
-        if !query["Expression"].is_null() {
-            return Err(request.unsupported("Expression in GetMetricData"));
-        }
-        if query["ReturnData"] == false {
-            continue;
-        }
-        let stat = &query["MetricStat"];
-        let series = Series { unit: text(stat, "Unit").to_owned(), ..Series::read(&stat["Metric"]) };
-        let statistic = Statistic::parse(text(stat, "Stat")).map_err(|error| validation(error.message))?;
-        let range = Range::read(input, &stat["Period"]).map_err(|error| validation(error.message))?;
+    for query in queries.iter().filter(|query| query["ReturnData"] != false) {
+        let id = text(query, "Id");
         let mut points: Vec<(i64, f64)> =
-            range.statistic(&request.service.metrics, &series, &statistic)?.into_iter().collect();
+            known.get(id).into_iter().flatten().map(|(at, value)| (*at, *value)).collect();
         if !ascending {
             points.reverse();
         }
@@ -237,13 +244,66 @@ pub fn get_metric_data(request: &Request<'_>) -> Reply {
         let status = if points.len() > left { "PartialData" } else { "Complete" };
         points.truncate(left);
         left -= points.len();
+        let named = query["MetricStat"]["Metric"]["MetricName"].as_str().unwrap_or(id);
         results.push(json!({
-            "Id": query["Id"],
-            "Label": query["Label"].as_str().unwrap_or(&series.name),
+            "Id": id,
+            "Label": query["Label"].as_str().unwrap_or(named),
             "Timestamps": points.iter().map(|(time, _)| seconds(*time)).collect::<Vec<_>>(),
             "Values": points.iter().map(|(_, value)| value).collect::<Vec<_>>(),
             "StatusCode": status,
         }));
     }
     Ok(json!({"MetricDataResults": results, "Messages": []}))
+}
+
+/// Checks the times of GetMetricData, which it compares by the second.
+fn check_times(input: &Value) -> Result<(), AwsError> {
+    let second = |member: &str| milliseconds(&input[member]).map(|ms| ms.div_euclid(1000));
+    match (second("StartTime"), second("EndTime")) {
+        (Some(from), Some(to)) if from == to => {
+            Err(validation("The parameter StartTime must not equal parameter EndTime."))
+        }
+        (Some(from), Some(to)) if from > to => {
+            Err(validation("The parameter EndTime must be greater than StartTime."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns the values of a query that names a metric. `at` is its place in the request.
+fn measured(request: &Request<'_>, query: &Value, at: usize) -> Result<Values, AwsError> {
+    let stat = &query["MetricStat"];
+    if stat.is_null() {
+        let message = format!("The parameter MetricDataQueries.member.{at}.MetricStat is required.\n");
+        return Err(validation(message));
+    }
+    let series = Series { unit: text(stat, "Unit").to_owned(), ..Series::read(&stat["Metric"]) };
+    let worded = |error: AwsError| validation(error.message);
+    let parameter = format!("MetricDataQueries.member.{at}.MetricStat.Stat");
+    let statistic = Statistic::parse(text(stat, "Stat"), &parameter).map_err(worded)?;
+    let range = Range::read(request.input(), &stat["Period"]).map_err(worded)?;
+    range.statistic(&request.service.metrics, &series, &statistic)
+}
+
+/// Adds the values of the expressions, each after those that it names.
+fn calculate(queries: &[Value], known: &mut BTreeMap<String, Values>) -> Result<(), AwsError> {
+    let mut left: Vec<(&str, Expression)> = Vec::new();
+    for query in queries.iter().filter(|query| !query["Expression"].is_null()) {
+        left.push((text(query, "Id"), Expression::parse(text(query, "Expression"))?));
+    }
+    while !left.is_empty() {
+        let ready = |(_, expression): &(&str, Expression)| {
+            expression.names().iter().all(|name| known.contains_key(*name))
+        };
+        let Some(at) = left.iter().position(ready) else {
+            let ids: Vec<&str> = left.iter().map(|(id, _)| *id).collect();
+            let message =
+                format!("The expressions {} name what the request lacks, or each other.", ids.join(", "));
+            return Err(validation(message));
+        };
+        let (id, expression) = left.remove(at);
+        let values = expression.values(known)?;
+        known.insert(id.to_owned(), values);
+    }
+    Ok(())
 }

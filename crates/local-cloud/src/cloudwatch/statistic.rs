@@ -39,12 +39,12 @@ pub enum Bound {
 }
 
 impl Statistic {
-    /// Reads AWS's name. Upper and lower case of all but those of a statistic set are the same.
+    /// Reads AWS's name, which is the value of a parameter. Upper and lower case of all but those of a statistic set are the same.
     ///
     /// # Errors
     /// There is no such statistic.
-    pub fn parse(name: &str) -> Result<Self, AwsError> {
-        let unknown = || invalid(format!("The value {name} for parameter Statistic is not supported."));
+    pub fn parse(name: &str, parameter: &str) -> Result<Self, AwsError> {
+        let unknown = || invalid(format!("The value {name} for parameter {parameter} is not supported."));
         if Point::of(0.0).statistic(name).is_some() {
             return Ok(Self::OfSet(name.to_owned()));
         }
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     fn of(name: &str, values: &[(f64, f64)]) -> Option<f64> {
-        Statistic::parse(name).unwrap().of_values(values)
+        Statistic::parse(name, "Stat").unwrap().of_values(values)
     }
 
     #[test]
@@ -213,8 +213,8 @@ mod tests {
         for name in
             ["p101", "p", "p-1", "pr90", "PR(1%:2%)", "tm", "TM(90%:10%)", "TM(1:2%)", "Median", "sum", "x"]
         {
-            assert!(Statistic::parse(name).is_err(), "{name}");
+            assert!(Statistic::parse(name, "Stat").is_err(), "{name}");
         }
-        assert_eq!(Statistic::parse("Sum").unwrap(), Statistic::OfSet("Sum".to_owned()));
+        assert_eq!(Statistic::parse("Sum", "Stat").unwrap(), Statistic::OfSet("Sum".to_owned()));
     }
 }

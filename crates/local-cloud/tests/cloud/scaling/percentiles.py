@@ -53,3 +53,28 @@ def slow():
 
 
 until(slow)
+
+
+# Expressions over other queries, of which the request may keep some to itself.
+def calculated(expression, **more):
+    queries = [{"Id": name, "ReturnData": False, "MetricStat": {
+        "Metric": {"Namespace": "Own", "MetricName": name}, "Period": 60, "Stat": "Sum"}} for name in ("m", "counted")]
+    queries += [{"Id": "e", "Expression": expression, "Label": "ratio"}, {"Id": "twice", "Expression": "e * 2"}]
+    results = cloudwatch.get_metric_data(MetricDataQueries=queries, **dict(window, **more))["MetricDataResults"]
+    assert [each["Id"] for each in results] == ["e", "twice"] and [each["Label"] for each in results] == ["ratio", "twice"]
+    assert results[1]["Values"] == [2 * value for value in results[0]["Values"]]
+    return results[0]["Values"]
+
+
+assert calculated("100 * counted / m") == [100 * 145 / 5050]
+assert calculated("m") == [5050]
+for wrong in ("m +", "m + nobody", "twice"):
+    refused("ValidationError", lambda: calculated(wrong))
+for lacking in ("SELECT AVG(m) FROM Own", "ANOMALY_DETECTION_BAND(m)"):
+    refused("UnknownOperationException", lambda: calculated(lacking))
+assert "must not equal" in refused("ValidationError", lambda: calculated("m", EndTime=at))
+assert "must be greater than StartTime" in refused("ValidationError", lambda: calculated("m", EndTime=at - datetime.timedelta(hours=1)))
+assert "mutually exclusive" in refused("InvalidParameterValue", lambda: put("x", Value=1.0, Values=[1.0]))
+assert "mutually exclusive" in refused("InvalidParameterCombination", lambda: put(
+    "x", Value=1.0, StatisticValues={"SampleCount": 1, "Sum": 1.0, "Minimum": 1.0, "Maximum": 1.0}))
+assert "of the same size" in refused("InvalidParameterValue", lambda: put("x", Values=[1.0], Counts=[1, 2]))
