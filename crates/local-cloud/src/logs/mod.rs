@@ -5,6 +5,7 @@ mod events;
 mod filter;
 mod groups;
 mod place;
+mod policies;
 mod retention;
 mod rows;
 mod service;
@@ -27,8 +28,8 @@ const OPERATIONS: &[Operation<Logs>] = &[
     Operation::new("CreateLogGroup", place::on_place, groups::create),
     Operation::new("DeleteLogGroup", place::on_place, groups::delete),
     Operation::new("DescribeLogGroups", place::on_all_groups, groups::describe),
-    Operation::new("PutRetentionPolicy", place::on_place, retention::put),
-    Operation::new("DeleteRetentionPolicy", place::on_place, retention::delete),
+    Operation::new("PutRetentionPolicy", place::on_place, policies::put),
+    Operation::new("DeleteRetentionPolicy", place::on_place, policies::delete),
     Operation::new("CreateLogStream", place::on_place, streams::create),
     Operation::new("DeleteLogStream", place::on_place, streams::delete),
     Operation::new("DescribeLogStreams", place::on_place, streams::describe),

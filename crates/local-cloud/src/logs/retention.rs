@@ -6,47 +6,19 @@
 use std::collections::BTreeMap;
 
 use rusqlite::params;
-use serde_json::Value;
 
-use super::error::{invalid, no_group};
-use super::place::Request;
-use super::rows::has_group;
-use crate::call::{AwsError, Reply};
+use crate::call::AwsError;
 use crate::cloud::Cloud;
 use crate::support::clock::now_ms;
 
 /// The store's kind of the days for which a group keeps its events, by the group's name.
 const RETENTION: &str = "logs.retention";
 const DAY_MS: i64 = 24 * 3600 * 1000;
-/// The numbers of days that AWS allows.
-const DAYS: [i64; 22] =
-    [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 
-pub fn put(request: &Request<'_>) -> Reply {
-    let (cloud, group) = (&request.service.cloud, request.writable_group()?);
-    let days = request.input()["retentionInDays"].as_i64().unwrap_or_default();
-    if !DAYS.contains(&days) {
-        let allowed = DAYS.map(|days| days.to_string()).join(", ");
-        return Err(invalid(format!(
-            "1 validation error detected: Value '{days}' at 'retentionInDays' failed to satisfy constraint: Member must \
-             satisfy enum value set: [{allowed}]"
-        )));
-    }
-    check_group(cloud, group)?;
+/// Sets for how many days a group keeps its events.
+pub fn keep(cloud: &Cloud, group: &str, days: i64) -> Result<(), AwsError> {
     cloud.store.put(RETENTION, group, &days)?;
-    expire(cloud, group)?;
-    Ok(Value::Null)
-}
-
-pub fn delete(request: &Request<'_>) -> Reply {
-    let (cloud, group) = (&request.service.cloud, request.group());
-    check_group(cloud, group)?;
-    forget(cloud, group)?;
-    Ok(Value::Null)
-}
-
-fn check_group(cloud: &Cloud, group: &str) -> Result<(), AwsError> {
-    if cloud.store.with(|c| has_group(c, group))? { Ok(()) } else { Err(no_group()) }
+    expire(cloud, group)
 }
 
 /// Forgets how long a group keeps its events: for ever, or it was deleted.
