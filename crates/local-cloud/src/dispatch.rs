@@ -141,6 +141,9 @@ fn decode<S: Service>(
     let operation = S::operations().iter().find(|operation| operation.name == name);
     let operation = operation.ok_or_else(|| AwsError::unsupported(S::TITLE, &name))?;
     let (input, payload) = model.decode(&name, request, body)?;
+    if let Some(member) = model.refused(&name, &input) {
+        return Err(AwsError::unsupported(S::TITLE, &format!("{member} in {name}")));
+    }
     let (headers, request_id) = (request.headers.clone(), request_id.to_owned());
     Ok((operation, Call { caller, operation: name, input, payload, headers, request_id }))
 }

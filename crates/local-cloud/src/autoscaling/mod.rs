@@ -36,7 +36,8 @@ pub use scalable::{Capacity, Change, Functions, Scalable, Variant};
 pub use service::Scaling;
 pub use targets::{FunctionTargets, Targets};
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
+static MODEL: LazyLock<Model> =
+    LazyLock::new(|| Model::read(include_str!("model.json")).with_members(include_str!("members.txt")));
 
 const OPERATIONS: &[Operation<Scaling>] = &[
     Operation::new("RegisterScalableTarget", target::on_target, registration::register),

@@ -31,7 +31,8 @@ pub use series::Series;
 pub use service::CloudWatch;
 pub use sink::MetricSink;
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
+static MODEL: LazyLock<Model> =
+    LazyLock::new(|| Model::read(include_str!("model.json")).with_members(include_str!("members.txt")));
 
 const OPERATIONS: &[Operation<CloudWatch>] = &[
     Operation::new("PutMetricData", query::on_namespace, query::put_metric_data),

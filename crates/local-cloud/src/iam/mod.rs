@@ -43,7 +43,8 @@ pub use access_key::{AccessKey, KEYS_FILE};
 pub use decisions::Decision;
 pub use service::Iam;
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
+static MODEL: LazyLock<Model> =
+    LazyLock::new(|| Model::read(include_str!("model.json")).with_members(include_str!("members.txt")));
 
 const OPERATIONS: &[Operation<Iam>] = &[
     Operation::new("CreateRole", needs::new_one::<Role>, roles::create),

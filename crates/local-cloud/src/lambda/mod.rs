@@ -108,7 +108,9 @@ impl Service for Lambda {
     const BODY_LIMIT: usize = code::MAX_REQUEST;
 
     fn model() -> &'static Model {
-        static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
+        static MODEL: LazyLock<Model> = LazyLock::new(|| {
+            Model::read(include_str!("model.json")).with_members(include_str!("members.txt"))
+        });
         &MODEL
     }
 

@@ -22,7 +22,8 @@ use crate::service::{Operation, Service};
 pub use service::Logs;
 pub use sink::LogSink;
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
+static MODEL: LazyLock<Model> =
+    LazyLock::new(|| Model::read(include_str!("model.json")).with_members(include_str!("members.txt")));
 
 const OPERATIONS: &[Operation<Logs>] = &[
     Operation::new("CreateLogGroup", place::on_place, groups::create),

@@ -6,11 +6,12 @@
 //! ```
 //!
 //! `cut.py` cuts `SERVICE/model.json` out of botocore's model. [`Model`] reads it, and is the only code that enforces
-//! it.
+//! it. `SERVICE/members.txt` says what the service does with each member ([`members`]).
 
 mod check;
 mod fault;
 mod input;
+mod members;
 mod output;
 mod pattern;
 mod reader;

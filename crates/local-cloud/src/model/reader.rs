@@ -6,6 +6,7 @@ use http::request::Parts;
 use serde_json::{Map, Value, json};
 
 use super::check::check;
+use super::members::Members;
 use super::shape::{File, Operation, Shape};
 use super::{fault, input, output};
 use crate::call::AwsError;
@@ -16,6 +17,7 @@ use crate::protocol::{Protocol, ec2query, json, query, restjson};
 #[derive(Debug)]
 pub struct Model {
     file: File,
+    members: Members,
 }
 
 impl Model {
@@ -24,7 +26,27 @@ impl Model {
     /// # Panics
     /// The text isn't a model. The tests read all of them.
     pub fn read(text: &'static str) -> Self {
-        Self { file: serde_json::from_str(text).expect("the file is part of the build and tested") }
+        let file = serde_json::from_str(text).expect("the file is part of the build and tested");
+        Self { file, members: Members::default() }
+    }
+
+    /// Returns the model with what the service does with the members of its inputs.
+    ///
+    /// # Panics
+    /// As [`Members::read`].
+    pub fn with_members(self, text: &'static str) -> Self {
+        Self { members: Members::read(text), ..self }
+    }
+
+    /// Returns a member of an operation's input that is given, and that the service refuses.
+    pub fn refused(&self, operation: &str, input: &Value) -> Option<&'static str> {
+        self.members.refused(operation, input)
+    }
+
+    /// Returns the shapes.
+    #[cfg(test)]
+    pub fn file(&self) -> &File {
+        &self.file
     }
 
     /// Returns the service's protocol.

@@ -122,7 +122,7 @@ pub enum Part {
 }
 
 impl Part {
-    fn shape(&self) -> &str {
+    pub(super) fn shape(&self) -> &str {
         match self {
             Self::Same(shape) | Self::Named([shape, _]) | Self::Twice([shape, ..]) => shape,
         }

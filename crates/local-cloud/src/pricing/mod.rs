@@ -11,7 +11,8 @@ use crate::service::{Operation, Service, on_everything};
 
 pub use service::Pricing;
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
+static MODEL: LazyLock<Model> =
+    LazyLock::new(|| Model::read(include_str!("model.json")).with_members(include_str!("members.txt")));
 
 const OPERATIONS: &[Operation<Pricing>] = &[
     Operation::new("DescribeServices", on_everything, operations::describe_services),

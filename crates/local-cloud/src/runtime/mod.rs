@@ -16,7 +16,8 @@ use crate::service::{Operation, Service};
 const UNSUPPORTED: [&str; 5] =
     ["TargetModel", "TargetContainerHostname", "EnableExplanations", "InferenceComponentName", "SessionId"];
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
+static MODEL: LazyLock<Model> =
+    LazyLock::new(|| Model::read(include_str!("model.json")).with_members(include_str!("members.txt")));
 
 const OPERATIONS: &[Operation<Runtime>] =
     &[Operation::raw("InvokeEndpoint", on_endpoint, |request| Box::pin(invoke(request)))];

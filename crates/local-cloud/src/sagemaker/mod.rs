@@ -36,7 +36,8 @@ pub use quota::set_quota;
 pub use service::SageMaker;
 pub use training::interrupt;
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
+static MODEL: LazyLock<Model> =
+    LazyLock::new(|| Model::read(include_str!("model.json")).with_members(include_str!("members.txt")));
 
 const OPERATIONS: &[Operation<SageMaker>] = &[
     Operation::new("CreateTrainingJob", training::on_job, training::create),

@@ -19,7 +19,9 @@ impl Service for Ssm {
     const TITLE: &'static str = "SSM";
 
     fn model() -> &'static Model {
-        static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
+        static MODEL: LazyLock<Model> = LazyLock::new(|| {
+            Model::read(include_str!("model.json")).with_members(include_str!("members.txt"))
+        });
         &MODEL
     }
 

@@ -18,7 +18,8 @@ const SESSION_POLICIES: usize = 2048;
 /// The greatest number of managed policies of a session.
 const MANAGED_POLICIES: usize = 10;
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("model.json")));
+static MODEL: LazyLock<Model> =
+    LazyLock::new(|| Model::read(include_str!("model.json")).with_members(include_str!("members.txt")));
 
 const OPERATIONS: &[Operation<Sts>] = &[
     Operation::undeniable("GetCallerIdentity", caller_identity),
