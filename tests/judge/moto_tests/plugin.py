@@ -6,6 +6,7 @@ clouds; without it, the tests run on moto.
 import json
 import os
 import re
+import shutil
 import signal
 import tempfile
 import time
@@ -190,6 +191,7 @@ def pytest_configure(config):
 def pytest_unconfigure(config):
     if JUDGE.clouds:
         JUDGE.clouds.stop()
+        shutil.rmtree(JUDGE.clouds.folder, ignore_errors=True)
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
