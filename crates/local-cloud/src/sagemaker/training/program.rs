@@ -56,16 +56,16 @@ impl Main {
         }
     }
 
-    /// Returns what runs on one host, and its working folder. `layout` has the folders as the container sees them.
-    pub fn command(&self, layout: &Layout) -> (Program, PathBuf) {
+    /// Returns what runs on one host, and its working folder. `seen` has the folders as the container sees them.
+    pub fn command(&self, layout: &Layout, seen: &Layout) -> (Program, PathBuf) {
         match self {
-            Self::Worker(program) => (program.clone(), layout.base.clone()),
-            Self::Script(script) => (script.command(layout), layout.code()),
+            Self::Worker(program) => (program.clone(), seen.base.clone()),
+            Self::Script(script) => (script.command(layout), seen.code()),
             Self::Entrypoint(command, python) => {
                 let (first, rest) =
                     command.split_first().map_or(("", &[][..]), |(first, rest)| (first, rest));
                 let program = Program { path: first.into(), arguments: Vec::new(), ..python.program.clone() };
-                (program.with(rest), layout.base.clone())
+                (program.with(rest), seen.base.clone())
             }
         }
     }

@@ -242,7 +242,7 @@ impl Run {
                 port: meeting.as_ref().map(|meeting| meeting.port),
                 script: script.map(|script| (script.program.as_str(), FRAMEWORK)),
             };
-            let (main, cwd) = program.command(&seen);
+            let (main, cwd) = program.command(layout, &seen);
             let mut env: BTreeMap<OsString, OsString> =
                 child_env(&self.platform.cloud, &layout.home, &self.session).into_iter().collect();
             if is_offline {
@@ -259,7 +259,7 @@ impl Run {
                 let all = std::iter::once(commands).chain(std::env::split_paths(&machine));
                 env.insert("PATH".into(), std::env::join_paths(all).unwrap_or(machine));
             }
-            let texts = script.map(|script| script.environment(&seen)).unwrap_or_default();
+            let texts = script.map(|script| script.environment(layout, &seen)).unwrap_or_default();
             let texts = texts.into_iter().chain(container.environment());
             env.extend(texts.map(|(name, value)| (name.into(), value.into())));
             let own = Own {

@@ -95,7 +95,7 @@ impl Script {
         })
     }
 
-    /// Returns what runs the script on one host. `layout` has the folders as the container sees them.
+    /// Returns what runs the script on one host, in the folder of the code.
     pub fn command(&self, layout: &Layout) -> Program {
         let packages = layout.code().join("setup.py").is_file();
         let shell = self.program.ends_with(".sh") || !(packages || self.program.ends_with(".py"));
@@ -139,11 +139,12 @@ impl Script {
     }
 
     /// Returns the variables that the image's toolkit sets and that don't begin with `SM_`.
-    pub fn environment(&self, layout: &Layout) -> Vec<(String, String)> {
+    /// `seen` has the folders as the container sees them.
+    pub fn environment(&self, layout: &Layout, seen: &Layout) -> Vec<(String, String)> {
         let own = self.python.program.env.iter().find(|(name, _)| name == "PYTHONPATH");
         let own = own.map(|(_, path)| format!(":{}", path.to_string_lossy())).unwrap_or_default();
         let mut env = vec![
-            ("PYTHONPATH".to_owned(), format!("{}{own}", layout.code().to_string_lossy())),
+            ("PYTHONPATH".to_owned(), format!("{}{own}", seen.code().to_string_lossy())),
             ("PYTHONUNBUFFERED".to_owned(), "1".to_owned()),
             ("CURRENT_HOST".to_owned(), layout.host.clone()),
             ("SAGEMAKER_JOB_NAME".to_owned(), self.job.clone()),
