@@ -67,7 +67,7 @@ impl Ran {
     }
 }
 
-fn ran(command: &mut Command) -> Ran {
+pub fn ran(command: &mut Command) -> Ran {
     let output = command.output().unwrap();
     Ran {
         code: output.status.code().unwrap_or(-1),
@@ -137,7 +137,8 @@ impl Env {
         command
     }
 
-    fn environment(&self, command: &mut Command) {
+    /// Sets a command's variables to those of this environment.
+    pub fn environment(&self, command: &mut Command) {
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()))
@@ -150,17 +151,6 @@ impl Env {
 
     pub fn opsml<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ran {
         ran(&mut self.command(arguments))
-    }
-
-    /// Runs a program of the shell, for which `opsml` is in the PATH.
-    pub fn shell(&self, program: &str) -> Ran {
-        let mut command = Command::new("bash");
-        command.args(["-c", program]).current_dir(self.work()).stdin(Stdio::null());
-        self.environment(&mut command);
-        let opsml = Path::new(env!("CARGO_BIN_EXE_opsml")).parent().unwrap();
-        let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-        let places = std::iter::once(opsml.to_owned()).chain(std::env::split_paths(&path));
-        ran(command.env("PATH", std::env::join_paths(places).unwrap()))
     }
 
     /// Starts a command whose output goes to a file of this name.

@@ -1,5 +1,7 @@
 //! boto3 makes the calls that the engine makes, with the real worker. The server is killed in between.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -16,7 +18,10 @@ fn python(cloud: &Cloud, call: &str) -> String {
 fn processes_below(folder: &Path) -> Vec<i32> {
     let all = std::fs::read_dir("/proc").unwrap().flatten();
     let below = all.filter(|entry| {
-        std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder))
+        let variables = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        let mut named =
+            variables.split(|byte| *byte == 0).filter_map(|each| each.strip_prefix(b"OPSML_INSTANCE_DIR="));
+        named.any(|dir| Path::new(OsStr::from_bytes(dir)).starts_with(folder))
     });
     below.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }

@@ -6,8 +6,9 @@
 mod env;
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 
-use env::Env;
+use env::{Env, ran};
 
 /// Runs a notebook, with its SDK from the folder that a variable names.
 fn run(notebook: &str, sdk: &str) {
@@ -15,8 +16,11 @@ fn run(notebook: &str, sdk: &str) {
     let of = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("`make test-long` sets {name}"));
     let env = Env::new().with("OPSML_PYTORCH", of("OPSML_PYTORCH")).with("NOTEBOOK", folder.join(notebook));
     let env = env.with("SDK", of(sdk)).with("CODE", folder.join("code")).with("PYTHONDONTWRITEBYTECODE", "1");
-    let program = r#"eval "$(opsml cloud env)" && PYTHONPATH=$SDK python3 "$NOTEBOOK" "$CODE"; code=$?; opsml cloud stop; exit $code"#;
-    env.shell(program).code(0).says("\ndone\n");
+    let program = r#"eval "$("$OPSML" cloud env)" && PYTHONPATH=$SDK python3 "$NOTEBOOK" "$CODE"; code=$?; "$OPSML" cloud stop; exit $code"#;
+    let mut command = Command::new("bash");
+    command.args(["-c", program]).current_dir(env.work()).stdin(Stdio::null());
+    env.environment(&mut command);
+    ran(command.env("OPSML", env!("CARGO_BIN_EXE_opsml"))).code(0).says("\ndone\n");
 }
 
 #[test]

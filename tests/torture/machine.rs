@@ -148,10 +148,10 @@ fn the_worker_is_killed() {
     let env = real("checkpoint_s3_uri: \"{{ bucket.uri }}/checkpoints\"");
     let worker = worker();
     let killer = format!(
-        "#!/bin/sh\n[ \"$1\" = train ] && [ ! -e {done} ] || exec {worker} \"$@\"\n\
-         {worker} \"$@\" & until [ -e \"$SAGEMAKER_BASE_DIR/checkpoints/epoch-000002.safetensors\" ]; do sleep 0.01; done\n\
-         touch {done}; kill -9 $!; wait $!; exit 137\n",
-        done = env.path("done").display(),
+        "#!/bin/sh\nkept=$SAGEMAKER_BASE_DIR/checkpoints/epoch-000002.safetensors\n\
+         [ \"$1\" = train ] && [ ! -e \"$kept\" ] || exec {worker} \"$@\"\n\
+         {worker} \"$@\" & until [ -e \"$kept\" ]; do sleep 0.01; done\n\
+         kill -9 $!; wait $!; exit 137\n",
         worker = worker.display(),
     );
     let env = with_worker(env, &killer);

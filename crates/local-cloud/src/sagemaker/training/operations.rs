@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::check::check;
-use super::jobs;
 use super::record::{STORE, all, arn, find};
+use super::{jobs, warm};
 use crate::authority::Access;
 use crate::call::{AwsError, Reply};
 use crate::sagemaker::listing::{self, Entry};
@@ -28,7 +28,8 @@ pub fn create(request: &Request<'_>) -> Reply {
 }
 
 pub fn describe(request: &Request<'_>) -> Reply {
-    find(request.service.store(), name(request))?.describe()
+    let job = find(request.service.store(), name(request))?;
+    Ok(warm::with_status(&job, job.describe()?))
 }
 
 pub fn list(request: &Request<'_>) -> Reply {
@@ -37,7 +38,7 @@ pub fn list(request: &Request<'_>) -> Reply {
         created_ms: job.created_ms,
         modified_ms: job.modified_ms,
         status: words(job.status),
-        summary: job.summary(),
+        summary: warm::with_status(&job, job.summary()),
     });
     listing::list("TrainingJobSummaries", request.input(), entries.collect())
 }

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::warm::{self, Reuse};
 use crate::call::AwsError;
 use crate::cloud::Cloud;
 use crate::sagemaker::log::Metric;
@@ -53,6 +52,13 @@ pub struct TrialOf {
     pub tuning: String,
     /// How many trials run at a time.
     pub parallel: usize,
+}
+
+/// The job that took over a warm pool, and when.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reuse {
+    pub job: String,
+    pub ms: i64,
 }
 
 /// TrainingJobStatus.
@@ -219,9 +225,6 @@ impl Job {
         if let Some(reason) = &self.failure {
             set("FailureReason", json!(reason));
         }
-        if let Some(pool) = warm::status(self) {
-            set("WarmPoolStatus", pool);
-        }
         // No profiler and no rule runs here: these are the statuses that say so.
         if self.input["ProfilerConfig"].is_object() {
             set("ProfilingStatus", json!("Disabled"));
@@ -277,9 +280,6 @@ impl Job {
         });
         if let Some(ms) = self.ended_ms {
             summary["TrainingEndTime"] = seconds(ms);
-        }
-        if let Some(pool) = warm::status(self) {
-            summary["WarmPoolStatus"] = pool;
         }
         summary
     }

@@ -2,20 +2,12 @@
 //! asks for the same. Here the next job starts no sooner; what is kept is what AWS tells and bills.
 //! <https://docs.aws.amazon.com/sagemaker/latest/dg/train-warm-pools.html>
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::record::{Job, Status, all, change};
+use super::record::{Job, Reuse, Status, all, change};
 use crate::call::AwsError;
 use crate::store::Store;
 use crate::support::clock::now_ms;
-
-/// The job that took over a warm pool, and when.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Reuse {
-    job: String,
-    ms: i64,
-}
 
 /// Returns how long the instances are kept, in seconds. None: they aren't.
 fn period(input: &Value) -> Option<i64> {
@@ -39,7 +31,7 @@ fn needs(input: &Value) -> [&Value; 9] {
 }
 
 /// Returns WarmPoolStatus as in DescribeTrainingJob. None: the job asks for no warm pool.
-pub fn status(job: &Job) -> Option<Value> {
+fn status(job: &Job) -> Option<Value> {
     let period = period(&job.input)?;
     let Some(ended) = job.ended_ms.filter(|_| job.status.is_final()) else {
         return Some(json!({"Status": "InUse"}));
@@ -57,6 +49,14 @@ pub fn status(job: &Job) -> Option<Value> {
         }),
         None => json!({"Status": "Terminated", "ResourceRetainedBillableTimeInSeconds": period}),
     })
+}
+
+/// Returns an answer to Describe or List with the job's WarmPoolStatus.
+pub fn with_status(job: &Job, mut answer: Value) -> Value {
+    if let Some(pool) = status(job) {
+        answer["WarmPoolStatus"] = pool;
+    }
+    answer
 }
 
 /// Gives a new job the warm pool that fits it, if there is one.
