@@ -84,4 +84,4 @@ except predictor.sagemaker_session.sagemaker_runtime_client.exceptions.ModelErro
     assert "Requested unsupported ContentType: text/csv" in str(error), error
 predictor.delete_model()
 predictor.delete_endpoint(delete_endpoint_config=True)
-print("done")
+print("\ndone")
