@@ -20,11 +20,21 @@ pub struct Caller {
     /// The program that sent the request, by its User-Agent header. It belongs to the request, so it isn't stored.
     #[serde(skip)]
     pub agent: Option<String>,
+    /// Whether the request came over TLS. It is stored as true for a session that a process of the cloud itself has, such as
+    /// a training job's: the cloud gave it an endpoint without TLS, where AWS would have given it one with TLS.
+    #[serde(default)]
+    pub over_tls: bool,
 }
 
 impl Caller {
     pub fn new(arn: impl Into<String>, user_id: impl Into<String>) -> Self {
-        Self { arn: arn.into(), user_id: user_id.into(), session_policies: Vec::new(), agent: None }
+        Self {
+            arn: arn.into(),
+            user_id: user_id.into(),
+            session_policies: Vec::new(),
+            agent: None,
+            over_tls: false,
+        }
     }
 
     /// Returns the caller of an unsigned request, which S3 allows.
@@ -32,9 +42,9 @@ impl Caller {
         Self::new("anonymous", "anonymous")
     }
 
-    /// Returns the same caller, as it calls with this User-Agent header.
-    pub fn with_agent(self, agent: Option<&str>) -> Self {
-        Self { agent: agent.map(str::to_owned), ..self }
+    /// Returns the same caller, as it calls with this User-Agent header, over TLS or not.
+    pub fn calling(self, agent: Option<&str>, over_tls: bool) -> Self {
+        Self { agent: agent.map(str::to_owned), over_tls: self.over_tls || over_tls, ..self }
     }
 
     pub fn is_anonymous(&self) -> bool {

@@ -12,6 +12,7 @@ use crate::authority::Authority;
 use crate::call::{AwsError, Caller};
 use crate::protocol::Protocol;
 use crate::sigv4::{Authorization, SignatureError};
+use crate::support::connection::OverTls;
 use crate::support::id;
 
 /// Verifies requests: it has the keys, and the region for which requests must be signed.
@@ -94,7 +95,8 @@ impl Door {
         authorization.verify(request, body, &credential, Timestamp::now())?;
         self.authority.used(&credential, &authorization.service, region);
         let agent = request.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-        Ok(credential.caller.clone().with_agent(agent))
+        let over_tls = request.extensions.get::<OverTls>().is_some();
+        Ok(credential.caller.clone().calling(agent, over_tls))
     }
 }
 

@@ -38,7 +38,8 @@ impl Iam {
         self.record(service, ACTION, role_arn, verdict)?;
         match role {
             Some(role) if verdict == Verdict::Allowed => {
-                self.start_role_session(&role, session_name, SERVICE_SESSION, Vec::new())
+                let caller = Caller { over_tls: true, ..self.role_caller(&role, session_name) };
+                self.start_session(caller, SERVICE_SESSION)
             }
             _ => Err(not_assumable(service, role_arn)),
         }
@@ -65,7 +66,8 @@ impl Iam {
                         "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
                     ));
                 }
-                self.start_role_session(&role, &name, lasts, policies)
+                let caller = Caller { session_policies: policies, ..self.role_caller(&role, &name) };
+                self.start_session(caller, lasts)
             }
             _ => Err(not_assumable(&caller.arn, &role_arn)),
         }
@@ -95,18 +97,12 @@ impl Iam {
         Ok(self.store().get::<Role>(ROLE, name)?.filter(|role| role.arn == arn))
     }
 
-    fn start_role_session(
-        &self,
-        role: &Role,
-        name: &str,
-        lasts: SignedDuration,
-        session_policies: Vec<String>,
-    ) -> Result<Session, AwsError> {
-        let arn = format!("arn:aws:sts::{}:assumed-role/{}/{name}", self.cloud.account, role.name);
+    /// Returns the caller that a session of a role is, and records that the role is used.
+    fn role_caller(&self, role: &Role, session: &str) -> Caller {
+        let arn = format!("arn:aws:sts::{}:assumed-role/{}/{session}", self.cloud.account, role.name);
         self.log_lines.forget(&arn);
         self.used_now(&role.id, "sts", &self.cloud.region);
-        let user_id = format!("{}:{name}", role.id);
-        self.start_session(Caller { session_policies, ..Caller::new(arn, user_id) }, lasts)
+        Caller::new(arn, format!("{}:{session}", role.id))
     }
 }
 

@@ -89,8 +89,7 @@ impl Iam {
             .with("aws:EpochTime", now.as_second().to_string())
             .with("aws:RequestedRegion", &*self.cloud.region)
             .with("aws:SourceIp", "127.0.0.1")
-            // Loopback needs no TLS, but the same call to AWS would use it.
-            .with("aws:SecureTransport", "true");
+            .with("aws:SecureTransport", caller.over_tls.to_string());
         if let Some(agent) = &caller.agent {
             every = every.with("aws:UserAgent", &**agent);
         }

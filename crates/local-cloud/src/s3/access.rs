@@ -13,6 +13,7 @@ use super::store::ObjectStore;
 use crate::authority::Access;
 use crate::call::{AwsError, Caller};
 use crate::policy::Context;
+use crate::support::connection::OverTls;
 
 const TOKEN_HEADER: &str = "x-amz-security-token";
 
@@ -81,9 +82,12 @@ impl S3Access for ObjectStore {
 
 impl ObjectStore {
     /// Returns the caller whose key signed. An unsigned request has the anonymous caller.
-    fn signer(&self, cx: &S3AccessContext<'_>, sent: &Sent<'_>) -> S3Result<Caller> {
-        let agent = sent.header("user-agent");
-        let Some(credentials) = cx.credentials() else { return Ok(Caller::anonymous().with_agent(agent)) };
+    fn signer(&self, cx: &mut S3AccessContext<'_>, sent: &Sent<'_>) -> S3Result<Caller> {
+        let (agent, over_tls) =
+            (sent.header("user-agent"), cx.extensions_mut().get::<OverTls>().is_some());
+        let Some(credentials) = cx.credentials() else {
+            return Ok(Caller::anonymous().calling(agent, over_tls));
+        };
         let Some(credential) = self.iam.credential(&credentials.access_key) else {
             return Err(s3_error!(InvalidAccessKeyId));
         };
@@ -93,7 +97,7 @@ impl ObjectStore {
             return Err(s3_error!(InvalidToken, "The provided token is malformed or otherwise invalid."));
         }
         self.iam.used(&credential, "s3", &self.cloud.region);
-        Ok(credential.caller.clone().with_agent(agent))
+        Ok(credential.caller.clone().calling(agent, over_tls))
     }
 
     /// Adds the tags of the object that a request names, if it is there.

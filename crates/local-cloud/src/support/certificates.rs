@@ -1,4 +1,4 @@
-//! The certificates with which this server is one of AWS's hosts, for the clients that trust its authority.
+//! The certificates with which this server is one of AWS's hosts, or itself, for the clients that trust its authority.
 //!
 //! The authority's key is a file of the state folder that only its owner can read. A certificate is made when its host is
 //! first asked for.
@@ -25,7 +25,11 @@ pub struct Certificates {
     /// The key of all hosts: to make one takes longer than to sign.
     key: KeyPair,
     hosts: Mutex<HashMap<String, Arc<ServerConfig>>>,
+    own: Mutex<Option<Arc<ServerConfig>>>,
 }
+
+/// This server's own names.
+const OWN: [&str; 4] = ["localhost", "*.localhost", "127.0.0.1", "::1"];
 
 impl Certificates {
     /// Returns a new key for an authority, as PEM.
@@ -48,7 +52,13 @@ impl Certificates {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let pem = params.self_signed(&key).map_err(io::Error::other)?.pem();
         let host_key = KeyPair::generate().map_err(io::Error::other)?;
-        Ok(Self { authority: Issuer::new(params, key), pem, key: host_key, hosts: Mutex::default() })
+        Ok(Self {
+            authority: Issuer::new(params, key),
+            pem,
+            key: host_key,
+            hosts: Mutex::default(),
+            own: Mutex::default(),
+        })
     }
 
     /// Returns the authority's certificate, as PEM.
@@ -66,7 +76,28 @@ impl Certificates {
         if let Some(known) = hosts.get(&host) {
             return Ok(known.clone());
         }
-        let mut params = CertificateParams::new(vec![host.clone()]).map_err(io::Error::other)?;
+        let settings = self.certify(&[&host])?;
+        if hosts.len() >= KEPT {
+            hosts.clear();
+        }
+        Ok(hosts.entry(host).or_insert(settings).clone())
+    }
+
+    /// Returns the TLS settings of this server under its own names, on the loopback interface.
+    ///
+    /// # Errors
+    /// No certificate can be made.
+    pub fn own(&self) -> io::Result<Arc<ServerConfig>> {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*own {
+            return Ok(known.clone());
+        }
+        Ok(own.insert(self.certify(&OWN)?).clone())
+    }
+
+    fn certify(&self, names: &[&str]) -> io::Result<Arc<ServerConfig>> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).map_err(io::Error::other)?;
         params.distinguished_name = named("opsml local cloud, in place of a host of AWS");
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -80,10 +111,7 @@ impl Certificates {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)
             .map_err(io::Error::other)?;
-        if hosts.len() >= KEPT {
-            hosts.clear();
-        }
-        Ok(hosts.entry(host).or_insert(Arc::new(settings)).clone())
+        Ok(Arc::new(settings))
     }
 }
 

@@ -20,13 +20,17 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, timeout};
 
 /// How long a request's head may take to arrive. A connection without a request is closed after the same time.
-const HEAD: Duration = Duration::from_secs(75);
+pub(super) const HEAD: Duration = Duration::from_secs(75);
 /// How long a body may pause.
 const STALLED: Duration = Duration::from_secs(60);
 /// How much of a body, in bytes, is read after its request was answered, and how long it may pause meanwhile: a client that
 /// waits for the answer before it sends the body gets it then.
 const REST: usize = 64 << 20;
 const REST_PAUSE: Duration = Duration::from_millis(300);
+
+/// A request's extension: it came over TLS.
+#[derive(Clone, Copy, Debug)]
+pub struct OverTls;
 
 /// Answers the requests of a connection until its client ends it. Once `stop` is true, or its sender is dropped, the request
 /// that has begun is the last one.

@@ -19,10 +19,10 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::certificates::Certificates;
-use super::connection;
+use super::connection::{self, OverTls};
 
 /// How long a TLS handshake, or a connection to another host, may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Answers a CONNECT request, and then what comes through the tunnel, until it ends or `stop` is true. It keeps `place`
 /// meanwhile.
@@ -61,7 +61,8 @@ where
         // A client that doesn't trust the authority ends the handshake.
         let Ok(Ok(stream)) = accepted else { return };
         let host = target.host().to_owned();
-        let entrance = |request: Request<Incoming>| {
+        let entrance = |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(OverTls);
             let (answer, is_for_it) = (answer.clone(), names(&request, &host));
             async move {
                 match is_for_it {

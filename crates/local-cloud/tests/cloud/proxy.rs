@@ -2,13 +2,23 @@
 
 use local_cloud::lifecycle;
 
-use crate::Server;
+use crate::{Server, lambda};
 
 #[test]
 fn urls_of_aws_that_a_client_builds_itself_reach_the_server() {
     let server = Server::start();
     let trusted = lifecycle::trusted(server.dir.path(), None).unwrap();
     server.python_with(include_str!("proxy/aws.py"), &[trusted.to_str().unwrap()]);
+}
+
+#[test]
+fn requests_say_whether_they_came_over_tls() {
+    let server = lambda::start();
+    let trusted = lifecycle::trusted(server.dir.path(), None).unwrap();
+    server.python_with(
+        &format!("{}\n{}", include_str!("lambda/prelude.py"), include_str!("proxy/transport.py")),
+        &[trusted.to_str().unwrap()],
+    );
 }
 
 #[test]

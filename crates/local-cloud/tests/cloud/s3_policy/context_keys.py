@@ -24,7 +24,7 @@ write = {"Bucket": "bkt", "Key": "w", "Body": b"", "ACL": "private", "ServerSide
 every = {
     "aws:UserAgent": "*Boto3*", "aws:SourceIp": "127.0.0.1", "aws:ViaAWSService": "false",
     "aws:PrincipalIsAWSService": "false", "aws:ResourceAccount": "123456789012", "aws:PrincipalType": "User",
-    "aws:userid": "AIDA*", "aws:CurrentTime": "20*", "aws:EpochTime": "*", "aws:SecureTransport": "*",
+    "aws:userid": "AIDA*", "aws:CurrentTime": "20*", "aws:EpochTime": "*", "aws:SecureTransport": "false",
 }
 signed = {"s3:authType": "REST-HEADER", "s3:signatureversion": "AWS4-HMAC-SHA256", "s3:ResourceAccount": "123456789012"}
 for call, arguments, values in (

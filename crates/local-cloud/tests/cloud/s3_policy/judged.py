@@ -14,7 +14,7 @@ assert message == ("User: arn:aws:sts::123456789012:assumed-role/r/test is not a
 mine.put_object(Bucket="bkt", Key="k", Body=b"")
 # Conditions on transport and prefix.
 put({"Effect": "Deny", "Action": "s3:*", "Resource": ["arn:aws:s3:::bkt", "arn:aws:s3:::bkt/*"],
-     "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+     "Condition": {"Bool": {"aws:SecureTransport": "true"}}},
     {"Effect": "Deny", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::bkt",
      "Condition": {"StringNotLike": {"s3:prefix": "data/*"}}})
 mine.list_objects_v2(Bucket="bkt", Prefix="data/x")
