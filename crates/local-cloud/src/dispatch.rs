@@ -12,7 +12,7 @@ use http::{HeaderValue, Request as HttpRequest, Response};
 use crate::authority::Authority;
 use crate::call::{AwsError, Call, Caller, Reply};
 use crate::door::{Admitted, Door};
-use crate::service::{Handler, Operation, Request, Service};
+use crate::service::{Handler, Operation, Request, Service, refuse_members};
 
 /// A service as the server keeps it in its list.
 #[async_trait]
@@ -141,11 +141,10 @@ fn decode<S: Service>(
     let operation = S::operations().iter().find(|operation| operation.name == name);
     let operation = operation.ok_or_else(|| AwsError::unsupported(S::TITLE, &name))?;
     let (input, payload) = model.decode(&name, request, body)?;
-    if let Some(member) = model.refused(&name, &input) {
-        return Err(AwsError::unsupported(S::TITLE, &format!("{member} in {name}")));
-    }
     let (headers, request_id) = (request.headers.clone(), request_id.to_owned());
-    Ok((operation, Call { caller, operation: name, input, payload, headers, request_id }))
+    let call = Call { caller, operation: name, input, payload, headers, request_id };
+    refuse_members::<S>(&call)?;
+    Ok((operation, call))
 }
 
 fn authorise<S: Service>(

@@ -74,6 +74,17 @@ pub trait Service: Send + Sync + Sized + 'static {
     }
 }
 
+/// Refuses a call with a member that the service's `members.txt` refuses: it could only be ignored.
+///
+/// # Errors
+/// An error that names the member and the operation.
+pub fn refuse_members<S: Service>(call: &Call) -> Result<(), AwsError> {
+    match S::model().refused(&call.operation, &call.input) {
+        Some(member) => Err(AwsError::unsupported(S::TITLE, &format!("{member} in {}", call.operation))),
+        None => Ok(()),
+    }
+}
+
 /// A request to a service.
 pub struct Request<'a, S> {
     pub service: &'a Arc<S>,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::error::{error, missing, unsupported};
+use super::error::{error, missing};
 use super::instance::{self, Instance};
 use super::placement::{Wanted, admit};
 use super::request::{Needed, Request};
@@ -72,9 +72,6 @@ fn wrong_state(instance: &Instance, what: &str) -> AwsError {
 
 pub fn stop(request: &Request) -> Reply {
     let cloud = request.cloud();
-    if request.flag("Hibernate") {
-        return Err(unsupported("instances do not hibernate"));
-    }
     let instances = named(request)?;
     for instance in &instances {
         if instance.spot.is_some() {

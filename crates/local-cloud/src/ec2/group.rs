@@ -58,7 +58,12 @@ pub fn by_id(cloud: &Cloud, id: &str) -> Result<Group, AwsError> {
         return Err(error("InvalidGroupId.Malformed", message));
     }
     let found = all(cloud)?.into_iter().find(|group| group.id == id);
-    found.ok_or_else(|| error("InvalidGroup.NotFound", format!("The security group '{id}' does not exist")))
+    found.ok_or_else(|| unknown(id))
+}
+
+/// Returns the error for a group that isn't there.
+pub fn unknown(group: &str) -> AwsError {
+    error("InvalidGroup.NotFound", format!("The security group '{group}' does not exist"))
 }
 
 pub fn by_name(cloud: &Cloud, name: &str) -> Result<Group, AwsError> {

@@ -73,6 +73,9 @@ pub struct Instance {
     pub spot: Option<String>,
     pub metadata: MetadataOptions,
     pub monitoring: bool,
+    /// As the request says it. Here, it changes nothing.
+    #[serde(default)]
+    pub ebs_optimized: bool,
     /// Whether TerminateInstances is refused.
     pub protected: bool,
     pub client_token: Option<String>,
@@ -272,6 +275,7 @@ pub mod tests {
             spot: None,
             metadata: MetadataOptions { token_required: true, enabled: true, hops: 2 },
             monitoring: false,
+            ebs_optimized: false,
             protected: false,
             client_token: None,
             launched: Timestamp::now(),

@@ -5,10 +5,6 @@ use serde_json::{Value, json};
 use super::error::{error, lacking, unsupported};
 use crate::call::AwsError;
 
-/// The members of an interface that the local cloud supports.
-const KNOWN: [&str; 6] =
-    ["AssociatePublicIpAddress", "DeleteOnTermination", "Description", "DeviceIndex", "Groups", "SubnetId"];
-
 /// Returns a launch's input with the subnet and the groups in their own members. None: the input names no interface.
 ///
 /// # Errors
@@ -19,10 +15,6 @@ pub fn flattened(input: &Value) -> Result<Option<Value>, AwsError> {
         Some([interface]) => interface,
         Some(_) => return Err(lacking("RunInstances with several network interfaces")),
     };
-    let members = interface.as_object().into_iter().flatten();
-    if let Some((name, _)) = members.into_iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
-        return Err(lacking(&format!("RunInstances with {name} of a network interface")));
-    }
     if interface["AssociatePublicIpAddress"] == true {
         return Err(unsupported(
             "an instance has no public address, so that no SSH reaches it: it is a group of processes on this machine. Give \

@@ -105,7 +105,7 @@ fn keep(request: &Request, key: &KeyPair) -> Reply {
         "KeyFingerprint": key.fingerprint,
         "KeyName": key.name,
         "KeyPairId": key.id,
-        "Tags": tags::of(cloud, &key.id)?,
+        "Tags": Some(tags::of(cloud, &key.id)?).filter(|tags| *tags != json!([])),
     }))
 }
 

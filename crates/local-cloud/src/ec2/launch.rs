@@ -24,32 +24,6 @@ const DEFAULT_TYPE: &str = "m1.small";
 /// The most instances of one request.
 const MOST: u64 = 1000;
 
-/// The members that the local cloud supports. It refuses a request with others, which it could only ignore.
-const KNOWN: [&str; 22] = [
-    "BlockDeviceMappings",
-    "ClientToken",
-    "CreditSpecification",
-    "DisableApiTermination",
-    "DryRun",
-    "EbsOptimized",
-    "IamInstanceProfile",
-    "ImageId",
-    "InstanceInitiatedShutdownBehavior",
-    "InstanceMarketOptions",
-    "InstanceType",
-    "KeyName",
-    "MaxCount",
-    "MetadataOptions",
-    "MinCount",
-    "Monitoring",
-    "Placement",
-    "SecurityGroupIds",
-    "SecurityGroups",
-    "SubnetId",
-    "TagSpecifications",
-    "UserData",
-];
-
 const INSTANCE: &str = "instance";
 const VOLUME: &str = "volume";
 const INTERFACE: &str = "network-interface";
@@ -114,10 +88,6 @@ impl Launch {
     /// Reads a request that names no network interface.
     fn read_flat(request: &Request) -> Result<Self, AwsError> {
         let (cloud, input) = (request.cloud(), request.input());
-        let members = input.as_object().into_iter().flatten();
-        if let Some((name, _)) = members.into_iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
-            return Err(lacking(&format!("RunInstances with {name}")));
-        }
         let count = |name: &str| input[name].as_u64().filter(|count| (1..=MOST).contains(count));
         let bad = |name: &str, why: &str| invalid(name, &input[name].to_string(), why);
         let (min, max) = match (count("MinCount"), count("MaxCount")) {
@@ -257,11 +227,8 @@ fn read_subnet(request: &Request) -> Result<Subnet, AwsError> {
     let cloud = request.cloud();
     let placement = &request.input()["Placement"];
     let zone = placement["AvailabilityZone"].as_str();
-    let known = |(name, value): (&String, &Value)| {
-        name == "AvailabilityZone" || (name == "Tenancy" && value == "default")
-    };
-    if !placement.as_object().into_iter().flatten().all(known) {
-        return Err(lacking("RunInstances with a placement beyond AvailabilityZone"));
+    if let Some(tenancy) = placement["Tenancy"].as_str().filter(|tenancy| *tenancy != "default") {
+        return Err(lacking(&format!("{} with the tenancy {tenancy}", request.call.operation)));
     }
     if let Some(id) = request.given("SubnetId") {
         let subnet = network::subnet(cloud, id)?;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use opsml_contract::INSTANCES;
 use serde_json::{Value, json};
 
-use super::error::{lacking, missing};
+use super::error::missing;
 use super::knobs::Knobs;
 use super::launch::Launch;
 use super::network;
@@ -56,25 +56,9 @@ pub fn history(request: &Request) -> Reply {
     request.listed("SpotPriceHistory", entries, FILTERS)
 }
 
-/// The members of a request and of its launch specification that the local cloud supports.
-const KNOWN: [&str; 8] = [
-    "ClientToken",
-    "DryRun",
-    "InstanceCount",
-    "InstanceInterruptionBehavior",
-    "LaunchSpecification",
-    "SpotPrice",
-    "TagSpecifications",
-    "Type",
-];
-
 /// Returns the call of RunInstances that launches what a spot request asks for, under the request's own name.
 fn as_launch(request: &Request) -> Result<Call, AwsError> {
     let input = request.input();
-    let members = input.as_object().into_iter().flatten();
-    if let Some((name, _)) = members.into_iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
-        return Err(lacking(&format!("RequestSpotInstances with {name}")));
-    }
     let mut launch = input["LaunchSpecification"].clone();
     if !launch.is_object() {
         return Err(missing("LaunchSpecification"));

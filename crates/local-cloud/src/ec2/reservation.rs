@@ -81,7 +81,7 @@ fn described(cloud: &Cloud, instance: &Instance, known: &[Group]) -> Reply {
         "BlockDeviceMappings": [],
         "ClientToken": instance.client_token.as_deref().unwrap_or_default(),
         "CpuOptions": {"CoreCount": instance.vcpus.div_ceil(2), "ThreadsPerCore": instance.vcpus.min(2)},
-        "EbsOptimized": false,
+        "EbsOptimized": instance.ebs_optimized,
         "EnaSupport": true,
         "Hypervisor": "xen",
         "IamInstanceProfile":

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::error::{error, lacking, missing};
+use super::error::{error, missing};
 use super::group::{self, GROUP, Group};
 use super::id::new_id;
 use super::request::{Filters, Needed, Request};
@@ -31,7 +31,8 @@ fn read(request: &Request, egress: bool) -> Result<Vec<Rule>, AwsError> {
             permission.insert("IpRanges".to_owned(), json!([{"CidrIp": cidr}]));
         }
         if let Some(group) = request.given("SourceSecurityGroupName") {
-            permission.insert("UserIdGroupPairs".to_owned(), json!([{"GroupName": group}]));
+            let pair = json!({"GroupName": group, "UserId": request.given("SourceSecurityGroupOwnerId")});
+            permission.insert("UserIdGroupPairs".to_owned(), json!([pair]));
         }
         read_permission(request.cloud(), &Value::Object(permission), egress, &mut rules)?;
     }
@@ -55,9 +56,6 @@ fn read_permission(
         let (protocol, id) = (protocol.clone(), new_id("sgr"));
         rules.push(Rule { id, egress, protocol, ports, peer, description });
     };
-    if each("PrefixListIds").next().is_some() {
-        return Err(lacking("prefix lists in security group rules"));
-    }
     let before = each("IpRanges").count() + each("Ipv6Ranges").count() + each("UserIdGroupPairs").count();
     if before == 0 {
         return Err(missing("cidrIp, cidrIpv6 or a source group"));
@@ -69,7 +67,12 @@ fn read_permission(
         add(Peer::V6(cidr6(range["CidrIpv6"].as_str().unwrap_or_default())?), range);
     }
     for pair in each("UserIdGroupPairs") {
-        let group = match (pair["GroupId"].as_str(), pair["GroupName"].as_str()) {
+        let (id, name) = (pair["GroupId"].as_str(), pair["GroupName"].as_str());
+        // The groups of other accounts are in VPCs that no peering connects to this one.
+        if pair["UserId"].as_str().is_some_and(|owner| owner != cloud.account) {
+            return Err(group::unknown(id.or(name).unwrap_or_default()));
+        }
+        let group = match (id, name) {
             (Some(id), _) => group::by_id(cloud, id)?,
             (None, Some(name)) => group::by_name(cloud, name)?,
             (None, None) => return Err(missing("groupId")),

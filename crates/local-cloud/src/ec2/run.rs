@@ -134,6 +134,7 @@ fn records(
             spot: launch.spot.as_ref().map(|_| new_id("sir")),
             metadata: launch.metadata.clone(),
             monitoring: request.input()["Monitoring"]["Enabled"].as_bool().unwrap_or(false),
+            ebs_optimized: request.flag("EbsOptimized"),
             protected: request.flag("DisableApiTermination"),
             client_token: launch.client_token.clone(),
             launched: now,

@@ -78,13 +78,18 @@ impl SpotRequest {
             "LaunchedAvailabilityZone": self.zone,
             "ProductDescription": "Linux/UNIX",
             "SpotInstanceRequestId": self.id,
-            "SpotPrice": self.max_price,
+            "SpotPrice": self.max_price.as_deref().map(price),
             "State": self.state,
             "Status": {"Code": self.status, "Message": message, "UpdateTime": self.updated.to_string()},
             "Tags": tags::of(cloud, &self.id)?,
             "Type": "one-time",
         }))
     }
+}
+
+/// Returns a price as EC2 writes it, with six decimals.
+fn price(text: &str) -> String {
+    text.parse::<f64>().map_or_else(|_| text.to_owned(), |price| format!("{price:.6}"))
 }
 
 pub fn put(cloud: &Cloud, request: &SpotRequest) -> Result<(), AwsError> {

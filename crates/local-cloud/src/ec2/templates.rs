@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::error::{error, invalid, lacking, missing};
+use super::error::{error, invalid, missing};
 use super::id::new_id;
 use super::request::{Filters, Needed, Request};
+use super::service::Ec2;
 use super::tags::{self, Tags};
 use crate::call::{AwsError, Call, Reply};
 use crate::cloud::Cloud;
+use crate::service::refuse_members;
 
 const TEMPLATE: &str = "ec2.launch-template";
 const KIND: &str = "launch-template";
@@ -69,6 +71,7 @@ pub fn completed<T>(
     let number = number_of(&template, text("Version").unwrap_or("$Default"))?;
     let data = template.versions.get(&number).map(|version| &version.data);
     let call = Call { input: joined(data, request.input()), ..request.call.clone() };
+    refuse_members::<Ec2>(&call)?;
     let chosen = Chosen { id: template.id, version: number };
     then(&Request { service: request.service, call: &call }, Some(&chosen))
 }
@@ -113,20 +116,11 @@ pub fn needs(request: &Request) -> Needed {
     Ok(vec![request.access(request.arn(KIND, &template.id), context)])
 }
 
-/// Refuses members that the local cloud could only ignore.
-fn check_members(request: &Request) -> Result<(), AwsError> {
-    match ["Operator", "ResolveAlias"].iter().find(|name| !request.input()[**name].is_null()) {
-        Some(name) => Err(lacking(&format!("{} with {name}", request.call.operation))),
-        None => Ok(()),
-    }
-}
-
 fn given_tags(request: &Request) -> Result<Tags, AwsError> {
     tags::specified(request, KIND, &[KIND])
 }
 
 pub fn create(request: &Request) -> Reply {
-    check_members(request)?;
     let (cloud, name) = (request.cloud(), request.text("LaunchTemplateName"));
     let (tags, version) = (given_tags(request)?, version(request, None));
     request.dry_run()?;
@@ -153,7 +147,6 @@ pub fn create(request: &Request) -> Reply {
 }
 
 pub fn create_version(request: &Request) -> Reply {
-    check_members(request)?;
     let mut template = named(request)?;
     let source = request.given("SourceVersion").map(|wanted| number_of(&template, wanted)).transpose()?;
     let source = source.and_then(|number| template.versions.get(&number)).map(|version| &version.data);
@@ -227,7 +220,6 @@ const WHICH: &str = "To describe the launch template data for all your launch te
     or one or more version numbers.";
 
 pub fn describe_versions(request: &Request) -> Reply {
-    check_members(request)?;
     request.dry_run()?;
     let (id, name) = (request.given("LaunchTemplateId"), request.given("LaunchTemplateName"));
     let wanted = request.texts("Versions");

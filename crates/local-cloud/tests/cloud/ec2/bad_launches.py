@@ -21,12 +21,22 @@ for code, words, more in [
     ("InvalidBlockDeviceMapping", "smaller than snapshot", dict(BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 1}}])),
     ("InvalidParameterValue", "HttpPutResponseHopLimit", dict(MetadataOptions={"HttpPutResponseHopLimit": 65})),
     ("InvalidParameterValue", "'vpc' is not a valid taggable resource type", dict(TagSpecifications=[{"ResourceType": "vpc", "Tags": []}])),
-    ("UnknownOperationException", "RunInstances with HibernationOptions", dict(HibernationOptions={"Configured": True})),
+    ("UnknownOperationException", "HibernationOptions in RunInstances", dict(HibernationOptions={"Configured": True})),
+    ("UnknownOperationException", "BlockDeviceMappings[].Ebs.Encrypted in RunInstances",
+     dict(BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": True}}])),
+    ("UnknownOperationException", "Placement.GroupName in RunInstances", dict(Placement={"GroupName": "near"})),
+    ("UnknownOperationException", "RunInstances with the tenancy dedicated", dict(Placement={"Tenancy": "dedicated"})),
+    ("UnknownOperationException", "NetworkInterfaces[].PrivateIpAddress in RunInstances",
+     dict(NetworkInterfaces=[{"DeviceIndex": 0, "PrivateIpAddress": "172.31.0.9"}])),
     ("InvalidLaunchTemplateName.NotFoundException", "with template name x, does not exist", dict(LaunchTemplate={"LaunchTemplateName": "x"})),
 ]:
     message = refused(code, run, **more)
     assert words in message, (message, words)
 iam.create_instance_profile(InstanceProfileName="empty")
+# A template may ask for anything. The launch that uses it is refused.
+ec2.create_launch_template(LaunchTemplateName="deep", LaunchTemplateData={"HibernationOptions": {"Configured": True}})
+message = refused("UnknownOperationException", run, LaunchTemplate={"LaunchTemplateName": "deep"})
+assert "HibernationOptions in RunInstances" in message, message
 assert "has no associated IAM Roles" in refused("InvalidParameterValue", run, IamInstanceProfile={"Name": "empty"})
 assert refused("InvalidInstanceID.NotFound", ec2.terminate_instances, InstanceIds=["i-0123456789abcdef0"]) == (
     "The instance ID 'i-0123456789abcdef0' does not exist")
@@ -41,6 +51,7 @@ assert ec2.describe_instances()["Reservations"] == [], "nothing was launched"
 assert refused("DryRunOperation", run, DryRun=True) == "Request would have succeeded, but DryRun flag is set."
 stranger = boto3.client("ec2", config=config, aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key="x")
 assert refused("AuthFailure", stranger.describe_vpcs) == "AWS was not able to validate the provided access credentials"
-i = run(ImageId=image, BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 20}}], MetadataOptions={"HttpTokens": "optional"})
+i = run(ImageId=image, EbsOptimized=True, BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 20}}], MetadataOptions={"HttpTokens": "optional"})
 assert described(i)["MetadataOptions"]["HttpTokens"] == "optional"
+assert described(i)["EbsOptimized"] is True
 terminate(i)

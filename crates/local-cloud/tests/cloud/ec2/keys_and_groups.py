@@ -40,6 +40,9 @@ rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values"
 assert sorted(r["IsEgress"] for r in rules) == [False, True]
 ec2.revoke_security_group_egress(GroupId=group, IpPermissions=now["IpPermissionsEgress"])
 ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group}]}])
+message = refused("InvalidGroup.NotFound", ec2.authorize_security_group_egress, GroupId=group, IpPermissions=[
+    {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group, "UserId": "111122223333"}]}])
+assert message == f"The security group '{group}' does not exist", message
 
 i = run(SecurityGroupIds=[group])
 assert described(i)["SecurityGroups"] == [{"GroupId": group, "GroupName": "ssh"}]

@@ -18,7 +18,7 @@ ec2.create_key_pair(KeyName="k")
 tags = [{"ResourceType": "spot-instances-request", "Tags": [{"Key": "a", "Value": "b"}]}]
 requests = ec2.request_spot_instances(
     SpotPrice="0.05", InstanceCount=2, TagSpecifications=tags, LaunchSpecification=dict(launch, KeyName="k"))["SpotInstanceRequests"]
-assert len(requests) == 2 and {each["SpotPrice"] for each in requests} == {"0.05"} and requests[0]["Tags"] == [{"Key": "a", "Value": "b"}]
+assert len(requests) == 2 and {each["SpotPrice"] for each in requests} == {"0.050000"} and requests[0]["Tags"] == [{"Key": "a", "Value": "b"}]
 ec2.get_waiter("spot_instance_request_fulfilled").wait(SpotInstanceRequestIds=[each["SpotInstanceRequestId"] for each in requests])
 ids = [each["InstanceId"] for each in requests]
 for instance in ids:

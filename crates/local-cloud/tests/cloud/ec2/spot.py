@@ -12,7 +12,7 @@ until curl -sfH "X-aws-ec2-metadata-token: $token" $AWS_EC2_METADATA_SERVICE_END
 echo; sleep 300"""
 i = run(script, InstanceMarketOptions=spot)
 now = request(i)
-assert (now["State"], now["Status"]["Code"], now["SpotPrice"], now["InstanceId"]) == ("active", "fulfilled", "0.05", i), now
+assert (now["State"], now["Status"]["Code"], now["SpotPrice"], now["InstanceId"]) == ("active", "fulfilled", "0.050000", i), now
 assert in_state(i, "running")["InstanceLifecycle"] == "spot"
 assert "one-time Spot Instance request" in refused("UnsupportedOperation", ec2.stop_instances, InstanceIds=[i])
 # Now EC2 interrupts it.
