@@ -124,13 +124,7 @@ impl Kind {
 
 pub fn create_model(request: &Request<'_>) -> Reply {
     let input = request.input();
-    refuse(request, input, &["Containers", "InferenceExecutionConfig", "VpcConfig"])?;
-    if request.flag("EnableNetworkIsolation") {
-        return Err(request.unsupported("EnableNetworkIsolation in CreateModel"));
-    }
     let container = &input["PrimaryContainer"];
-    let lacking = ["ModelPackageName", "ModelDataSource", "MultiModelConfig", "AdditionalModelDataSources"];
-    refuse(request, container, &lacking)?;
     if text(container, "Image").is_empty() {
         return Err(AwsError::validation(
             "Containers should contain at least one container or PrimaryContainer.",
@@ -148,24 +142,8 @@ pub fn create_model(request: &Request<'_>) -> Reply {
 }
 
 pub fn create_config(request: &Request<'_>) -> Reply {
-    let lacking = [
-        "DataCaptureConfig",
-        "AsyncInferenceConfig",
-        "ExplainerConfig",
-        "ShadowProductionVariants",
-        "VpcConfig",
-    ];
-    refuse(request, request.input(), &lacking)?;
-    if request.flag("EnableNetworkIsolation") {
-        return Err(request.unsupported("EnableNetworkIsolation in CreateEndpointConfig"));
-    }
-    if !request.text("KmsKeyId").is_empty() {
-        return Err(request.unsupported("KmsKeyId in CreateEndpointConfig"));
-    }
     let mut names = HashSet::new();
     for variant in request.items("ProductionVariants") {
-        let lacking = ["ServerlessConfig", "InstancePools", "AcceleratorType", "ManagedInstanceScaling"];
-        refuse(request, variant, &lacking)?;
         for member in ["ModelName", "InstanceType", "InitialInstanceCount"] {
             if [Value::Null, json!("")].contains(&variant[member]) {
                 return Err(AwsError::validation(format!("{member} is required for a production variant.")));
@@ -180,10 +158,3 @@ pub fn create_config(request: &Request<'_>) -> Reply {
     CONFIGS.create(request)
 }
 
-/// Refuses a structure that has one of these members.
-fn refuse(request: &Request<'_>, structure: &Value, members: &[&str]) -> Result<(), AwsError> {
-    match members.iter().find(|member| !structure[**member].is_null()) {
-        Some(member) => Err(request.unsupported(&format!("{member} in {}", request.call.operation))),
-        None => Ok(()),
-    }
-}

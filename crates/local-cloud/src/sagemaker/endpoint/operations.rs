@@ -106,12 +106,7 @@ fn entry(cloud: &Cloud, name: String, endpoint: &Endpoint) -> Entry {
 
 pub fn update(request: &Request<'_>) -> Reply {
     let (service, name) = (request.service, name(request));
-    let (cloud, store, input) = (service.cloud(), service.store(), request.input());
-    for member in ["DeploymentConfig", "ExcludeRetainedVariantProperties", "RetainDeploymentConfig"] {
-        if !matches!(input[member], Value::Null | Value::Bool(false)) {
-            return Err(request.unsupported(&format!("{member} in UpdateEndpoint")));
-        }
-    }
+    let (cloud, store) = (service.cloud(), service.store());
     let endpoint = find(cloud, name)?;
     let deployment = deployment(request)?;
     let mut replaced = Vec::new();
@@ -165,9 +160,6 @@ pub fn update_capacities(request: &Request<'_>) -> Reply {
     let mut changed = Changed::new();
     for each in asked {
         let variant = text(each, "VariantName");
-        if !each["ServerlessUpdateConfig"].is_null() {
-            return Err(request.unsupported("ServerlessUpdateConfig in UpdateEndpointWeightsAndCapacities"));
-        }
         let (desired, weight) = (each["DesiredInstanceCount"].as_u64(), each["DesiredWeight"].as_f64());
         if desired.is_none() && weight.is_none() {
             return Err(AwsError::validation(format!(

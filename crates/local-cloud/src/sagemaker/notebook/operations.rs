@@ -23,14 +23,6 @@ fn name<'a>(request: &Request<'a>) -> &'a str {
 pub fn create(request: &Request<'_>) -> Reply {
     let (service, name) = (request.service, name(request));
     let (arn, store) = (arn(service.cloud(), name), service.store());
-    let lacking = [
-        "LifecycleConfigName",
-        "AcceleratorTypes",
-        "DefaultCodeRepository",
-        "AdditionalCodeRepositories",
-        "KmsKeyId",
-    ];
-    refuse(request, &lacking)?;
     check_network(request)?;
     access::pass_role(request, request.text("RoleArn"))?;
     if store.get::<Value>(STORE, name)?.is_some() {
@@ -76,15 +68,6 @@ fn check_room(store: &Store, instance_type: &str) -> Result<(), AwsError> {
     quota::check_instances(store, instance_type, "notebook instance", used, 1)
 }
 
-/// Refuses members that aren't supported here.
-fn refuse(request: &Request<'_>, members: &[&str]) -> Result<(), AwsError> {
-    let given = |member: &&&str| !matches!(request.input()[**member], Value::Null | Value::Bool(false));
-    match members.iter().find(given) {
-        Some(member) => Err(request.unsupported(&format!("{member} in {}", request.call.operation))),
-        None => Ok(()),
-    }
-}
-
 pub fn describe(request: &Request<'_>) -> Reply {
     let name = name(request);
     Ok(find(request.service.store(), name)?.describe(request.service.cloud(), name))
@@ -128,9 +111,6 @@ pub fn delete(request: &Request<'_>) -> Reply {
 
 pub fn update(request: &Request<'_>) -> Reply {
     let (service, name, input) = (request.service, name(request), request.input());
-    let lacking =
-        ["LifecycleConfigName", "AcceleratorTypes", "DefaultCodeRepository", "AdditionalCodeRepositories"];
-    refuse(request, &lacking)?;
     find(service.store(), name)?;
     if let Some(role) = request.optional("RoleArn") {
         access::pass_role(request, role)?;

@@ -21,30 +21,6 @@ use crate::sagemaker::transfer::S3Uri;
 pub fn check(network: &dyn Network, input: &Value) -> Result<(), AwsError> {
     let unsupported =
         |what: &str| Err(AwsError::unsupported("SageMaker", &format!("{what} in CreateTrainingJob")));
-    for member in [
-        "ServerlessJobConfig",
-        "RetryStrategy",
-        "ExperimentConfig",
-        "ModelPackageConfig",
-        "MlflowConfig",
-        "ManagedMLflowConfig",
-    ] {
-        if !input[member].is_null() {
-            return unsupported(member);
-        }
-    }
-    for (config, member) in
-        [("RemoteDebugConfig", "EnableRemoteDebug"), ("SessionChainingConfig", "EnableSessionTagChaining")]
-    {
-        if input[config][member] == true {
-            return unsupported(&format!("{config}.{member}"));
-        }
-    }
-    for (config, member) in [("OutputDataConfig", "KmsKeyId"), ("ResourceConfig", "VolumeKmsKeyId")] {
-        if !text(&input[config], member).is_empty() {
-            return unsupported(&format!("{config}.{member}, a key of one's own,"));
-        }
-    }
     if text(&input["OutputDataConfig"], "CompressionType") == "NONE" {
         return unsupported("OutputDataConfig.CompressionType NONE");
     }
@@ -54,11 +30,6 @@ pub fn check(network: &dyn Network, input: &Value) -> Result<(), AwsError> {
     check_time(input)?;
     check_network(network, input)?;
     let resources = &input["ResourceConfig"];
-    for member in ["InstanceGroups", "TrainingPlanArn", "InstancePlacementConfig"] {
-        if !resources[member].is_null() {
-            return unsupported(&format!("ResourceConfig.{member}"));
-        }
-    }
     if text(resources, "InstanceType").is_empty() {
         return Err(AwsError::validation("ResourceConfig.InstanceType is required."));
     }
@@ -71,9 +42,6 @@ pub fn check(network: &dyn Network, input: &Value) -> Result<(), AwsError> {
             "AlgorithmSpecification requires either TrainingImage or AlgorithmName; the local cloud supports \
              TrainingImage alone.",
         ));
-    }
-    if !algorithm["TrainingImageConfig"].is_null() {
-        return unsupported("AlgorithmSpecification.TrainingImageConfig");
     }
     if entrypoint(input).is_none()
         && algorithm["ContainerArguments"].as_array().is_some_and(|list| !list.is_empty())
@@ -114,16 +82,8 @@ pub fn check(network: &dyn Network, input: &Value) -> Result<(), AwsError> {
         if !matches!(channel["InputMode"].as_str(), None | Some("File")) {
             return unsupported("InputMode other than File");
         }
-        for member in ["AttributeNames", "InstanceGroupNames", "ModelAccessConfig", "HubAccessConfig"] {
-            if !source[member].is_null() {
-                return unsupported(&format!("S3DataSource.{member}"));
-            }
-        }
         if !matches!(channel["RecordWrapperType"].as_str(), None | Some("None")) {
             return unsupported("RecordWrapperType");
-        }
-        if !channel["ShuffleConfig"].is_null() {
-            return unsupported("ShuffleConfig");
         }
         S3Uri::parse(text(source, "S3Uri"))?;
     }
@@ -148,10 +108,6 @@ pub fn check(network: &dyn Network, input: &Value) -> Result<(), AwsError> {
 /// Checks the times of managed spot training.
 fn check_time(input: &Value) -> Result<(), AwsError> {
     let condition = &input["StoppingCondition"];
-    if !condition["MaxPendingTimeInSeconds"].is_null() {
-        let what = "StoppingCondition.MaxPendingTimeInSeconds in CreateTrainingJob";
-        return Err(AwsError::unsupported("SageMaker", what));
-    }
     let wait = condition["MaxWaitTimeInSeconds"].as_u64();
     let why = match (input["EnableManagedSpotTraining"] == true, wait) {
         (false, Some(_)) => "It is only supported when EnableManagedSpotTraining is set to true",

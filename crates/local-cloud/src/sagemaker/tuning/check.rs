@@ -83,28 +83,7 @@ fn refuse_unsupported(input: &Value) -> Result<(), AwsError> {
     let refuse = |what: &str| {
         Err(AwsError::unsupported("SageMaker", &format!("{what} in CreateHyperParameterTuningJob")))
     };
-    for (within, member) in [
-        (input, "TrainingJobDefinitions"),
-        (input, "WarmStartConfig"),
-        (input, "Autotune"),
-        (config, "TuningJobCompletionCriteria"),
-        (config, "StrategyConfig"),
-        (&config["ResourceLimits"], "MaxRuntimeInSeconds"),
-        (&config["ParameterRanges"], "AutoParameters"),
-        (definition, "HyperParameterRanges"),
-        (definition, "TuningObjective"),
-    ] {
-        if !matches!(&within[member], Value::Null) && within[member] != json!([]) {
-            return refuse(member);
-        }
-    }
-    let resources = &definition[RESOURCES];
-    for member in ["InstanceConfigs", "AllocationStrategy", "VolumeKmsKeyId"] {
-        if !resources[member].is_null() {
-            return refuse(&format!("{RESOURCES}.{member}"));
-        }
-    }
-    if resources.is_object() && definition["ResourceConfig"].is_object() {
+    if definition[RESOURCES].is_object() && definition["ResourceConfig"].is_object() {
         return Err(AwsError::validation(format!(
             "TrainingJobDefinition has both ResourceConfig and {RESOURCES}: specify one of them."
         )));
