@@ -8,20 +8,36 @@ use crate::protocol::Protocol;
 
 /// Adds all faults of `value`, which is at `path`, to `faults`.
 pub fn check<'m>(model: &'m File, shape: &'m Shape, path: &str, value: &Value, faults: &mut Vec<Fault<'m>>) {
-    let mut fault =
-        |constraint| faults.push(Fault { path: path.to_owned(), value: value.clone(), constraint });
+    let mut fault = |constraint| {
+        faults.push(Fault {
+            path: path.to_owned(),
+            value: value.clone(),
+            unshown: shape.unshown,
+            constraint,
+        });
+    };
     match (shape.r#type, value) {
         (Type::Structure, Value::Object(members)) => {
             for name in shape.required.iter().filter(|name| members.get(*name).is_none_or(Value::is_null)) {
                 let path = member_path(model, path, name, shape.members.get(name));
-                faults.push(Fault { path, value: Value::Null, constraint: Constraint::Required });
+                faults.push(Fault {
+                    path,
+                    value: Value::Null,
+                    unshown: false,
+                    constraint: Constraint::Required,
+                });
             }
             for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
                 let part = shape.members.get(name);
                 let path = member_path(model, path, name, part);
                 match part.and_then(|part| model.part(part)) {
                     Some(shape) => check(model, shape, &path, value, faults),
-                    None => faults.push(Fault { path, value: Value::Null, constraint: Constraint::Known }),
+                    None => faults.push(Fault {
+                        path,
+                        value: Value::Null,
+                        unshown: false,
+                        constraint: Constraint::Known,
+                    }),
                 }
             }
         }

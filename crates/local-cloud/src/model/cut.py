@@ -5,7 +5,8 @@ What is cut: the operations in the rows of the service's table (`Operation::new(
 - `botocore`: botocore's name of the service
 - `protocol`: the protocol that the local cloud uses for it
 - `invalid`: the code of a validation error
-- `shapes`: what a shape is here instead (an empty list: nothing), and `unconstrained_items`: shapes that allow any text
+- `shapes`: what a shape is here instead (an empty list: nothing; `unshown`: AWS's messages don't repeat its values, as they
+  don't repeat those that the model marks as sensitive), and `unconstrained_items`: shapes that allow any text
   as items of a list
 - `status`: the HTTP status of an operation, where the model has none
 - `words`: the service's own messages for values that don't match a pattern
@@ -145,6 +146,8 @@ class Cut:
         says_nothing = pattern in (None, ".*", "[\\S\\s]*")
         if not says_nothing and not any(look in pattern for look in ("(?<", "(?!", "(?=")):
             found["pattern"] = pattern
+        if found and shape.metadata.get("sensitive"):
+            found["unshown"] = True
         found |= self.how.get("shapes", {}).get(shape.name, {})
         return {name: value for name, value in found.items() if value != []}
 

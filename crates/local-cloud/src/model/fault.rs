@@ -14,6 +14,8 @@ pub struct Fault<'m> {
     pub path: String,
     /// Null if there is no value.
     pub value: Value,
+    /// Whether messages don't repeat the value.
+    pub unshown: bool,
     pub constraint: Constraint<'m>,
 }
 
@@ -125,11 +127,12 @@ fn worded(fault: &Fault<'_>) -> String {
         return format!("Unknown parameter '{path}'");
     }
     let shown = match &fault.value {
-        Value::String(text) => format!("'{text}'"),
-        Value::Number(number) => format!("'{number}'"),
-        other => other.to_string(),
+        _ if fault.unshown => String::new(),
+        Value::String(text) => format!(" '{text}'"),
+        Value::Number(number) => format!(" '{number}'"),
+        other => format!(" {other}"),
     };
-    format!("Value {shown} at '{path}' failed to satisfy constraint: Member must {}", constraint.words())
+    format!("Value{shown} at '{path}' failed to satisfy constraint: Member must {}", constraint.words())
 }
 
 fn ec2_error(fault: &Fault<'_>) -> AwsError {

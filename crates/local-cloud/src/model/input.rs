@@ -36,7 +36,7 @@ pub fn read<'m>(
 }
 
 fn unknown(path: &str) -> Fault<'static> {
-    Fault { path: path.to_owned(), value: Value::Null, constraint: Constraint::Known }
+    Fault { path: path.to_owned(), value: Value::Null, unshown: false, constraint: Constraint::Known }
 }
 
 fn read_structure<'m>(

@@ -82,6 +82,9 @@ pub struct Shape {
     pub max: Option<f64>,
     pub r#enum: Option<Vec<String>>,
     pub pattern: Option<Pattern>,
+    /// Whether AWS's messages don't repeat a value: secrets, and what the service treats so.
+    #[serde(default)]
+    pub unshown: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
@@ -159,6 +162,7 @@ impl Shape {
             max: None,
             r#enum: None,
             pattern: None,
+            unshown: false,
         }
     }
 

@@ -8,6 +8,9 @@ refused("ResourceAlreadyExistsException", logs.create_log_group, logGroupName="/
 refused("ResourceNotFoundException", logs.get_log_events, logGroupName="/g", logStreamName="s")
 logs.create_log_stream(logGroupName="/g", logStreamName="s")
 logs.create_log_stream(logGroupName="/g", logStreamName="t")
+assert refused("InvalidParameterException", logs.get_log_events, logGroupIdentifier="a*", logStreamName="s") == (
+    "1 validation error detected: Value at 'logGroupIdentifier' failed to satisfy constraint: Member must satisfy regular "
+    "expression pattern: [\\w#+=/:,.@-]*")
 lines = [{"timestamp": now + n, "message": f"line {n}"} for n in range(25)]
 logs.put_log_events(logGroupName="/g", logStreamName="s", logEvents=lines)
 logs.put_log_events(logGroupName="/g", logStreamName="t", logEvents=[{"timestamp": now + 7, "message": "ERROR <é>"}])
