@@ -35,11 +35,6 @@ pub fn folder(cloud: &Cloud, name: &str) -> PathBuf {
 /// # Errors
 /// There is no such object, or `caller` may not read it; the request has no zip, or one that is too large.
 pub async fn fetch(objects: &dyn Objects, caller: &Caller, source: &Value) -> Result<Vec<u8>, AwsError> {
-    for member in ["ImageUri", "S3ObjectVersion", "SourceKMSKeyArn"] {
-        if !source[member].is_null() {
-            return Err(AwsError::unsupported("Lambda", &format!("{member} of a function's code")));
-        }
-    }
     let text = |member: &str| source[member].as_str().unwrap_or_default();
     match (source["ZipFile"].as_str(), text("S3Bucket"), text("S3Key")) {
         (Some(_), bucket, key) if !(bucket.is_empty() && key.is_empty()) => {

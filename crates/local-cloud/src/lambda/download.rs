@@ -1,12 +1,13 @@
 //! The zips of functions, for clients that have got their location from GetFunction.
 //!
-//! As on AWS, a location needs no signature of the client's, since it has one already, and it is good for ten minutes.
-//! AWS signs it for S3. Here it has a random number, which only the server that gave it knows.
+//! As on AWS, a location is at a host of S3's, which clients reach by the cloud's proxy. It needs no signature of the
+//! client's, since it has one already, and it is good for ten minutes. AWS signs it for S3. Here it has a random number, which
+//! only the server that gave it knows.
 
 use std::sync::Mutex;
 
 use axum::body::Body;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 
@@ -33,12 +34,12 @@ struct Location {
     until_ms: i64,
 }
 
-/// Returns whether a request is for a location.
+/// Returns whether a request is for a location, by its host: `awslambda-REGION-tasks.s3.REGION.amazonaws.com`.
 pub fn is_location(request: &Parts) -> bool {
-    let mut parts = request.uri.path().trim_start_matches('/').split('/');
-    let is_bucket =
-        parts.next().is_some_and(|first| first.starts_with("awslambda-") && first.ends_with("-tasks"));
-    is_bucket && parts.next() == Some("snapshots")
+    let host = request.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let mut parts = host.split('.');
+    let bucket = parts.next().and_then(|first| first.strip_prefix("awslambda-")?.strip_suffix("-tasks"));
+    bucket.is_some() && parts.next() == Some("s3") && host.contains(".amazonaws.com")
 }
 
 impl Downloads {
@@ -49,9 +50,10 @@ impl Downloads {
             return None;
         }
         let signature = self.offer(folder, now_ms());
-        let (endpoint, region, account) = (cloud.endpoint(), &cloud.region, &cloud.account);
+        let (region, account) = (&cloud.region, &cloud.account);
+        let host = format!("awslambda-{region}-tasks.s3.{region}.amazonaws.com");
         Some(format!(
-            "{endpoint}/awslambda-{region}-tasks/snapshots/{account}/{function}-{folder}?X-Amz-Expires={LASTS}&X-Amz-Signature={signature}"
+            "https://{host}/snapshots/{account}/{function}-{folder}?X-Amz-Expires={LASTS}&X-Amz-Signature={signature}"
         ))
     }
 

@@ -29,8 +29,9 @@ pub async fn create(request: Request<'_>) -> Reply {
     if cloud.store.get::<Value>(FUNCTION, name)?.is_some() {
         return Err(exists());
     }
-    let settings = settings::read(&request, name, None)?;
+    settings::check_supported(&request)?;
     let zip = code::fetch(&*service.objects, &request.call.caller, &input["Code"]).await?;
+    let settings = settings::read(&request, name, None)?;
     let code = code::store(cloud, zip).await?;
     let folder = code::folder(cloud, &code.folder);
     let latest = Version {
@@ -54,8 +55,7 @@ pub async fn create(request: Request<'_>) -> Reply {
         tags,
         last: cloud.store.get(NUMBER, name)?.unwrap_or_default(),
     };
-    let publish = request.flag("Publish");
-    if publish {
+    if request.flag("Publish") {
         versions::add(&mut function, None);
     }
     if !cloud.store.insert(FUNCTION, name, &function)? {
@@ -64,8 +64,8 @@ pub async fn create(request: Request<'_>) -> Reply {
     }
     settle(service, name);
     let version = function.published.values().next().unwrap_or(&function.latest);
-    let qualifier = publish.then(|| version.name());
-    Ok(service.describe(&function, version, qualifier.as_deref()))
+    // Unlike that of UpdateFunctionCode, this answer has the function's own ARN beside the version's number.
+    Ok(service.describe(&function, version, None))
 }
 
 /// Sets a new or changed function to Active, once the idle environments of its former version have ended.
@@ -152,9 +152,6 @@ pub async fn update_code(request: Request<'_>) -> Reply {
     let (target, function) = request.found()?;
     check_latest(&target)?;
     check_changeable(&request, &function)?;
-    if !input["PublishTo"].is_null() {
-        return Err(request.unsupported("PublishTo"));
-    }
     let mut settings = function.latest.settings.clone();
     settings.architecture = settings::architecture(input, Some(&settings))?;
     let zip = code::fetch(&*service.objects, &request.call.caller, input).await?;
@@ -181,6 +178,7 @@ pub fn update_configuration(request: &Request<'_>) -> Reply {
     let (target, function) = request.found()?;
     check_latest(&target)?;
     check_changeable(request, &function)?;
+    settings::check_supported(request)?;
     let settings = settings::read(request, &target.name, Some(&function.latest.settings))?;
     let changed = target.change(&request.service.cloud, |function| {
         check_changeable(request, function)?;

@@ -40,9 +40,6 @@ pub fn add(function: &mut Function, description: Option<&str>) -> u64 {
 
 pub fn publish(request: &Request<'_>) -> Reply {
     let (service, input) = (request.service, request.input());
-    if !input["PublishTo"].is_null() {
-        return Err(request.unsupported("PublishTo"));
-    }
     let (function, number) = request.target()?.change(&service.cloud, |function| {
         check_settled(&service.cloud, function)?;
         check_revision(input, &function.latest.revision)?;

@@ -20,15 +20,12 @@ use crate::ec2::Network;
 /// Reads the subnets and security groups of a request's VpcConfig. None: the function is in no VPC.
 ///
 /// # Errors
-/// One doesn't exist; the request names only subnets or only groups; Ipv6AllowedForDualStack, which isn't supported.
+/// One doesn't exist; the request names only subnets or only groups.
 pub fn read(network: &dyn Network, config: &Value) -> Result<Option<Vpc>, AwsError> {
     let texts = |member: &str| -> Vec<String> {
         let items = config[member].as_array().into_iter().flatten();
         items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
     };
-    if config["Ipv6AllowedForDualStack"] == true {
-        return Err(AwsError::unsupported("Lambda", "Ipv6AllowedForDualStack"));
-    }
     let vpc = Vpc { subnets: texts("SubnetIds"), groups: texts("SecurityGroupIds") };
     if vpc.subnets.is_empty() != vpc.groups.is_empty() {
         return Err(invalid("SubnetIds and SecurityIds must coexist or be both empty list."));

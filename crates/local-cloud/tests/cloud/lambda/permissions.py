@@ -23,9 +23,11 @@ assert "already exists" in refused("ResourceConflictException", lam.add_permissi
                                    Action="lambda:InvokeFunction", Principal=other)
 assert refused("InvalidParameterValueException", lam.add_permission, FunctionName="f", StatementId="x", Action="lambda:InvokeFunction",
                Principal="arn:aws:iam::123456789012:role/nobody") == "The provided principal was invalid. Please check the principal and try again."
+assert "not found in resource policy" in refused("ResourceNotFoundException", lam.remove_permission, FunctionName="f", StatementId="none")
 lam.remove_permission(FunctionName="f", StatementId="other")
 denied()
-assert "not found in resource policy" in refused("ResourceNotFoundException", lam.remove_permission, FunctionName="f", StatementId="other")
+assert refused("ResourceNotFoundException", lam.remove_permission, FunctionName="f", StatementId="other") == (
+    "No policy is associated with the given resource.")
 # A deny in the caller's own policy wins over the function's policy.
 lam.add_permission(FunctionName="f", StatementId="other", Action="lambda:InvokeFunction", Principal=other)
 iam.put_role_policy(RoleName="other", PolicyName="p", PolicyDocument=policy("lambda:*", "*", "Deny"))

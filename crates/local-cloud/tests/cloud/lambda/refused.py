@@ -19,6 +19,7 @@ cannot = "The role defined for the function cannot be assumed by Lambda."
 assert refusal(Role="arn:aws:iam::123456789012:role/nobody") == cannot
 stranger = iam.create_role(RoleName="stranger", AssumeRolePolicyDocument=trust({"Service": "ec2.amazonaws.com"}))["Role"]["Arn"]
 assert refusal(Role=stranger) == cannot
+assert refusal("AccessDeniedException", Role="arn:aws:iam::111122223333:role/r") == "Cross-account pass role is not allowed."
 for more in (dict(Layers=["arn:aws:lambda:us-east-1:123456789012:layer:l:1"]), dict(TracingConfig={"Mode": "Active"}),
              dict(SnapStart={"ApplyOn": "PublishedVersions"}), dict(Code={"ImageUri": "x"}, PackageType="Image")):
     assert "does not support" in refusal("UnknownOperationException", **more)

@@ -57,4 +57,4 @@ refused("InvalidParameterValueException", lam.delete_function, FunctionName="f",
 lam.delete_function(FunctionName="f")
 # No number is used twice.
 made = provided("f", me, "", Code={"ZipFile": code(1)}, Publish=True)
-assert (made["Version"], made["FunctionArn"]) == ("3", ARN + "f:3"), made
+assert (made["Version"], made["FunctionArn"]) == ("3", ARN + "f"), made
