@@ -35,18 +35,20 @@ pub struct Limits {
 
 /// Packs the files and folders below all folders into one archive, in the order of their names. If two have the same
 /// name, it packs the one in the earlier folder. A link to a file of its folder becomes a copy of that file, since
-/// archives with links are refused when they are unpacked. Returns the names of what it left out: other links, and what
-/// is neither a file nor a folder.
+/// archives with links are refused when they are unpacked. `seen_as` is where the processes that made the links saw the
+/// folder. Returns the names of what it left out: other links, and what is neither a file nor a folder.
 ///
 /// # Errors
 /// A file that cannot be read, a full disk.
-pub fn pack(folders: &[PathBuf], to: &Path) -> io::Result<Vec<PathBuf>> {
+pub fn pack(folders: &[PathBuf], seen_as: &Path, to: &Path) -> io::Result<Vec<PathBuf>> {
     let (mut members, mut left_out) = (BTreeMap::new(), Vec::new());
     for folder in folders {
         let found = walk(folder)?;
         let root = folder.canonicalize()?;
         let inside = |link: &PathBuf| {
-            let file = link.canonicalize().ok()?;
+            let to = std::fs::read_link(link).ok()?;
+            let here = to.strip_prefix(seen_as).map_or_else(|_| link.clone(), |rest| root.join(rest));
+            let file = here.canonicalize().ok()?;
             (file.starts_with(&root) && file.is_file()).then_some(file)
         };
         let linked = found.others.into_iter().map(|link| (inside(&link), link));
@@ -307,14 +309,17 @@ mod tests {
         std::os::unix::fs::symlink(from.join("code/x.py"), from.join("absolute.py")).unwrap();
         std::os::unix::fs::symlink("gone", from.join("broken")).unwrap();
         std::os::unix::fs::symlink("code", from.join("folder")).unwrap();
-        let left_out = pack(&[from, other], &file).unwrap();
-        assert_eq!(left_out, ["broken", "folder", "link"].map(PathBuf::from));
+        std::os::unix::fs::symlink("/opt/ml/model/code/x.py", from.join("inside.py")).unwrap();
+        std::os::unix::fs::symlink("/opt/ml/model/../other/more", from.join("outside")).unwrap();
+        let left_out = pack(&[from, other], Path::new("/opt/ml/model"), &file).unwrap();
+        assert_eq!(left_out, ["broken", "folder", "link", "outside"].map(PathBuf::from));
         unpack_tar(&file, &to).unwrap();
         assert_eq!(std::fs::read(to.join("model.pth")).unwrap(), b"weights");
         assert_eq!(std::fs::read(to.join("code/x.py")).unwrap(), b"x");
         assert_eq!(std::fs::read(to.join("more")).unwrap(), b"more");
         assert_eq!(std::fs::read(to.join("best.pth")).unwrap(), b"weights");
         assert_eq!(std::fs::read(to.join("absolute.py")).unwrap(), b"x");
+        assert_eq!(std::fs::read(to.join("inside.py")).unwrap(), b"x");
         assert!(to.join("empty").is_dir());
         assert!(left_out.iter().all(|name| !to.join(name).exists()));
     }

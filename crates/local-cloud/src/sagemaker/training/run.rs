@@ -422,14 +422,14 @@ impl Run {
     /// Packs and uploads the hosts' output. If two hosts have a file of the same name, it is the first host's.
     async fn upload(&self, folder: &Path, with_model: bool) -> Result<(), AwsError> {
         let of_all = |each: fn(&Layout) -> PathBuf| self.layouts.iter().map(each).collect::<Vec<_>>();
-        let mut archives = vec![(of_all(Layout::output_data), "output.tar.gz")];
+        let mut archives = vec![(of_all(Layout::output_data), "output/data", "output.tar.gz")];
         if with_model {
-            archives.push((of_all(Layout::model), MODEL_FILE));
+            archives.push((of_all(Layout::model), "model", MODEL_FILE));
         }
-        for (folders, name) in archives {
+        for (folders, seen_as, name) in archives {
             let file = folder.join(name);
-            let to = file.clone();
-            let packed = tokio::task::spawn_blocking(move || archive::pack(&folders, &to)).await;
+            let (seen_as, to) = (Path::new(ML).join(seen_as), file.clone());
+            let packed = tokio::task::spawn_blocking(move || archive::pack(&folders, &seen_as, &to)).await;
             let packed = packed.map_err(|error| AwsError::internal(error.to_string()))?;
             self.tell(name, &packed.map_err(|error| disk(&error))?);
             let to = self.job.output(name)?;
