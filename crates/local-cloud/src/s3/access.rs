@@ -72,8 +72,9 @@ impl S3Access for ObjectStore {
         }
         sent.check_owner(&self.cloud.account).map_err(to_s3)?;
         sent.check_acl(operation).map_err(to_s3)?;
-        sent.check_understood().map_err(to_s3)?;
+        sent.check_understood(operation).map_err(to_s3)?;
         sent.check_length(operation).map_err(to_s3)?;
+        sent.check_numbers().map_err(to_s3)?;
         cx.extensions_mut().insert(caller);
         cx.extensions_mut().insert(context);
         Ok(())

@@ -19,6 +19,9 @@ pub struct Bucket {
     /// Whether uploads that don't say otherwise are encrypted under S3's managed key.
     #[serde(default)]
     pub managed_key: bool,
+    /// Whether the encryption was set, and not deleted since.
+    #[serde(default)]
+    pub encryption_set: bool,
     #[serde(default)]
     pub tags: Vec<(String, String)>,
     #[serde(default)]
@@ -47,6 +50,7 @@ impl Bucket {
             }),
             bucket_key_enabled: false,
             managed_key: false,
+            encryption_set: false,
             tags: Vec::new(),
             policy: None,
         }

@@ -17,11 +17,10 @@ impl ObjectStore {
         req: S3Request<CreateBucketInput>,
     ) -> S3Result<S3Response<CreateBucketOutput>> {
         let input = req.input;
-        if input.object_lock_enabled_for_bucket == Some(true) {
-            return Err(s3_error!(NotImplemented, "The local cloud does not support Object Lock."));
-        }
         input.object_ownership.as_ref().map_or(Ok(()), check_ownership)?;
-        let wanted = input.create_bucket_configuration.and_then(|c| c.location_constraint);
+        let configuration = input.create_bucket_configuration.unwrap_or_default();
+        refuse!(configuration, bucket, location);
+        let wanted = configuration.location_constraint;
         let here = &*self.cloud.region;
         check_location(wanted.as_ref().map(BucketLocationConstraint::as_str), here)?;
         // Only in us-east-1 it is no error if the owner creates a bucket again.
@@ -181,6 +180,7 @@ impl ObjectStore {
         self.change_bucket(&req.input.bucket, |bucket| {
             bucket.bucket_key_enabled = keyed;
             bucket.managed_key = managed;
+            bucket.encryption_set = true;
         })
         .map_err(to_s3)?;
         Ok(S3Response::new(PutBucketEncryptionOutput::default()))
@@ -211,6 +211,7 @@ impl ObjectStore {
         self.change_bucket(&req.input.bucket, |bucket| {
             bucket.bucket_key_enabled = false;
             bucket.managed_key = false;
+            bucket.encryption_set = false;
         })
         .map_err(to_s3)?;
         Ok(S3Response::with_status(DeleteBucketEncryptionOutput::default(), hyper::StatusCode::NO_CONTENT))

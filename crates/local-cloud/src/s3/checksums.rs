@@ -26,6 +26,11 @@ pub fn hasher<'a>(names: impl IntoIterator<Item = &'a str>) -> ChecksumHasher {
     hashes
 }
 
+/// Returns whether this is the name of an algorithm, in lower case.
+pub fn is_known(name: &str) -> bool {
+    ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"].contains(&name)
+}
+
 /// Returns the hasher of CRC64NVME, which S3 computes if the client sends no checksum.
 pub fn default_hasher() -> ChecksumHasher {
     hasher(["crc64nvme"])

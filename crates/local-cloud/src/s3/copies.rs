@@ -12,7 +12,7 @@ use super::conditions::{Wanted, wanted_source};
 use super::encryption::set_encryption;
 use super::error::{disk, to_s3};
 use super::index::{DEFAULT_TYPE, Headers, Version};
-use super::storage::{check_readable, kept_class};
+use super::storage::{check_copied, kept_class};
 use super::store::ObjectStore;
 use super::tagging::header_tags;
 use super::wire::*;
@@ -25,14 +25,6 @@ impl ObjectStore {
     ) -> S3Result<S3Response<CopyObjectOutput>> {
         let found = self.source(&req, &req.input.copy_source)?;
         let input = req.input;
-        refuse!(
-            input,
-            sse_customer_key,
-            copy_source_sse_customer_key,
-            ssekms_encryption_context,
-            object_lock_mode
-        );
-        refuse!(input, object_lock_legal_hold_status);
         let redirect = redirect(input.website_redirect_location.as_deref())?;
         wanted_source!(input).check_copy(&found)?;
         let replace = input.metadata_directive.as_ref().is_some_and(|d| d.as_str() == "REPLACE");
@@ -43,7 +35,9 @@ impl ObjectStore {
         // What the request names counts, even if the object has it already.
         let named = input.storage_class.is_some() || input.server_side_encryption.is_some();
         let changes = replace || named || redirect.is_some();
-        if itself && !changes {
+        // AWS allows it under encryption that the bucket's owner has set, even if that is the usual one.
+        let set = self.bucket(&input.bucket).map_err(to_s3)?.encryption_set;
+        if itself && !changes && !set {
             return Err(s3_error!(
                 InvalidRequest,
                 "This copy request is illegal because it is trying to copy an object to itself without changing the \
@@ -89,7 +83,6 @@ impl ObjectStore {
     ) -> S3Result<S3Response<UploadPartCopyOutput>> {
         let found = self.source(&req, &req.input.copy_source)?;
         let input = req.input;
-        refuse!(input, sse_customer_key, copy_source_sse_customer_key);
         check_part_number(input.part_number)?;
         let upload = self.upload(&input.bucket, &input.key, &input.upload_id).map_err(to_s3)?;
         wanted_source!(input).check_copy(&found)?;
@@ -132,7 +125,7 @@ impl ObjectStore {
         if found.record.file.is_none() {
             return Err(marker_error());
         }
-        check_readable(&found.record)?;
+        check_copied(&found.record)?;
         Ok(found)
     }
 

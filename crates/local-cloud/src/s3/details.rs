@@ -4,23 +4,27 @@ use http::request::Parts;
 
 use super::sent::{Sent, UNSIGNED};
 
-/// Returns an error's XML with the elements that AWS has there. It is returned as it is if it is no error's. `size` is
-/// that of the object, in bytes, where the error is about its bytes, and `is_marker` says whether it is a delete marker.
-pub(super) fn detailed(
-    xml: &str,
-    request: &Parts,
-    size: Option<&str>,
-    is_marker: bool,
-    request_id: &str,
-) -> String {
+/// What an error is about, as far as the request doesn't say it.
+#[derive(Default)]
+pub(super) struct Facts<'a> {
+    /// The object's size, in bytes, where the error is about its bytes.
+    pub(super) size: Option<&'a str>,
+    /// The object's storage class, where the error is about that.
+    pub(super) class: Option<&'a str>,
+    pub(super) is_marker: bool,
+}
+
+/// Returns an error's XML with the elements that AWS has there. It is returned as it is if it is no error's.
+pub(super) fn detailed(xml: &str, request: &Parts, facts: &Facts, request_id: &str) -> String {
     let Some((start, end)) = xml.rsplit_once("</Error>") else { return xml.to_owned() };
     let code = text(xml, "Code");
     let mut elements = of_request(code, text(xml, "Message"), request);
-    if is_marker && code == "MethodNotAllowed" {
+    if facts.is_marker && code == "MethodNotAllowed" {
         elements.push(("Method", request.method.to_string()));
         elements.push(("ResourceType", "DeleteMarker".to_owned()));
     }
-    elements.extend(size.map(|size| ("ActualObjectSize", size.to_owned())));
+    elements.extend(facts.size.map(|size| ("ActualObjectSize", size.to_owned())));
+    elements.extend(facts.class.map(|class| ("StorageClass", class.to_owned())));
     if let Some(message) = standard_message(code).filter(|_| lacks_message(xml)) {
         elements.push(("Message", message.to_owned()));
     }

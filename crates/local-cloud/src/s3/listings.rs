@@ -16,7 +16,7 @@ impl ObjectStore {
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = req.input;
         self.bucket(&input.bucket).map_err(to_s3)?;
-        let max = check_page(input.max_keys)?;
+        let max = page_size(input.max_keys);
         let after = match &input.continuation_token {
             Some(token) => Some(read_token(token)?),
             None => input.start_after.clone().filter(|after| !after.is_empty()),
@@ -49,7 +49,7 @@ impl ObjectStore {
     ) -> S3Result<S3Response<ListObjectsOutput>> {
         let input = req.input;
         self.bucket(&input.bucket).map_err(to_s3)?;
-        let max = check_page(input.max_keys)?;
+        let max = page_size(input.max_keys);
         let after = input.marker.clone().filter(|marker| !marker.is_empty());
         let page = self.page(&input.bucket, &input.prefix, &input.delimiter, after, max)?;
         let encoding = input.encoding_type.as_ref();
@@ -76,7 +76,7 @@ impl ObjectStore {
     ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
         let input = req.input;
         self.bucket(&input.bucket).map_err(to_s3)?;
-        let max = check_page(input.max_keys)?;
+        let max = page_size(input.max_keys);
         let prefix = input.prefix.unwrap_or_default();
         let version = input.version_id_marker.clone().filter(|marker| !marker.is_empty());
         let cursor =

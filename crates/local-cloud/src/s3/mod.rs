@@ -8,9 +8,12 @@
 //! piece by piece while they are stored. The rule is the same: no handler is called without [`access`]. s3s calls it
 //! for every operation after it has verified the signature, and it refuses an operation that has no row.
 //!
+//! `members.txt` says what is done with each member of an operation's input. What is refused is refused by [`sent`], by what
+//! its header is called, by [`unread`], where s3s doesn't know it, or by the handler.
+//!
 //! To add an operation, add a row to [`operations`] with the access that it needs, and a handler: a method of
 //! [`store::ObjectStore`] in the file of its subject ([`buckets`], [`configurations`], [`policies`], [`reads`], [`writes`],
-//! [`copies`], [`tagging`], [`listings`], [`uploads`]). Other services use objects through [`Objects`], with the permissions of a role.
+//! [`copies`], [`tagging`], [`listings`], [`uploads`], [`upload_listings`]). Other services use objects through [`Objects`], with the permissions of a role.
 
 mod access;
 mod arn;
@@ -38,6 +41,8 @@ mod service;
 mod storage;
 mod store;
 mod tagging;
+mod unread;
+mod upload_listings;
 mod uploads;
 mod wire;
 mod writes;

@@ -2,7 +2,7 @@
 
 use s3s::checksum::ChecksumHasher;
 use s3s::crypto::{Checksum as _, Md5};
-use s3s::dto::CompletedPart;
+use s3s::dto::{ChecksumType, CompletedPart};
 use serde::{Deserialize, Serialize};
 
 use super::blobs::{Blob, Written};
@@ -33,6 +33,17 @@ pub struct Upload {
     /// Whether the object is encrypted under S3's managed key, and its parts until then.
     #[serde(default)]
     pub encrypted: bool,
+    /// The ARN of whoever started it. None: it was started before this was kept.
+    #[serde(default)]
+    pub initiator: Option<String>,
+}
+
+impl Upload {
+    /// Returns what the object's checksum will be of. None: the client chose no algorithm.
+    pub fn checksum_type(&self) -> Option<ChecksumType> {
+        let name = if self.composite { ChecksumType::COMPOSITE } else { ChecksumType::FULL_OBJECT };
+        self.algorithm.as_ref().map(|_| ChecksumType::from_static(name))
+    }
 }
 
 impl ObjectStore {

@@ -23,7 +23,6 @@ impl ObjectStore {
     ) -> S3Result<S3Response<GetObjectOutput>> {
         let who = caller(&req)?;
         let input = req.input;
-        refuse!(input, sse_customer_key);
         let found = self.object(&who, &input.bucket, &input.key, input.version_id.as_deref());
         let found = found.map_err(to_s3)?;
         let Some(blob) = found.record.blob() else { return Err(marker_error()) };
@@ -70,7 +69,6 @@ impl ObjectStore {
     ) -> S3Result<S3Response<HeadObjectOutput>> {
         let who = caller(&req)?;
         let input = req.input;
-        refuse!(input, sse_customer_key);
         let found = self.object(&who, &input.bucket, &input.key, input.version_id.as_deref());
         let found = found.map_err(to_s3)?;
         if found.record.file.is_none() {
@@ -115,7 +113,6 @@ impl ObjectStore {
     ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
         let who = caller(&req)?;
         let input = req.input;
-        refuse!(input, sse_customer_key);
         let found = self.object(&who, &input.bucket, &input.key, input.version_id.as_deref());
         let found = found.map_err(to_s3)?;
         if found.record.file.is_none() {

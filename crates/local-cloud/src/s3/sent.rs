@@ -29,8 +29,46 @@ const KEYS: [&str; 15] = [
     "x-amz-website-redirect-location",
 ];
 
+/// The headers that S3 understands and the local cloud doesn't, whatever the operation is.
+const LACKING: [&str; 21] = [
+    "x-amz-bypass-governance-retention",
+    "x-amz-checksum-md5",
+    "x-amz-checksum-sha512",
+    "x-amz-checksum-xxhash128",
+    "x-amz-checksum-xxhash3",
+    "x-amz-checksum-xxhash64",
+    "x-amz-copy-source-server-side-encryption-customer-algorithm",
+    "x-amz-copy-source-server-side-encryption-customer-key",
+    "x-amz-copy-source-server-side-encryption-customer-key-md5",
+    "x-amz-if-match-initiated-time",
+    "x-amz-if-match-last-modified-time",
+    "x-amz-if-match-size",
+    "x-amz-mfa",
+    "x-amz-object-lock-legal-hold",
+    "x-amz-object-lock-mode",
+    "x-amz-object-lock-retain-until-date",
+    "x-amz-server-side-encryption-context",
+    "x-amz-server-side-encryption-customer-algorithm",
+    "x-amz-server-side-encryption-customer-key",
+    "x-amz-server-side-encryption-customer-key-md5",
+    "x-amz-write-offset-bytes",
+];
+
+/// The algorithms of checksums.
+const ALGORITHMS: [&str; 5] = ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"];
+/// Those that S3 has and the local cloud doesn't.
+const NEWER: [&str; 5] = ["MD5", "SHA512", "XXHASH128", "XXHASH3", "XXHASH64"];
+
 /// The ACLs that a bucket without ACLs accepts, since they say what is so anyway.
 const HARMLESS: [&str; 2] = ["private", "bucket-owner-full-control"];
+
+/// The numbers in the query of operations that list, and what S3's messages call them.
+const NUMBERS: [(&str, &str); 4] = [
+    ("max-keys", "maxKeys"),
+    ("max-parts", "max-parts"),
+    ("max-uploads", "max-uploads"),
+    ("part-number-marker", "part-number-marker"),
+];
 
 /// The headers that needn't be signed: the body's hash is part of what is signed anyway, and SDKs leave out what they
 /// call themselves.
@@ -161,15 +199,39 @@ impl<'a> Sent<'a> {
         Err(AwsError::new(400, code, message))
     }
 
-    /// Refuses headers that S3 understands and the local cloud doesn't: buckets of another namespace, ranges for which S3
-    /// returns the whole object, and ETags with one quotation mark or with spaces.
-    pub(super) fn check_understood(&self) -> Result<(), AwsError> {
+    /// Refuses what S3 understands and the local cloud doesn't: some headers, buckets of another namespace or with Object
+    /// Lock, ranges for which S3 returns the whole object, ETags with one quotation mark or with spaces, and other headers
+    /// for the answer to HeadObject.
+    pub(super) fn check_understood(&self, operation: &str) -> Result<(), AwsError> {
+        let refuse = |what: String| {
+            Err(AwsError::new(501, "NotImplemented", format!("The local cloud does not support {what}")))
+        };
+        if let Some(name) = LACKING.iter().find(|name| self.headers.contains_key(**name)) {
+            return refuse(format!("the header {name}"));
+        }
+        for name in ["x-amz-checksum-algorithm", "x-amz-sdk-checksum-algorithm"] {
+            let Some(algorithm) = self.header(name).filter(|name| !ALGORITHMS.contains(name)) else { continue };
+            if NEWER.contains(&algorithm) {
+                return refuse(format!("the checksum algorithm {algorithm}"));
+            }
+            let message = format!(
+                "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [{}]",
+                ALGORITHMS.join(", ")
+            );
+            return Err(AwsError::new(400, "InvalidRequest", message));
+        }
+        let overrides = self.query.iter().find(|(name, _)| name.starts_with("response-"));
+        if let Some((name, _)) = overrides.filter(|_| operation == "HeadObject") {
+            return refuse(format!("{name} in HeadObject"));
+        }
+        let lock = self.header("x-amz-bucket-object-lock-enabled");
         let namespace = self.header("x-amz-bucket-namespace").is_none_or(|name| name == "global");
         let range = self.header("range").is_none_or(|range| Range::parse(range).is_ok());
         let is_odd = |tag: &str| tag.matches('"').count() == 1 || tag.contains(' ');
         let etag = |name| !self.header(name).is_some_and(is_odd);
         for (name, understood) in [
             ("x-amz-bucket-namespace", namespace),
+            ("x-amz-bucket-object-lock-enabled", lock.is_none_or(|lock| lock.eq_ignore_ascii_case("false"))),
             ("range", range),
             ("if-match", etag("if-match")),
             ("if-none-match", etag("if-none-match")),
@@ -178,8 +240,24 @@ impl<'a> Sent<'a> {
         ] {
             if !understood {
                 let value = self.header(name).unwrap_or_default();
-                let message = format!("The local cloud does not support the header {name}: {value}");
-                return Err(AwsError::new(501, "NotImplemented", message));
+                return refuse(format!("the header {name}: {value}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the numbers in the query of an operation that lists.
+    pub(super) fn check_numbers(&self) -> Result<(), AwsError> {
+        let invalid = |message: String| Err(AwsError::new(400, "InvalidArgument", message));
+        for (name, named) in NUMBERS {
+            match self.query(name).map(str::parse::<i32>) {
+                None | Some(Ok(0..)) => {}
+                Some(Ok(_)) => {
+                    return invalid(format!("Argument {named} must be an integer between 0 and 2147483647"));
+                }
+                Some(Err(_)) => {
+                    return invalid(format!("Provided {name} not an integer or within integer range"));
+                }
             }
         }
         Ok(())

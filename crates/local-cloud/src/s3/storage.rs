@@ -3,7 +3,12 @@
 use s3s::dto::StorageClass;
 use s3s::{S3Result, s3_error};
 
+use super::error::to_s3;
 use super::index::Record;
+use crate::call::AwsError;
+
+/// The header that has an object's class.
+pub(super) const CLASS_HEADER: &str = "x-amz-storage-class";
 
 /// The classes that an upload to a bucket may name.
 const CLASSES: [&str; 8] = [
@@ -41,11 +46,20 @@ pub(super) fn shown_class(record: &Record) -> Option<StorageClass> {
 
 /// Checks that an object's bytes can be read.
 pub(super) fn check_readable(record: &Record) -> S3Result<()> {
+    let class = class(record);
+    if ARCHIVES.contains(&class) {
+        let message = "The operation is not valid for the object's storage class";
+        return Err(to_s3(AwsError::new(403, "InvalidObjectState", message).with(CLASS_HEADER, class)));
+    }
+    Ok(())
+}
+
+/// Checks that an object's bytes can be copied.
+pub(super) fn check_copied(record: &Record) -> S3Result<()> {
     if ARCHIVES.contains(&class(record)) {
-        return Err(s3_error!(
-            InvalidObjectState,
-            "The operation is not valid for the object's storage class"
-        ));
+        let message = "The source object of the COPY operation is not in the active tier and is only stored in Amazon \
+                       S3 Glacier.";
+        return Err(to_s3(AwsError::new(403, "ObjectNotInActiveTierError", message)));
     }
     Ok(())
 }

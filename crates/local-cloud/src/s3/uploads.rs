@@ -1,8 +1,9 @@
 //! The operations of multipart uploads.
 
 use s3s::dto::*;
-use s3s::{S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3Request, S3Response, S3Result};
 
+use super::access::caller;
 use super::conditions::condition;
 use super::encryption::set_encryption;
 use super::error::to_s3;
@@ -19,9 +20,8 @@ impl ObjectStore {
         &self,
         req: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        let who = caller(&req)?;
         let input = req.input;
-        refuse!(input, sse_customer_key, ssekms_encryption_context, object_lock_mode);
-        refuse!(input, object_lock_legal_hold_status);
         let asked = input.server_side_encryption.as_ref();
         let encrypted = self.asked_encryption(&input.bucket, asked, input.ssekms_key_id.as_deref())?;
         let algorithm = input.checksum_algorithm.as_ref().map(|algorithm| algorithm.as_str().to_owned());
@@ -38,6 +38,7 @@ impl ObjectStore {
             algorithm,
             composite,
             encrypted,
+            initiator: Some(who.arn),
         };
         let upload_id = self.start_upload(&upload).map_err(to_s3)?;
         let mut output = CreateMultipartUploadOutput {
@@ -45,7 +46,7 @@ impl ObjectStore {
             key: Some(input.key),
             upload_id: Some(upload_id),
             checksum_algorithm: input.checksum_algorithm,
-            checksum_type: input.checksum_type,
+            checksum_type: upload.checksum_type(),
             ..Default::default()
         };
         set_encryption!(output, self.encryption(encrypted));
@@ -59,7 +60,6 @@ impl ObjectStore {
         let mut announced = announced(&req)?;
         let trailers = req.trailing_headers;
         let mut input = req.input;
-        refuse!(input, sse_customer_key);
         check_part_number(input.part_number)?;
         let upload = self.upload(&input.bucket, &input.key, &input.upload_id).map_err(to_s3)?;
         let encrypted = upload.encrypted;
@@ -108,76 +108,4 @@ impl ObjectStore {
         let output = AbortMultipartUploadOutput::default();
         Ok(S3Response::with_status(output, hyper::StatusCode::NO_CONTENT))
     }
-
-    pub(super) async fn list_parts(
-        &self,
-        req: S3Request<ListPartsInput>,
-    ) -> S3Result<S3Response<ListPartsOutput>> {
-        let input = req.input;
-        let upload = self.upload(&input.bucket, &input.key, &input.upload_id).map_err(to_s3)?;
-        let after = input.part_number_marker.unwrap_or_default();
-        let max = check_page(input.max_parts)?;
-        let limit = usize::try_from(max).unwrap_or_default();
-        let mut stored = self.index.parts(&input.upload_id).map_err(to_s3)?;
-        stored.retain(|(number, _)| *number > after);
-        let is_truncated = stored.len() > limit;
-        stored.truncate(limit);
-        let next = stored.last().map(|(number, _)| *number).filter(|_| is_truncated);
-        let parts = stored.into_iter().map(|(number, record)| {
-            let mut part = Part {
-                part_number: Some(number),
-                e_tag: strong(&record.etag),
-                size: size(record.size),
-                last_modified: Some(timestamp(record.modified_ms)),
-                ..Default::default()
-            };
-            set_checksums!(part, &record.checksums);
-            part
-        });
-        Ok(S3Response::new(ListPartsOutput {
-            bucket: Some(input.bucket),
-            key: Some(input.key),
-            upload_id: Some(input.upload_id),
-            parts: Some(parts.collect()),
-            max_parts: Some(max),
-            part_number_marker: Some(after),
-            next_part_number_marker: next,
-            is_truncated: Some(is_truncated),
-            checksum_algorithm: upload.algorithm.map(ChecksumAlgorithm::from),
-            storage_class: Some(upload_class(&upload.headers)),
-            ..Default::default()
-        }))
-    }
-
-    pub(super) async fn list_multipart_uploads(
-        &self,
-        req: S3Request<ListMultipartUploadsInput>,
-    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
-        let input = req.input;
-        refuse!(input, delimiter, key_marker, upload_id_marker);
-        let prefix = input.prefix.unwrap_or_default();
-        let mut all = self.uploads(&input.bucket).map_err(to_s3)?;
-        all.retain(|(_, upload)| upload.key.starts_with(&prefix));
-        let encoding = input.encoding_type.as_ref();
-        let uploads = all.into_iter().map(|(id, upload)| MultipartUpload {
-            upload_id: Some(id),
-            key: Some(encode(&upload.key, encoding)),
-            initiated: Some(timestamp(upload.started_ms)),
-            storage_class: Some(upload_class(&upload.headers)),
-            ..Default::default()
-        });
-        Ok(S3Response::new(ListMultipartUploadsOutput {
-            bucket: Some(input.bucket),
-            uploads: Some(uploads.collect()),
-            is_truncated: Some(false),
-            prefix: Some(encode(&prefix, encoding)),
-            encoding_type: input.encoding_type,
-            ..Default::default()
-        }))
-    }
-}
-
-fn upload_class(headers: &Headers) -> StorageClass {
-    let class = headers.storage_class.clone();
-    class.map_or_else(|| StorageClass::from_static(StorageClass::STANDARD), StorageClass::from)
 }

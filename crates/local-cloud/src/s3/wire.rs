@@ -8,7 +8,7 @@ use s3s::dto::*;
 use s3s::{S3Request, S3Result, TrailingHeaders, s3_error};
 
 use super::blobs::{WriteError, Written};
-use super::checksums::{by_name, default_hasher, hasher};
+use super::checksums::{by_name, default_hasher, hasher, is_known};
 use super::error::{disk, to_s3};
 use super::index::{Cursor, Deleted, Headers, NULL_VERSION, Page, Record, Version, Versioning};
 use super::storage::class;
@@ -165,8 +165,13 @@ fn verify(written: &Written, claims: &Claims, announced: &[String]) -> S3Result<
             return Err(to_s3(AwsError::new(400, "MalformedTrailerError", message)));
         }
         if let Some(claimed) = sum.clone().or(trailer)
-            && computed.get(*name) != Some(&claimed)
+            && let calculated = computed.get(*name)
+            && calculated != Some(&claimed)
         {
+            let bytes = |sum: &String| BASE64_STANDARD.decode(sum).ok().map(|bytes| bytes.len());
+            if bytes(&claimed) != calculated.and_then(bytes) {
+                return Err(s3_error!(InvalidRequest, "Value for x-amz-checksum-{name} header is invalid."));
+            }
             let name = name.to_uppercase();
             return Err(s3_error!(
                 BadDigest,
@@ -195,8 +200,8 @@ pub(super) fn announced<T>(request: &S3Request<T>) -> S3Result<Announced> {
     let mut trailers = Vec::new();
     for name in listed("x-amz-trailer") {
         match name.strip_prefix("x-amz-checksum-") {
-            Some(algorithm) => trailers.push(algorithm.to_owned()),
-            None => {
+            Some(algorithm) if is_known(algorithm) => trailers.push(algorithm.to_owned()),
+            _ => {
                 return Err(s3_error!(
                     InvalidRequest,
                     "The value specified in the x-amz-trailer header is not supported"
@@ -242,14 +247,9 @@ pub(super) fn encode(text: &str, encoding: Option<&EncodingType>) -> String {
     }
 }
 
-pub(super) fn check_page(max: Option<i32>) -> S3Result<i32> {
-    match max {
-        None => Ok(PAGE),
-        Some(max) if max >= 0 => Ok(max.min(PAGE)),
-        Some(_) => {
-            Err(s3_error!(InvalidArgument, "Argument maxKeys must be an integer between 0 and 2147483647"))
-        }
-    }
+/// Returns how many entries a page has at most. The number that is asked for was checked.
+pub(super) fn page_size(asked: Option<i32>) -> i32 {
+    asked.unwrap_or(PAGE).clamp(0, PAGE)
 }
 
 /// Returns the objects of a page, with their owner if the client asked for it.

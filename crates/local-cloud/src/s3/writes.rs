@@ -23,8 +23,6 @@ impl ObjectStore {
         let announced = announced(&req)?;
         let trailers = req.trailing_headers;
         let mut input = req.input;
-        refuse!(input, sse_customer_key, ssekms_encryption_context, object_lock_mode, write_offset_bytes);
-        refuse!(input, object_lock_legal_hold_status);
         let headers = headers!(input);
         let condition = condition(input.if_match.take(), input.if_none_match.take())?;
         let algorithm = input.server_side_encryption.as_ref();
@@ -50,7 +48,6 @@ impl ObjectStore {
         req: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let input = req.input;
-        refuse!(input, mfa, if_match_last_modified_time, if_match_size);
         let condition = condition(input.if_match, None)?;
         let version = input.version_id.as_deref();
         let deleted = self.delete(&input.bucket, &input.key, version, condition.as_ref()).await;
@@ -75,6 +72,9 @@ impl ObjectStore {
                 MalformedXML,
                 "The XML you provided was not well-formed or did not validate against our published schema"
             ));
+        }
+        for object in &input.delete.objects {
+            refuse!(object, last_modified_time, size);
         }
         let (mut deleted, mut errors) = (Vec::new(), Vec::new());
         for object in input.delete.objects {

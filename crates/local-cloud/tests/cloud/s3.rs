@@ -27,6 +27,19 @@ fn answers_are_those_that_are_verified_on_aws() {
 }
 
 #[test]
+fn uploads_and_their_parts_are_listed() {
+    run(&Server::start(), include_str!("s3/upload_listings.py"));
+}
+
+#[test]
+fn no_member_of_an_input_is_dropped() {
+    let server = Server::start();
+    let src = concat!(env!("CARGO_MANIFEST_DIR"), "/src/s3");
+    let code = format!("s3 = boto3.client('s3', config=config)\n{}", include_str!("s3/members.py"));
+    server.python_with(&code, &[&format!("{src}/members.txt"), &format!("{src}/operations.rs")]);
+}
+
+#[test]
 fn an_answer_before_the_body_leaves_the_connection_sound() {
     let server = Server::start();
     run(&server, include_str!("s3/connections.py"));

@@ -117,3 +117,37 @@ opened = error(s3.get_object, **k, VersionId=marker)
 assert opened["Method"] == "GET" and opened["ResourceType"] == "DeleteMarker", opened
 assert read["Headers"]["x-amz-delete-marker"] == "true" and read["Headers"]["allow"] == "DELETE", read
 assert "You must delete all versions" in error(s3.delete_bucket, Bucket="bucket-1")["Message"]
+
+# What is archived can be neither read nor copied, and each refusal has its code. A read says the class.
+s3.create_bucket(Bucket="answers-archive")
+s3.put_object(Bucket="answers-archive", Key="cold", Body=b"x", StorageClass="GLACIER")
+cold = error(s3.get_object, Bucket="answers-archive", Key="cold")
+assert (cold["Code"], cold["Status"], cold["StorageClass"]) == ("InvalidObjectState", 403, "GLACIER"), cold
+assert "x-amz-storage-class" not in cold["Headers"], cold
+refused("ObjectNotInActiveTierError", s3.copy_object, Bucket="answers-archive", Key="warm", CopySource="answers-archive/cold")
+
+# An object is copied onto itself without a change only where the bucket's encryption was set.
+s3.put_object(Bucket="answers-archive", Key="k", Body=b"x")
+itself = {"Bucket": "answers-archive", "Key": "k", "CopySource": "answers-archive/k"}
+refused("InvalidRequest", s3.copy_object, **itself)
+rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+s3.put_bucket_encryption(Bucket="answers-archive", ServerSideEncryptionConfiguration=rules)
+s3.copy_object(**itself)
+s3.delete_bucket_encryption(Bucket="answers-archive")
+refused("InvalidRequest", s3.copy_object, **itself)
+
+# GetObjectAttributes writes the ETag without quotation marks.
+etag = s3.head_object(Bucket="answers-archive", Key="k")["ETag"]
+attributes = s3.get_object_attributes(Bucket="answers-archive", Key="k", ObjectAttributes=["ETag", "ObjectSize"])
+assert attributes["ETag"] == etag.strip('"') and attributes["ObjectSize"] == 1, attributes
+
+# Numbers in the query, and checksums that can be none.
+upload = s3.create_multipart_upload(Bucket="answers-archive", Key="u")["UploadId"]
+for value, message in ((-1, "Argument max-parts must be an integer between 0 and 2147483647"),
+                       (1 << 31, "Provided max-parts not an integer or within integer range")):
+    said = refused("InvalidArgument", unchecked.list_parts, Bucket="answers-archive", Key="u", UploadId=upload, MaxParts=value)
+    assert said == message, said
+assert refused("InvalidRequest", s3.put_object, Bucket="answers-archive", Key="k", Body=b"x", ChecksumSHA256="xx") == (
+    "Value for x-amz-checksum-sha256 header is invalid.")
+assert refused("InvalidRequest", unchecked.create_multipart_upload, Bucket="answers-archive", Key="u", ChecksumAlgorithm="SUM").startswith(
+    "Checksum algorithm provided is unsupported.")
