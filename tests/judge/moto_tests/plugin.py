@@ -26,14 +26,14 @@ LIMIT, LIMIT_WITHOUT_DOCKER = 60, 3
 MOTOS_IMAGE = "ami-12c6146b"
 # The services that take a role on, by the client that names it.
 TRUSTED = {"sagemaker": "sagemaker.amazonaws.com", "lambda": "lambda.amazonaws.com"}
-ROLE = re.compile(r"arn:aws:iam::123456789012:role/([\w+=,.@/-]+)")
+ROLE = re.compile(r"arn:aws:iam::123456789012:role/(?![\w+=,.@/-]*unknown)([\w+=,.@/-]+)")
 IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-6.1-x86_64"
 
 
 class Judge:
     def __init__(self):
         self.record = open(os.environ["JUDGE_RECORD"], "a", encoding="utf-8", buffering=1)
-        self.clouds, self.placed = None, 0
+        self.clouds, self.placed, self.of = None, 0, None
         self.calls, self.errors, self.names, self.made, self.exchanged, self.fault = [], [], {}, set(), False, None
 
     def on_clouds(self, opsml):
@@ -47,8 +47,12 @@ class Judge:
         if self.clouds is None:
             return
         os.environ["MOTO_TEST_ALLOW_AWS_REQUEST"] = str(marked(item, "aws_verified")).lower()
-        self.clouds.fresh()
-        self.placed = 0
+        # What a class has set up is for all of its tests.
+        together = item.cls is not None and hasattr(item.cls, "setup_class")
+        if not together or item.cls is not self.of:
+            self.clouds.fresh()
+            self.placed = 0
+        self.of = item.cls
 
     def place(self, service, region):
         """Moves the cloud to the region of a test, which its first call of a service of regions says. S3's clients are
