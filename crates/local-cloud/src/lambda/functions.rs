@@ -40,6 +40,7 @@ pub async fn create(request: Request<'_>) -> Reply {
         code,
         modified_ms: now_ms(),
         revision: id::uuid(),
+        of: None,
         state: State::Pending,
         update: Update::Successful,
     };

@@ -44,6 +44,9 @@ pub struct Version {
     pub modified_ms: i64,
     /// A random id, which each change replaces.
     pub revision: String,
+    /// The revision of `$LATEST` that was published. None: this is `$LATEST`, or an older opsml published it.
+    #[serde(default)]
+    pub of: Option<String>,
     pub state: State,
     pub update: Update,
 }

@@ -16,13 +16,13 @@ pub fn add(function: &mut Function, description: Option<&str>) -> u64 {
     if let Some(description) = description {
         description.clone_into(&mut settings.description);
     }
-    if let Some((number, last)) = function.published.last_key_value() {
-        // A different description isn't a change.
-        let mut same = last.settings.clone();
-        same.description.clone_from(&latest.settings.description);
-        if *number == function.last && last.code.sha256 == latest.code.sha256 && same == latest.settings {
-            return *number;
-        }
+    // An update is a change, even to the same code.
+    let last = function.published.last_key_value();
+    if let Some((number, last)) = last
+        && *number == function.last
+        && last.of.as_ref() == Some(&latest.revision)
+    {
+        return *number;
     }
     function.last += 1;
     let version = Version {
@@ -31,6 +31,7 @@ pub fn add(function: &mut Function, description: Option<&str>) -> u64 {
         code: latest.code.clone(),
         modified_ms: now_ms(),
         revision: id::uuid(),
+        of: Some(latest.revision.clone()),
         state: State::Active,
         update: Update::Successful,
     };

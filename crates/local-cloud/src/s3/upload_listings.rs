@@ -23,7 +23,7 @@ impl ObjectStore {
         stored.retain(|(number, _)| *number > after);
         let is_truncated = stored.len() > limit;
         stored.truncate(limit);
-        let next = stored.last().map(|(number, _)| *number);
+        let next = Some(stored.last().map_or(0, |(number, _)| *number));
         let parts = stored.into_iter().map(|(number, record)| {
             let mut part = Part {
                 part_number: Some(number),

@@ -58,3 +58,8 @@ lam.delete_function(FunctionName="f")
 # No number is used twice.
 made = provided("f", me, "", Code={"ZipFile": code(1)}, Publish=True)
 assert (made["Version"], made["FunctionArn"]) == ("3", ARN + "f"), made
+# An update is a change, even to the same code.
+active("f")
+lam.update_function_code(FunctionName="f", ZipFile=code(1))
+active("f")
+assert [lam.publish_version(FunctionName="f")["Version"] for _ in range(2)] == ["4", "4"]
