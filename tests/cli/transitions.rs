@@ -1,6 +1,7 @@
 //! Updates and deletes come while AWS still creates, updates or deletes: they wait.
 
 use serde_json::json;
+use tempfile::NamedTempFile;
 
 use crate::env::Env;
 use crate::small::serving;
@@ -36,13 +37,14 @@ deploy:
 ```
 "#;
 
-/// Returns an environment whose endpoints are Creating as long as the file `hold` exists.
-fn holding() -> (Env, std::path::PathBuf) {
+/// Returns an environment whose endpoints are Creating as long as a file exists.
+fn holding() -> (Env, NamedTempFile) {
     let env = serving("moving.md", RUNBOOK);
-    let hold = env.write("hold", "");
+    // An endpoint's container has a /tmp of its own.
+    let hold = NamedTempFile::new_in("/var/tmp").unwrap();
     let wait = format!(
         "import time\nwhile os.path.exists({:?}):\n    time.sleep(0.02)\naddress = ",
-        hold.display().to_string()
+        hold.path().display().to_string()
     );
     let worker = env.read("opsml-worker").replace("address = ", &wait);
     env.write("opsml-worker", worker);
@@ -70,7 +72,7 @@ fn down_waits_for_an_endpoint_that_is_still_created() {
     assert_eq!(down.wait(), 3, "{}", down.said());
     let mut down = env.start(["down", "moving.md"], "down.txt");
     assert!(down.wait_for(": Creating"), "{}", down.said());
-    std::fs::remove_file(hold).unwrap();
+    hold.close().unwrap();
     assert_eq!(down.wait(), 0, "{}", down.said());
     for (kind, left) in env.account().as_object().unwrap() {
         assert_eq!(*left, json!([]), "{kind}");
@@ -83,7 +85,7 @@ fn an_update_waits_for_an_endpoint_that_is_still_created() {
     interrupted(&env);
     let mut run = env.start(["run", "moving.md", "-p", "count=2"], "again.txt");
     assert!(run.wait_for(": Creating"), "{}", run.said());
-    std::fs::remove_file(hold).unwrap();
+    hold.close().unwrap();
     assert_eq!(run.wait(), 0, "{}", run.said());
     let account = env.account();
     for kind in ["models", "configs", "endpoints"] {
