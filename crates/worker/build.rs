@@ -1,5 +1,5 @@
-//! Compiles the C++ side of `process_group.rs`, and gives the worker's binaries a run path to libtorch, so that they
-//! start without `LD_LIBRARY_PATH`.
+//! Compiles the C++ sides of `process_group.rs` and `convolution.rs`, and gives the worker's binaries a run path to libtorch,
+//! so that they start without `LD_LIBRARY_PATH`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,9 @@ fn main() {
         std::env::var_os("DEP_TCH_LIBTORCH_LIB").expect("torch-sys, a dependency, always says so"),
     );
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=src/c10d");
+    for part in ["attempt.h", "c10d", "onednn"] {
+        println!("cargo:rerun-if-changed=src/{part}");
+    }
     println!("cargo:rerun-if-env-changed=LIBTORCH_INCLUDE");
     // As torch-sys has it: the headers are beside the libraries, unless LIBTORCH_INCLUDE names their parent.
     let root = std::env::var_os("LIBTORCH_INCLUDE").map(PathBuf::from);
@@ -23,7 +25,8 @@ fn main() {
         .include(include.join("torch/csrc/api/include"))
         .warnings(false)
         .file("src/c10d/process_group.cpp")
-        .compile("opsml_process_group");
+        .file("src/onednn/convolution.cpp")
+        .compile("opsml_worker_cpp");
     // DT_RPATH, not DT_RUNPATH: it also serves what libtorch itself needs, and LD_LIBRARY_PATH can't put another
     // libtorch in its place. A `lib` folder beside the program comes first, so that the files that `opsml-worker
     // files` lists make up a bundle that can be moved.

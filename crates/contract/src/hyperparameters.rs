@@ -60,6 +60,24 @@ pub enum Transform {
     Resize,
 }
 
+/// In which numbers the parts of a network are computed that don't learn: a frozen backbone, and the whole network where
+/// images are only classified. Weights, losses and statistics are float32 always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// bfloat16 where a probe at the start finds it faster, and equal but for rounding; float32 otherwise.
+    #[default]
+    Auto,
+    Fp32,
+    Bf16,
+}
+
+impl Precision {
+    fn is_auto(&self) -> bool {
+        *self == Self::Auto
+    }
+}
+
 /// Hyperparameters of `opsml-worker train`. What is left out has the default that is documented here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -83,7 +101,9 @@ pub struct Hyperparameters {
     /// Width and height that images are brought to, in pixels, 32 or more.
     pub image_size: u32,
     pub transform: Transform,
-    /// Seeds weights, shuffling and augmentation: the same seed gives the same run on the same machine.
+    #[serde(skip_serializing_if = "Precision::is_auto")]
+    pub precision: Precision,
+    /// Seeds weights, shuffling and augmentation: the same seed gives the same run on the same machine, in the same precision.
     pub seed: u64,
     /// SHA-256 (hex) that the file in the `weights` channel must have.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,6 +125,7 @@ impl Default for Hyperparameters {
             head_hidden: 0,
             image_size: 224,
             transform: Transform::default(),
+            precision: Precision::default(),
             seed: 42,
             weights_sha256: None,
         }

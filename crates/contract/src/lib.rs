@@ -16,10 +16,12 @@ mod tested;
 pub use decision::{DECISIONS_LOG_GROUP, Decision};
 pub use host::names_loopback;
 pub use hyperparameters::{
-    Arch, FineTune, HyperparameterError, Hyperparameters, Optimizer, Schedule, Transform,
+    Arch, FineTune, HyperparameterError, Hyperparameters, Optimizer, Precision, Schedule, Transform,
 };
 pub use image_type::{IMAGE_TYPES, image_type};
-pub use manifest::{MODEL_MANIFEST, MODEL_PTH, MODEL_SAFETENSORS, MODULE_INPUT, ModelManifest, ModuleInput};
+pub use manifest::{
+    LOGITS_APART, MODEL_MANIFEST, MODEL_PTH, MODEL_SAFETENSORS, MODULE_INPUT, ModelManifest, ModuleInput,
+};
 pub use metrics::{EpochMetrics, METRICS_FILE, MetricLine, SetupMetrics, TestMetrics, metric_regex};
 pub use prices::{INSTANCES, Instance, Source};
 pub use resources::{RESOURCES_FILE, ResourceSample};

@@ -20,7 +20,14 @@ pub struct ModelManifest {
     pub image_size: u32,
     /// In the order of the logits.
     pub classes: Vec<String>,
+    /// Whether bfloat16 has given the same class as float32 for validation images, and logits that were no further apart than
+    /// [`LOGITS_APART`]: an endpoint may then compute in it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub agrees_in_bf16: bool,
 }
+
+/// The furthest that a logit in bfloat16 may be from that in float32 where an endpoint computes in bfloat16.
+pub const LOGITS_APART: f64 = 0.1;
 
 /// Beside a TorchScript module: how an image becomes its input.
 pub const MODULE_INPUT: &str = "input.json";

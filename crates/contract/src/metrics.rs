@@ -28,6 +28,13 @@ pub struct SetupMetrics {
     pub test_images: u64,
     /// Epochs that a checkpoint spared; 0 for a fresh start.
     pub resumed_epochs: u32,
+    /// In which numbers the parts are computed that don't learn: `fp32` or `bf16`. Empty: an older worker has not said it.
+    #[serde(default)]
+    pub precision: String,
+    /// How often the backbone computes the features of the training images: `learnt` (it learns itself), `each epoch`, or
+    /// `once`. Empty: an older worker has not said it.
+    #[serde(default)]
+    pub features: String,
     /// Seconds from the process's start to the first epoch.
     pub seconds: f64,
 }
@@ -67,12 +74,14 @@ impl fmt::Display for MetricLine {
         match self {
             Self::Setup(m) => write!(
                 f,
-                "setup: classes={}; train_images={}; valid_images={}; test_images={}; resumed_epochs={}; setup_seconds={:.2};",
+                "setup: classes={}; train_images={}; valid_images={}; test_images={}; resumed_epochs={}; precision={}; features={}; setup_seconds={:.2};",
                 m.classes.len(),
                 m.train_images,
                 m.valid_images,
                 m.test_images,
                 m.resumed_epochs,
+                m.precision,
+                m.features.replace(' ', "_"),
                 m.seconds
             ),
             Self::Epoch(m) => write!(

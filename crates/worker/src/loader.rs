@@ -143,17 +143,28 @@ impl Split {
                 receiver
             })
             .collect();
-        let size = i64::from(self.size);
         (0..batches.len()).map(move |number| {
             let raw =
                 receivers[number % threads].recv().map_err(|_| Error::new("a decoding thread died"))??;
-            let count = raw.labels.len() as i64;
-            let images = Tensor::f_from_data_size(&raw.rgb, &[count, size, size, 3], Kind::Uint8)?
-                .f_to_kind(Kind::Float)?
-                .f_div_scalar_(255.0)?
-                .f_permute([0, 3, 1, 2])?;
-            Ok(Batch { images, labels: Tensor::f_from_slice(&raw.labels)? })
+            Ok(Batch { images: self.images(&raw)?, labels: Tensor::f_from_slice(&raw.labels)? })
         })
+    }
+
+    /// Returns the first images of a split, `count` or all, as [`Batch::images`] has them.
+    ///
+    /// # Errors
+    /// An image can't be read.
+    pub fn first(&self, count: usize) -> Result<Tensor> {
+        let places: Vec<usize> = (0..count.min(self.len())).collect();
+        self.images(&self.raw_batch(&places, 0, 0)?)
+    }
+
+    fn images(&self, raw: &RawBatch) -> Result<Tensor> {
+        let (count, size) = (raw.labels.len() as i64, i64::from(self.size));
+        Ok(Tensor::f_from_data_size(&raw.rgb, &[count, size, size, 3], Kind::Uint8)?
+            .f_to_kind(Kind::Float)?
+            .f_div_scalar_(255.0)?
+            .f_permute([0, 3, 1, 2])?)
     }
 
     fn raw_batch(&self, batch: &[usize], seed: u64, epoch: u32) -> Result<RawBatch> {

@@ -1,7 +1,7 @@
 //! A group of processes that compute together, by libtorch's c10d over Gloo, as PyTorch's DistributedDataParallel does on
 //! CPUs. The C++ part is `c10d/process_group.cpp`.
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CString, c_char, c_int};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::IntoRawFd as _;
 use std::ptr::NonNull;
@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tch::Tensor;
 use torch_sys::C_tensor;
+
+use crate::why::Why;
 
 /// What a process needs to join the group.
 #[derive(Clone, Debug)]
@@ -150,23 +152,4 @@ fn listen(member: &Membership) -> Result<TcpListener, String> {
         addresses.into_iter().map(|address| SocketAddr::new(address, member.port)).collect();
     TcpListener::bind(&addresses[..])
         .map_err(|error| format!("can't listen on port {}: {error}", member.port))
-}
-
-/// A buffer for the text of a C++ exception.
-struct Why([c_char; 1024]);
-
-impl Why {
-    fn new() -> Self {
-        Self([0; 1024])
-    }
-
-    /// Returns the first line, without what only libtorch's developers need: `[file:line]` and the request to report a bug.
-    fn text(&self) -> String {
-        // SAFETY: the array is initialised with zeros, and C++ terminates the text with one.
-        let text = unsafe { CStr::from_ptr(self.0.as_ptr()) }.to_string_lossy();
-        let line = text.lines().next().unwrap_or("no reason was given");
-        let line =
-            line.strip_prefix('[').and_then(|rest| rest.split_once("] ")).map_or(line, |(_, rest)| rest);
-        line.split(". This is typically").next().unwrap_or(line).to_owned()
-    }
 }

@@ -6,8 +6,14 @@
 use opsml_contract::{Arch, ModelManifest};
 use tch::{Device, Kind, Tensor, no_grad};
 
+use crate::convolution::Convolution;
 use crate::error::{Error, Result};
 use crate::state_dict::{Array, StateDict};
+use crate::still::{self, Still};
+
+/// Batch norm's momentum and ε: PyTorch's defaults.
+const MOMENTUM: f64 = 0.1;
+const EPSILON: f64 = 1e-5;
 
 /// A network with its weights in float32, on the CPU.
 pub struct ResNet {
@@ -24,17 +30,6 @@ struct Entry {
     tensor: Tensor,
     /// Whether it is learnt. Batch norm's statistics are not.
     learnt: bool,
-}
-
-/// The mode of a forward pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Batch norm normalises by the batch and updates its statistics.
-    Train,
-    /// The backbone runs in eval mode and without gradients; the head learns.
-    TrainHead,
-    /// No gradients.
-    Eval,
 }
 
 struct ConvNorm {
@@ -167,25 +162,35 @@ impl ResNet {
         &self.manifest
     }
 
-    /// Returns the logits (batch × classes) for a batch of images (batch × 3 × height × width, 0…1).
-    pub fn forward(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
-        match mode {
-            Mode::Train => self.head(&self.features(images, true)?),
-            Mode::TrainHead => self.head(&no_grad(|| self.features(images, false))?),
-            Mode::Eval => no_grad(|| self.head(&self.features(images, false)?)),
-        }
-    }
-
-    fn features(&self, images: &Tensor, train: bool) -> Result<Tensor> {
-        let mut x = self.stem.forward(images, train)?.f_relu_()?;
+    /// Returns the logits (batch × classes) for a batch of images (batch × 3 × height × width, 0…1), to learn all weights
+    /// from. Batch norm normalises by the batch, and updates its statistics.
+    pub fn learn(&self, images: &Tensor) -> Result<Tensor> {
+        let mut x = self.stem.forward(images)?.f_relu_()?;
         x = x.f_max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false)?;
         for block in &self.stages {
-            x = block.forward(&x, train)?;
+            x = block.forward(&x)?;
         }
-        Ok(x.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?)
+        self.head(&x.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?)
     }
 
-    fn head(&self, features: &Tensor) -> Result<Tensor> {
+    /// Returns the network but for the head as it is now, to compute features with. What is learnt afterwards isn't in it.
+    ///
+    /// # Errors
+    /// libtorch's: there isn't enough memory.
+    pub fn still(&self, kind: Kind) -> Result<Still> {
+        no_grad(|| {
+            let stem = self.stem.still(kind)?;
+            let blocks = self.stages.iter().map(|block| {
+                let convolutions = block.convs.iter().map(|conv| conv.still(kind)).collect::<Result<_>>()?;
+                let shortcut = block.downsample.as_ref().map(|conv| conv.still(kind)).transpose()?;
+                Ok(still::Block { convolutions, shortcut })
+            });
+            Ok(Still { kind, stem, blocks: blocks.collect::<Result<_>>()? })
+        })
+    }
+
+    /// Returns the logits (batch × classes) for features (batch × width), which are [`Still::features`].
+    pub fn head(&self, features: &Tensor) -> Result<Tensor> {
         let mut x = features.shallow_clone();
         for (index, linear) in self.head.iter().enumerate() {
             if index > 0 {
@@ -203,6 +208,11 @@ impl ResNet {
             .filter(|entry| entry.learnt && (!head_only || is_head(&entry.name)))
             .map(|entry| (entry.name.clone(), entry.tensor.shallow_clone()))
             .collect()
+    }
+
+    /// The number of features of an image.
+    pub fn width(&self) -> i64 {
+        self.head[0].weight.size()[1]
     }
 
     /// Returns references to all tensors of the state dict.
@@ -310,29 +320,36 @@ pub fn channels_last(images: &Tensor) -> Result<Tensor> {
 }
 
 impl ConvNorm {
-    fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let padding = self.weight.size()[3] / 2;
         let x = x.f_conv2d(&self.weight, None::<&Tensor>, self.stride, padding, 1, 1)?;
         let [weight, bias, mean, variance, batches] = &self.norm;
-        if train {
-            let _ = batches.shallow_clone().f_add_scalar_(1)?;
-        }
-        // Momentum and eps are PyTorch's defaults.
-        Ok(x.f_batch_norm(Some(weight), Some(bias), Some(mean), Some(variance), train, 0.1, 1e-5, true)?)
+        let _ = batches.shallow_clone().f_add_scalar_(1)?;
+        let (mean, variance) = (Some(mean), Some(variance));
+        Ok(x.f_batch_norm(Some(weight), Some(bias), mean, variance, true, MOMENTUM, EPSILON, true)?)
+    }
+
+    /// Returns the convolution that batch norm in eval mode is part of.
+    fn still(&self, kind: Kind) -> Result<Convolution> {
+        let [weight, bias, mean, variance, _] = &self.norm;
+        let scale = variance.f_add_scalar(EPSILON)?.f_rsqrt()?.f_mul(weight)?;
+        let weight = self.weight.f_mul(&scale.f_view([-1, 1, 1, 1])?)?.f_to_kind(kind)?;
+        let bias = bias.f_sub(&mean.f_mul(&scale)?)?.f_to_kind(kind)?;
+        Ok(Convolution::new(channels_last(&weight)?, bias, self.stride))
     }
 }
 
 impl Block {
-    fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let mut y = x.shallow_clone();
         for (index, conv) in self.convs.iter().enumerate() {
-            y = conv.forward(&y, train)?;
+            y = conv.forward(&y)?;
             if index + 1 < self.convs.len() {
                 y = y.f_relu_()?;
             }
         }
         let shortcut = match &self.downsample {
-            Some(conv) => conv.forward(x, train)?,
+            Some(conv) => conv.forward(x)?,
             None => x.shallow_clone(),
         };
         Ok(y.f_add_(&shortcut)?.f_relu_()?)

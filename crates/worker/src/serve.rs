@@ -36,6 +36,9 @@ const FETCHES: usize = 16;
 /// The most decoded images that wait for the model. More wait as undecoded bodies.
 const QUEUE: usize = 8;
 
+/// The most images that are computed together.
+const TOGETHER: usize = 8;
+
 /// A picture of the model's size, and the channel for its logits.
 type Job = (Picture, oneshot::Sender<Result<Vec<f64>>>);
 
@@ -149,11 +152,15 @@ async fn answer(address: SocketAddr, model: Served, fetcher: Fetcher) -> Result<
     Ok(())
 }
 
-/// Computes logits, one picture after the other, until all senders are dropped.
+/// Computes logits until all senders are dropped. Pictures that wait are computed together, and none waits for others.
 fn compute(model: &Served, mut jobs: mpsc::Receiver<Job>) {
-    while let Some((picture, reply)) = jobs.blocking_recv() {
-        // It fails if the client has disconnected.
-        let _ = reply.send(model.logits(&picture));
+    let mut waiting = Vec::with_capacity(TOGETHER);
+    while jobs.blocking_recv_many(&mut waiting, TOGETHER) > 0 {
+        let (pictures, replies): (Vec<Picture>, Vec<_>) = waiting.drain(..).unzip();
+        for (logits, reply) in model.logits(&pictures).into_iter().zip(replies) {
+            // It fails if the client has disconnected.
+            let _ = reply.send(logits);
+        }
     }
 }
 

@@ -4,13 +4,15 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use opsml_contract::{MODEL_MANIFEST, MODULE_INPUT, ModuleInput};
-use tch::{CModule, Device, Kind, Tensor};
+use opsml_contract::{MODEL_MANIFEST, MODULE_INPUT, ModuleInput, Precision};
+use tch::{CModule, Device, Kind, Tensor, no_grad};
 
 use crate::error::{AtPath, Error, Result};
 use crate::picture::Picture;
-use crate::resnet::{Mode, ResNet};
+use crate::precision::Choice;
+use crate::resnet::{ResNet, channels_last};
 use crate::state_dict::MAX_FILE;
+use crate::still::Still;
 use crate::weights;
 
 /// What would be served, for the message of what can't be.
@@ -20,7 +22,7 @@ pytorch-inference";
 
 /// A model that turns one image into logits.
 pub enum Served {
-    Own(ResNet),
+    Own { model: ResNet, still: Still },
     Module { module: CModule, input: ModuleInput, path: PathBuf },
 }
 
@@ -32,7 +34,7 @@ impl Served {
     /// The file that can't be served, what it is and what is needed.
     pub fn load(folder: &Path) -> Result<Self> {
         if folder.join(MODEL_MANIFEST).is_file() {
-            return weights::load_model(folder).map(Self::Own);
+            return Self::own(weights::load_model(folder)?);
         }
         let path = module_file(folder)?;
         let input = module_input(&path.with_file_name(MODULE_INPUT))?;
@@ -44,34 +46,61 @@ impl Served {
         module.f_set_eval()?;
         let size = input.image_size;
         let served = Self::Module { module, input, path };
-        served.logits(&Picture { width: size, height: size, rgb: vec![0; 3 * (size * size) as usize] })?;
+        served.answers(&[Picture { width: size, height: size, rgb: vec![0; 3 * (size * size) as usize] }])?;
         Ok(served)
+    }
+
+    /// Serves in bfloat16 where the job has found that it agrees and this machine is faster with it.
+    fn own(model: ResNet) -> Result<Self> {
+        let asked = if model.manifest().agrees_in_bf16 { Precision::Auto } else { Precision::Fp32 };
+        let size = i64::from(model.manifest().image_size);
+        let noise = Tensor::f_rand([1, 3, size, size], (Kind::Float, Device::Cpu))?;
+        let choice = Choice::of(asked, &model, &channels_last(&noise)?)?;
+        Ok(Self::Own { still: model.still(choice.kind)?, model })
     }
 
     /// The width and height of the images that it takes.
     pub fn image_size(&self) -> u32 {
         match self {
-            Self::Own(model) => model.manifest().image_size,
+            Self::Own { model, .. } => model.manifest().image_size,
             Self::Module { input, .. } => input.image_size,
         }
     }
 
-    /// Returns the logits of an image of that size.
-    pub fn logits(&self, picture: &Picture) -> Result<Vec<f64>> {
-        let shape = [1, i64::from(picture.height), i64::from(picture.width), 3];
-        let image = Tensor::f_from_data_size(&picture.rgb, &shape, Kind::Uint8)?
-            .f_to_kind(Kind::Float)?
-            .f_div_scalar_(255.0)?
-            .f_permute([0, 3, 1, 2])?;
+    /// Returns the logits of each of some images of that size. If the images can't be computed together, each is alone.
+    pub fn logits(&self, pictures: &[Picture]) -> Vec<Result<Vec<f64>>> {
+        match self.answers(pictures) {
+            Ok(all) => all.into_iter().map(Ok).collect(),
+            Err(error) if pictures.len() == 1 => vec![Err(error)],
+            Err(_) => pictures.iter().flat_map(|one| self.logits(std::slice::from_ref(one))).collect(),
+        }
+    }
+
+    fn answers(&self, pictures: &[Picture]) -> Result<Vec<Vec<f64>>> {
+        let side = i64::from(self.image_size());
+        let rgb: Vec<&[u8]> = pictures.iter().map(|picture| &picture.rgb[..]).collect();
+        let images =
+            Tensor::f_from_data_size(&rgb.concat(), &[pictures.len() as i64, side, side, 3], Kind::Uint8)?
+                .f_to_kind(Kind::Float)?
+                .f_div_scalar_(255.0)?
+                .f_permute([0, 3, 1, 2])?;
         let logits = match self {
-            Self::Own(model) => model.forward(&image, Mode::Eval)?,
-            Self::Module { module, input, path } => answer(module, input, path, &image)?,
+            Self::Own { model, still } => no_grad(|| model.head(&still.features(&images)?))?,
+            Self::Module { module, input, path } => {
+                // Not every module takes several images.
+                let each = (0..pictures.len() as i64).map(|place| {
+                    answer(module, input, path, &images.f_narrow(0, place, 1)?)?
+                        .f_reshape([1, -1])
+                        .map_err(Error::from)
+                });
+                Tensor::f_cat(&each.collect::<Result<Vec<_>>>()?, 0)?
+            }
         };
         let logits = logits.f_to_kind(Kind::Double)?.f_contiguous()?;
         let mut values = vec![0.0; logits.numel()];
         let count = values.len();
         logits.f_copy_data(&mut values, count)?;
-        Ok(values)
+        Ok(values.chunks(count / pictures.len().max(1)).map(<[f64]>::to_vec).collect())
     }
 }
 

@@ -6,11 +6,12 @@ use std::thread;
 use std::time::Instant;
 
 use opsml_contract::{
-    EpochMetrics, FineTune, Hyperparameters, MetricLine, ModelManifest, SetupMetrics, TRAINING_CHANNEL,
-    TestMetrics, WEIGHTS_CHANNEL,
+    EpochMetrics, FineTune, Hyperparameters, MetricLine, ModelManifest, Precision, SetupMetrics,
+    TRAINING_CHANNEL, TestMetrics, WEIGHTS_CHANNEL,
 };
-use tch::{Kind, Tensor};
+use tch::{Kind, Tensor, no_grad};
 
+use crate::backbone::{Backbone, Held, choose};
 use crate::checkpoint::{Checkpoints, Job};
 use crate::container::{Container, create_folder, write_bytes};
 use crate::dataset::Dataset;
@@ -18,7 +19,8 @@ use crate::error::{Error, Result};
 use crate::instances::Instances;
 use crate::loader::{CACHE_BYTES, Split};
 use crate::optimizer::Optimizer;
-use crate::resnet::{Mode, ResNet};
+use crate::precision;
+use crate::resnet::ResNet;
 use crate::{tested, weights};
 
 /// Sums over images: of the loss, and of the images that were classified correctly.
@@ -66,6 +68,7 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
         head_hidden: hyperparameters.head_hidden,
         image_size: size,
         classes: dataset.classes.clone(),
+        agrees_in_bf16: false,
     })?;
     let pretrained = load_weights(container, &hyperparameters, &model)?;
     let head_only = hyperparameters.fine_tune == FineTune::Head;
@@ -96,6 +99,13 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
             images[2]
         ));
     }
+    let begun = record.as_ref().and_then(Record::precision);
+    let choice = choose(&hyperparameters, begun, &model, &valid, &instances)?;
+    if instances.is_first() {
+        say(&choice.to_string());
+    }
+    let backbone = Backbone::of(&hyperparameters, &model, choice.kind, &train, &instances)?;
+    let valid = Held::of(&valid, &backbone, &hyperparameters, &instances)?;
     if let Some(record) = &mut record {
         let [train_images, valid_images, test_images] = images.map(|count| count as u64);
         record.begin(SetupMetrics {
@@ -104,17 +114,20 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
             valid_images,
             test_images,
             resumed_epochs,
+            precision: choice.name().to_owned(),
+            features: backbone.how_often().to_owned(),
             seconds: started.elapsed().as_secs_f64(),
         })?;
     }
 
     for epoch in resumed_epochs + 1..=hyperparameters.epochs {
         let began = Instant::now();
-        let learnt = train_epoch(&model, &mut optimizer, &train, &hyperparameters, epoch, &instances)?;
+        let learnt =
+            train_epoch(&model, &mut optimizer, (&train, &backbone), &hyperparameters, epoch, &instances)?;
         let seconds = began.elapsed().as_secs_f64();
         // DistributedDataParallel does this before each batch; in training nothing is computed from them.
         instances.follow_first(&model.buffers())?;
-        let checked = evaluate(&model, &valid, &hyperparameters, &instances, |_| Ok(()))?;
+        let checked = evaluate(&model, &valid, choice.kind, &hyperparameters, &instances, |_| Ok(()))?;
         let line = EpochMetrics {
             epoch,
             train_loss: learnt.loss(),
@@ -131,7 +144,8 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
 
     let began = Instant::now();
     let mut answers = Vec::new();
-    let tested = evaluate(&model, &test, &hyperparameters, &instances, |logits| {
+    let test = Held::of(&test, &backbone, &hyperparameters, &instances)?;
+    let tested = evaluate(&model, &test, choice.kind, &hyperparameters, &instances, |logits| {
         answers.extend(tested::answers(logits)?);
         Ok(())
     })?;
@@ -143,7 +157,8 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
             seconds: began.elapsed().as_secs_f64(),
         }))?;
         tested::write(&container.tested(), &folder, &dataset.classes, &to_test, &answers)?;
-        weights::save_model(&container.model(), &model)?;
+        let agrees = hyperparameters.precision != Precision::Fp32 && precision::agrees(&model, valid.split)?;
+        weights::save_model(&container.model(), &model, agrees)?;
         say(&format!("model saved to {}", container.model().display()));
     }
     // No instance may succeed before the model is saved.
@@ -171,6 +186,14 @@ impl<'a> Record<'a> {
         let (epochs, metrics) = self.checkpoints.resume(model, optimizer, say)?;
         self.metrics = metrics;
         Ok(epochs)
+    }
+
+    /// Returns the numbers in which the job was begun, if it is resumed.
+    fn precision(&self) -> Option<Kind> {
+        self.metrics.iter().find_map(|line| match line {
+            MetricLine::Setup(setup) => precision::kind(&setup.precision),
+            _ => None,
+        })
     }
 
     fn begin(&mut self, setup: SetupMetrics) -> Result<()> {
@@ -270,70 +293,74 @@ fn train_batches<'a>(order: &'a [usize], hyperparameters: &Hyperparameters) -> V
 fn train_epoch(
     model: &ResNet,
     optimizer: &mut Optimizer,
-    split: &Split,
+    (split, backbone): (&Split, &Backbone),
     hyperparameters: &Hyperparameters,
     epoch: u32,
     instances: &Instances<'_>,
 ) -> Result<Score> {
-    let mode = match hyperparameters.fine_tune {
-        FineTune::Full => Mode::Train,
-        FineTune::Head => Mode::TrainHead,
-    };
     let order = instances.share(&split.shuffled(hyperparameters.seed, epoch));
     let batches = train_batches(&order, hyperparameters);
     let mut score = Score::default();
+    let mut learn = |logits: &Tensor, labels: &Tensor| {
+        let loss = cross_entropy(logits, labels)?;
+        let step = Score::of(logits, labels, &loss)?.over_all(instances)?;
+        if !step.loss().is_finite() {
+            return Err(Error::new(format!(
+                "the training loss became {} in epoch {epoch}: lower learning_rate (it is {})",
+                step.loss(),
+                hyperparameters.learning_rate
+            )));
+        }
+        score.add(&step);
+        instances.average(&optimizer.backward(&loss)?)?;
+        optimizer.step()
+    };
+    if let Backbone::Known(_, known) = backbone {
+        for batch in batches {
+            let (features, labels) = known.batch(batch)?;
+            learn(&model.head(&features)?, &labels)?;
+        }
+        return Ok(score);
+    }
     thread::scope(|scope| {
         for batch in split.batches(scope, &batches, hyperparameters.seed, epoch) {
             let batch = batch?;
-            let logits = model.forward(&batch.images, mode)?;
-            let loss = cross_entropy(&logits, &batch.labels)?;
-            let step = Score::of(&logits, &batch.labels, &loss)?.over_all(instances)?;
-            if !step.loss().is_finite() {
-                return Err(Error::new(format!(
-                    "the training loss became {} in epoch {epoch}: lower learning_rate (it is {})",
-                    step.loss(),
-                    hyperparameters.learning_rate
-                )));
-            }
-            score.add(&step);
-            instances.average(&optimizer.backward(&loss)?)?;
-            optimizer.step()?;
+            let logits = match backbone {
+                Backbone::Frozen(still) => model.head(&still.features(&batch.images)?)?,
+                Backbone::Learns | Backbone::Known(..) => model.learn(&batch.images)?,
+            };
+            learn(&logits, &batch.labels)?;
         }
-        Ok(score)
-    })
+        Ok::<_, Error>(())
+    })?;
+    Ok(score)
 }
 
 /// Returns the score of all instances, and lets `see` the logits of this one's images, batch by batch in their order.
 fn evaluate(
     model: &ResNet,
-    split: &Split,
+    held: &Held<'_>,
+    kind: Kind,
     hyperparameters: &Hyperparameters,
     instances: &Instances<'_>,
     mut see: impl FnMut(&Tensor) -> Result<()>,
 ) -> Result<Score> {
-    let order: Vec<usize> = (0..split.len()).collect();
-    let batches: Vec<&[usize]> = order.chunks(hyperparameters.batch_size as usize).collect();
     let mut score = Score::default();
-    thread::scope(|scope| {
-        for batch in split.batches(scope, &batches, hyperparameters.seed, 0) {
-            let batch = batch?;
-            let logits = model.forward(&batch.images, Mode::Eval)?;
-            score.add(&Score::of(&logits, &batch.labels, &cross_entropy(&logits, &batch.labels)?)?);
-            see(&logits)?;
-            if instances.stopping() {
-                break;
-            }
-        }
-        let score = score.over_all(instances)?;
-        if !score.loss().is_finite() {
-            return Err(Error::new(format!(
-                "the loss on held-out images became {}: lower learning_rate (it is {})",
-                score.loss(),
-                hyperparameters.learning_rate
-            )));
-        }
-        Ok(score)
-    })
+    held.batches(model, kind, hyperparameters, |features, labels| {
+        let logits = no_grad(|| model.head(features))?;
+        score.add(&Score::of(&logits, labels, &cross_entropy(&logits, labels)?)?);
+        see(&logits)?;
+        Ok(!instances.stopping())
+    })?;
+    let score = score.over_all(instances)?;
+    if !score.loss().is_finite() {
+        return Err(Error::new(format!(
+            "the loss on held-out images became {}: lower learning_rate (it is {})",
+            score.loss(),
+            hyperparameters.learning_rate
+        )));
+    }
+    Ok(score)
 }
 
 fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {

@@ -74,15 +74,15 @@ fn safetensors_in_archive(bytes: &[u8]) -> std::result::Result<Vec<u8>, String> 
     Err(format!("it has no {MODEL_SAFETENSORS}"))
 }
 
-/// Writes `model.safetensors`, `model.pth` and, last, `classes.json`.
-pub fn save_model(folder: &Path, model: &ResNet) -> Result<()> {
+/// Writes `model.safetensors`, `model.pth` and, last, `classes.json`, which says whether the model agrees in bfloat16.
+pub fn save_model(folder: &Path, model: &ResNet, agrees_in_bf16: bool) -> Result<()> {
     create_folder(folder)?;
     let state = model.state_dict()?;
     write_bytes(&folder.join(MODEL_SAFETENSORS), &state_dict::to_safetensors(&state, None)?)?;
     write_whole(&folder.join(MODEL_PTH), |file| pth::write(&state, file))?;
     let path = folder.join(MODEL_MANIFEST);
-    let manifest = serde_json::to_vec_pretty(model.manifest()).at("write", &path)?;
-    write_bytes(&path, &manifest)
+    let manifest = ModelManifest { agrees_in_bf16, ..model.manifest().clone() };
+    write_bytes(&path, &serde_json::to_vec_pretty(&manifest).at("write", &path)?)
 }
 
 /// Reads the files of [`save_model`].

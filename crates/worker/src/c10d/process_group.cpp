@@ -2,32 +2,16 @@
 // it succeeded, and writes why it didn't as text into `why`.
 
 #include <cstdint>
-#include <cstdio>
-#include <exception>
 #include <vector>
 
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include "../attempt.h"
+
 namespace {
 
 using Work = c10::intrusive_ptr<c10d::Work>;
-
-template <typename F>
-bool attempt(char* why, size_t room, F&& work) noexcept {
-  try {
-    work();
-    return true;
-  } catch (const c10::Error& error) {
-    // With its backtrace it would fill a page of the log.
-    std::snprintf(why, room, "%s", error.what_without_backtrace());
-  } catch (const std::exception& error) {
-    std::snprintf(why, room, "%s", error.what());
-  } catch (...) {
-    std::snprintf(why, room, "an unknown C++ exception");
-  }
-  return false;
-}
 
 // Starts `begin` for each tensor, so that they overlap, and waits for all.
 template <typename F>

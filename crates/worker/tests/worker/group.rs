@@ -10,7 +10,7 @@ use opsml_worker::container::Container;
 use opsml_worker::instances::Instances;
 use opsml_worker::optimizer::Optimizer;
 use opsml_worker::process_group::{Membership, ProcessGroup};
-use opsml_worker::resnet::{Mode, ResNet};
+use opsml_worker::resnet::ResNet;
 use opsml_worker::state_dict::{self, Array, StateDict};
 use tch::{Kind, Tensor};
 
@@ -26,7 +26,14 @@ const CLASSES: i64 = 3;
 
 fn model() -> ResNet {
     let classes = (0..CLASSES).map(|class| class.to_string()).collect();
-    ResNet::new(&ModelManifest { arch: Arch::Resnet18, head_hidden: 16, image_size: 64, classes }).unwrap()
+    ResNet::new(&ModelManifest {
+        arch: Arch::Resnet18,
+        head_hidden: 16,
+        image_size: 64,
+        classes,
+        agrees_in_bf16: false,
+    })
+    .unwrap()
 }
 
 fn read(path: &Path) -> StateDict {
@@ -44,17 +51,21 @@ fn write_all(path: &Path, tensors: Vec<Tensor>) {
 }
 
 /// Returns the gradients of the mean loss over some of the images, averaged over `instances`.
-fn gradients(folder: &Path, images: [i64; 2], mode: Mode, instances: &Instances<'_>) -> Vec<Tensor> {
+fn gradients(folder: &Path, images: [i64; 2], head_only: bool, instances: &Instances<'_>) -> Vec<Tensor> {
     let model = model();
     model.load(&read(&folder.join("weights")), false).unwrap();
-    let head_only = mode == Mode::TrainHead;
     if head_only {
         model.freeze_backbone();
     }
     let mut optimizer = Optimizer::new(&Hyperparameters::default(), 1, model.parameters(head_only)).unwrap();
     let [first, count] = images;
     let all = read(&folder.join("images"))[0].1.to_tensor().unwrap();
-    let logits = model.forward(&all.narrow(0, first, count), mode).unwrap();
+    let images = all.narrow(0, first, count);
+    let logits = match head_only {
+        true => model.head(&model.still(Kind::Float).unwrap().features(&images).unwrap()),
+        false => model.learn(&images),
+    };
+    let logits = logits.unwrap();
     let labels =
         Tensor::arange_start(first, first + count, (Kind::Int64, tch::Device::Cpu)).remainder(CLASSES);
     let gradients = optimizer.backward(&logits.cross_entropy_for_logits(&labels)).unwrap();
@@ -106,27 +117,23 @@ fn a_process_of_these_tests() {
     if task == "alone" {
         let alone = Instances::join(&Container::new(folder), &stop).unwrap();
         // In eval mode batch norm treats each image by itself, so one batch gives the same gradients as several.
-        write_all(
-            &folder.join(format!("TrainHead-alone-{size}")),
-            gradients(folder, [0, IMAGES], Mode::TrainHead, &alone),
-        );
+        write_all(&folder.join(format!("true-alone-{size}")), gradients(folder, [0, IMAGES], true, &alone));
         // In train mode it uses the batch's statistics, so one process computes each process's batch and takes the
         // mean.
-        let micro: Vec<_> = (0..size as i64)
-            .map(|rank| gradients(folder, [rank * each, each], Mode::Train, &alone))
-            .collect();
+        let micro: Vec<_> =
+            (0..size as i64).map(|rank| gradients(folder, [rank * each, each], false, &alone)).collect();
         let mean = |number: usize| {
             micro.iter().map(|gradients| gradients[number].shallow_clone()).sum::<Tensor>() / size as f64
         };
-        write_all(&folder.join(format!("Train-alone-{size}")), (0..micro[0].len()).map(mean).collect());
+        write_all(&folder.join(format!("false-alone-{size}")), (0..micro[0].len()).map(mean).collect());
         return;
     }
     let base = folder.join(format!("rank-{rank}"));
     configure_rank(&base, rank, size);
     let instances = Instances::join(&Container::new(base), &stop).unwrap();
-    for mode in [Mode::TrainHead, Mode::Train] {
-        let averaged = gradients(folder, [rank as i64 * each, each], mode, &instances);
-        write_all(&folder.join(format!("{mode:?}-{rank}-{size}")), averaged);
+    for head_only in [true, false] {
+        let averaged = gradients(folder, [rank as i64 * each, each], head_only, &instances);
+        write_all(&folder.join(format!("{head_only}-{rank}-{size}")), averaged);
     }
     instances.leave().unwrap();
 }
@@ -140,7 +147,7 @@ fn the_gradients_of_several_processes_are_those_of_one() {
     let whole = model();
     let images = Tensor::rand([IMAGES, 3, 64, 64], tch::kind::FLOAT_CPU);
     // After this, batch norm's statistics differ from those of a new model.
-    let _ = whole.forward(&images, Mode::Train).unwrap();
+    let _ = whole.learn(&images).unwrap();
     write(&folder.join("weights"), &whole.state_dict().unwrap());
     write(&folder.join("images"), &vec![("images".to_owned(), Array::from_tensor(&images).unwrap())]);
 
@@ -151,22 +158,22 @@ fn the_gradients_of_several_processes_are_those_of_one() {
         for output in processes.end() {
             assert!(output.status.success(), "{output:?}");
         }
-        for mode in [Mode::TrainHead, Mode::Train] {
-            let of = |who: &str| read(&folder.join(format!("{mode:?}-{who}-{size}")));
+        for head_only in [true, false] {
+            let of = |who: &str| read(&folder.join(format!("{head_only}-{who}-{size}")));
             let (first, alone) = (of("0"), of("alone"));
             assert_eq!(first.len(), alone.len());
             let mut largest: f64 = 0.0;
             for ((name, gradient), (_, expected)) in first.iter().zip(&alone) {
                 let [gradient, expected] = [gradient, expected].map(|array| array.to_tensor().unwrap());
                 let difference = (&gradient - &expected).abs().max().double_value(&[]);
-                assert!(difference <= 1e-5, "{mode:?}, {size} processes, tensor {name}: {difference}");
+                assert!(difference <= 1e-5, "head alone {head_only}, {size} processes, tensor {name}: {difference}");
                 largest = largest.max(expected.abs().max().double_value(&[]));
             }
-            assert!(largest > 1e-3, "{mode:?}: all gradients are near 0");
+            assert!(largest > 1e-3, "head alone {head_only}: all gradients are near 0");
             for rank in 1..size {
                 assert!(
                     of(&rank.to_string()) == first,
-                    "{mode:?}: rank {rank} of {size} has other gradients"
+                    "head alone {head_only}: rank {rank} of {size} has other gradients"
                 );
             }
         }

@@ -29,9 +29,12 @@ impl Job {
         job
     }
 
-    /// Sets hyperparameters. Network and image size are the smallest unless they are among them.
+    /// Sets hyperparameters. Unless they are among them, network and image size are the smallest, and the precision is fixed:
+    /// a probe may choose otherwise from job to job.
     pub fn configure(&self, hyperparameters: serde_json::Value) {
-        let mut all = serde_json::json!({"image_size": "32", "batch_size": "8", "transform": "flip"});
+        let mut all = serde_json::json!({
+            "image_size": "32", "batch_size": "8", "transform": "flip", "precision": "fp32",
+        });
         for (name, value) in hyperparameters.as_object().unwrap() {
             all[name] = value.to_string().trim_matches('"').into();
         }

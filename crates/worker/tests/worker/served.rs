@@ -30,14 +30,14 @@ fn a_torchscript_module_is_served_with_the_input_that_it_asks_for() {
     fs::create_dir(folder.path().join("code")).unwrap();
     let served = Served::load(folder.path()).unwrap();
     assert_eq!(served.image_size(), 224);
-    let logits = served.logits(&red(224)).unwrap();
+    let logits = served.logits(&[red(224)]).remove(0).unwrap();
     let wanted = [(1.0 - 0.485) / 0.229, -0.456 / 0.224, -0.406 / 0.225];
     assert!(logits.iter().zip(wanted).all(|(one, other)| (one - other).abs() < 1e-4), "{logits:?}");
 
     let input = json!({"image_size": 8, "mean": [0, 0, 0], "std": [1, 1, 1], "classes": ["r", "g", "b"]});
     fs::write(folder.path().join("input.json"), input.to_string()).unwrap();
     let served = Served::load(folder.path()).unwrap();
-    assert_eq!((served.image_size(), served.logits(&red(8)).unwrap()), (8, vec![1.0, 0.0, 0.0]));
+    assert_eq!((served.image_size(), served.logits(&[red(8)]).remove(0).unwrap()), (8, vec![1.0, 0.0, 0.0]));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use opsml_contract::{MetricLine, ResourceSample};
+use opsml_contract::{MetricLine, ResourceSample, SetupMetrics};
 use serde_json::json;
 
 use crate::job::{Job, terminate, until};
@@ -16,6 +16,66 @@ fn the_same_seed_gives_the_same_run_and_another_seed_another() {
     assert_eq!(first.len(), 4, "setup, two epochs, test");
     assert_eq!(first, run(1));
     assert_ne!(first, run(2));
+}
+
+/// Returns the losses and accuracies of a job, and its line of setup.
+fn scores(job: &Job) -> (Vec<f64>, SetupMetrics) {
+    let (mut scores, mut setup) = (Vec::new(), None);
+    for line in job.metrics() {
+        match line {
+            MetricLine::Setup(found) => setup = Some(found),
+            MetricLine::Epoch(epoch) => {
+                scores.extend([epoch.train_loss, epoch.valid_loss, epoch.valid_accuracy])
+            }
+            MetricLine::Test(test) => scores.extend([test.test_loss, test.test_accuracy]),
+        }
+    }
+    (scores, setup.unwrap())
+}
+
+fn assert_close(one: &[f64], other: &[f64], apart: f64) {
+    let close = one.len() == other.len() && one.iter().zip(other).all(|(a, b)| (a - b).abs() <= apart);
+    assert!(close, "more than {apart} apart:\n{one:?}\n{other:?}");
+}
+
+#[test]
+fn features_that_are_computed_once_train_the_same_head() {
+    let trained = |transform, epochs| {
+        let hyperparameters =
+            json!({"fine_tune": "head", "epochs": epochs, "transform": transform, "learning_rate": 0.01});
+        Job::new(hyperparameters).trained()
+    };
+    let (once, setup) = scores(&trained("resize", 3));
+    assert_eq!((&*setup.features, &*setup.precision), ("once", "fp32"));
+    // A job that flips its images computes their features in each epoch: it stays honest.
+    let (flipped, setup) = scores(&trained("flip", 3));
+    assert_eq!(setup.features, "each epoch");
+    assert_ne!(once, flipped);
+    // Killed after an epoch, it computes them again, and ends the same.
+    let whole = trained("resize", 3);
+    let short = trained("resize", 3);
+    for number in 2..=3 {
+        fs::remove_file(short.path(&format!("checkpoints/epoch-{number:06}.safetensors"))).unwrap();
+    }
+    assert_close(&scores(&short.trained()).0, &scores(&whole).0, 1e-6);
+}
+
+#[test]
+fn bfloat16_is_as_good_and_a_resumed_job_keeps_it() {
+    for fine_tune in ["head", "full"] {
+        let trained = |precision| {
+            Job::new(json!({"fine_tune": fine_tune, "epochs": 2, "precision": precision})).trained()
+        };
+        let ((exact, _), (close, setup)) = (scores(&trained("fp32")), scores(&trained("bf16")));
+        assert_eq!(setup.precision, "bf16");
+        assert_close(&close, &exact, 0.05);
+    }
+    // What was begun in bfloat16 goes on in it, whatever a probe would choose.
+    let job = Job::new(json!({"epochs": 2, "precision": "auto"})).trained();
+    let first = scores(&job);
+    assert!(["fp32", "bf16"].contains(&&*first.1.precision), "{:?}", first.1);
+    let resumed = scores(&job.trained());
+    assert_eq!((resumed.0, resumed.1.precision), (first.0, first.1.precision));
 }
 
 #[test]

@@ -1,0 +1,141 @@
+//! The part of a network before the head, as a training job uses it: it learns, or it is frozen and computes features.
+
+use std::thread;
+
+use opsml_contract::{FineTune, Hyperparameters, Transform};
+use tch::{Kind, Tensor};
+
+use crate::error::Result;
+use crate::features::Features;
+use crate::instances::Instances;
+use crate::loader::Split;
+use crate::precision::{Choice, PROBE};
+use crate::resnet::ResNet;
+use crate::still::Still;
+
+/// Chooses the numbers for what doesn't learn: those in which the job was `begun`, if it is resumed. The first instance
+/// chooses for all.
+///
+/// # Errors
+/// An image can't be read, or libtorch's.
+pub fn choose(
+    hyperparameters: &Hyperparameters,
+    begun: Option<Kind>,
+    model: &ResNet,
+    valid: &Split,
+    instances: &Instances<'_>,
+) -> Result<Choice> {
+    let mut choice = Choice { kind: begun.unwrap_or(Kind::Float), probe: None };
+    if instances.is_first() && begun.is_none() {
+        choice = Choice::of(hyperparameters.precision, model, &valid.first(PROBE)?)?;
+    }
+    let [bf16] = instances.of_first([i64::from(choice.kind == Kind::BFloat16)])?;
+    Ok(Choice { kind: if bf16 == 1 { Kind::BFloat16 } else { Kind::Float }, ..choice })
+}
+
+/// The part of the network before the head, as a job uses it.
+pub enum Backbone {
+    /// It learns as well.
+    Learns,
+    /// It is frozen, and computes the features of each batch.
+    Frozen(Still),
+    /// It is frozen, and has computed the features of all training images, which are the same in each epoch.
+    Known(Still, Features),
+}
+
+impl Backbone {
+    /// Returns the backbone of a job, which computes in `kind` if it is frozen.
+    ///
+    /// # Errors
+    /// Those of [`Features::of`].
+    pub fn of(
+        hyperparameters: &Hyperparameters,
+        model: &ResNet,
+        kind: Kind,
+        train: &Split,
+        instances: &Instances<'_>,
+    ) -> Result<Self> {
+        if hyperparameters.fine_tune == FineTune::Full {
+            return Ok(Self::Learns);
+        }
+        let still = model.still(kind)?;
+        // Several instances share each epoch's images anew, so each would need the features of all.
+        let always_same = hyperparameters.transform == Transform::Resize && instances.count() == 1;
+        if !(always_same && Features::fit(train.len(), model.width())) {
+            return Ok(Self::Frozen(still));
+        }
+        let features = Features::of(train, &still, hyperparameters, instances)?;
+        Ok(Self::Known(still, features))
+    }
+
+    /// Says how often the features of the training images are computed.
+    pub fn how_often(&self) -> &'static str {
+        match self {
+            Self::Learns => "learnt",
+            Self::Frozen(_) => "each epoch",
+            Self::Known(..) => "once",
+        }
+    }
+}
+
+/// A split to evaluate with. Its images are the same each time.
+pub struct Held<'a> {
+    pub split: &'a Split,
+    /// Its features, if the backbone is frozen.
+    features: Option<Features>,
+}
+
+impl<'a> Held<'a> {
+    /// Returns a split, with its features if the backbone is frozen.
+    ///
+    /// # Errors
+    /// Those of [`Features::of`].
+    pub fn of(
+        split: &'a Split,
+        backbone: &Backbone,
+        hyperparameters: &Hyperparameters,
+        instances: &Instances<'_>,
+    ) -> Result<Self> {
+        let features = match backbone {
+            Backbone::Learns => None,
+            Backbone::Frozen(still) | Backbone::Known(still, _) => {
+                Some(Features::of(split, still, hyperparameters, instances)?)
+            }
+        };
+        Ok(Self { split, features })
+    }
+
+    /// Calls `see` with the features and the labels of each batch, until it returns false.
+    ///
+    /// # Errors
+    /// An image can't be read, or libtorch's; those of `see`.
+    pub fn batches(
+        &self,
+        model: &ResNet,
+        kind: Kind,
+        hyperparameters: &Hyperparameters,
+        mut see: impl FnMut(&Tensor, &Tensor) -> Result<bool>,
+    ) -> Result<()> {
+        let order: Vec<usize> = (0..self.split.len()).collect();
+        let batches: Vec<&[usize]> = order.chunks(hyperparameters.batch_size as usize).collect();
+        if let Some(known) = &self.features {
+            for batch in batches {
+                let (features, labels) = known.batch(batch)?;
+                if !see(&features, &labels)? {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        let still = model.still(kind)?;
+        thread::scope(|scope| {
+            for batch in self.split.batches(scope, &batches, 0, 0) {
+                let batch = batch?;
+                if !see(&still.features(&batch.images)?, &batch.labels)? {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+}
