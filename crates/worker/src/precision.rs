@@ -15,8 +15,8 @@ use crate::still::Still;
 /// How much faster bfloat16 must be to be chosen. With less, chance would choose, and two runs of a job could differ.
 const WORTH: f64 = 1.5;
 /// How many passes are timed at least, and how long small ones are repeated.
-const PASSES: u32 = 1;
-const ENOUGH: Duration = Duration::from_millis(200);
+const PASSES: u32 = 3;
+const ENOUGH: Duration = Duration::from_millis(300);
 /// How far its features may be from those in float32, as a part of their length.
 const APART: f64 = 0.02;
 /// The most images of the probe.
