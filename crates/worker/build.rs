@@ -1,5 +1,5 @@
-//! Compiles the C++ sides of `process_group.rs` and `convolution.rs`, and gives the worker's binaries a run path to libtorch,
-//! so that they start without `LD_LIBRARY_PATH`.
+//! Compiles the C++ sides of `process_group.rs`, `convolution.rs` and `adam.rs`, and gives the worker's binaries a run path
+//! to libtorch, so that they start without `LD_LIBRARY_PATH`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ fn main() {
         std::env::var_os("DEP_TCH_LIBTORCH_LIB").expect("torch-sys, a dependency, always says so"),
     );
     println!("cargo:rerun-if-changed=build.rs");
-    for part in ["attempt.h", "c10d", "onednn"] {
+    for part in ["adam", "attempt.h", "c10d", "onednn"] {
         println!("cargo:rerun-if-changed=src/{part}");
     }
     println!("cargo:rerun-if-env-changed=LIBTORCH_INCLUDE");
@@ -25,6 +25,7 @@ fn main() {
         .include(include.join("torch/csrc/api/include"))
         .warnings(false)
         .file("src/c10d/process_group.cpp")
+        .file("src/adam/adam.cpp")
         .file("src/onednn/convolution.cpp")
         .compile("opsml_worker_cpp");
     // DT_RPATH, not DT_RUNPATH: it also serves what libtorch itself needs, and LD_LIBRARY_PATH can't put another

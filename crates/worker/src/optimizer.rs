@@ -4,6 +4,7 @@
 use opsml_contract::{Hyperparameters, Optimizer as Kind, Schedule};
 use tch::{Tensor, no_grad};
 
+use crate::adam::Adam;
 use crate::error::{Error, Result};
 use crate::instances::Instances;
 use crate::state_dict::{Array, StateDict};
@@ -81,30 +82,32 @@ impl Optimizer {
             }
         };
         self.steps += 1;
-        let (correction1, correction2) =
-            (1.0 - BETA1.powf(self.steps as f64), 1.0 - BETA2.powf(self.steps as f64));
-        for slot in &mut self.slots {
-            let mut gradient = slot.weight.grad();
-            if self.weight_decay != 0.0 {
-                gradient = gradient.f_add(&slot.weight.f_mul_scalar(self.weight_decay)?)?;
-            }
-            match self.kind {
-                Kind::Sgd => {
-                    let _ = slot.first.f_mul_scalar_(self.momentum)?.f_add_(&gradient)?;
-                    let _ = slot.weight.f_sub_(&slot.first.f_mul_scalar(learning_rate)?)?;
+        match self.kind {
+            Kind::Sgd => self.slots.iter_mut().try_for_each(|slot| {
+                let mut gradient = slot.weight.grad();
+                if self.weight_decay != 0.0 {
+                    gradient = gradient.f_add(&slot.weight.f_mul_scalar(self.weight_decay)?)?;
                 }
-                Kind::Adam => {
-                    let _ = slot.first.f_lerp_(&gradient, 1.0 - BETA1)?;
-                    let _ = slot.second.f_lerp_(&gradient.f_square()?, 1.0 - BETA2)?;
-                    // lr/c1 · m / (√v/√c2 + ε), arranged so that the scalars need no additional pass.
-                    let scale = correction1 / learning_rate;
-                    let mut denominator = slot.second.f_sqrt()?.f_mul_scalar_(scale / correction2.sqrt())?;
-                    let _ = denominator.f_add_scalar_(scale * EPSILON)?;
-                    let _ = slot.weight.f_sub_(&slot.first.f_div(&denominator)?)?;
-                }
+                let _ = slot.first.f_mul_scalar_(self.momentum)?.f_add_(&gradient)?;
+                let _ = slot.weight.f_sub_(&slot.first.f_mul_scalar(learning_rate)?)?;
+                Ok(())
+            }),
+            Kind::Adam => {
+                let all = |of: fn(&Slot) -> Tensor| self.slots.iter().map(of).collect::<Vec<_>>();
+                let (weights, gradients) =
+                    (all(|slot| slot.weight.shallow_clone()), all(|slot| slot.weight.grad()));
+                let (firsts, seconds) =
+                    (all(|slot| slot.first.shallow_clone()), all(|slot| slot.second.shallow_clone()));
+                let adam = Adam {
+                    rate: learning_rate,
+                    beta1: BETA1,
+                    beta2: BETA2,
+                    decay: self.weight_decay,
+                    epsilon: EPSILON,
+                };
+                adam.step(self.steps, &weights, &gradients, &firsts, &seconds)
             }
         }
-        Ok(())
     }
 
     /// Returns everything that the next step depends on, except the weights.
