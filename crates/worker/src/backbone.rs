@@ -5,11 +5,11 @@ use std::thread;
 use opsml_contract::{FineTune, Hyperparameters, Transform};
 use tch::{Kind, Tensor};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::features::Features;
 use crate::instances::Instances;
 use crate::loader::Split;
-use crate::precision::{Choice, PROBE};
+use crate::precision::{Choice, HAS_BF16, PROBE};
 use crate::resnet::ResNet;
 use crate::still::Still;
 
@@ -25,6 +25,11 @@ pub fn choose(
     valid: &Split,
     instances: &Instances<'_>,
 ) -> Result<Choice> {
+    if begun == Some(Kind::BFloat16) && !*HAS_BF16 {
+        return Err(Error::new(
+            "the job was begun in bf16, and this processor has no instructions for it: begin it anew, or on another machine",
+        ));
+    }
     let mut choice = Choice { kind: begun.unwrap_or(Kind::Float), probe: None };
     if instances.is_first() && begun.is_none() {
         choice = Choice::of(hyperparameters.precision, model, &valid.first(PROBE)?)?;

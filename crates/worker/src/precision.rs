@@ -2,12 +2,14 @@
 //! and the result is the same but for rounding.
 
 use std::fmt;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use opsml_contract::{LOGITS_APART, Precision};
-use tch::{Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor, no_grad};
 
-use crate::error::Result;
+use crate::convolution::Convolution;
+use crate::error::{Error, Result};
 use crate::loader::Split;
 use crate::resnet::ResNet;
 use crate::still::Still;
@@ -24,6 +26,16 @@ pub const PROBE: usize = 4;
 
 /// The most validation images for which bfloat16 must agree with float32 before an endpoint computes in it.
 const AGREED: usize = 16;
+
+/// Whether this processor has instructions for bfloat16: libtorch refuses it otherwise.
+pub static HAS_BF16: LazyLock<bool> = LazyLock::new(|| {
+    let zeros = |shape: &[i64]| Tensor::f_zeros(shape, (Kind::BFloat16, Device::Cpu));
+    let tried = || {
+        let convolution = Convolution::new(zeros(&[16, 16, 3, 3])?, zeros(&[16])?, 1);
+        no_grad(|| convolution.forward(&zeros(&[1, 16, 8, 8])?, true))
+    };
+    tried().is_ok()
+});
 
 /// What was chosen, and why.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,10 +56,19 @@ pub struct Probe {
 
 impl Choice {
     /// Chooses for a network and images (batch × 3 × height × width, 0…1) of the kind that it will see.
+    ///
+    /// # Errors
+    /// bfloat16 is asked for, and this processor lacks it; libtorch's.
     pub fn of(asked: Precision, model: &ResNet, images: &Tensor) -> Result<Self> {
         let kind = match asked {
             Precision::Fp32 => Kind::Float,
-            Precision::Bf16 => Kind::BFloat16,
+            Precision::Bf16 if *HAS_BF16 => Kind::BFloat16,
+            Precision::Bf16 => {
+                return Err(Error::new(
+                    "precision is bf16, and this processor has no instructions for it: set auto or fp32",
+                ));
+            }
+            Precision::Auto if !*HAS_BF16 => Kind::Float,
             Precision::Auto => {
                 let (in_float, in_bf16) = (model.still(Kind::Float)?, model.still(Kind::BFloat16)?);
                 let (exact, close) = (in_float.features(images)?, in_bf16.features(images)?);
@@ -91,6 +112,9 @@ pub fn name(kind: Kind) -> &'static str {
 /// # Errors
 /// An image can't be read, or libtorch's.
 pub fn agrees(model: &ResNet, split: &Split) -> Result<bool> {
+    if !*HAS_BF16 {
+        return Ok(false);
+    }
     let images = split.first(AGREED)?;
     let logits = |kind| no_grad(|| model.head(&model.still(kind)?.features(&images)?));
     let (exact, close) = (logits(Kind::Float)?, logits(Kind::BFloat16)?);

@@ -166,7 +166,10 @@ fn the_gradients_of_several_processes_are_those_of_one() {
             for ((name, gradient), (_, expected)) in first.iter().zip(&alone) {
                 let [gradient, expected] = [gradient, expected].map(|array| array.to_tensor().unwrap());
                 let difference = (&gradient - &expected).abs().max().double_value(&[]);
-                assert!(difference <= 1e-5, "head alone {head_only}, {size} processes, tensor {name}: {difference}");
+                assert!(
+                    difference <= 1e-5,
+                    "head alone {head_only}, {size} processes, tensor {name}: {difference}"
+                );
                 largest = largest.max(expected.abs().max().double_value(&[]));
             }
             assert!(largest > 1e-3, "head alone {head_only}: all gradients are near 0");
