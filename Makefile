@@ -20,11 +20,12 @@ run: build
 test: build
 	@$(libtorch) && $(python) && $(chromium) && cargo test --workspace
 
-## What takes too long for `test`: notebooks in SageMaker's SDKs 2 and 3, whose packages take 1.3 GB of the cache.
+## What takes too long for `test`: notebooks in SageMaker's SDKs 2 and 3, whose packages take 1.3 GB of the cache. The other
+## targets are named, and run nothing: a test target alone would build the dependencies with other features.
 test-long: build
 	@$(libtorch) && $(python) && env=$$(scripts/pytorch.sh) && eval "$$env" && \
 	for sdk in sdk2 sdk3; do env=$$(scripts/python-env.sh $$sdk) && eval "$$env" || exit; done && \
-	cargo test --workspace --test sdk -- --test-threads 1
+	cargo test --workspace --lib --test cli --test cloud --test sdk -- a_notebook_in_sdk --test-threads 1
 
 ## Each fault at each call, over a runbook with every kind of step: about an hour. Prints a line with figures for each.
 torture: build
@@ -52,9 +53,14 @@ check: lint
 	@$(deny) && if cargo deny fetch db 2>/dev/null; then cargo deny check advisories; \
 	else echo "check: advisories NOT checked: their database (github.com/RustSec/advisory-db) can't be fetched" >&2; fi
 
-## The figures of benches/README.md, measured again: `make bench REPEATS=1` is the quick one.
+## The figures of benches/README.md, measured again: `make bench REPEATS=1` is the quick one. With PHOTOS, a dataset of
+## photographs, trainings and endpoints are compared with PyTorch's.
 bench: build
 	@python3 benches/steps.py $(bin)/opsml $(REPEATS)
+	@if [ -n "$(PHOTOS)" ]; then $(libtorch) && env=$$(scripts/pytorch.sh) && eval "$$env" && \
+	python3 benches/compare/training.py $(bin)/opsml-worker "$$OPSML_PYTORCH" "$(PHOTOS)" $(REPEATS) && \
+	python3 benches/compare/serving.py $(bin)/opsml-worker "$$OPSML_PYTORCH" "$(PHOTOS)"; \
+	else echo "bench: nothing was compared with PyTorch: name a dataset of photographs in PHOTOS" >&2; fi
 
 build:
 	@scripts/need.sh cargo cc g++ python3 pip
