@@ -112,7 +112,7 @@ mod tests {
                 expected.2 = expected.2 * adam.beta2 + whole.square() * (1.0 - adam.beta2);
                 let corrected = |moment: &Tensor, beta: f64| moment / (1.0 - beta.powi(number as i32));
                 let denominator = corrected(&expected.2, adam.beta2).sqrt() + adam.epsilon;
-                expected.0 = expected.0 - corrected(&expected.1, adam.beta1) / denominator * adam.rate;
+                expected.0 -= corrected(&expected.1, adam.beta1) / denominator * adam.rate;
                 let apart = (&weight - &expected.0).abs().max().double_value(&[]);
                 assert!(apart < 1e-5, "step {number}: {apart}");
             }

@@ -96,8 +96,9 @@ impl Service for Ec2 {
     const TITLE: &'static str = "EC2";
 
     fn model() -> &'static Model {
-        static MODEL: LazyLock<Model> = 
-            LazyLock::new(|| Model::read(include_str!("model.json")).with_members(include_str!("members.txt")));
+        static MODEL: LazyLock<Model> = LazyLock::new(|| {
+            Model::read(include_str!("model.json")).with_members(include_str!("members.txt"))
+        });
         &MODEL
     }
 

@@ -128,8 +128,7 @@ pub fn remove(request: &Request<'_>) -> Reply {
     target.change(cloud, |function| {
         let missing = || not_found(format!("Statement {sid} is not found in resource policy."));
         let policy = function.policies.get_mut(&qualifier);
-        let policy =
-            policy.ok_or_else(|| not_found("No policy is associated with the given resource."))?;
+        let policy = policy.ok_or_else(|| not_found("No policy is associated with the given resource."))?;
         check_policy_revision(input, policy)?;
         let before = policy.statements.len();
         policy.statements.retain(|each| each["Sid"] != sid);

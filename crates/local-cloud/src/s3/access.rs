@@ -84,8 +84,7 @@ impl S3Access for ObjectStore {
 impl ObjectStore {
     /// Returns the caller whose key signed. An unsigned request has the anonymous caller.
     fn signer(&self, cx: &mut S3AccessContext<'_>, sent: &Sent<'_>) -> S3Result<Caller> {
-        let (agent, over_tls) =
-            (sent.header("user-agent"), cx.extensions_mut().get::<OverTls>().is_some());
+        let (agent, over_tls) = (sent.header("user-agent"), cx.extensions_mut().get::<OverTls>().is_some());
         let Some(credentials) = cx.credentials() else {
             return Ok(Caller::anonymous().calling(agent, over_tls));
         };

@@ -210,7 +210,9 @@ impl<'a> Sent<'a> {
             return refuse(format!("the header {name}"));
         }
         for name in ["x-amz-checksum-algorithm", "x-amz-sdk-checksum-algorithm"] {
-            let Some(algorithm) = self.header(name).filter(|name| !ALGORITHMS.contains(name)) else { continue };
+            let Some(algorithm) = self.header(name).filter(|name| !ALGORITHMS.contains(name)) else {
+                continue;
+            };
             if NEWER.contains(&algorithm) {
                 return refuse(format!("the checksum algorithm {algorithm}"));
             }

@@ -111,21 +111,23 @@ impl Served for Arc<S3> {
 /// Returns the body, unless its XML asks for what s3s would drop.
 async fn understood(request: &Parts, body: Body) -> Result<Body, AwsError> {
     let elements = unread::elements(request);
-    let length = request.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let length =
+        request.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if elements.is_empty() || length.is_none_or(|length| length == 0 || length > unread::LIMIT) {
         return Ok(body);
     }
     let limit = usize::try_from(unread::LIMIT).unwrap_or(usize::MAX);
     let bytes = axum::body::to_bytes(body, limit).await;
     let bytes = bytes.map_err(|_| {
-        let message =
-            "You did not provide the number of bytes specified by the Content-Length HTTP header";
+        let message = "You did not provide the number of bytes specified by the Content-Length HTTP header";
         AwsError::new(400, "IncompleteBody", message)
     })?;
     match unread::found(&bytes, elements) {
-        Some(name) => {
-            Err(AwsError::new(501, "NotImplemented", format!("The local cloud does not support {name} here.")))
-        }
+        Some(name) => Err(AwsError::new(
+            501,
+            "NotImplemented",
+            format!("The local cloud does not support {name} here."),
+        )),
         None => Ok(Body::from(bytes)),
     }
 }
@@ -133,7 +135,9 @@ async fn understood(request: &Parts, body: Body) -> Result<Body, AwsError> {
 /// Returns the answer to a request that s3s doesn't see.
 fn refused(error: &AwsError, request: &Parts, request_id: &str) -> Response<Body> {
     let (code, message) = (&error.code, &error.message);
-    let xml = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>");
+    let xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    );
     let mut response = Response::new(Body::from(detailed(&xml, request, &Facts::default(), request_id)));
     *response.status_mut() = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
@@ -149,7 +153,8 @@ fn is_bucket_tagging(request: &Parts) -> bool {
 
 fn is_attributes(request: &Parts) -> bool {
     let query = request.uri.query().unwrap_or_default();
-    request.method == http::Method::GET && query.split('&').any(|part| part.trim_end_matches('=') == "attributes")
+    request.method == http::Method::GET
+        && query.split('&').any(|part| part.trim_end_matches('=') == "attributes")
 }
 
 /// Takes the quotation marks from the ETag in the answer to GetObjectAttributes: there, S3 writes none.
@@ -178,7 +183,9 @@ async fn with_details(response: Response<Body>, request: &Parts, request_id: &st
     let class = class.as_ref().and_then(|class| class.to_str().ok());
     let is_marker = parts.headers.contains_key("x-amz-delete-marker");
     let xml = match axum::body::to_bytes(body, XML_LIMIT).await {
-        Ok(bytes) => detailed(&String::from_utf8_lossy(&bytes), request, &Facts { size, class, is_marker }, request_id),
+        Ok(bytes) => {
+            detailed(&String::from_utf8_lossy(&bytes), request, &Facts { size, class, is_marker }, request_id)
+        }
         Err(_) => String::new(),
     };
     parts.headers.remove(CONTENT_LENGTH);

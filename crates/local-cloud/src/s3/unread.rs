@@ -28,7 +28,9 @@ pub fn found(body: &[u8], elements: &[&'static str]) -> Option<&'static str> {
     let has = |name: &str| {
         text.split('<').any(|tag| {
             let rest = tag.strip_prefix(name);
-            rest.is_some_and(|rest| rest.starts_with(|c: char| c == '>' || c == '/' || c.is_ascii_whitespace()))
+            rest.is_some_and(|rest| {
+                rest.starts_with(|c: char| c == '>' || c == '/' || c.is_ascii_whitespace())
+            })
         })
     };
     elements.iter().find(|name| has(name)).copied()

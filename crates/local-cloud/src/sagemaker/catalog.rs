@@ -157,4 +157,3 @@ pub fn create_config(request: &Request<'_>) -> Reply {
     }
     CONFIGS.create(request)
 }
-
