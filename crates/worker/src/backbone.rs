@@ -27,7 +27,7 @@ pub fn choose(
 ) -> Result<Choice> {
     if begun == Some(Kind::BFloat16) && !*HAS_BF16 {
         return Err(Error::new(
-            "the job was begun in bf16, and this processor has no instructions for it: begin it anew, or on another machine",
+            "the job was begun in bf16, and this processor has no instructions for it: start a new job, or take another machine",
         ));
     }
     let mut choice = Choice { kind: begun.unwrap_or(Kind::Float), probe: None };
@@ -64,7 +64,7 @@ impl Backbone {
             return Ok(Self::Learns);
         }
         let still = model.still(kind)?;
-        // Several instances share each epoch's images anew, so each would need the features of all.
+        // Several instances have other shares of the images in each epoch, so each would need the features of all.
         let always_same = hyperparameters.transform == Transform::Resize && instances.count() == 1;
         if !(always_same && Features::fit(train.len(), model.width())) {
             return Ok(Self::Frozen(still));

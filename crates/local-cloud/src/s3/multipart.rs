@@ -1,5 +1,7 @@
 //! Multipart uploads. Parts are stored as files, which are joined when the upload is completed.
 
+use std::collections::BTreeMap;
+
 use s3s::checksum::ChecksumHasher;
 use s3s::crypto::{Checksum as _, Md5};
 use s3s::dto::{ChecksumType, CompletedPart};
@@ -101,6 +103,7 @@ impl ObjectStore {
         key: &str,
         id: &str,
         listed: &[CompletedPart],
+        whole: &Whole,
         condition: Option<Condition>,
     ) -> Result<(Deleted, Record), AwsError> {
         let upload = match self.upload(bucket, key, id) {
@@ -109,6 +112,7 @@ impl ObjectStore {
             found => found?,
         };
         let parts = self.chosen_parts(id, listed)?;
+        whole.check_parts(&upload, &parts)?;
         let mut md5 = Md5::new();
         for part in &parts {
             md5.update(&hex::decode(&part.etag).unwrap_or_default());
@@ -123,6 +127,10 @@ impl ObjectStore {
         let mut written = self.blobs.concat(&files, hashes, upload.encrypted).await.map_err(disk)?;
         if let (true, Some(algorithm)) = (upload.composite, &upload.algorithm) {
             written.checksums = composite(algorithm, &parts);
+        }
+        if let Err(error) = whole.check_sums(&by_name(written.checksums.clone())) {
+            self.blobs.remove(vec![written.file]).await;
+            return Err(error);
         }
         let sizes = parts.iter().map(|part| part.size).collect();
         let made =
@@ -154,13 +162,15 @@ impl ObjectStore {
                 "The list of parts was not in ascending order. Parts must be ordered by part number.";
             return Err(AwsError::new(400, "InvalidPartOrder", message));
         }
-        let stored: std::collections::BTreeMap<i32, Record> = self.index.parts(id)?.into_iter().collect();
+        let stored: BTreeMap<i32, Record> = self.index.parts(id)?.into_iter().collect();
         let mut chosen = Vec::with_capacity(listed.len());
         for part in listed {
             let found = stored.get(&part.part_number.unwrap_or_default());
             let wanted = part.e_tag.as_ref().map(s3s::dto::ETag::value);
             match found {
-                Some(found) if wanted.is_none_or(|etag| etag == found.etag) => chosen.push(found.clone()),
+                Some(found) if wanted.is_none_or(|etag| etag == found.etag) && has_sums(found, part) => {
+                    chosen.push(found.clone());
+                }
                 _ => {
                     let message = "One or more of the specified parts could not be found.  The part may not have \
                                    been uploaded, or the specified entity tag may not match the part's entity tag.";
@@ -181,6 +191,62 @@ impl ObjectStore {
         self.index.delete_parts(id)?;
         self.blobs.remove(files).await;
         Ok(())
+    }
+}
+
+/// Returns whether an uploaded part has the checksums that the client lists for it.
+fn has_sums(found: &Record, listed: &CompletedPart) -> bool {
+    let sums = [
+        ("crc32", &listed.checksum_crc32),
+        ("crc32c", &listed.checksum_crc32c),
+        ("crc64nvme", &listed.checksum_crc64nvme),
+        ("sha1", &listed.checksum_sha1),
+        ("sha256", &listed.checksum_sha256),
+    ];
+    sums.into_iter().all(|(name, sum)| sum.is_none() || found.checksums.get(name) == sum.as_ref())
+}
+
+/// What the client says of the whole object, which S3 compares with what the parts make.
+#[derive(Debug, Default)]
+pub struct Whole {
+    /// By the names of the algorithms, in lower case.
+    pub sums: Vec<(&'static str, String)>,
+    /// In bytes.
+    pub size: Option<i64>,
+    pub checksum_type: Option<ChecksumType>,
+}
+
+impl Whole {
+    fn check_parts(&self, upload: &Upload, parts: &[Record]) -> Result<(), AwsError> {
+        let invalid = |message: String| Err(AwsError::new(400, "InvalidRequest", message));
+        let size: u64 = parts.iter().map(|part| part.size).sum();
+        if self.size.is_some_and(|asked| u64::try_from(asked).ok() != Some(size)) {
+            return invalid(format!(
+                "The x-amz-mp-object-size header does not match the size of the parts, which is {size} bytes."
+            ));
+        }
+        match (&self.checksum_type, upload.checksum_type()) {
+            (Some(asked), Some(kind)) if *asked != kind => invalid(format!(
+                "The upload was created using the {} checksum mode. The complete request must use the same checksum mode.",
+                kind.as_str()
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_sums(&self, computed: &BTreeMap<String, String>) -> Result<(), AwsError> {
+        // Some clients leave out the number of parts, which follows the checksum of their checksums.
+        let same = |sum: &String, asked: &str| sum == asked || sum.split('-').next() == Some(asked);
+        let wrong =
+            self.sums.iter().find(|(name, asked)| !computed.get(*name).is_some_and(|sum| same(sum, asked)));
+        match wrong {
+            Some((name, _)) => {
+                let name = name.to_uppercase();
+                let message = format!("The {name} you specified did not match the calculated checksum.");
+                Err(AwsError::new(400, "BadDigest", message))
+            }
+            None => Ok(()),
+        }
     }
 }
 

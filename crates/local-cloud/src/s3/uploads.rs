@@ -8,7 +8,7 @@ use super::conditions::condition;
 use super::encryption::set_encryption;
 use super::error::to_s3;
 use super::index::{DEFAULT_TYPE, Headers};
-use super::multipart::Upload;
+use super::multipart::{Upload, Whole};
 use super::storage::kept_class;
 use super::store::ObjectStore;
 use super::tagging::header_tags;
@@ -80,8 +80,20 @@ impl ObjectStore {
         let input = req.input;
         let condition = condition(input.if_match, input.if_none_match)?;
         let parts = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
+        let sums = [
+            ("crc32", input.checksum_crc32),
+            ("crc32c", input.checksum_crc32c),
+            ("crc64nvme", input.checksum_crc64nvme),
+            ("sha1", input.checksum_sha1),
+            ("sha256", input.checksum_sha256),
+        ];
+        let whole = Whole {
+            sums: sums.into_iter().filter_map(|(name, sum)| Some((name, sum?))).collect(),
+            size: input.mpu_object_size,
+            checksum_type: input.checksum_type,
+        };
         let (put, record) = self
-            .complete_upload(&input.bucket, &input.key, &input.upload_id, &parts, condition)
+            .complete_upload(&input.bucket, &input.key, &input.upload_id, &parts, &whole, condition)
             .await
             .map_err(to_s3)?;
         let mut output = CompleteMultipartUploadOutput {

@@ -76,3 +76,22 @@ assert [(each["PartNumber"], each["Size"]) for each in page["Parts"]] == [(5, 5)
 assert page["Initiator"]["ID"] == me and page["Owner"]["ID"] and page["PartNumberMarker"] == 2
 refused("NoSuchUpload", s3.list_parts, Bucket="bkt", Key="b", UploadId=again)
 refused("NoSuchBucket", s3.list_multipart_uploads, Bucket="none")
+
+# What a completion says of the parts and of the whole object must be so. A refused one leaves the upload as it was.
+sha = s3.create_multipart_upload(Bucket="bkt", Key="sums", ChecksumAlgorithm="SHA256")["UploadId"]
+part = s3.upload_part(Bucket="bkt", Key="sums", UploadId=sha, PartNumber=1, Body=b"hello", ChecksumAlgorithm="SHA256")
+listed = {"PartNumber": 1, "ETag": part["ETag"], "ChecksumSHA256": part["ChecksumSHA256"]}
+other = "A" * 43 + "="
+
+
+def complete(part, **more):
+    return s3.complete_multipart_upload(Bucket="bkt", Key="sums", UploadId=sha, MultipartUpload={"Parts": [part]}, **more)
+
+
+refused("InvalidPart", complete, part={**listed, "ChecksumSHA256": other})
+refused("InvalidRequest", complete, part=listed, MpuObjectSize=6)
+refused("InvalidRequest", complete, part=listed, ChecksumType="FULL_OBJECT")
+refused("BadDigest", complete, part=listed, ChecksumSHA256=other)
+assert keys(s3.list_multipart_uploads(Bucket="bkt", Prefix="sums")) == ["sums"]
+done = complete(listed, MpuObjectSize=5, ChecksumType="COMPOSITE")
+assert done["ChecksumSHA256"].endswith("-1") and s3.get_object(Bucket="bkt", Key="sums")["Body"].read() == b"hello"
