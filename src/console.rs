@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::diagnostic::{printable, printable_line};
-use crate::journal::{Event, Observer, Progress, Record, State, StepStatus};
+use crate::journal::{Event, Observer, Progress, Record, ResourceId, State, StepStatus};
 use crate::secret::{shown, shown_value};
 
 /// How often plain lines report the progress of a count.
@@ -18,11 +18,13 @@ pub struct Text {
     bar: Option<ProgressBar>,
     last: Instant,
     message: String,
+    /// The resource that a plain line has named last.
+    named: Option<ResourceId>,
 }
 
 impl Default for Text {
     fn default() -> Self {
-        Self { bar: None, last: Instant::now(), message: String::new() }
+        Self { bar: None, last: Instant::now(), message: String::new(), named: None }
     }
 }
 
@@ -38,6 +40,7 @@ impl Text {
     fn start(&mut self, step: &str) {
         self.last = Instant::now();
         self.message.clear();
+        self.named = None;
         if std::io::stderr().is_terminal() {
             let bar = ProgressBar::new_spinner().with_prefix(step.to_owned());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {wide_msg} {elapsed}") {
@@ -87,10 +90,14 @@ impl Observer for Text {
             Event::StepSkipped { step, reason, .. } => {
                 self.line(&format!("- {step}: skipped, {}", line(reason)))
             }
-            Event::Created { id, adopted: true } => {
-                self.line(&format!("  adopted {}, which an earlier run made", line(&id.to_string())))
+            Event::Created { id, adopted } => {
+                let id_line = line(&id.to_string());
+                match adopted {
+                    true => self.line(&format!("  adopted {id_line}, which an earlier run made")),
+                    false => self.line(&format!("  created {id_line}")),
+                }
+                self.named = Some(id.clone());
             }
-            Event::Created { id, .. } => self.line(&format!("  created {}", line(&id.to_string()))),
             Event::Deleted { id } => self.line(&format!("  deleted {}", line(&id.to_string()))),
             Event::RunEnded { .. } => self.stop(),
             _ => {}
@@ -98,24 +105,41 @@ impl Observer for Text {
     }
 
     fn progress(&mut self, step: &str, progress: &Progress) {
-        let message = match progress.part {
-            Some((done, total)) => format!("{} {done}/{total}", line(&progress.message)),
-            None => line(&progress.message),
-        };
+        let part = progress.part.map(|(done, total)| format!(" {done}/{total}")).unwrap_or_default();
         if let Some(bar) = &self.bar {
-            bar.set_message(message);
-        } else if progress.message != self.message
-            || (progress.part.is_some() && self.last.elapsed() >= QUIET)
-        {
-            drop(writeln!(std::io::stdout(), "  {step}: {message}"));
+            bar.set_message(line(&(in_full(progress) + &part)));
+            return;
+        }
+        let is_new = progress.message != self.message;
+        let news = match &progress.resource {
+            Some(id) if self.named.as_ref() == Some(id) => changed(&self.message, &progress.message),
+            _ => in_full(progress),
+        };
+        let is_due = progress.part.is_some() && self.last.elapsed() >= QUIET;
+        if (is_new && !news.is_empty()) || is_due {
+            drop(writeln!(std::io::stdout(), "  {step}: {}{part}", line(&news)));
             self.last = Instant::now();
         }
+        self.named = progress.resource.clone().or(self.named.take());
         self.message.clone_from(&progress.message);
     }
 
     fn note(&mut self, step: &str, text: &str) {
         self.line(&format!("= {step}: {}", line(text)));
     }
+}
+
+/// Returns the message with the resource that it is about.
+fn in_full(progress: &Progress) -> String {
+    let resource = progress.resource.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
+    resource + &progress.message
+}
+
+/// Returns the parts of a status, as commas separate them, that the status before it did not have.
+fn changed(before: &str, now: &str) -> String {
+    let known: Vec<&str> = before.split(", ").collect();
+    let news: Vec<&str> = now.split(", ").filter(|part| !known.contains(part)).collect();
+    news.join(", ")
 }
 
 /// Returns untrusted text as a part of a line.
@@ -139,7 +163,7 @@ impl Observer for Json {
     }
 
     fn progress(&mut self, step: &str, progress: &Progress) {
-        Self::line(&json!({"step": step, "progress": progress.message, "part": progress.part}));
+        Self::line(&json!({"step": step, "progress": in_full(progress), "part": progress.part}));
     }
 
     fn note(&mut self, step: &str, text: &str) {
@@ -162,5 +186,20 @@ pub fn status_word(status: StepStatus) -> &'static str {
         StepStatus::Done => "done",
         StepStatus::Failed => "failed",
         StepStatus::Skipped => "skipped",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::changed;
+
+    #[test]
+    fn of_a_status_only_what_is_new_is_told() {
+        let before = "Training, train_loss 0.8, valid_accuracy 0.79";
+        assert_eq!(changed("", before), before);
+        assert_eq!(changed("Training", before), "train_loss 0.8, valid_accuracy 0.79");
+        assert_eq!(changed(before, "Training, train_loss 0.4, valid_accuracy 0.79"), "train_loss 0.4");
+        assert_eq!(changed(before, "Uploading, train_loss 0.8, valid_accuracy 0.79"), "Uploading");
+        assert_eq!(changed(before, "Training"), "");
     }
 }

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::error::JournalError;
-use super::event::{Event, Record};
+use super::event::{Event, Record, ResourceId};
 use super::format;
 use super::head::{self, Head, HeadFile};
 use super::lock::Lock;
@@ -39,6 +39,8 @@ pub trait Observer: Send {
 /// How far a step has come.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
+    /// The resource whose status the message is.
+    pub resource: Option<ResourceId>,
     pub message: String,
     /// Done and total, where they are known: files, bytes, epochs.
     pub part: Option<(u64, u64)>,
@@ -218,7 +220,15 @@ impl Journal {
     /// Reports to the observer how far a step has come. Nothing is written.
     pub fn progress(&mut self, step: &str, message: impl Into<String>, part: Option<(u64, u64)>) {
         if let Some(observer) = &mut self.observer {
-            observer.progress(step, &Progress { message: message.into(), part });
+            observer.progress(step, &Progress { resource: None, message: message.into(), part });
+        }
+    }
+
+    /// As [`progress`](Self::progress), of a resource that is not ready yet.
+    pub fn pending(&mut self, step: &str, id: &ResourceId, status: &str) {
+        if let Some(observer) = &mut self.observer {
+            let (resource, message) = (Some(id.clone()), status.to_owned());
+            observer.progress(step, &Progress { resource, message, part: None });
         }
     }
 

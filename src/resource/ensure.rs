@@ -221,7 +221,7 @@ impl StepSession<'_> {
                 return Err(Failure::timeout(message));
             }
             let step = self.step.clone();
-            self.journal.progress(&step, format!("{id}: {status}"), None);
+            self.journal.pending(&step, id, status);
             self.aws.pause(attempt).await?;
             attempt += 1;
             live = resource.describe(self.aws, &id.name).await?;
@@ -348,8 +348,8 @@ impl StepSession<'_> {
                     });
                 }
                 Status::Pending(status) => {
-                    let (step, status) = (self.step.clone(), status.clone());
-                    self.journal.progress(&step, format!("{id}: {status}"), None);
+                    let step = self.step.clone();
+                    self.journal.pending(&step, id, status);
                 }
             }
             self.aws.pause(attempt).await?;

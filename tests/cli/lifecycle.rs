@@ -19,6 +19,14 @@ fn a_run_is_done_once_and_torn_down_whole() {
         ["data", "bucket", "images", "role", "train", "deploy", "predict", "echo"]
     );
     assert!(!env.path("never").exists());
+    // A resource is named when it is made, and in the summary. Between them stands what has changed.
+    let of_train = ran.stdout.lines().filter(|line| line.starts_with("  train: "));
+    assert!(
+        of_train.clone().count() > 0 && of_train.clone().all(|line| !line.contains("training job")),
+        "{}",
+        ran.stdout
+    );
+    assert!(of_train.filter(|line| line.contains("valid_accuracy")).count() <= 1, "{}", ran.stdout);
     let account = env.account();
     for (kind, count) in [
         ("buckets", 1),
