@@ -6,7 +6,7 @@ use super::output;
 use super::session;
 use super::stop::Verdict;
 use crate::cli::{File, Format};
-use crate::diagnostic::printable_line;
+use crate::diagnostic::{Diagnostic, Severity, counted, printable_line};
 use crate::exit;
 
 pub fn run(arguments: &File) -> Verdict {
@@ -34,13 +34,23 @@ pub fn run(arguments: &File) -> Verdict {
             for wrong in &checked.wrong_params {
                 output::say(format_args!("error: {wrong}"));
             }
-            let count = checked.diagnostics.len() + checked.wrong_params.len();
-            let shown = printable_line(&runbook.source.path.display().to_string());
-            match count {
-                0 => output::say(format_args!("{shown}: {} steps, no problems", runbook.steps.len())),
-                1 => output::say(format_args!("{shown}: 1 problem")),
-                _ => output::say(format_args!("{shown}: {count} problems")),
+            let is_error = |problem: &&Diagnostic| problem.severity == Severity::Error;
+            let errors = checked.diagnostics.iter().filter(is_error).count();
+            let counts = [
+                (errors + checked.wrong_params.len(), "error"),
+                (checked.diagnostics.len() - errors, "warning"),
+            ];
+            let found = counts.iter().filter(|(count, _)| *count > 0);
+            let mut found: Vec<String> = found.map(|(count, what)| counted(*count, what)).collect();
+            if found.is_empty() {
+                found.push("no problems".to_owned());
             }
+            output::say(format_args!(
+                "{}: {}, {}",
+                printable_line(&runbook.source.path.display().to_string()),
+                counted(runbook.steps.len(), "step"),
+                found.join(", ")
+            ));
         }
     }
     let wrong = checked.has_errors() || !checked.wrong_params.is_empty();

@@ -248,7 +248,7 @@ fn a_mistake_does_not_cascade() {
         (block("b", &echo("x")) + "{{ tabel(b) }}", "did you mean `table`?"),
     ] {
         env.write("one.md", text);
-        env.opsml(["check", "one.md"]).code(2).says(message).says("1 problem\n");
+        env.opsml(["check", "one.md"]).code(2).says(message).says(", 1 error\n");
     }
     env.write("lacks.md", block("b", "command:\n  env: {}"));
     env.opsml(["check", "lacks.md"]).code(2).says("lacks `run`").says("lacks.md:2:1\n");

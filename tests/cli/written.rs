@@ -35,7 +35,7 @@ fn a_parameter_has_its_type() {
         ("x", "many", "a number"),
     ] {
         let message = format!("parameter `{name}`: must be {words}");
-        env.opsml(given(Some((name, text)))).code(2).says(&message).says("1 problem\n");
+        env.opsml(given(Some((name, text)))).code(2).says(&message).says(", 1 error\n");
     }
     env.write("wrong.yaml", "flag: 0\nn: true\nxs: {}\nm: []\nx: [1]\n");
     let ran = env.opsml(["check", "typed.md", "-f", "wrong.yaml"]).code(2);
@@ -61,7 +61,7 @@ fn a_step_inside_a_block_of_the_prose_is_an_error() {
     ] {
         env.write("inside.md", format!("# t\n\n{open}\n\n{}\n{close}\n{}", step("a"), step("b")));
         let ran = env.opsml(["check", "inside.md"]).code(2);
-        ran.says("the step `a` stands inside").says(hint).says("1 problem\n");
+        ran.says("the step `a` stands inside").says(hint).says(", 1 error\n");
     }
     let around =
         "{% for x in [1, 2] %}\n## Part {{ x }}\n{% endfor %}\n{% set y = 1 %}\n{% if y %}yes{% endif %}\n\n";
@@ -88,7 +88,7 @@ fn a_block_that_nearly_is_a_step_is_a_warning() {
             let text = format!("{}\n{fence}{info}\ncommand: {{run: [echo, b]}}\n{fence}\n", step("a"));
             env.write("near.md", text);
             let ran = env.opsml(["check", "near.md"]).code(0);
-            ran.says("warning: this block nearly is a step").says("near.md:5:4\n").says("1 problem\n");
+            ran.says("warning: this block nearly is a step").says("near.md:5:4\n").says(", 1 warning\n");
         }
     }
     for text in [
@@ -99,7 +99,7 @@ fn a_block_that_nearly_is_a_step_is_a_warning() {
         env.opsml(["check", "near.md"])
             .code(0)
             .says("warning: this block nearly is a step")
-            .says("1 problem\n");
+            .says(", 1 warning\n");
     }
     let others =
         "```yaml\na: 1\n```\n\n```sh title=\"opsml\"\nopsml run\n```\n\n<!--\n```opsml b\n```\n-->\n";
@@ -123,7 +123,7 @@ fn braces_of_others_have_a_way_out() {
     ] {
         env.write("braces.md", &text);
         let ran = env.opsml(["check", "braces.md"]).code(2);
-        ran.says(&format!("braces.md:{place}\n")).says("{% raw %}").says("1 problem\n");
+        ran.says(&format!("braces.md:{place}\n")).says("{% raw %}").says(", 1 error\n");
     }
     let raw = |text: &str| format!("{{% raw %}}{text}{{% endraw %}}");
     let text = format!(
@@ -160,7 +160,10 @@ fn a_model_of_another_program_is_not_served_by_the_worker() {
     let says = "`opsml-worker` serves models of its own training and TorchScript, and ";
     // What the program does is not known: there are no scripts, or not here.
     for trained in [job(script), job(other)] {
-        write(&trained, "").code(0).says(&format!("warning: {says}whether this is one")).says("1 problem\n");
+        write(&trained, "")
+            .code(0)
+            .says(&format!("warning: {says}whether this is one"))
+            .says(", 1 warning\n");
         write(&trained, other).code(0).says("no problems");
     }
     env.write("scripts/train.py", "torch.save(model, path)");
