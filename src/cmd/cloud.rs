@@ -18,14 +18,18 @@ pub fn run(arguments: &Cloud) -> Verdict {
     match arguments {
         Cloud::Start { port } => {
             let running = start_at(*port)?;
-            println!("local cloud at {} (process {})", running.record.endpoint(), running.record.pid);
+            output::say(format_args!(
+                "local cloud at {} (process {})",
+                running.record.endpoint(),
+                running.record.pid
+            ));
             for missing in lifecycle::missing() {
-                eprintln!("warning: {missing}");
+                output::complain(format_args!("warning: {missing}"));
             }
         }
         Cloud::Stop => match lifecycle::stop(&folder()?).map_err(stopped)? {
-            true => println!("stopped; its state stays in {}", folder()?.display()),
-            false => println!("the local cloud was not running"),
+            true => output::say(format_args!("stopped; its state stays in {}", folder()?.display())),
+            false => output::say("the local cloud was not running"),
         },
         Cloud::Status { format } => status(*format)?,
         Cloud::Env => env()?,
@@ -60,13 +64,17 @@ fn env() -> Result<(), Stop> {
     }
     let before = trusted_before(&folder);
     let trusted = lifecycle::trusted(&folder, before.as_deref()).map_err(stopped)?;
-    println!("export AWS_ENDPOINT_URL={endpoint}");
-    println!("export AWS_ACCESS_KEY_ID={}", running.keys.access_key_id);
-    println!("export AWS_SECRET_ACCESS_KEY={}", running.keys.secret_access_key);
-    println!("export AWS_REGION={0}\nexport AWS_DEFAULT_REGION={0}", running.record.region);
-    println!("export HTTPS_PROXY={endpoint}");
+    // The keys are what is asked for, so they are not masked.
+    output::as_it_is(format_args!("export AWS_ENDPOINT_URL={endpoint}"));
+    output::as_it_is(format_args!("export AWS_ACCESS_KEY_ID={}", running.keys.access_key_id));
+    output::as_it_is(format_args!("export AWS_SECRET_ACCESS_KEY={}", running.keys.secret_access_key));
+    output::as_it_is(format_args!(
+        "export AWS_REGION={0}\nexport AWS_DEFAULT_REGION={0}",
+        running.record.region
+    ));
+    output::as_it_is(format_args!("export HTTPS_PROXY={endpoint}"));
     for variable in TRUST {
-        println!("export {variable}={}", output::quoted(&trusted.to_string_lossy()));
+        output::as_it_is(format_args!("export {variable}={}", output::quoted(&trusted.to_string_lossy())));
     }
     Ok(())
 }
@@ -99,10 +107,10 @@ fn start_at(port: Option<u16>) -> Result<Running, Stop> {
     }
     let running = lifecycle::start(&folder, port, command).map_err(stopped)?;
     if let Some(kept) = running.kept_port.filter(|kept| *kept != running.record.port) {
-        eprintln!(
+        output::complain(format_args!(
             "warning: another program has port {kept}, which the local cloud keeps: until its next start, it listens at port {}",
             running.record.port
-        );
+        ));
     }
     Ok(running)
 }
@@ -127,38 +135,41 @@ fn status(format: Format) -> Result<(), Stop> {
                 })
             });
             let missing = lifecycle::missing();
-            println!(
-                "{}",
-                json!({"folder": folder, "kept_port": kept, "running": record, "missing": missing})
+            output::json(
+                &json!({"folder": folder, "kept_port": kept, "running": record, "missing": missing}),
             );
         }
         (Format::Text, Some(running)) => {
-            println!("running at {} (process {})", running.record.endpoint(), running.record.pid);
+            output::say(format_args!(
+                "running at {} (process {})",
+                running.record.endpoint(),
+                running.record.pid
+            ));
             let port = running.record.port;
             match kept {
                 Some(kept) if kept == port => {
-                    println!("port {port}, which it keeps when it is started again")
+                    output::say(format_args!("port {port}, which it keeps when it is started again"))
                 }
                 Some(kept) => {
-                    println!(
+                    output::say(format_args!(
                         "port {port} until its next start: another program had port {kept}, which it keeps"
-                    );
+                    ));
                 }
-                None => println!("port {port}, which it does not keep"),
+                None => output::say(format_args!("port {port}, which it does not keep")),
             }
-            println!("state in {}", folder.display());
+            output::say(format_args!("state in {}", folder.display()));
             let missing = lifecycle::missing();
             if missing.is_empty() {
-                println!("functions, training jobs and endpoints run in namespaces of their own");
+                output::say("functions, training jobs and endpoints run in namespaces of their own");
             }
             for missing in missing {
-                println!("{missing}");
+                output::say(missing);
             }
         }
         (Format::Text, None) => {
-            println!("not running; state in {}", folder.display());
+            output::say(format_args!("not running; state in {}", folder.display()));
             if let Some(kept) = kept {
-                println!("port {kept}, which it keeps when it is started again");
+                output::say(format_args!("port {kept}, which it keeps when it is started again"));
             }
         }
     }

@@ -45,7 +45,15 @@ pub fn main() -> ExitCode {
             std::process::exit(i32::from(exit::BUG));
         }));
     }
-    if matches!(verb, Verb::Check(_) | Verb::Plan(_) | Verb::Status(_) | Verb::Show(_) | Verb::Schema(_)) {
+    if matches!(
+        verb,
+        Verb::Check(_)
+            | Verb::Plan(_)
+            | Verb::Status(_)
+            | Verb::Show(_)
+            | Verb::Schema(_)
+            | Verb::Completions(_)
+    ) {
         reset_sigpipe();
     }
     let verdict = match verb {

@@ -1,4 +1,4 @@
-//! What verbs print. All of it passes here, so that no secret is printed and nothing controls the terminal.
+//! What verbs print. All of it passes here, so that no secret is printed unasked and nothing controls the terminal.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -11,6 +11,11 @@ use crate::secret::{shown, shown_value};
 /// Prints text on standard output. If that is closed, the verb continues.
 pub fn say(text: impl Display) {
     let _ = writeln!(std::io::stdout(), "{}", safe(text));
+}
+
+/// As [`say`], but secrets are printed too: the user has asked for them.
+pub fn as_it_is(text: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{}", printable(&text.to_string()));
 }
 
 /// As [`say`], on standard error.

@@ -228,6 +228,10 @@ pub async fn connect(target: &cli::Target, interrupted: watch::Receiver<bool>) -
         }
         "local" => {
             let running = cloud::start()?;
+            if let Some(other) = target.region.as_ref().filter(|region| **region != running.record.region) {
+                let message = format!("the local cloud is {}, and not {other}", running.record.region);
+                return Err(Stop::usage(message).hint("leave --region out, or run with --target aws"));
+            }
             let at = aws::Target::Local {
                 url: running.record.endpoint(),
                 access_key_id: running.keys.access_key_id.clone(),

@@ -173,10 +173,10 @@ fn only_resources_and_actions_call_aws() {
     none("these call AWS on their own", wrong);
 }
 
-/// What verbs print passes one module, which masks secrets. `opsml cloud env` is there to print the local cloud's keys.
+/// What verbs print passes one module, which masks secrets, and to which a closed pipe is no error.
 #[test]
 fn only_one_module_of_the_verbs_prints() {
-    const MAY: &[&str] = &["src/cmd/output.rs", "src/cmd/cloud.rs", "src/console.rs"];
+    const MAY: &[&str] = &["src/cmd/output.rs", "src/console.rs"];
     let mut wrong = Vec::new();
     for source in sources("src").iter().filter(|source| !MAY.contains(&source.path.as_str())) {
         for (line, text) in source.code() {

@@ -90,6 +90,27 @@ fn completions_for_every_shell() {
     }
 }
 
+/// As `opsml cloud env | true` has it: who reads the output may end before it is written.
+#[test]
+fn a_closed_pipe_is_no_bug() {
+    let env = Env::new();
+    for arguments in [&["cloud", "env"][..], &["cloud", "status"], &["completions", "bash"], &["schema"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = env.command(arguments).stdout(writer).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_region_that_the_local_cloud_is_not_is_refused() {
+    let env = Env::new();
+    env.write("a.md", "```opsml b\nbucket:\n```\n");
+    env.opsml(["run", "a.md", "--region", "us-eest-1"])
+        .code(2)
+        .complains("the local cloud is us-east-1, and not us-eest-1");
+}
+
 #[test]
 fn doctor_names_what_is_missing_and_what_to_do() {
     let env = Env::new();
