@@ -7,7 +7,8 @@
 //! chooses, with kernels of [`convolution`]; [`optimizer`] (with [`adam`]) updates its weights, [`checkpoint`] saves them,
 //! [`weights`] reads and writes them in the formats of [`state_dict`] and [`pth`] (whose pickles [`pickle`] reads).
 //! [`tested`] tells what the model says of the test images.
-//! [`instances`] shares a job among several instances, over a [`process_group`]; [`usage`] records CPU and memory.
+//! [`instances`] shares a job among several instances, over a [`process_group`]; [`memory`] keeps what a step frees, and [`usage`]
+//! records CPU and memory.
 
 pub mod adam;
 pub mod backbone;
@@ -21,6 +22,7 @@ pub mod fetch;
 pub mod files;
 pub mod instances;
 pub mod loader;
+pub mod memory;
 pub mod optimizer;
 pub mod pickle;
 pub mod picture;

@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 use opsml_worker::container::{Container, create_folder, write_bytes};
 use opsml_worker::error::{AtPath, Error, Result};
 use opsml_worker::usage::Recorder;
-use opsml_worker::{files, serve, train};
+use opsml_worker::{files, memory, serve, train};
 
 /// The exit code that shells report of a process that SIGTERM ended: 128 + 15.
 const EXIT_STOPPED: i32 = 143;
@@ -76,6 +76,7 @@ fn run_training(container: &Container) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGTERM, stop.clone())
         .map_err(|error| Error::new(format!("can't listen for SIGTERM: {error}")))?;
+    memory::keep();
     let _recorder = Recorder::start(&container.usage())?;
     train::train(container, &stop)
 }
