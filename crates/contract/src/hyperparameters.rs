@@ -60,8 +60,8 @@ pub enum Transform {
     Resize,
 }
 
-/// In which numbers the parts of a network are computed that don't learn: a frozen backbone, and the whole network where
-/// images are only classified. Weights, losses and statistics are float32 always.
+/// In which numbers the convolutions of a network are computed, where it learns and where it doesn't. Weights, losses,
+/// gradients, batch norm's statistics and the head are float32 always.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
@@ -72,10 +72,20 @@ pub enum Precision {
     Bf16,
 }
 
-impl Precision {
-    fn is_auto(&self) -> bool {
-        *self == Self::Auto
-    }
+/// On what a training job computes. CUDA was never run by this project, whose machines have no GPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// The first GPU where libtorch has CUDA and finds one; the processor otherwise.
+    #[default]
+    Auto,
+    Cpu,
+    /// The first GPU. Without one, or with a libtorch without CUDA, the job fails at its start.
+    Cuda,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Hyperparameters of `opsml-worker train`. What is left out has the default that is documented here.
@@ -101,9 +111,12 @@ pub struct Hyperparameters {
     /// Width and height that images are brought to, in pixels, 32 or more.
     pub image_size: u32,
     pub transform: Transform,
-    #[serde(skip_serializing_if = "Precision::is_auto")]
+    #[serde(skip_serializing_if = "is_default")]
     pub precision: Precision,
-    /// Seeds weights, shuffling and augmentation: the same seed gives the same run on the same machine, in the same precision.
+    #[serde(skip_serializing_if = "is_default")]
+    pub device: Device,
+    /// Seeds weights, shuffling and augmentation: the same seed gives the same run on the same machine's processor, in the
+    /// same precision. On a GPU, sums are added in no fixed order.
     pub seed: u64,
     /// SHA-256 (hex) that the file in the `weights` channel must have.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,6 +139,7 @@ impl Default for Hyperparameters {
             image_size: 224,
             transform: Transform::default(),
             precision: Precision::default(),
+            device: Device::default(),
             seed: 42,
             weights_sha256: None,
         }

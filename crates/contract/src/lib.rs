@@ -16,7 +16,7 @@ mod tested;
 pub use decision::{DECISIONS_LOG_GROUP, Decision};
 pub use host::names_loopback;
 pub use hyperparameters::{
-    Arch, FineTune, HyperparameterError, Hyperparameters, Optimizer, Precision, Schedule, Transform,
+    Arch, Device, FineTune, HyperparameterError, Hyperparameters, Optimizer, Precision, Schedule, Transform,
 };
 pub use image_type::{IMAGE_TYPES, image_type};
 pub use manifest::{

@@ -28,7 +28,10 @@ pub struct SetupMetrics {
     pub test_images: u64,
     /// Epochs that a checkpoint spared; 0 for a fresh start.
     pub resumed_epochs: u32,
-    /// In which numbers the parts are computed that don't learn: `fp32` or `bf16`. Empty: an older worker has not said it.
+    /// On what the job computes: `cpu` or `cuda`. Empty: an older worker has not said it.
+    #[serde(default)]
+    pub device: String,
+    /// In which numbers the convolutions are computed: `fp32` or `bf16`. Empty: an older worker has not said it.
     #[serde(default)]
     pub precision: String,
     /// How often the backbone computes the features of the training images: `learnt` (it learns itself), `each epoch`, or
@@ -74,12 +77,13 @@ impl fmt::Display for MetricLine {
         match self {
             Self::Setup(m) => write!(
                 f,
-                "setup: classes={}; train_images={}; valid_images={}; test_images={}; resumed_epochs={}; precision={}; features={}; setup_seconds={:.2};",
+                "setup: classes={}; train_images={}; valid_images={}; test_images={}; resumed_epochs={}; device={}; precision={}; features={}; setup_seconds={:.2};",
                 m.classes.len(),
                 m.train_images,
                 m.valid_images,
                 m.test_images,
                 m.resumed_epochs,
+                m.device,
                 m.precision,
                 m.features.replace(' ', "_"),
                 m.seconds

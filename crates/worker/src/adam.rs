@@ -5,6 +5,7 @@ use std::ffi::c_char;
 use tch::Tensor;
 use torch_sys::C_tensor;
 
+use crate::device::on;
 use crate::error::{Error, Result};
 use crate::why::Why;
 
@@ -60,7 +61,8 @@ impl Adam {
             Ok(same)
         });
         let gradients = like_weights.collect::<Result<Vec<_>>>()?;
-        let step = Tensor::from(number as f32);
+        let Some(first) = weights.first() else { return Ok(()) };
+        let step = on(first.device(), &Tensor::from(number as f32))?;
         let pointers = |tensors: &[Tensor]| tensors.iter().map(Tensor::as_ptr).collect::<Vec<_>>();
         let [w, g, m, v] = [weights, &gradients, firsts, seconds].map(pointers);
         let mut why = Why::new();

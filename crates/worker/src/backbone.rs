@@ -5,37 +5,64 @@ use std::thread;
 use opsml_contract::{FineTune, Hyperparameters, Transform};
 use tch::{Kind, Tensor};
 
+use crate::device::on;
 use crate::error::{Error, Result};
 use crate::features::Features;
 use crate::instances::Instances;
 use crate::loader::Split;
-use crate::precision::{Choice, HAS_BF16, PROBE};
+use crate::precision::{Choice, PROBE, Probe, Reason, STEPS_WORTH, has_bf16, step_images};
 use crate::resnet::ResNet;
 use crate::still::Still;
 
-/// Chooses the numbers for what doesn't learn: those in which the job was `begun`, if it is resumed. The first instance
-/// chooses for all.
+/// Chooses the numbers of a job: those in which it was `begun`, if it is resumed. The first instance chooses for all.
 ///
 /// # Errors
-/// An image can't be read, or libtorch's.
+/// An image can't be read, or an instance lacks what is asked for or was begun; libtorch's.
 pub fn choose(
     hyperparameters: &Hyperparameters,
     begun: Option<Kind>,
     model: &ResNet,
-    valid: &Split,
+    (train, valid): (&Split, &Split),
     instances: &Instances<'_>,
 ) -> Result<Choice> {
-    if begun == Some(Kind::BFloat16) && !*HAS_BF16 {
+    let lacking = u8::from(!has_bf16(model.device()));
+    let [lacking] = instances.sum([f64::from(lacking)])?;
+    let all_have_it = lacking == 0.0;
+    if begun == Some(Kind::BFloat16) && !all_have_it {
         return Err(Error::new(
             "the job was begun in bf16, and this processor has no instructions for it: start a new job, or take another machine",
         ));
     }
-    let mut choice = Choice { kind: begun.unwrap_or(Kind::Float), probe: None };
+    let mut choice = Choice { kind: begun.unwrap_or(Kind::Float), reason: Reason::Given };
     if instances.is_first() && begun.is_none() {
-        choice = Choice::of(hyperparameters.precision, model, &valid.first(PROBE)?)?;
+        choice = Choice::of(hyperparameters.precision, all_have_it, || match hyperparameters.fine_tune {
+            FineTune::Head => Ok(Some(Probe::of_features(model, &valid.first(PROBE)?)?)),
+            FineTune::Full => probe_step(hyperparameters, model, train, instances),
+        })?;
     }
     let [bf16] = instances.of_first([i64::from(choice.kind == Kind::BFloat16)])?;
     Ok(Choice { kind: if bf16 == 1 { Kind::BFloat16 } else { Kind::Float }, ..choice })
+}
+
+/// Measures a step with the beginning of the job's first batch, if the job is long enough.
+fn probe_step(
+    hyperparameters: &Hyperparameters,
+    model: &ResNet,
+    train: &Split,
+    instances: &Instances<'_>,
+) -> Result<Option<Probe>> {
+    let images = step_images(hyperparameters.batch_size, hyperparameters.image_size);
+    let seen = train.len() / instances.count() * hyperparameters.epochs as usize;
+    if seen < STEPS_WORTH * images {
+        return Ok(None);
+    }
+    let mut order = train.shuffled(hyperparameters.seed, 1);
+    order.truncate(images);
+    let order = [&order[..]];
+    thread::scope(|scope| {
+        let mut batches = train.batches(scope, &order, hyperparameters.seed, 1);
+        batches.next().map(|batch| Probe::of_step(model, &batch?)).transpose()
+    })
 }
 
 /// The part of the network before the head, as a job uses it.
@@ -136,7 +163,7 @@ impl<'a> Held<'a> {
         thread::scope(|scope| {
             for batch in self.split.batches(scope, &batches, 0, 0) {
                 let batch = batch?;
-                if !see(&still.features(&batch.images)?, &batch.labels)? {
+                if !see(&still.features(&batch.images)?, &on(still.device, &batch.labels)?)? {
                     break;
                 }
             }

@@ -1,10 +1,10 @@
-//! A convolution with a bias, and with the addition and the ReLU that follow it in the same kernel, where libtorch has
-//! oneDNN's operators for that. The C++ part is `onednn/convolution.cpp`. It computes no gradients.
+//! A convolution with a bias, and with the addition and the ReLU that follow it in the same kernel, on processors where
+//! libtorch has oneDNN's operators for that. The C++ part is `onednn/convolution.cpp`. It computes no gradients.
 
 use std::ffi::c_char;
 use std::sync::LazyLock;
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 use torch_sys::C_tensor;
 
 use crate::error::{Error, Result};
@@ -61,7 +61,7 @@ impl Convolution {
     /// # Errors
     /// libtorch's: `x` is of another kind than the weights, or has other inputs.
     pub fn forward(&self, x: &Tensor, relu: bool) -> Result<Tensor> {
-        if !*FUSED {
+        if !is_fused(x) {
             let y = self.alone(x)?;
             return Ok(if relu { y.f_relu()? } else { y });
         }
@@ -83,7 +83,7 @@ impl Convolution {
     /// # Errors
     /// As [`Convolution::forward`].
     pub fn add(&self, sum: Tensor, x: &Tensor) -> Result<Tensor> {
-        if !*FUSED {
+        if !is_fused(x) {
             return Ok(self.alone(x)?.f_add(&sum)?.f_relu()?);
         }
         let pointers = [&sum, x, &self.weight, &self.bias].map(Tensor::as_ptr);
@@ -99,6 +99,11 @@ impl Convolution {
     fn alone(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.f_conv2d(&self.weight, Some(&self.bias), self.stride, self.padding, 1, 1)?)
     }
+}
+
+/// Whether a tensor is where the operators compute: on the CPU.
+fn is_fused(x: &Tensor) -> bool {
+    x.device() == Device::Cpu && *FUSED
 }
 
 fn refused(why: &Why) -> Error {

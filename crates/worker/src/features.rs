@@ -6,6 +6,7 @@ use std::thread;
 use opsml_contract::Hyperparameters;
 use tch::{Device, Kind, Tensor};
 
+use crate::device::on;
 use crate::error::{Error, Result};
 use crate::instances::Instances;
 use crate::loader::Split;
@@ -37,7 +38,7 @@ impl Features {
         let order: Vec<usize> = (0..split.len()).collect();
         let batches: Vec<&[usize]> = order.chunks(hyperparameters.batch_size as usize).collect();
         // An instance may have no image. What has one dimension and no values is passed over.
-        let mut values = vec![Tensor::f_zeros([0; 1], (Kind::Float, Device::Cpu))?];
+        let mut values = vec![Tensor::f_zeros([0; 1], (Kind::Float, still.device))?];
         let mut labels = vec![Tensor::f_zeros([0; 1], (Kind::Int64, Device::Cpu))?];
         thread::scope(|scope| {
             for batch in split.batches(scope, &batches, hyperparameters.seed, 0) {
@@ -52,7 +53,10 @@ impl Features {
         })?;
         // If one has stopped, all do.
         instances.sum([])?;
-        Ok(Self { values: Tensor::f_cat(&values, 0)?, labels: Tensor::f_cat(&labels, 0)? })
+        Ok(Self {
+            values: Tensor::f_cat(&values, 0)?,
+            labels: on(still.device, &Tensor::f_cat(&labels, 0)?)?,
+        })
     }
 
     /// Whether the features of so many images, of `width` values each, may be kept.
@@ -63,7 +67,7 @@ impl Features {
     /// Returns the features and the labels of a batch, given by its places in the split.
     pub fn batch(&self, places: &[usize]) -> Result<(Tensor, Tensor)> {
         let places: Vec<i64> = places.iter().map(|place| *place as i64).collect();
-        let places = Tensor::f_from_slice(&places)?;
+        let places = on(self.values.device(), &Tensor::f_from_slice(&places)?)?;
         Ok((self.values.f_index_select(0, &places)?, self.labels.f_index_select(0, &places)?))
     }
 }

@@ -10,9 +10,10 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use tch::{Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::container::{Container, Resources};
+use crate::device::on;
 use crate::error::{Error, Result};
 use crate::process_group::{Membership, ProcessGroup};
 
@@ -218,7 +219,8 @@ impl std::fmt::Display for Instances<'_> {
     }
 }
 
-/// Packs tensors into flat ones, lets `act` change those, and unpacks them into the tensors.
+/// Packs tensors into flat ones in the processor's memory, lets `act` change those, and unpacks them into the tensors.
+/// Tensors of a GPU pass through there because Gloo sends from nowhere else.
 fn in_buckets(tensors: &[Tensor], act: impl Fn(&[Tensor]) -> Result<()>) -> Result<()> {
     let mut buckets: Vec<(Kind, usize, Vec<Tensor>)> = Vec::new();
     for tensor in tensors {
@@ -237,11 +239,11 @@ fn in_buckets(tensors: &[Tensor], act: impl Fn(&[Tensor]) -> Result<()>) -> Resu
         for (.., bucket) in &buckets {
             let parts: Vec<Tensor> =
                 bucket.iter().map(|tensor| tensor.f_reshape([-1])).collect::<std::result::Result<_, _>>()?;
-            flat.push(Tensor::f_cat(&parts, 0)?);
+            flat.push(on(Device::Cpu, &Tensor::f_cat(&parts, 0)?)?);
         }
         act(&flat)?;
         for ((.., bucket), flat) in buckets.iter_mut().zip(&flat) {
-            let mut start = 0;
+            let (mut start, flat) = (0, on(bucket[0].device(), flat)?);
             for tensor in bucket {
                 let length = tensor.numel() as i64;
                 tensor.f_copy_(&flat.f_narrow(0, start, length)?.f_view(&tensor.size()[..])?)?;

@@ -4,7 +4,7 @@
 //! ([`serve`], of a [`served`] model, which may [`fetch`] images); `opsml-worker files` lists the files that another machine needs ([`files`]).
 //! A job: [`container`] finds its configuration, [`dataset`] lists the images, [`loader`] makes batches of them on
 //! threads with [`picture`], [`resnet`] is the network, [`backbone`] its part that may stand [`still`] and then computes [`features`], in numbers that [`precision`]
-//! chooses, with kernels of [`convolution`]; [`optimizer`] (with [`adam`]) updates its weights, [`checkpoint`] saves them,
+//! chooses, with kernels of [`convolution`], on a [`device`]; [`optimizer`] (with [`adam`]) updates its weights, [`checkpoint`] saves them,
 //! [`weights`] reads and writes them in the formats of [`state_dict`] and [`pth`] (whose pickles [`pickle`] reads).
 //! [`tested`] tells what the model says of the test images.
 //! [`instances`] shares a job among several instances, over a [`process_group`]; [`memory`] keeps what a step frees, and [`usage`]
@@ -16,6 +16,7 @@ pub mod checkpoint;
 pub mod container;
 pub mod convolution;
 pub mod dataset;
+pub mod device;
 pub mod error;
 pub mod features;
 pub mod fetch;

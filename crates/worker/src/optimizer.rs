@@ -59,21 +59,24 @@ impl Optimizer {
         })
     }
 
-    /// Computes the gradients of `loss`, and returns references to them.
-    pub fn backward(&mut self, loss: &Tensor) -> Result<Vec<Tensor>> {
-        for slot in &mut self.slots {
-            slot.weight.zero_grad();
-        }
-        loss.f_backward()?;
-        Ok(self.slots.iter().map(|slot| slot.weight.grad()).collect())
+    /// Returns the gradients of `loss`, in the order of the weights. None is kept, so none needs to be added to or zeroed.
+    ///
+    /// # Errors
+    /// libtorch's: the loss doesn't come from the weights.
+    pub fn backward(&self, loss: &Tensor) -> Result<Vec<Tensor>> {
+        let weights: Vec<&Tensor> = self.slots.iter().map(|slot| &slot.weight).collect();
+        Ok(Tensor::f_run_backward(&[loss], &weights, false, false)?)
     }
 
-    /// Takes one step down the gradients.
-    pub fn step(&mut self) -> Result<()> {
-        no_grad(|| self.descend())
+    /// Takes one step down the gradients, which [`Self::backward`] returned.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn step(&mut self, gradients: &[Tensor]) -> Result<()> {
+        no_grad(|| self.descend(gradients))
     }
 
-    fn descend(&mut self) -> Result<()> {
+    fn descend(&mut self, gradients: &[Tensor]) -> Result<()> {
         let learning_rate = match self.schedule {
             Schedule::Constant => self.learning_rate,
             Schedule::Cosine => {
@@ -83,8 +86,8 @@ impl Optimizer {
         };
         self.steps += 1;
         match self.kind {
-            Kind::Sgd => self.slots.iter_mut().try_for_each(|slot| {
-                let mut gradient = slot.weight.grad();
+            Kind::Sgd => self.slots.iter_mut().zip(gradients).try_for_each(|(slot, gradient)| {
+                let mut gradient = gradient.shallow_clone();
                 if self.weight_decay != 0.0 {
                     gradient = gradient.f_add(&slot.weight.f_mul_scalar(self.weight_decay)?)?;
                 }
@@ -94,8 +97,7 @@ impl Optimizer {
             }),
             Kind::Adam => {
                 let all = |of: fn(&Slot) -> Tensor| self.slots.iter().map(of).collect::<Vec<_>>();
-                let (weights, gradients) =
-                    (all(|slot| slot.weight.shallow_clone()), all(|slot| slot.weight.grad()));
+                let weights = all(|slot| slot.weight.shallow_clone());
                 let (firsts, seconds) =
                     (all(|slot| slot.first.shallow_clone()), all(|slot| slot.second.shallow_clone()));
                 let adam = Adam {
@@ -105,7 +107,7 @@ impl Optimizer {
                     decay: self.weight_decay,
                     epsilon: EPSILON,
                 };
-                adam.step(self.steps, &weights, &gradients, &firsts, &seconds)
+                adam.step(self.steps, &weights, gradients, &firsts, &seconds)
             }
         }
     }

@@ -7,6 +7,7 @@ use opsml_contract::{Arch, ModelManifest};
 use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::convolution::Convolution;
+use crate::device::on;
 use crate::error::{Error, Result};
 use crate::state_dict::{Array, StateDict};
 use crate::still::{self, Still};
@@ -15,9 +16,10 @@ use crate::still::{self, Still};
 const MOMENTUM: f64 = 0.1;
 const EPSILON: f64 = 1e-5;
 
-/// A network with its weights in float32, on the CPU.
+/// A network with its weights in float32.
 pub struct ResNet {
     manifest: ModelManifest,
+    device: Device,
     stem: ConvNorm,
     stages: Vec<Block>,
     head: Vec<Linear>,
@@ -49,14 +51,18 @@ struct Linear {
 }
 
 /// Registers tensors in the order in which torchvision creates its modules.
-struct Builder(Vec<Entry>);
+struct Builder {
+    device: Device,
+    entries: Vec<Entry>,
+}
 
 impl Builder {
-    fn entry(&mut self, name: String, tensor: Tensor, learnt: bool) -> Tensor {
-        let tensor = tensor.set_requires_grad(learnt);
+    /// Takes a tensor on the CPU: a seed gives the same weights on each device.
+    fn entry(&mut self, name: String, tensor: &Tensor, learnt: bool) -> Result<Tensor> {
+        let tensor = on(self.device, tensor)?.set_requires_grad(learnt);
         let shared = tensor.shallow_clone();
-        self.0.push(Entry { name, tensor, learnt });
-        shared
+        self.entries.push(Entry { name, tensor, learnt });
+        Ok(shared)
     }
 
     fn conv(&mut self, name: &str, inputs: i64, outputs: i64, kernel: i64) -> Result<Tensor> {
@@ -64,22 +70,22 @@ impl Builder {
         let deviation = (2.0 / (outputs * kernel * kernel) as f64).sqrt();
         let weight = Tensor::f_empty([outputs, inputs, kernel, kernel], (Kind::Float, Device::Cpu))?
             .f_normal_(0.0, deviation)?;
-        Ok(self.entry(format!("{name}.weight"), channels_last(&weight)?, true))
+        self.entry(format!("{name}.weight"), &channels_last(&weight)?, true)
     }
 
     fn norm(&mut self, name: &str, width: i64) -> Result<[Tensor; 5]> {
         let float = (Kind::Float, Device::Cpu);
         let (ones, zeros) = (|| Tensor::f_ones([width], float), || Tensor::f_zeros([width], float));
         Ok([
-            self.entry(format!("{name}.weight"), ones()?, true),
-            self.entry(format!("{name}.bias"), zeros()?, true),
-            self.entry(format!("{name}.running_mean"), zeros()?, false),
-            self.entry(format!("{name}.running_var"), ones()?, false),
+            self.entry(format!("{name}.weight"), &ones()?, true)?,
+            self.entry(format!("{name}.bias"), &zeros()?, true)?,
+            self.entry(format!("{name}.running_mean"), &zeros()?, false)?,
+            self.entry(format!("{name}.running_var"), &ones()?, false)?,
             self.entry(
                 format!("{name}.num_batches_tracked"),
-                Tensor::f_zeros([0; 0], (Kind::Int64, Device::Cpu))?,
+                &Tensor::f_zeros([0; 0], (Kind::Int64, Device::Cpu))?,
                 false,
-            ),
+            )?,
         ])
     }
 
@@ -100,7 +106,7 @@ impl Builder {
         let bound = 1.0 / (inputs as f64).sqrt();
         let mut uniform = |name: String, shape: &[i64]| {
             let tensor = Tensor::f_empty(shape, (Kind::Float, Device::Cpu))?.f_uniform_(-bound, bound)?;
-            Ok::<_, Error>(self.entry(name, tensor, true))
+            self.entry(name, &tensor, true)
         };
         Ok(Linear {
             weight: uniform(format!("{name}.weight"), &[outputs, inputs])?,
@@ -111,13 +117,16 @@ impl Builder {
 
 impl ResNet {
     /// Returns a network with random weights from libtorch's generator (`tch::manual_seed`).
-    pub fn new(manifest: &ModelManifest) -> Result<Self> {
+    ///
+    /// # Errors
+    /// libtorch's: there isn't enough memory.
+    pub fn new(manifest: &ModelManifest, device: Device) -> Result<Self> {
         let (depths, bottleneck) = match manifest.arch {
             Arch::Resnet18 => ([2, 2, 2, 2], false),
             Arch::Resnet34 => ([3, 4, 6, 3], false),
             Arch::Resnet50 => ([3, 4, 6, 3], true),
         };
-        let mut builder = Builder(Vec::new());
+        let mut builder = Builder { device, entries: Vec::new() };
         let stem = builder.conv_norm(["conv1", "bn1"], 3, 64, 7, 2)?;
         let mut stages = Vec::new();
         let mut inputs = 64;
@@ -155,22 +164,34 @@ impl ResNet {
             0 => vec![builder.linear("fc", inputs, classes)?],
             hidden => vec![builder.linear("fc.0", inputs, hidden)?, builder.linear("fc.2", hidden, classes)?],
         };
-        Ok(Self { manifest: manifest.clone(), stem, stages, head, entries: builder.0 })
+        Ok(Self { manifest: manifest.clone(), device, stem, stages, head, entries: builder.entries })
     }
 
     pub fn manifest(&self) -> &ModelManifest {
         &self.manifest
     }
 
+    /// Where its weights are.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
     /// Returns the logits (batch × classes) for a batch of images (batch × 3 × height × width, 0…1), to learn all weights
     /// from. Batch norm normalises by the batch, and updates its statistics.
-    pub fn learn(&self, images: &Tensor) -> Result<Tensor> {
-        let mut x = self.stem.forward(images)?.f_relu_()?;
+    ///
+    /// The convolutions are computed in `kind`, and so is what lies between them. All weights, the statistics and the head
+    /// stay in float32, and so do the gradients: what `torch.autocast` does but for the head, which costs nothing.
+    ///
+    /// # Errors
+    /// libtorch's: the images have another kind of values or shape, or there isn't enough memory.
+    pub fn learn(&self, images: &Tensor, kind: Kind) -> Result<Tensor> {
+        let images = on(self.device, images)?.f_to_kind(kind)?;
+        let mut x = self.stem.forward(&images)?.f_relu_()?;
         x = x.f_max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false)?;
         for block in &self.stages {
             x = block.forward(&x)?;
         }
-        self.head(&x.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?)
+        self.head(&x.f_to_kind(Kind::Float)?.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?)
     }
 
     /// Returns the network but for the head as it is now, to compute features with. What is learnt afterwards isn't in it.
@@ -185,7 +206,7 @@ impl ResNet {
                 let shortcut = block.downsample.as_ref().map(|conv| conv.still(kind)).transpose()?;
                 Ok(still::Block { convolutions, shortcut })
             });
-            Ok(Still { kind, stem, blocks: blocks.collect::<Result<_>>()? })
+            Ok(Still { device: self.device, kind, stem, blocks: blocks.collect::<Result<_>>()? })
         })
     }
 
@@ -314,15 +335,25 @@ fn is_head(name: &str) -> bool {
     name.starts_with("fc.")
 }
 
+/// Returns the mean loss of a batch: the cross-entropy of logits (batch × classes) with the classes of the images.
+///
+/// # Errors
+/// libtorch's: a class is out of range.
+pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    Ok(logits.f_cross_entropy_loss(labels, None::<&Tensor>, tch::Reduction::Mean, -100, 0.0)?)
+}
+
 /// Returns the same values in channels-last layout, with which libtorch's CPU convolutions are fastest.
 pub fn channels_last(images: &Tensor) -> Result<Tensor> {
     Ok(images.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])?)
 }
 
 impl ConvNorm {
+    /// Computes in the numbers of `x`.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let padding = self.weight.size()[3] / 2;
-        let x = x.f_conv2d(&self.weight, None::<&Tensor>, self.stride, padding, 1, 1)?;
+        let (weight, padding) = met(&self.weight, self.stride, x)?;
+        let weight = weight.f_to_kind(x.f_kind()?)?;
+        let x = x.f_conv2d(&weight, None::<&Tensor>, self.stride, padding, 1, 1)?;
         let [weight, bias, mean, variance, batches] = &self.norm;
         let _ = batches.shallow_clone().f_add_scalar_(1)?;
         let (mean, variance) = (Some(mean), Some(variance));
@@ -339,6 +370,22 @@ impl ConvNorm {
     }
 }
 
+/// Returns the part of a square kernel that meets something of the images `x`, which are square too, and the padding with
+/// which it gives the same. The rest would only be multiplied by the padding's zeros, and has no gradient: at 32 pixels, that
+/// is most of the last stage's kernels.
+fn met(weight: &Tensor, stride: i64, x: &Tensor) -> Result<(Tensor, i64)> {
+    let (side, kernel) = (x.size()[3], weight.size()[3]);
+    let padding = kernel / 2;
+    // A result of several pixels is left alone: there, more of the kernel meets something.
+    if kernel == 1 || (side + 2 * padding - kernel) / stride > 0 {
+        return Ok((weight.shallow_clone(), padding));
+    }
+    let length = side.min(kernel - padding);
+    // In the order of the memory, so that the gradient has that order too.
+    let part = weight.f_permute([0, 2, 3, 1])?.f_narrow(1, padding, length)?.f_narrow(2, padding, length)?;
+    Ok((part.f_permute([0, 3, 1, 2])?, 0))
+}
+
 impl Block {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let mut y = x.shallow_clone();
@@ -353,5 +400,42 @@ impl Block {
             None => x.shallow_clone(),
         };
         Ok(y.f_add_(&shortcut)?.f_relu_()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// At 32 pixels, the last stage's images have a side of 2 or 1, and at 64 twice that.
+    #[test]
+    fn what_a_kernel_never_meets_changes_neither_result_nor_gradient() {
+        tch::manual_seed(2);
+        for (kernel, stride, side, length) in [
+            (3, 1, 1, 1),
+            (3, 2, 2, 2),
+            (3, 2, 1, 1),
+            (3, 1, 2, 3),
+            (3, 2, 4, 3),
+            (1, 2, 2, 1),
+            (7, 2, 32, 7),
+        ] {
+            let new = |shape: &[i64]| channels_last(&Tensor::randn(shape, tch::kind::FLOAT_CPU)).unwrap();
+            let weight = new(&[5, 4, kernel, kernel]).set_requires_grad(true);
+            let x = new(&[3, 4, side, side]).set_requires_grad(true);
+            let (part, padding) = met(&weight, stride, &x).unwrap();
+            assert_eq!(part.size()[2..], [length; 2], "{kernel} {stride} {side}");
+            let of = |weight_used: &Tensor, padding| {
+                let y = x.conv2d(weight_used, None::<&Tensor>, stride, padding, 1, 1);
+                let mut all =
+                    Tensor::run_backward(&[&y.square().sum(Kind::Float)], &[&weight, &x], false, false);
+                all.push(y);
+                all
+            };
+            for (one, other) in of(&part, padding).iter().zip(of(&weight, kernel / 2)) {
+                let apart = (one - &other).abs().max().double_value(&[]);
+                assert!(one.size() == other.size() && apart < 1e-4, "{kernel} {stride} {side}: {apart}");
+            }
+        }
     }
 }

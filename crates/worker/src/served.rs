@@ -4,12 +4,13 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use opsml_contract::{MODEL_MANIFEST, MODULE_INPUT, ModuleInput, Precision};
+use opsml_contract::{Device as Asked, MODEL_MANIFEST, MODULE_INPUT, ModuleInput, Precision};
 use tch::{CModule, Device, Kind, Tensor, no_grad};
 
+use crate::device::{chosen, on};
 use crate::error::{AtPath, Error, Result};
 use crate::picture::Picture;
-use crate::precision::Choice;
+use crate::precision::{Choice, Probe, has_bf16};
 use crate::resnet::{ResNet, channels_last};
 use crate::state_dict::MAX_FILE;
 use crate::still::Still;
@@ -23,29 +24,31 @@ pytorch-inference";
 /// A model that turns one image into logits.
 pub enum Served {
     Own { model: ResNet, still: Still },
-    Module { module: CModule, input: ModuleInput, path: PathBuf },
+    Module { module: CModule, device: Device, input: ModuleInput, path: PathBuf },
 }
 
 impl Served {
     /// Loads the model of a folder: with `classes.json` the worker's own, or the one TorchScript module, a file whose name
-    /// ends in `.pth`, `.pt` or `.ts`. A module answers one black image, so that one that can't ends here.
+    /// ends in `.pth`, `.pt` or `.ts`. A module answers one black image, so that one that can't ends here. Both are on the GPU
+    /// if there is one.
     ///
     /// # Errors
     /// The file that can't be served, what it is and what is needed.
     pub fn load(folder: &Path) -> Result<Self> {
+        let device = chosen(Asked::Auto)?;
         if folder.join(MODEL_MANIFEST).is_file() {
-            return Self::own(weights::load_model(folder)?);
+            return Self::own(weights::load_model(folder, device)?);
         }
         let path = module_file(folder)?;
         let input = module_input(&path.with_file_name(MODULE_INPUT))?;
         is_module(&path)?;
-        // It may have been saved on a GPU.
-        let mut module = CModule::load_on_device(&path, Device::Cpu).map_err(|error| {
+        // It may have been saved on another device.
+        let mut module = CModule::load_on_device(&path, device).map_err(|error| {
             unserved(&path, &format!("can't be loaded: {}", first_line(&error.to_string())))
         })?;
         module.f_set_eval()?;
         let size = input.image_size;
-        let served = Self::Module { module, input, path };
+        let served = Self::Module { module, device, input, path };
         served.answers(&[Picture { width: size, height: size, rgb: vec![0; 3 * (size * size) as usize] }])?;
         Ok(served)
     }
@@ -55,7 +58,9 @@ impl Served {
         let asked = if model.manifest().agrees_in_bf16 { Precision::Auto } else { Precision::Fp32 };
         let size = i64::from(model.manifest().image_size);
         let noise = Tensor::f_rand([1, 3, size, size], (Kind::Float, Device::Cpu))?;
-        let choice = Choice::of(asked, &model, &channels_last(&noise)?)?;
+        let choice = Choice::of(asked, has_bf16(model.device()), || {
+            Ok(Some(Probe::of_features(&model, &channels_last(&noise)?)?))
+        })?;
         Ok(Self::Own { still: model.still(choice.kind)?, model })
     }
 
@@ -86,10 +91,10 @@ impl Served {
                 .f_permute([0, 3, 1, 2])?;
         let logits = match self {
             Self::Own { model, still } => no_grad(|| model.head(&still.features(&images)?))?,
-            Self::Module { module, input, path } => {
+            Self::Module { module, device, input, path } => {
                 // Not every module takes several images.
                 let each = (0..pictures.len() as i64).map(|place| {
-                    answer(module, input, path, &images.f_narrow(0, place, 1)?)?
+                    answer(module, *device, input, path, &images.f_narrow(0, place, 1)?)?
                         .f_reshape([1, -1])
                         .map_err(Error::from)
                 });
@@ -105,11 +110,18 @@ impl Served {
 }
 
 /// Returns what a module answers to an image with values from 0 to 1: one row of logits.
-fn answer(module: &CModule, input: &ModuleInput, path: &Path, image: &Tensor) -> Result<Tensor> {
+fn answer(
+    module: &CModule,
+    device: Device,
+    input: &ModuleInput,
+    path: &Path,
+    image: &Tensor,
+) -> Result<Tensor> {
     let channels = |values: &[f64; 3]| -> Result<Tensor> {
         Ok(Tensor::f_from_slice(values)?.f_to_kind(Kind::Float)?.f_view([1, 3, 1, 1])?)
     };
     let normal = image.f_sub(&channels(&input.mean)?)?.f_div(&channels(&input.std)?)?.f_contiguous()?;
+    let normal = on(device, &normal)?;
     let answered = tch::no_grad(|| module.forward_ts(&[normal]));
     let side = input.image_size;
     let logits = answered.map_err(|error| {

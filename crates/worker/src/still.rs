@@ -1,13 +1,15 @@
 //! A network that doesn't learn: batch norm is folded into the convolutions, and each convolution is one kernel with the
 //! addition and the ReLU that follow it. In bfloat16, processors with instructions for it compute it several times faster.
 
-use tch::{Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::convolution::Convolution;
+use crate::device::on;
 use crate::error::Result;
 
 /// The convolutions of a network, in float32 or bfloat16. It has its own copies of the weights.
 pub struct Still {
+    pub device: Device,
     pub kind: Kind,
     pub stem: Convolution,
     pub blocks: Vec<Block>,
@@ -21,10 +23,10 @@ pub struct Block {
 }
 
 impl Still {
-    /// Returns the features (batch × width, float32) of a batch of images (batch × 3 × height × width, 0…1).
+    /// Returns the features (batch × width, float32) of a batch of images (batch × 3 × height × width, 0…1), on its device.
     pub fn features(&self, images: &Tensor) -> Result<Tensor> {
         no_grad(|| {
-            let mut x = self.stem.forward(&images.f_to_kind(self.kind)?, true)?;
+            let mut x = self.stem.forward(&on(self.device, images)?.f_to_kind(self.kind)?, true)?;
             x = x.f_max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false)?;
             for block in &self.blocks {
                 x = block.forward(x)?;

@@ -15,13 +15,14 @@ use crate::backbone::{Backbone, Held, choose};
 use crate::checkpoint::{Checkpoints, Job};
 use crate::container::{Container, create_folder, write_bytes};
 use crate::dataset::Dataset;
+use crate::device::on;
 use crate::error::{Error, Result};
 use crate::instances::Instances;
 use crate::loader::{CACHE_BYTES, Split};
 use crate::optimizer::Optimizer;
 use crate::precision;
-use crate::resnet::ResNet;
-use crate::{tested, weights};
+use crate::resnet::{ResNet, cross_entropy};
+use crate::{device, tested, weights};
 
 /// Sums over images: of the loss, and of the images that were classified correctly.
 #[derive(Default)]
@@ -39,6 +40,7 @@ struct Score {
 pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
     let started = Instant::now();
     let hyperparameters = container.hyperparameters()?;
+    let device = device::chosen(hyperparameters.device)?;
     let instances = Instances::join(container, stop)?;
     let folder = container.channel(TRAINING_CHANNEL)?.ok_or_else(|| {
         Error::new(format!(
@@ -63,13 +65,14 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
 
     // libtorch takes any 64 bits.
     tch::manual_seed(hyperparameters.seed.cast_signed());
-    let model = ResNet::new(&ModelManifest {
+    let manifest = ModelManifest {
         arch: hyperparameters.arch,
         head_hidden: hyperparameters.head_hidden,
         image_size: size,
         classes: dataset.classes.clone(),
         agrees_in_bf16: false,
-    })?;
+    };
+    let model = ResNet::new(&manifest, device)?;
     let pretrained = load_weights(container, &hyperparameters, &model)?;
     let head_only = hyperparameters.fine_tune == FineTune::Head;
     if head_only {
@@ -100,7 +103,7 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
         ));
     }
     let begun = record.as_ref().and_then(Record::precision);
-    let choice = choose(&hyperparameters, begun, &model, &valid, &instances)?;
+    let choice = choose(&hyperparameters, begun, &model, (&train, &valid), &instances)?;
     if instances.is_first() {
         say(&choice.to_string());
     }
@@ -114,6 +117,7 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
             valid_images,
             test_images,
             resumed_epochs,
+            device: device::name(device).to_owned(),
             precision: choice.name().to_owned(),
             features: backbone.how_often().to_owned(),
             seconds: started.elapsed().as_secs_f64(),
@@ -122,8 +126,8 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
 
     for epoch in resumed_epochs + 1..=hyperparameters.epochs {
         let began = Instant::now();
-        let learnt =
-            train_epoch(&model, &mut optimizer, (&train, &backbone), &hyperparameters, epoch, &instances)?;
+        let what = (&train, &backbone, choice.kind);
+        let learnt = train_epoch(&model, &mut optimizer, what, &hyperparameters, epoch, &instances)?;
         let seconds = began.elapsed().as_secs_f64();
         // DistributedDataParallel does this before each batch; in training nothing is computed from them.
         instances.follow_first(&model.buffers())?;
@@ -293,7 +297,7 @@ fn train_batches<'a>(order: &'a [usize], hyperparameters: &Hyperparameters) -> V
 fn train_epoch(
     model: &ResNet,
     optimizer: &mut Optimizer,
-    (split, backbone): (&Split, &Backbone),
+    (split, backbone, kind): (&Split, &Backbone, Kind),
     hyperparameters: &Hyperparameters,
     epoch: u32,
     instances: &Instances<'_>,
@@ -303,6 +307,8 @@ fn train_epoch(
     let mut score = Score::default();
     let mut learn = |logits: &Tensor, labels: &Tensor| {
         let loss = cross_entropy(logits, labels)?;
+        // First, so that a GPU has it to do while the loss is waited for.
+        let gradients = optimizer.backward(&loss)?;
         let step = Score::of(logits, labels, &loss)?.over_all(instances)?;
         if !step.loss().is_finite() {
             return Err(Error::new(format!(
@@ -312,8 +318,8 @@ fn train_epoch(
             )));
         }
         score.add(&step);
-        instances.average(&optimizer.backward(&loss)?)?;
-        optimizer.step()
+        instances.average(&gradients)?;
+        optimizer.step(&gradients)
     };
     if let Backbone::Known(_, known) = backbone {
         for batch in batches {
@@ -327,9 +333,9 @@ fn train_epoch(
             let batch = batch?;
             let logits = match backbone {
                 Backbone::Frozen(still) => model.head(&still.features(&batch.images)?)?,
-                Backbone::Learns | Backbone::Known(..) => model.learn(&batch.images)?,
+                Backbone::Learns | Backbone::Known(..) => model.learn(&batch.images, kind)?,
             };
-            learn(&logits, &batch.labels)?;
+            learn(&logits, &on(model.device(), &batch.labels)?)?;
         }
         Ok::<_, Error>(())
     })?;
@@ -361,10 +367,6 @@ fn evaluate(
         )));
     }
     Ok(score)
-}
-
-fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
-    Ok(logits.f_cross_entropy_loss(labels, None::<&Tensor>, tch::Reduction::Mean, -100, 0.0)?)
 }
 
 impl Score {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::GzDecoder;
 use opsml_contract::{MODEL_MANIFEST, MODEL_PTH, MODEL_SAFETENSORS, ModelManifest};
 use sha2::{Digest, Sha256};
+use tch::Device;
 
 use crate::container::{create_folder, write_bytes, write_whole};
 use crate::error::{AtPath, Error, Result};
@@ -85,8 +86,8 @@ pub fn save_model(folder: &Path, model: &ResNet, agrees_in_bf16: bool) -> Result
     write_bytes(&path, &serde_json::to_vec_pretty(&manifest).at("write", &path)?)
 }
 
-/// Reads the files of [`save_model`].
-pub fn load_model(folder: &Path) -> Result<ResNet> {
+/// Reads the files of [`save_model`], and returns the model on a device.
+pub fn load_model(folder: &Path, device: Device) -> Result<ResNet> {
     let path = folder.join(MODEL_MANIFEST);
     let file = File::open(&path).at("open", &path)?;
     let manifest: ModelManifest = serde_json::from_reader(std::io::BufReader::new(file)).at("read", &path)?;
@@ -96,7 +97,7 @@ pub fn load_model(folder: &Path) -> Result<ResNet> {
             path.display()
         )));
     }
-    let model = ResNet::new(&manifest)?;
+    let model = ResNet::new(&manifest, device)?;
     let path = folder.join(MODEL_SAFETENSORS);
     let state = state_dict::from_safetensors(&state_dict::read_capped(&path)?).at("read", &path)?;
     model.load(&state, false)?;

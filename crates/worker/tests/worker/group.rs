@@ -12,7 +12,7 @@ use opsml_worker::optimizer::Optimizer;
 use opsml_worker::process_group::{Membership, ProcessGroup};
 use opsml_worker::resnet::ResNet;
 use opsml_worker::state_dict::{self, Array, StateDict};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::cluster::{Port, Processes, configure_rank, meet_at};
 
@@ -26,14 +26,14 @@ const CLASSES: i64 = 3;
 
 fn model() -> ResNet {
     let classes = (0..CLASSES).map(|class| class.to_string()).collect();
-    ResNet::new(&ModelManifest {
+    let manifest = ModelManifest {
         arch: Arch::Resnet18,
         head_hidden: 16,
         image_size: 64,
         classes,
         agrees_in_bf16: false,
-    })
-    .unwrap()
+    };
+    ResNet::new(&manifest, Device::Cpu).unwrap()
 }
 
 fn read(path: &Path) -> StateDict {
@@ -57,17 +57,16 @@ fn gradients(folder: &Path, images: [i64; 2], head_only: bool, instances: &Insta
     if head_only {
         model.freeze_backbone();
     }
-    let mut optimizer = Optimizer::new(&Hyperparameters::default(), 1, model.parameters(head_only)).unwrap();
+    let optimizer = Optimizer::new(&Hyperparameters::default(), 1, model.parameters(head_only)).unwrap();
     let [first, count] = images;
     let all = read(&folder.join("images"))[0].1.to_tensor().unwrap();
     let images = all.narrow(0, first, count);
     let logits = match head_only {
         true => model.head(&model.still(Kind::Float).unwrap().features(&images).unwrap()),
-        false => model.learn(&images),
+        false => model.learn(&images, Kind::Float),
     };
     let logits = logits.unwrap();
-    let labels =
-        Tensor::arange_start(first, first + count, (Kind::Int64, tch::Device::Cpu)).remainder(CLASSES);
+    let labels = Tensor::arange_start(first, first + count, (Kind::Int64, Device::Cpu)).remainder(CLASSES);
     let gradients = optimizer.backward(&logits.cross_entropy_for_logits(&labels)).unwrap();
     instances.average(&gradients).unwrap();
     gradients
@@ -147,7 +146,7 @@ fn the_gradients_of_several_processes_are_those_of_one() {
     let whole = model();
     let images = Tensor::rand([IMAGES, 3, 64, 64], tch::kind::FLOAT_CPU);
     // After this, batch norm's statistics differ from those of a new model.
-    let _ = whole.learn(&images).unwrap();
+    let _ = whole.learn(&images, Kind::Float).unwrap();
     write(&folder.join("weights"), &whole.state_dict().unwrap());
     write(&folder.join("images"), &vec![("images".to_owned(), Array::from_tensor(&images).unwrap())]);
 

@@ -5,7 +5,9 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use opsml_contract::{MetricLine, Tested};
+use opsml_worker::precision::has_bf16;
 use serde_json::json;
+use tch::Device;
 
 use crate::cluster::{Cluster, Processes};
 use crate::job::{Job, terminate, until};
@@ -60,13 +62,15 @@ fn two_instances_learn_a_head_as_one_does() {
 /// twice 8 images, and of 16.
 #[test]
 fn two_instances_learn_all_weights_nearly_as_one_does() {
-    let settings = |batch| json!({"epochs": 4, "batch_size": batch, "learning_rate": 0.0005});
-    let one = Job::new(settings(20)).trained();
-    let two = Cluster::new(2, &settings(10));
-    two.train();
-    let train_losses =
-        |job: &Job| -> Vec<f64> { scores(job).chunks_exact(4).map(|epoch| epoch[0]).collect() };
-    close(&train_losses(&one), &train_losses(&two.jobs[0]), 0.05);
+    for precision in ["fp32", "bf16"].into_iter().take(if has_bf16(Device::Cpu) { 2 } else { 1 }) {
+        let settings = |batch| json!({"epochs": 4, "batch_size": batch, "learning_rate": 0.0005, "precision": precision});
+        let one = Job::new(settings(20)).trained();
+        let two = Cluster::new(2, &settings(10));
+        two.train();
+        let train_losses =
+            |job: &Job| -> Vec<f64> { scores(job).chunks_exact(4).map(|epoch| epoch[0]).collect() };
+        close(&train_losses(&one), &train_losses(&two.jobs[0]), 0.05);
+    }
 }
 
 #[test]

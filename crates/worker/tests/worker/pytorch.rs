@@ -4,11 +4,11 @@ use std::path::Path;
 use std::process::Command;
 
 use opsml_contract::{Arch, ModelManifest};
-use opsml_worker::precision::HAS_BF16;
+use opsml_worker::precision::has_bf16;
 use opsml_worker::resnet::ResNet;
 use opsml_worker::state_dict::{self, Array};
 use opsml_worker::{pth, weights};
-use tch::Kind;
+use tch::{Device, Kind, Tensor};
 
 /// Returns the Python that `scripts/pytorch.sh` installs. Where the environment doesn't name it, the script is run.
 pub fn pytorch() -> Command {
@@ -35,11 +35,14 @@ fn logits_equal_pytorchs_in_both_directions() {
     };
     let networks =
         [("resnet18", Arch::Resnet18, 0), ("resnet34", Arch::Resnet34, 0), ("resnet50", Arch::Resnet50, 5)];
-    let ours: Vec<ResNet> =
-        networks.iter().map(|(_, arch, hidden)| ResNet::new(&manifest(*arch, *hidden)).unwrap()).collect();
+    let ours: Vec<ResNet> = networks
+        .iter()
+        .map(|(_, arch, hidden)| ResNet::new(&manifest(*arch, *hidden), Device::Cpu).unwrap())
+        .collect();
     for ((name, ..), model) in networks.iter().zip(&ours) {
         // A training step changes the statistics of batch norm, so that a mistake in them shows.
-        let _ = model.learn(&tch::Tensor::rand([4, 3, 64, 64], tch::kind::FLOAT_CPU)).unwrap();
+        let images = Tensor::rand([4, 3, 64, 64], tch::kind::FLOAT_CPU);
+        let _ = model.learn(&images, Kind::Float).unwrap();
         weights::save_model(&folder.path().join(name), model, false).unwrap();
     }
 
@@ -62,7 +65,7 @@ fn logits_equal_pytorchs_in_both_directions() {
             // 1e-4 in float32. bfloat16 has eight bits of fraction, so that its bound follows from the size of the logits.
             let largest = answer(what).abs().max().double_value(&[]);
             let kinds = [(Kind::Float, 1e-4), (Kind::BFloat16, 0.03 * largest)];
-            for (kind, bound) in kinds.into_iter().take(if *HAS_BF16 { 2 } else { 1 }) {
+            for (kind, bound) in kinds.into_iter().take(if has_bf16(Device::Cpu) { 2 } else { 1 }) {
                 let features = model.still(kind).unwrap().features(&answer("images")).unwrap();
                 let logits = tch::no_grad(|| model.head(&features)).unwrap();
                 let difference = (logits - answer(what)).abs().max().double_value(&[]);
