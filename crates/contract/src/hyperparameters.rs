@@ -239,11 +239,14 @@ mod tests {
         ]))
         .unwrap();
         assert_eq!((read.arch, read.optimizer, read.epochs), (Arch::Resnet50, Optimizer::Sgd, 3));
+        assert_eq!((read.precision, read.device), (Precision::Auto, Device::Auto));
     }
 
     #[test]
     fn blames_the_name() {
-        for (name, value) in [("epochs", "0"), ("epochs", "many"), ("epoch", "1"), ("learning_rate", "-1")] {
+        for (name, value) in
+            [("epochs", "0"), ("epochs", "many"), ("epoch", "1"), ("learning_rate", "-1"), ("device", "gpu")]
+        {
             let error = Hyperparameters::from_strings(&strings(&[(name, value)])).unwrap_err();
             assert_eq!(error.name.as_deref(), Some(name), "{error}");
         }
