@@ -1,7 +1,7 @@
 """Trains a classifier with PyTorch and torchvision as a notebook's script does: `torch_train.py FOLDER SETTINGS`.
 
 SETTINGS is JSON with the worker's hyperparameters arch, fine_tune (head or full), image_size, batch_size, epochs and
-learning_rate. The folder has train/, valid/ and test/ with a folder for each class. It prints the accuracy on the test images.
+learning_rate, and perhaps transform: resize, without which training images are cropped and flipped. The folder has train/, valid/ and test/ with a folder for each class. It prints the accuracy on the test images.
 """
 import json
 import sys
@@ -25,7 +25,7 @@ def loader(split, transform, shuffle):
     return torch.utils.data.DataLoader(images, batch_size=settings["batch_size"], shuffle=shuffle), images.classes
 
 
-train, classes = loader("train", augmented, True)
+train, classes = loader("train", plain if settings.get("transform") == "resize" else augmented, True)
 valid, test = (loader(split, plain, False)[0] for split in ("valid", "test"))
 torch.manual_seed(42)
 model = getattr(models, settings["arch"])(weights=None)

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::context::{Context, Done};
 use super::fields::S3Uri;
 use super::kind::{Kind, Price, Problem};
-use super::train::{hyperparameter_problems, plain};
+use super::train::{FEATURES, hyperparameter_problems, plain};
 use super::trained::{Trained, contents};
 use super::training_figures::training_figures;
 use crate::action::{TrainingRecord, find_training, my_address, record_training, training_output};
@@ -139,6 +139,12 @@ impl Kind for Ec2Train {
 
     fn problems(&self) -> Vec<Problem> {
         let mut problems = hyperparameter_problems(&self.hyperparameters);
+        if self.hyperparameters.contains_key(FEATURES) {
+            problems.push(Problem::at(
+                format!("hyperparameters.{FEATURES}"),
+                "SageMaker's jobs share features, by the credentials that their containers get: an instance has none of these",
+            ));
+        }
         if self.image_id.is_some() == self.image_search.is_some() {
             problems.push(Problem::at("image_id", "give one of `image_id` and `image_search`"));
         }

@@ -91,6 +91,9 @@ pub struct Outputs {
     pub trained: Trained,
 }
 
+/// The hyperparameter of `opsml-worker` with the place in S3 where jobs share features.
+pub(super) const FEATURES: &str = "features";
+
 const METRICS: [&str; 6] =
     ["train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "test_loss", "test_accuracy"];
 
@@ -105,6 +108,7 @@ impl Kind for Train {
         problems.extend(self.script_problems());
         if self.is_worker() {
             problems.extend(hyperparameter_problems(&self.hyperparameters));
+            problems.extend(self.features_among_inputs());
             if !self.inputs.contains_key(opsml_contract::TRAINING_CHANNEL) {
                 problems.push(Problem::at(
                     "inputs",
@@ -184,6 +188,27 @@ impl Train {
         self.image.as_deref().map_or(self.entry_point.is_none(), is_worker_image)
     }
 
+    /// Whether `opsml-worker` trains the head alone in each job.
+    pub(super) fn has_frozen_backbone(&self) -> bool {
+        let fine_tune = self.hyperparameters.get("fine_tune").and_then(Value::as_str);
+        self.is_worker() && fine_tune == Some("head")
+    }
+
+    /// Returns the place for the features that jobs share, unless one is given.
+    pub(super) fn features_beside_models(&self) -> String {
+        format!("{}/features", self.output_path.0.trim_end_matches('/'))
+    }
+
+    /// Features that lie among a job's inputs would change these with each job.
+    fn features_among_inputs(&self) -> Option<Problem> {
+        let below = |uri: &str| format!("{}/", uri.trim_end_matches('/'));
+        let place = below(self.hyperparameters.get(FEATURES)?.as_str()?);
+        let (channel, _) = self.inputs.iter().find(|(_, input)| place.starts_with(&below(&input.0)))?;
+        let message =
+            format!("the features would be among the images of the channel `{channel}`: name another place");
+        Some(Problem::at(format!("hyperparameters.{FEATURES}"), message))
+    }
+
     fn script_problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let Some(entry_point) = &self.entry_point else {
@@ -233,6 +258,11 @@ impl Train {
     pub(super) async fn job(&self, context: &mut Context<'_>) -> Outcome<TrainingJob> {
         context.apart(&self.output_path.0, false)?;
         self.checkpoint_s3_uri.iter().try_for_each(|uri| context.apart(&uri.0, false))?;
+        if let Some(place) =
+            self.hyperparameters.get(FEATURES).and_then(Value::as_str).filter(|_| self.is_worker())
+        {
+            context.apart(place, false)?;
+        }
         let image = match (&self.image, &self.framework_version, &self.py_version) {
             (Some(image), ..) => context.aws().image(image),
             (None, Some(version), Some(python)) => {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::context::{Context, Done};
 use super::kind::{Kind, Price, Problem};
-use super::train::{Train, plain};
+use super::train::{FEATURES, Train, plain};
 use crate::action::{Trial, tuning_trials};
 use crate::failure::{Failure, Outcome};
 use crate::journal::{Axis, Drawing, Figure, Panel, Plot, Scale, Series};
@@ -17,7 +17,9 @@ use crate::resource::{Objective, Range, Scaling, Strategy, TuningJob};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tune {
-    /// The trials: the fields of a `train` step, without the hyperparameters that are searched.
+    /// The trials: the fields of a `train` step, without the hyperparameters that are searched. Where `opsml-worker` trains
+    /// the head alone (`fine_tune: head`), the trials share the features of the images through S3, below `features/` in
+    /// `output_path`, unless the hyperparameter `features` names another place.
     pub estimator: Train,
     /// The objective metric, by its name in the metric definitions of the trials.
     #[schemars(length(min = 1, max = 255))]
@@ -190,9 +192,14 @@ impl Kind for Tune {
             let range = range.read().map_err(|why| Failure::new("InvalidStep", format!("{name}: {why}")))?;
             ranges.insert(name.clone(), range);
         }
+        let mut trial = self.estimator.job(context).await?;
+        if self.estimator.has_frozen_backbone() && !self.hyperparameter_ranges.contains_key(FEATURES) {
+            let place = trial.hyperparameters.entry(FEATURES.to_owned());
+            place.or_insert_with(|| self.estimator.features_beside_models());
+        }
         let wanted = TuningJob {
             base: context.base(),
-            trial: self.estimator.job(context).await?,
+            trial,
             strategy: self.strategy,
             objective: self.objective_type,
             objective_metric: self.objective_metric_name.clone(),
@@ -352,6 +359,32 @@ mod tests {
     fn trial(name: &str, value: Option<f64>, tuned: Value) -> Trial {
         let tuned = tuned.as_object().unwrap().clone();
         Trial { job_name: name.into(), status: "Completed".into(), value, seconds: None, tuned }
+    }
+
+    #[test]
+    fn features_are_shared_where_the_backbone_is_frozen_and_not_among_the_images() {
+        let train = |image: &str, hyperparameters: Value| -> Train {
+            serde_json::from_value(json!({
+                "image": image, "role": "arn:aws:iam::123456789012:role/r", "instance_type": "ml.m5.large",
+                "inputs": {"training": "s3://bucket/data"}, "output_path": "s3://bucket/m/",
+                "hyperparameters": hyperparameters,
+            }))
+            .unwrap()
+        };
+        let head = train("opsml-worker", json!({"fine_tune": "head"}));
+        assert!(head.has_frozen_backbone());
+        assert_eq!(head.features_beside_models(), "s3://bucket/m/features");
+        assert!(!train("opsml-worker", json!({})).has_frozen_backbone());
+        assert!(!train("another", json!({"fine_tune": "head"})).has_frozen_backbone());
+
+        let problems = |place: &str| -> Vec<String> {
+            let train = train("opsml-worker", json!({"fine_tune": "head", "features": place}));
+            train.problems().into_iter().map(|problem| problem.message).collect()
+        };
+        assert!(problems("s3://bucket/data2").is_empty());
+        let among = "the features would be among the images of the channel `training`: name another place";
+        assert_eq!(problems("s3://bucket/data/features"), [among]);
+        assert!(problems("bucket/features")[0].contains("s3://BUCKET/PREFIX"));
     }
 
     #[test]

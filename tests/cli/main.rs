@@ -12,6 +12,7 @@ mod ec2;
 mod env;
 mod everything;
 mod failure;
+mod features;
 mod functions;
 mod hostile;
 mod judge;

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::s3_uri::bucket_and_prefix;
+
 /// A torchvision classifier that the worker can build.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -121,6 +123,13 @@ pub struct Hyperparameters {
     /// SHA-256 (hex) that the file in the `weights` channel must have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights_sha256: Option<String>,
+    /// The place in S3, `s3://BUCKET/PREFIX`, where jobs share the features that a frozen backbone computes of images which
+    /// are always the same: validation and test images, and training images whose transform is `resize`. A job reads those
+    /// that another has computed of the same images with the same weights, image size and precision, and leaves its own
+    /// there. Its role needs s3:GetObject and s3:PutObject below it. Without them it computes the features itself, as it
+    /// does without this. Where the backbone learns there is nothing to share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features: Option<String>,
 }
 
 impl Default for Hyperparameters {
@@ -142,6 +151,7 @@ impl Default for Hyperparameters {
             device: Device::default(),
             seed: 42,
             weights_sha256: None,
+            features: None,
         }
     }
 }
@@ -210,6 +220,11 @@ impl Hyperparameters {
                     .is_none_or(|h| h.len() == 64 && h.bytes().all(|b| b.is_ascii_hexdigit())),
                 "must be 64 hexadecimal digits",
             ),
+            (
+                "features",
+                self.features.as_ref().is_none_or(|uri| bucket_and_prefix(uri).is_some()),
+                "must be a place in S3: s3://BUCKET/PREFIX",
+            ),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
             None => Ok(()),
@@ -244,9 +259,14 @@ mod tests {
 
     #[test]
     fn blames_the_name() {
-        for (name, value) in
-            [("epochs", "0"), ("epochs", "many"), ("epoch", "1"), ("learning_rate", "-1"), ("device", "gpu")]
-        {
+        for (name, value) in [
+            ("epochs", "0"),
+            ("epochs", "many"),
+            ("epoch", "1"),
+            ("learning_rate", "-1"),
+            ("device", "gpu"),
+            ("features", "bucket/features"),
+        ] {
             let error = Hyperparameters::from_strings(&strings(&[(name, value)])).unwrap_err();
             assert_eq!(error.name.as_deref(), Some(name), "{error}");
         }

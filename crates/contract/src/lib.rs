@@ -11,6 +11,7 @@ mod manifest;
 mod metrics;
 mod prices;
 mod resources;
+mod s3_uri;
 mod tested;
 
 pub use decision::{DECISIONS_LOG_GROUP, Decision};
@@ -25,6 +26,7 @@ pub use manifest::{
 pub use metrics::{EpochMetrics, METRICS_FILE, MetricLine, SetupMetrics, TestMetrics, metric_regex};
 pub use prices::{INSTANCES, Instance, Source};
 pub use resources::{RESOURCES_FILE, ResourceSample};
+pub use s3_uri::bucket_and_prefix;
 pub use tested::{MAX_MISTAKES, Mistake, TESTED_FILE, THUMBNAIL_SIDE, Tested};
 
 /// The name under which every target knows the worker's image.

@@ -34,8 +34,8 @@ pub struct SetupMetrics {
     /// In which numbers the convolutions are computed: `fp32` or `bf16`. Empty: an older worker has not said it.
     #[serde(default)]
     pub precision: String,
-    /// How often the backbone computes the features of the training images: `learnt` (it learns itself), `each epoch`, or
-    /// `once`. Empty: an older worker has not said it.
+    /// How often the backbone computes the features of the training images: `learnt` (it learns itself), `each epoch`, `once`,
+    /// or never: `read from s3://…`, where another job has left them. Empty: an older worker has not said it.
     #[serde(default)]
     pub features: String,
     /// Seconds from the process's start to the first epoch.

@@ -2,19 +2,20 @@
 
 use std::thread;
 
-use opsml_contract::{FineTune, Hyperparameters, Transform};
+use opsml_contract::{FineTune, Hyperparameters, Precision, Transform};
 use tch::{Kind, Tensor};
 
 use crate::device::on;
 use crate::error::{Error, Result};
-use crate::features::Features;
+use crate::features::{Features, Frozen};
 use crate::instances::Instances;
 use crate::loader::Split;
 use crate::precision::{Choice, PROBE, Probe, Reason, STEPS_WORTH, has_bf16, step_images};
 use crate::resnet::ResNet;
-use crate::still::Still;
+use crate::shared::Shared;
 
-/// Chooses the numbers of a job: those in which it was `begun`, if it is resumed. The first instance chooses for all.
+/// Chooses the numbers of a job: those in which it was `begun`, if it is resumed, or those in which another job has left the
+/// features. The first instance chooses for all.
 ///
 /// # Errors
 /// An image can't be read, or an instance lacks what is asked for or was begun; libtorch's.
@@ -23,6 +24,7 @@ pub fn choose(
     begun: Option<Kind>,
     model: &ResNet,
     (train, valid): (&Split, &Split),
+    shared: &Shared,
     instances: &Instances<'_>,
 ) -> Result<Choice> {
     let lacking = u8::from(!has_bf16(model.device()));
@@ -35,10 +37,15 @@ pub fn choose(
     }
     let mut choice = Choice { kind: begun.unwrap_or(Kind::Float), reason: Reason::Given };
     if instances.is_first() && begun.is_none() {
-        choice = Choice::of(hyperparameters.precision, all_have_it, || match hyperparameters.fine_tune {
-            FineTune::Head => Ok(Some(Probe::of_features(model, &valid.first(PROBE)?)?)),
-            FineTune::Full => probe_step(hyperparameters, model, train, instances),
-        })?;
+        let asked = hyperparameters.precision;
+        let known = if asked == Precision::Auto { shared.chosen(valid.samples(), all_have_it) } else { None };
+        choice = match known {
+            Some(kind) => Choice { kind, reason: Reason::Given },
+            None => Choice::of(asked, all_have_it, || match hyperparameters.fine_tune {
+                FineTune::Head => Ok(Some(Probe::of_features(model, &valid.first(PROBE)?)?)),
+                FineTune::Full => probe_step(hyperparameters, model, train, instances),
+            })?,
+        };
     }
     let [bf16] = instances.of_first([i64::from(choice.kind == Kind::BFloat16)])?;
     Ok(Choice { kind: if bf16 == 1 { Kind::BFloat16 } else { Kind::Float }, ..choice })
@@ -65,47 +72,60 @@ fn probe_step(
     })
 }
 
+/// Whether the training images of a job with a frozen backbone are the same in each epoch, and their features may be kept.
+pub fn are_same(
+    hyperparameters: &Hyperparameters,
+    images: usize,
+    model: &ResNet,
+    instances: &Instances<'_>,
+) -> bool {
+    // Several instances have other shares of the images in each epoch, so each would need the features of all.
+    hyperparameters.transform == Transform::Resize
+        && instances.count() == 1
+        && Features::fit(images, model.width())
+}
+
 /// The part of the network before the head, as a job uses it.
-pub enum Backbone {
+pub enum Backbone<'a> {
     /// It learns as well.
     Learns,
     /// It is frozen, and computes the features of each batch.
-    Frozen(Still),
+    Frozen(Frozen<'a>),
     /// It is frozen, and has computed the features of all training images, which are the same in each epoch.
-    Known(Still, Features),
+    Known(Frozen<'a>, Features),
 }
 
-impl Backbone {
+impl<'a> Backbone<'a> {
     /// Returns the backbone of a job, which computes in `kind` if it is frozen.
     ///
     /// # Errors
     /// Those of [`Features::of`].
     pub fn of(
         hyperparameters: &Hyperparameters,
-        model: &ResNet,
+        model: &'a ResNet,
         kind: Kind,
         train: &Split,
+        shared: &Shared,
         instances: &Instances<'_>,
     ) -> Result<Self> {
         if hyperparameters.fine_tune == FineTune::Full {
             return Ok(Self::Learns);
         }
-        let still = model.still(kind)?;
-        // Several instances have other shares of the images in each epoch, so each would need the features of all.
-        let always_same = hyperparameters.transform == Transform::Resize && instances.count() == 1;
-        if !(always_same && Features::fit(train.len(), model.width())) {
-            return Ok(Self::Frozen(still));
+        let frozen = Frozen::new(model, kind);
+        if !are_same(hyperparameters, train.len(), model, instances) {
+            return Ok(Self::Frozen(frozen));
         }
-        let features = Features::of(train, &still, hyperparameters, instances)?;
-        Ok(Self::Known(still, features))
+        let features = Features::of(train, &frozen, shared, hyperparameters, instances)?;
+        Ok(Self::Known(frozen, features))
     }
 
     /// Says how often the features of the training images are computed.
-    pub fn how_often(&self) -> &'static str {
+    pub fn how_often(&self) -> String {
         match self {
-            Self::Learns => "learnt",
-            Self::Frozen(_) => "each epoch",
-            Self::Known(..) => "once",
+            Self::Learns => "learnt".to_owned(),
+            Self::Frozen(_) => "each epoch".to_owned(),
+            Self::Known(_, Features { source: Some(source), .. }) => format!("read from {source}"),
+            Self::Known(..) => "once".to_owned(),
         }
     }
 }
@@ -124,14 +144,15 @@ impl<'a> Held<'a> {
     /// Those of [`Features::of`].
     pub fn of(
         split: &'a Split,
-        backbone: &Backbone,
+        backbone: &Backbone<'_>,
+        shared: &Shared,
         hyperparameters: &Hyperparameters,
         instances: &Instances<'_>,
     ) -> Result<Self> {
         let features = match backbone {
             Backbone::Learns => None,
-            Backbone::Frozen(still) | Backbone::Known(still, _) => {
-                Some(Features::of(split, still, hyperparameters, instances)?)
+            Backbone::Frozen(frozen) | Backbone::Known(frozen, _) => {
+                Some(Features::of(split, frozen, shared, hyperparameters, instances)?)
             }
         };
         Ok(Self { split, features })

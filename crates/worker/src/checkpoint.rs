@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use opsml_contract::{Hyperparameters, MetricLine};
+use opsml_contract::{FineTune, Hyperparameters, MetricLine};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -61,12 +61,18 @@ impl Job {
         instances: usize,
     ) -> Self {
         Self {
-            hyperparameters: hyperparameters.clone(),
+            // Where features come from changes nothing.
+            hyperparameters: Hyperparameters { features: None, ..hyperparameters.clone() },
             classes: dataset.classes.clone(),
             dataset: dataset.digest.clone(),
             weights,
             instances,
         }
+    }
+
+    /// Whether the backbone stays what the weights were that the job was given, and so need not be in a checkpoint.
+    fn keeps_backbone(&self) -> bool {
+        self.hyperparameters.fine_tune == FineTune::Head && self.weights.is_some()
     }
 
     /// Returns the SHA-256 over all of it.
@@ -90,7 +96,8 @@ impl Checkpoints {
         metrics: &[MetricLine],
     ) -> Result<()> {
         let mut tensors = StateDict::new();
-        tensors.extend(model.state_dict()?.into_iter().map(|(name, array)| (format!("model.{name}"), array)));
+        let kept = if self.job.keeps_backbone() { model.head_state()? } else { model.state_dict()? };
+        tensors.extend(kept.into_iter().map(|(name, array)| (format!("model.{name}"), array)));
         tensors.extend(
             optimizer.state_dict()?.into_iter().map(|(name, array)| (format!("optimizer.{name}"), array)),
         );
@@ -137,7 +144,13 @@ impl Checkpoints {
                 };
                 tensors.iter().filter_map(strip).collect()
             };
-            model.load(&part("model."), false)?;
+            let mut state = part("model.");
+            if self.job.keeps_backbone() {
+                let missing = |(name, _): &(String, _)| state.iter().all(|(other, _)| other != name);
+                let own: StateDict = model.state_dict()?.into_iter().filter(missing).collect();
+                state.extend(own);
+            }
+            model.load(&state, false)?;
             optimizer.load(&part("optimizer."))?;
             return Ok((header.epoch, header.metrics));
         }

@@ -99,7 +99,7 @@ pub fn create_folder(path: &Path) -> Result<()> {
 
 /// Writes a file atomically: if the process dies, the file is complete or absent.
 pub fn write_whole(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
-    let partial = path.with_extension("partial");
+    let partial = path.with_added_extension("partial");
     let mut file = BufWriter::new(File::create(&partial).at("create", &partial)?);
     write(&mut file)?;
     let file = file.into_inner().map_err(|error| error.into_error()).at("write", &partial)?;

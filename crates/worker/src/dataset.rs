@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 pub struct Sample {
     pub path: PathBuf,
     pub label: usize,
+    /// Its split, class and name, and the SHA-256 of its content, as a line of text.
+    pub identity: String,
 }
 
 /// The files of a dataset, which are not decoded yet.
@@ -38,15 +40,20 @@ impl Dataset {
             Error::new(format!("the dataset {} can't be used: {}", root.display(), wrong.join("; ")))
         })?;
         let mut digest = Sha256::new();
-        for image in found.splits.iter().flatten() {
-            let content = Sha256::digest(read_file(&image.path).map_err(|why| unusable(&image.path, &why))?);
-            // A checkpoint has this digest.
-            let named = image.key.splitn(3, '/').collect::<Vec<_>>().join("\0");
-            digest.update(format!("{named}\0{}\n", hex::encode(content)));
-        }
-        let samples = |image: opsml_pictures::Image| Sample { path: image.path, label: image.label };
-        let [train, valid, test] =
-            found.splits.map(|images| images.into_iter().map(samples).collect::<Vec<_>>());
+        let mut samples = |images: Vec<opsml_pictures::Image>| -> Result<Vec<Sample>> {
+            let sample = |image: opsml_pictures::Image| {
+                let content =
+                    Sha256::digest(read_file(&image.path).map_err(|why| unusable(&image.path, &why))?);
+                // A checkpoint has the digest of these lines.
+                let named = image.key.splitn(3, '/').collect::<Vec<_>>().join("\0");
+                let identity = format!("{named}\0{}\n", hex::encode(content));
+                digest.update(&identity);
+                Ok(Sample { path: image.path, label: image.label, identity })
+            };
+            images.into_iter().map(sample).collect()
+        };
+        let [train, valid, test] = found.splits;
+        let [train, valid, test] = [samples(train)?, samples(valid)?, samples(test)?];
         Ok(Self {
             classes: found.classes,
             train,

@@ -66,12 +66,30 @@ impl Split {
             })
             .sum::<u64>()
             * 3;
-        let mut split = Self { samples, transform, size, cache: None };
+        let mut split = Self::unread(samples, transform, size);
         if bytes <= *cache_bytes {
             *cache_bytes -= bytes;
             split.cache = Some(in_parallel(&split.samples, |sample| split.decode(sample))?);
         }
         Ok(split)
+    }
+
+    /// Returns a split of whose images none is read before it is asked for: their features are known.
+    pub fn unread(samples: Vec<Sample>, transform: Option<Transform>, size: u32) -> Self {
+        Self { samples, transform, size, cache: None }
+    }
+
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    /// Returns the classes of the images, in their order.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn labels(&self) -> Result<Tensor> {
+        let labels: Vec<i64> = self.samples.iter().map(|sample| sample.label as i64).collect();
+        Ok(Tensor::f_from_slice(&labels)?)
     }
 
     pub fn len(&self) -> usize {

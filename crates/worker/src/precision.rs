@@ -10,7 +10,7 @@ use tch::{Device, Kind, Tensor, no_grad};
 use crate::convolution::Convolution;
 use crate::device::{finish, on};
 use crate::error::{Error, Result};
-use crate::loader::{Batch, Split};
+use crate::loader::Batch;
 use crate::resnet::{ResNet, cross_entropy};
 
 /// How much faster bfloat16 must be to be chosen. With less, chance would choose, and two runs of a job could differ.
@@ -34,7 +34,7 @@ const STEP_PIXELS: usize = 4 * 224 * 224;
 /// could gain.
 pub const STEPS_WORTH: usize = 25;
 /// The most validation images for which bfloat16 must agree with float32 before an endpoint computes in it.
-const AGREED: usize = 16;
+pub const AGREED: usize = 16;
 
 /// Returns whether a device has instructions for bfloat16: libtorch refuses it otherwise.
 pub fn has_bf16(device: Device) -> bool {
@@ -182,17 +182,16 @@ pub fn name(kind: Kind) -> &'static str {
     if kind == Kind::BFloat16 { "bf16" } else { "fp32" }
 }
 
-/// Returns whether a trained network gives the same classes in bfloat16 as in float32, and nearly the same logits, for the
-/// first images of a split.
+/// Returns whether a trained network gives the same classes in bfloat16 as in float32, and nearly the same logits, for some
+/// images, of which `features` returns the features in either.
 ///
 /// # Errors
-/// An image can't be read, or libtorch's.
-pub fn agrees(model: &ResNet, split: &Split) -> Result<bool> {
+/// Those of `features`, and libtorch's.
+pub fn agrees(model: &ResNet, features: impl Fn(Kind) -> Result<Tensor>) -> Result<bool> {
     if !has_bf16(model.device()) {
         return Ok(false);
     }
-    let images = split.first(AGREED)?;
-    let logits = |kind| no_grad(|| model.head(&model.still(kind)?.features(&images)?));
+    let logits = |kind| no_grad(|| model.head(&features(kind)?));
     let (exact, close) = (logits(Kind::Float)?, logits(Kind::BFloat16)?);
     let apart = f64::try_from(&exact.f_sub(&close)?.f_abs()?.f_max()?)?;
     let same = exact.f_argmax(-1, false)?.f_equal(&close.f_argmax(-1, false)?)?;
@@ -237,7 +236,7 @@ impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "precision: {}", self.name())?;
         match self.reason {
-            Reason::Given => write!(f, ", as asked or begun"),
+            Reason::Given => write!(f, ", as asked, begun or read"),
             Reason::Short => write!(f, ": the job is too short to measure what is faster"),
             Reason::Measured(Probe { speedup, apart: Apart::Features(apart) }) => write!(
                 f,

@@ -4,6 +4,7 @@
 //! convolution, as in torchvision (`resnet50`, "v1.5").
 
 use opsml_contract::{Arch, ModelManifest};
+use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::convolution::Convolution;
@@ -254,9 +255,33 @@ impl ResNet {
         }
     }
 
+    /// Returns the SHA-256 (hex) over the names, shapes and values of the backbone.
+    ///
+    /// # Errors
+    /// libtorch's.
+    pub fn backbone_digest(&self) -> Result<String> {
+        let mut digest = Sha256::new();
+        for entry in self.entries.iter().filter(|entry| !is_head(&entry.name)) {
+            // In the order of the memory, where the kernels' channels are last.
+            let ordered = if entry.tensor.dim() == 4 {
+                entry.tensor.f_permute([0, 2, 3, 1])?
+            } else {
+                entry.tensor.shallow_clone()
+            };
+            let array = Array::from_tensor(&ordered)?;
+            digest.update(format!("{}\0{:?}\0", entry.name, array.shape));
+            digest.update(&array.bytes);
+        }
+        Ok(hex::encode(digest.finalize()))
+    }
+
     pub fn state_dict(&self) -> Result<StateDict> {
-        let entries = self.entries.iter();
-        entries.map(|entry| Ok((entry.name.clone(), Array::from_tensor(&entry.tensor)?))).collect()
+        state(self.entries.iter())
+    }
+
+    /// Returns the head's part of the state dict.
+    pub fn head_state(&self) -> Result<StateDict> {
+        state(self.entries.iter().filter(|entry| is_head(&entry.name)))
     }
 
     /// Loads the weights of a state dict of any order and float type.
@@ -311,6 +336,10 @@ impl ResNet {
         }
         Ok(head_fits)
     }
+}
+
+fn state<'a>(entries: impl Iterator<Item = &'a Entry>) -> Result<StateDict> {
+    entries.map(|entry| Ok((entry.name.clone(), Array::from_tensor(&entry.tensor)?))).collect()
 }
 
 /// Returns how `found` differs. `num_batches_tracked` may be missing: nothing is computed from it.

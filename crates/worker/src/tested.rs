@@ -108,7 +108,11 @@ mod tests {
         let image = folder.path().join("test/a/0.png");
         std::fs::create_dir_all(image.parent().unwrap()).unwrap();
         image::RgbImage::from_pixel(9, 9, image::Rgb([7; 3])).save(&image).unwrap();
-        let sample = |name: &str, label| Sample { path: folder.path().join("test/a").join(name), label };
+        let sample = |name: &str, label| Sample {
+            path: folder.path().join("test/a").join(name),
+            label,
+            identity: String::new(),
+        };
         let mut images = vec![sample("0.png", 0), sample("gone.png", 1)];
         let mut answers = vec![Answer { class: 1, confidence: 0.9 }, Answer { class: 0, confidence: 0.95 }];
         images.extend((0..30).map(|_| sample("0.png", 0)));

@@ -11,10 +11,10 @@ use opsml_contract::{
 };
 use tch::{Kind, Tensor, no_grad};
 
-use crate::backbone::{Backbone, Held, choose};
+use crate::backbone::{Backbone, Held, are_same, choose};
 use crate::checkpoint::{Checkpoints, Job};
 use crate::container::{Container, create_folder, write_bytes};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Sample};
 use crate::device::on;
 use crate::error::{Error, Result};
 use crate::instances::Instances;
@@ -22,7 +22,8 @@ use crate::loader::{CACHE_BYTES, Split};
 use crate::optimizer::Optimizer;
 use crate::precision;
 use crate::resnet::{ResNet, cross_entropy};
-use crate::{device, tested, weights};
+use crate::shared::Shared;
+use crate::{device, features, tested, weights};
 
 /// Sums over images: of the loss, and of the images that were classified correctly.
 #[derive(Default)]
@@ -56,19 +57,16 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
     let share = images[0].div_ceil(instances.count());
     check_batches(&hyperparameters, share)?;
 
-    let (size, mut cache) = (hyperparameters.image_size, CACHE_BYTES);
-    let mut open = |samples, transform| Split::open(samples, transform, size, &mut cache);
-    // The smaller splits are first. Images that fit into memory are decoded here, so a broken one ends the job at once.
-    let test = open(instances.part(std::mem::take(&mut dataset.test)), None)?;
-    let valid = open(instances.part(std::mem::take(&mut dataset.valid)), None)?;
-    let train = open(std::mem::take(&mut dataset.train), Some(hyperparameters.transform))?;
+    let test = instances.part(std::mem::take(&mut dataset.test));
+    let valid = instances.part(std::mem::take(&mut dataset.valid));
+    let train = std::mem::take(&mut dataset.train);
 
     // libtorch takes any 64 bits.
     tch::manual_seed(hyperparameters.seed.cast_signed());
     let manifest = ModelManifest {
         arch: hyperparameters.arch,
         head_hidden: hyperparameters.head_hidden,
-        image_size: size,
+        image_size: hyperparameters.image_size,
         classes: dataset.classes.clone(),
         agrees_in_bf16: false,
     };
@@ -103,12 +101,28 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
         ));
     }
     let begun = record.as_ref().and_then(Record::precision);
-    let choice = choose(&hyperparameters, begun, &model, (&train, &valid), &instances)?;
+    let shared = Shared::of(&hyperparameters, &model, say)?;
+    let (size, mut cache) = (hyperparameters.image_size, CACHE_BYTES);
+    let probed = (
+        &Split::unread(train.clone(), Some(hyperparameters.transform), size),
+        &Split::unread(valid.clone(), None, size),
+    );
+    let choice = choose(&hyperparameters, begun, &model, probed, &shared, &instances)?;
     if instances.is_first() {
         say(&choice.to_string());
     }
-    let backbone = Backbone::of(&hyperparameters, &model, choice.kind, &train, &instances)?;
-    let valid = Held::of(&valid, &backbone, &hyperparameters, &instances)?;
+    // The smaller splits are first. Images that fit into memory are decoded here, so a broken one ends the job at once.
+    let mut open = |samples: Vec<Sample>, transform, are_same| {
+        if are_same && shared.find(&samples, hyperparameters.precision, choice.kind) {
+            return Ok(Split::unread(samples, transform, size));
+        }
+        Split::open(samples, transform, size, &mut cache)
+    };
+    let (test, valid) = (open(test, None, true)?, open(valid, None, true)?);
+    let are_same = are_same(&hyperparameters, train.len(), &model, &instances);
+    let train = open(train, Some(hyperparameters.transform), are_same)?;
+    let backbone = Backbone::of(&hyperparameters, &model, choice.kind, &train, &shared, &instances)?;
+    let valid = Held::of(&valid, &backbone, &shared, &hyperparameters, &instances)?;
     if let Some(record) = &mut record {
         let [train_images, valid_images, test_images] = images.map(|count| count as u64);
         record.begin(SetupMetrics {
@@ -119,7 +133,7 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
             resumed_epochs,
             device: device::name(device).to_owned(),
             precision: choice.name().to_owned(),
-            features: backbone.how_often().to_owned(),
+            features: backbone.how_often(),
             seconds: started.elapsed().as_secs_f64(),
         })?;
     }
@@ -148,7 +162,7 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
 
     let began = Instant::now();
     let mut answers = Vec::new();
-    let test = Held::of(&test, &backbone, &hyperparameters, &instances)?;
+    let test = Held::of(&test, &backbone, &shared, &hyperparameters, &instances)?;
     let tested = evaluate(&model, &test, choice.kind, &hyperparameters, &instances, |logits| {
         answers.extend(tested::answers(logits)?);
         Ok(())
@@ -161,7 +175,10 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
             seconds: began.elapsed().as_secs_f64(),
         }))?;
         tested::write(&container.tested(), &folder, &dataset.classes, &to_test, &answers)?;
-        let agrees = hyperparameters.precision != Precision::Fp32 && precision::agrees(&model, valid.split)?;
+        let agrees = hyperparameters.precision != Precision::Fp32
+            && precision::agrees(&model, |kind| {
+                features::of_first(valid.split, precision::AGREED, kind, &model, &shared)
+            })?;
         weights::save_model(&container.model(), &model, agrees)?;
         say(&format!("model saved to {}", container.model().display()));
     }
@@ -297,7 +314,7 @@ fn train_batches<'a>(order: &'a [usize], hyperparameters: &Hyperparameters) -> V
 fn train_epoch(
     model: &ResNet,
     optimizer: &mut Optimizer,
-    (split, backbone, kind): (&Split, &Backbone, Kind),
+    (split, backbone, kind): (&Split, &Backbone<'_>, Kind),
     hyperparameters: &Hyperparameters,
     epoch: u32,
     instances: &Instances<'_>,
@@ -332,7 +349,7 @@ fn train_epoch(
         for batch in split.batches(scope, &batches, hyperparameters.seed, epoch) {
             let batch = batch?;
             let logits = match backbone {
-                Backbone::Frozen(still) => model.head(&still.features(&batch.images)?)?,
+                Backbone::Frozen(frozen) => model.head(&frozen.features(&batch.images)?)?,
                 Backbone::Learns | Backbone::Known(..) => model.learn(&batch.images, kind)?,
             };
             learn(&logits, &on(model.device(), &batch.labels)?)?;

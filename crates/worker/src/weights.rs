@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use flate2::read::GzDecoder;
 use opsml_contract::{MODEL_MANIFEST, MODEL_PTH, MODEL_SAFETENSORS, ModelManifest};
@@ -79,8 +80,12 @@ fn safetensors_in_archive(bytes: &[u8]) -> std::result::Result<Vec<u8>, String> 
 pub fn save_model(folder: &Path, model: &ResNet, agrees_in_bf16: bool) -> Result<()> {
     create_folder(folder)?;
     let state = model.state_dict()?;
-    write_bytes(&folder.join(MODEL_SAFETENSORS), &state_dict::to_safetensors(&state, None)?)?;
-    write_whole(&folder.join(MODEL_PTH), |file| pth::write(&state, file))?;
+    // Most of the time goes to the disk.
+    thread::scope(|scope| {
+        let other = scope.spawn(|| write_whole(&folder.join(MODEL_PTH), |file| pth::write(&state, file)));
+        write_bytes(&folder.join(MODEL_SAFETENSORS), &state_dict::to_safetensors(&state, None)?)?;
+        other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
     let path = folder.join(MODEL_MANIFEST);
     let manifest = ModelManifest { agrees_in_bf16, ..model.manifest().clone() };
     write_bytes(&path, &serde_json::to_vec_pretty(&manifest).at("write", &path)?)

@@ -71,11 +71,20 @@ impl Cluster {
 
     /// Trains, and returns each instance's log. Fails the test if training fails.
     pub fn train(&self) -> Vec<String> {
+        self.train_by(self.jobs.iter().map(|job| job.command("train")).collect())
+    }
+
+    /// Trains by these commands, one for each instance.
+    pub fn train_by(&self, commands: Vec<Command>) -> Vec<String> {
         let text = |output: Output| {
             assert!(output.status.success(), "{output:?}");
             String::from_utf8(output.stdout).unwrap()
         };
-        self.spawn_all().end().into_iter().map(text).collect()
+        let start = |mut command: Command| {
+            meet_at(&mut command, &self.port);
+            command.spawn().unwrap()
+        };
+        Processes(commands.into_iter().map(start).collect()).end().into_iter().map(text).collect()
     }
 
     pub fn failure(&self, rank: usize) -> Option<String> {

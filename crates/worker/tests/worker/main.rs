@@ -1,5 +1,6 @@
 //! Tests of the worker as SageMaker uses it (a program, a folder tree, a port), and of its files as PyTorch reads them.
 
+mod bucket;
 mod cluster;
 mod files;
 mod group;
@@ -10,4 +11,5 @@ mod pth;
 mod pytorch;
 mod serve;
 mod served;
+mod shared;
 mod train;

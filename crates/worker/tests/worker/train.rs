@@ -200,6 +200,18 @@ fn a_head_is_trained_on_a_frozen_backbone_from_an_earlier_model() {
     };
     assert!(backbone(&first) == backbone(&second), "the backbone moved");
 
+    // A checkpoint has the head alone: the rest is in the weights, with which the job begins again.
+    second.configure(json!({"epochs": 2, "fine_tune": "head", "head_hidden": 16}));
+    let second = second.trained();
+    let newest = second.path("checkpoints/epoch-000002.safetensors");
+    assert!(fs::metadata(&newest).unwrap().len() < 1 << 20);
+    let (whole, model) = (second.metrics(), fs::read(second.path("model/model.safetensors")).unwrap());
+    fs::remove_file(newest).unwrap();
+    let second = second.trained();
+    let MetricLine::Setup(setup) = &second.metrics()[0] else { panic!() };
+    assert_eq!((setup.resumed_epochs, &second.metrics()[1..]), (1, &whole[1..]));
+    assert!(fs::read(second.path("model/model.safetensors")).unwrap() == model);
+
     second.configure(json!({"epochs": 1, "weights_sha256": "0".repeat(64)}));
     assert!(second.failure().contains("weights_sha256"));
     second.configure(json!({"arch": "resnet34"}));
