@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
-use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use opsml_contract::image_type;
 
 /// The largest file, in bytes.
@@ -32,21 +32,26 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
 
 /// Returns the width and height in a picture's header, in pixels.
 pub fn dimensions(bytes: &[u8]) -> Result<(u32, u32), String> {
-    let (width, height) = reader(bytes)?.into_dimensions().map_err(|error| plain(&error))?;
-    match u64::from(width) * u64::from(height) {
-        0 => Err("it has no pixels".to_owned()),
-        1..=MAX_PIXELS => Ok((width, height)),
-        _ => Err(format!(
-            "it is {width}×{height} pixels, and {MAX_PIXELS} in all is the limit: make it smaller"
-        )),
-    }
+    Ok(decoder(bytes)?.dimensions())
 }
 
 /// Decodes a picture of any colour type; of several frames, the first. As Pillow's `Image.open`, it leaves a picture as it
 /// lies, whatever its EXIF rotation; as Pillow, it refuses one that ends too early.
 pub fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
-    dimensions(bytes)?;
-    reader(bytes)?.decode().map_err(|error| plain(&error))
+    DynamicImage::from_decoder(decoder(bytes)?).map_err(|error| plain(&error))
+}
+
+/// Returns what decodes a picture, unless its header declares too many pixels.
+fn decoder(bytes: &[u8]) -> Result<impl ImageDecoder + '_, String> {
+    let decoder = reader(bytes)?.into_decoder().map_err(|error| plain(&error))?;
+    let (width, height) = decoder.dimensions();
+    match u64::from(width) * u64::from(height) {
+        0 => Err("it has no pixels".to_owned()),
+        1..=MAX_PIXELS => Ok(decoder),
+        _ => Err(format!(
+            "it is {width}×{height} pixels, and {MAX_PIXELS} in all is the limit: make it smaller"
+        )),
+    }
 }
 
 fn reader(bytes: &[u8]) -> Result<ImageReader<Cursor<&[u8]>>, String> {

@@ -6,13 +6,13 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, Scope};
 
 use opsml_contract::Transform;
-use opsml_pictures::{dimensions, read_file};
+use opsml_pictures::{Picture, dimensions, read_file};
 use rand::seq::SliceRandom;
 use tch::{Kind, Tensor};
 
+use crate::augment::{augmented, random_for};
 use crate::dataset::{Sample, unusable};
 use crate::error::{Error, Result};
-use crate::picture::{Picture, random_for};
 
 /// The most bytes of decoded images that a job keeps in memory, for all splits together.
 pub const CACHE_BYTES: u64 = 512 << 20;
@@ -107,6 +107,7 @@ impl Split {
         order
     }
 
+    /// Returns an image as the cache has it.
     fn decode(&self, sample: &Sample) -> Result<Picture> {
         let picture =
             Picture::decode(&read_image(sample)?).map_err(|error| unusable(&sample.path, &error))?;
@@ -116,25 +117,28 @@ impl Split {
         }
     }
 
-    fn image(&self, index: usize, seed: u64, epoch: u32) -> Result<Picture> {
+    /// Writes what the network sees of an image into `out`.
+    fn write(&self, index: usize, seed: u64, epoch: u32, out: &mut [u8]) -> Result<()> {
         let sample = &self.samples[index];
+        let wrong = |why: String| unusable(&sample.path, &why);
         let decoded;
         let picture = match &self.cache {
             Some(pictures) => &pictures[index],
             None => {
-                decoded = self.decode(sample)?;
+                decoded = Picture::decode(&read_image(sample)?).map_err(wrong)?;
                 &decoded
             }
         };
-        match self.transform {
-            None => Ok(picture.clone()),
-            Some(transform) => {
-                let mut random = random_for(seed, AUGMENT, epoch, index);
-                picture
-                    .augment(transform, self.size, &mut random)
-                    .map_err(|error| unusable(&sample.path, &error))
-            }
-        }
+        let view = match self.transform {
+            None => picture.whole(),
+            Some(transform) => augmented(
+                transform,
+                picture.width,
+                picture.height,
+                &mut random_for(seed, AUGMENT, epoch, index),
+            ),
+        };
+        picture.show_in(view, self.size, out).map_err(wrong)
     }
 
     /// Starts threads that prepare the batches, given as indices of images, and returns the batches in that order. The
@@ -186,9 +190,10 @@ impl Split {
     }
 
     fn raw_batch(&self, batch: &[usize], seed: u64, epoch: u32) -> Result<RawBatch> {
-        let mut rgb = Vec::with_capacity(batch.len() * 3 * (self.size * self.size) as usize);
-        for index in batch {
-            rgb.extend(self.image(*index, seed, epoch)?.rgb);
+        let mut rgb = vec![0; batch.len() * 3 * (self.size * self.size) as usize];
+        let places = rgb.chunks_exact_mut(3 * (self.size * self.size) as usize);
+        for (index, place) in batch.iter().zip(places) {
+            self.write(*index, seed, epoch, place)?;
         }
         Ok(RawBatch { rgb, labels: batch.iter().map(|index| self.samples[*index].label as i64).collect() })
     }

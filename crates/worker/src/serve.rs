@@ -18,13 +18,13 @@ use axum::{Router, body::Bytes};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use opsml_contract::{BIND_ADDRESS_ENV, BIND_PORT_ENV, IMAGE_ORIGINS_ENV, IMAGE_TYPES, names_loopback};
+use opsml_pictures::Picture;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::error::{Error, Result};
 use crate::fetch::{Fetcher, MAX_BODY};
-use crate::picture::Picture;
 use crate::served::Served;
 
 /// How long a request may take: InvokeEndpoint's limit.

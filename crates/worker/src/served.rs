@@ -5,11 +5,11 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use opsml_contract::{Device as Asked, MODEL_MANIFEST, MODULE_INPUT, ModuleInput, Precision};
+use opsml_pictures::Picture;
 use tch::{CModule, Device, Kind, Tensor, no_grad};
 
 use crate::device::{chosen, on};
 use crate::error::{AtPath, Error, Result};
-use crate::picture::Picture;
 use crate::precision::{Choice, Probe, has_bf16};
 use crate::resnet::{ResNet, channels_last};
 use crate::state_dict::MAX_FILE;

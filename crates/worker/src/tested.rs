@@ -6,6 +6,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use opsml_contract::{MAX_MISTAKES, Mistake, THUMBNAIL_SIDE, Tested};
+use opsml_pictures::Picture;
 use tch::{Kind, Tensor};
 
 use crate::container::{create_folder, write_bytes};
@@ -13,7 +14,6 @@ use crate::dataset::Sample;
 use crate::error::{Error, Result};
 use crate::instances::Instances;
 use crate::loader::read_image;
-use crate::picture::Picture;
 
 /// The likeliest class of an image, and its probability.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

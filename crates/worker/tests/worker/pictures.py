@@ -1,5 +1,5 @@
-"""Writes images as people have them, and what Pillow makes of each: FOLDER/NAME, and FOLDER/NAME.rgb with its pixels, or
-nothing if it refuses the image."""
+"""Writes images as people have them, and what Pillow makes of each: FOLDER/NAME, FOLDER/NAME.rgb with its pixels, and
+FOLDER/NAME.part.rgb with those of a part, resized; or nothing if it refuses the image."""
 
 import io
 import pathlib
@@ -66,3 +66,5 @@ for name, content in images.items():
     except Exception:
         continue
     (folder / f"{name}.rgb").write_bytes(pixels.tobytes())
+    part = pixels.crop((3, 5, 43, 35)).resize((24, 24), Image.Resampling.BILINEAR)
+    (folder / f"{name}.part.rgb").write_bytes(part.tobytes())
