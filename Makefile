@@ -54,13 +54,19 @@ check: lint
 	else echo "check: advisories NOT checked: their database (github.com/RustSec/advisory-db) can't be fetched" >&2; fi
 
 ## The figures of benches/README.md, measured again: `make bench REPEATS=1` is the quick one. With PHOTOS, a dataset of
-## photographs, trainings and endpoints are compared with PyTorch's.
+## photographs, trainings, the loader and endpoints are compared with PyTorch's. The peers are for CPython 3.11, as PyTorch is.
 bench: build
 	@python3 benches/steps.py $(bin)/opsml $(REPEATS)
-	@if [ -n "$(PHOTOS)" ]; then $(libtorch) && env=$$(scripts/pytorch.sh) && eval "$$env" && \
+	@$(libtorch) && env=$$(scripts/pytorch.sh) && eval "$$env" && \
+	env=$$(PATH=$$(dirname "$$OPSML_PYTORCH")/bin:$$PATH scripts/python-env.sh bench) && eval "$$env" && \
+	python3 benches/compare/upload.py $(bin)/opsml "$$OPSML_BENCH_PEERS" $(REPEATS) && \
+	if [ -z "$(PHOTOS)" ]; then echo "bench: nothing was compared with PyTorch: name a dataset of photographs in PHOTOS" >&2; exit; fi && \
+	loader=$$(cargo build --workspace --bench loader --message-format json | \
+	sed -n 's/.*"name":"loader".*"executable":"\([^"]*\)".*/\1/p') && \
 	python3 benches/compare/training.py $(bin)/opsml-worker "$$OPSML_PYTORCH" "$(PHOTOS)" $(REPEATS) && \
-	python3 benches/compare/serving.py $(bin)/opsml-worker "$$OPSML_PYTORCH" "$(PHOTOS)"; \
-	else echo "bench: nothing was compared with PyTorch: name a dataset of photographs in PHOTOS" >&2; fi
+	python3 benches/compare/loader.py "$$loader" "$$OPSML_PYTORCH" "$(PHOTOS)" $(REPEATS) && \
+	python3 benches/compare/serving.py $(bin)/opsml-worker "$$OPSML_PYTORCH" "$$OPSML_BENCH_PEERS" "$(PHOTOS)" $(REPEATS) && \
+	python3 benches/compare/open_loop.py $(bin)/opsml-worker "$$OPSML_PYTORCH" "$$OPSML_BENCH_PEERS" "$(PHOTOS)" $(REPEATS)
 
 build:
 	@scripts/need.sh cargo cc g++ python3 pip

@@ -1,25 +1,20 @@
-"""Serves a ResNet with FastAPI, PyTorch and torchvision: `torch_serve.py WEIGHTS SIZE PORT`.
+"""Serves a ResNet with FastAPI, PyTorch and torchvision: `torch_serve.py PEERS MODEL SIZE PORT`.
 
-POST /invocations takes an image's bytes and answers [[logit, …]], as the worker does.
+PEERS is the folder with FastAPI and uvicorn, MODEL a folder with model.pth. POST /invocations takes an image's bytes and answers
+[[logit, …]], as the worker does.
 """
 import io
 import sys
-import types
 
-# torchvision's compiled operators may need CUDA's libraries; networks and transforms don't use them.
-sys.modules["torchvision._meta_registrations"] = types.ModuleType("unused")
-import torch
+# Before the packages that Python has: of one that both have, FastAPI may need the newer.
+sys.path.insert(0, sys.argv[1])
 import uvicorn
 from fastapi import FastAPI, Request
-from PIL import Image
-from torchvision import models, transforms
 
-weights, size, port = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-state = torch.load(weights, weights_only=True)
-model = models.resnet18(num_classes=len(state["fc.bias"]))
-model.load_state_dict(state)
-model.eval()
-prepare = transforms.Compose([transforms.Resize((size, size)), transforms.ToTensor()])
+from torch_model import load, prepare, torch
+
+model = load(sys.argv[2])
+ready = prepare(int(sys.argv[3]))
 app = FastAPI()
 
 
@@ -30,9 +25,9 @@ def ping():
 
 @app.post("/invocations")
 async def invocations(request: Request):
-    image = Image.open(io.BytesIO(await request.body())).convert("RGB")
+    image = ready(io.BytesIO(await request.body()))
     with torch.no_grad():
-        return model(prepare(image)[None]).tolist()
+        return model(image[None]).tolist()
 
 
-uvicorn.run(app, host="127.0.0.1", port=port, log_level="error")
+uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[4]), log_level="error")
