@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use opsml_worker::picture::Picture;
+use opsml_pictures::Picture;
 use opsml_worker::served::Served;
 use serde_json::json;
 use tch::{CModule, Kind, Tensor};
