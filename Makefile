@@ -64,6 +64,7 @@ bench: build
 	loader=$$(cargo build --workspace --bench loader --message-format json | \
 	sed -n 's/.*"name":"loader".*"executable":"\([^"]*\)".*/\1/p') && \
 	python3 benches/compare/training.py $(bin)/opsml-worker "$$OPSML_PYTORCH" "$(PHOTOS)" $(REPEATS) && \
+	python3 benches/compare/features.py $(bin)/opsml "$$OPSML_PYTORCH" "$(PHOTOS)" $(REPEATS) && \
 	python3 benches/compare/loader.py "$$loader" "$$OPSML_PYTORCH" "$(PHOTOS)" $(REPEATS) && \
 	python3 benches/compare/serving.py $(bin)/opsml-worker "$$OPSML_PYTORCH" "$$OPSML_BENCH_PEERS" "$(PHOTOS)" $(REPEATS) && \
 	python3 benches/compare/open_loop.py $(bin)/opsml-worker "$$OPSML_PYTORCH" "$$OPSML_BENCH_PEERS" "$(PHOTOS)" $(REPEATS)

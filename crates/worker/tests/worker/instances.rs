@@ -189,7 +189,10 @@ fn a_fault_on_one_instance_ends_all_and_is_reported() {
     assert!(differ.failure(0).unwrap().contains("lost the other instances"));
 
     let broken = Cluster::new(2, &json!({"epochs": 1}));
-    fs::write(broken.jobs[1].data().join("train/dark/00.png"), "no image").unwrap();
+    for job in &broken.jobs {
+        // The second of the images to validate with is in the second instance's part.
+        fs::write(job.data().join("valid/bright/01.png"), "no image").unwrap();
+    }
     let mut children = broken.spawn_all();
     until("the end of the other", || children.0[0].try_wait().unwrap());
     // The instance with the fault writes its reason before the others end, whose own failure is only a consequence.
