@@ -126,7 +126,8 @@ fn what_is_broken_is_computed_again_and_replaced() {
     let whole = Job::new(settings(&bucket, json!({})));
     bucket.train(&whole);
     let kept = bucket.objects();
-    let breaks: [(&str, fn(&mut Vec<u8>)); 5] = [
+    type Break = fn(&mut Vec<u8>);
+    let breaks: [(&str, Break); 5] = [
         ("too large", |content| content.resize(10 << 20, 0)),
         ("cut off", |content| content.truncate(content.len() / 2)),
         ("another value", |content| *content.last_mut().unwrap() ^= 1),
