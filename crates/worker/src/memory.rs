@@ -1,7 +1,7 @@
 //! What a training step frees stays with the process, for the next step.
 //!
-//! By default, glibc gives large blocks back to the kernel as they are freed. Each step would then get the same memory anew,
-//! page by page, each zeroed: a fifth of the time of a small job.
+//! By default, glibc gives large blocks back to the kernel as they are freed. Each step would then get the same memory again,
+//! page by page, each of which the kernel fills with zeros.
 
 /// Keeps what the main thread frees. With another C library than glibc, nothing changes.
 pub fn keep() {
