@@ -4,7 +4,7 @@
 //! few at a time. The runtime's other threads only transfer bytes.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -69,12 +69,13 @@ pub fn serve(model: &Path) -> Result<()> {
     let address = bind_address()?;
     let fetcher = Fetcher::new(&read(IMAGE_ORIGINS_ENV).unwrap_or_default(), s3_url().as_deref());
     let fetcher = fetcher.map_err(Error::new)?;
-    let model = Served::load(model)?;
+    let (sender, jobs) = mpsc::channel(QUEUE);
+    let image_size = begin_to_compute(model.to_owned(), jobs)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::new(format!("can't start the server: {error}")))?;
-    let served = runtime.block_on(answer(address, model, fetcher));
+    let served = runtime.block_on(answer(address, sender, image_size, fetcher));
     // Does not wait for a decoder that still runs after that time.
     runtime.shutdown_background();
     served
@@ -105,7 +106,29 @@ fn bind_address() -> Result<SocketAddr> {
     Ok(SocketAddr::new(address, port))
 }
 
-async fn answer(address: SocketAddr, model: Served, fetcher: Fetcher) -> Result<()> {
+/// Starts the thread that loads the model and computes. Returns the width and height of the images that the model takes.
+///
+/// No other thread computes: each that did would have a pool of OpenMP's threads of its own, and where these are more than there
+/// are cores, they sleep after each kernel and must be woken for the next.
+fn begin_to_compute(model: PathBuf, jobs: mpsc::Receiver<Job>) -> Result<u32> {
+    let (loaded, result) = oneshot::channel();
+    thread::spawn(move || match Served::load(&model) {
+        Ok(model) => {
+            // It fails if the server has ended meanwhile.
+            let _ = loaded.send(Ok(model.image_size()));
+            compute(&model, jobs);
+        }
+        Err(error) => drop(loaded.send(Err(error))),
+    });
+    result.blocking_recv().unwrap_or_else(|_| Err(Error::new("the thread that loads the model died")))
+}
+
+async fn answer(
+    address: SocketAddr,
+    model: mpsc::Sender<Job>,
+    image_size: u32,
+    fetcher: Fetcher,
+) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())
         .map_err(|error| Error::new(format!("can't listen for SIGTERM: {error}")))?;
     let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
@@ -115,12 +138,9 @@ async fn answer(address: SocketAddr, model: Served, fetcher: Fetcher) -> Result<
         _ => Error::new(format!("can't listen on {address}: {error}")),
     })?;
     let address = listener.local_addr().unwrap_or(address);
-    let image_size = model.image_size();
-    let (sender, jobs) = mpsc::channel(QUEUE);
-    let computing = thread::spawn(move || compute(&model, jobs));
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let (decoders, fetches) = (Arc::new(Semaphore::new(cores)), Arc::new(Semaphore::new(FETCHES)));
-    let endpoint = Endpoint { model: sender, image_size, decoders, fetcher, fetches };
+    let endpoint = Endpoint { model, image_size, decoders, fetcher, fetches };
     let router = Router::new()
         .route(
             "/ping",
@@ -148,7 +168,6 @@ async fn answer(address: SocketAddr, model: Served, fetcher: Fetcher) -> Result<
             tokio::time::sleep(DRAIN_TIME).await;
         } => eprintln!("requests were still under way {} s after SIGTERM", DRAIN_TIME.as_secs()),
     }
-    drop(computing);
     Ok(())
 }
 

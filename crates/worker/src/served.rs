@@ -61,6 +61,7 @@ impl Served {
         let choice = Choice::of(asked, has_bf16(model.device()), || {
             Ok(Some(Probe::of_features(&model, &channels_last(&noise)?)?))
         })?;
+        println!("{choice}");
         Ok(Self::Own { still: model.still(choice.kind)?, model })
     }
 
