@@ -1,8 +1,11 @@
 //! The command line, as clap's structs.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Run Markdown runbooks that take a machine-learning model to production on AWS, or on a local cloud.
 #[derive(Debug, Parser)]
@@ -60,7 +63,7 @@ pub enum Format {
     Json,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct File {
     /// The runbook.
     pub file: PathBuf,
@@ -70,7 +73,7 @@ pub struct File {
     pub format: Format,
 }
 
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Params {
     /// Set a parameter of the runbook.
     #[arg(short, long = "param", value_name = "NAME=VALUE")]
@@ -78,6 +81,9 @@ pub struct Params {
     /// Read parameters from a YAML file.
     #[arg(short = 'f', long = "params", value_name = "FILE")]
     pub params_file: Option<PathBuf>,
+    /// Those that a plan has kept.
+    #[arg(skip)]
+    pub kept: BTreeMap<String, Value>,
 }
 
 fn target(text: &str) -> Result<String, &'static str> {
@@ -94,7 +100,7 @@ fn target(text: &str) -> Result<String, &'static str> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
 pub struct Target {
     /// The target: `local`, `aws`, or the URL of a server that speaks AWS's protocols.
     #[arg(long, default_value = "local", value_name = "local|aws|URL", value_parser = target)]
@@ -113,20 +119,43 @@ pub struct Plan {
     pub file: File,
     #[command(flatten)]
     pub target: Target,
+    #[command(flatten)]
+    pub steps: Steps,
+    /// Keep the plan in this file. `opsml run FILE` does exactly what it says, and refuses if anything has changed since.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+/// Which steps a run is about. Each is a step's id or label:NAME.
+#[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
+pub struct Steps {
+    /// Run these steps alone: STEP or label:NAME, with a `+` before it for all that it needs, and behind it for all that
+    /// needs it. Other steps stay as they are, and the chosen ones use what they did last.
+    #[arg(long, value_name = "SELECTOR", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Begin at this step.
+    #[arg(long, value_name = "STEP")]
+    pub from: Option<String>,
+    /// Stop after this step.
+    #[arg(long, value_name = "STEP")]
+    pub until: Option<String>,
+    /// Leave these steps as they are, chosen as those of --only.
+    #[arg(long, value_name = "SELECTOR", value_delimiter = ',')]
+    pub skip: Vec<String>,
+    /// Redo these steps even if nothing has changed.
+    #[arg(long, value_name = "SELECTOR", value_delimiter = ',')]
+    pub force: Vec<String>,
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct Run {
+    /// The file is a runbook, or a plan that `opsml plan --out` has kept.
     #[command(flatten)]
     pub file: File,
     #[command(flatten)]
     pub target: Target,
-    /// Stop after this step.
-    #[arg(long, value_name = "STEP")]
-    pub until: Option<String>,
-    /// Redo this step even if nothing has changed.
-    #[arg(long, value_name = "STEP")]
-    pub force: Vec<String>,
+    #[command(flatten)]
+    pub steps: Steps,
     /// Agree to the price on AWS, and to deleting the resources of steps that are no longer in the runbook.
     #[arg(long)]
     pub yes: bool,
@@ -135,6 +164,9 @@ pub struct Run {
     pub budget: Option<f64>,
     #[command(flatten)]
     pub output: WriteUp,
+    /// Run as many neighbouring steps at the same time, where they do not need each other.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub jobs: u8,
     /// Continue in the place of another run of this runbook, which stops before its next call.
     #[arg(long)]
     pub take_over: bool,
@@ -189,7 +221,7 @@ pub struct Report {
 }
 
 /// Where a write-up is rendered, and by which templates.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct WriteUp {
     /// The folder of the write-up. The default is reports/NAME in the runbook's folder, or beside that folder if its
     /// name is `runbooks`.
@@ -226,6 +258,16 @@ pub struct Down {
     /// Without a runbook and its journal: delete all that has the tags of this stack.
     #[arg(long, value_name = "STACK")]
     pub tags: Option<String>,
+    /// Delete what these steps made, and nothing else: STEP or label:NAME, with a `+` before it for all that it needs, and
+    /// behind it for all that needs it.
+    #[arg(value_name = "STEP", conflicts_with = "tags")]
+    pub steps: Vec<String>,
+    /// Delete what steps with `keep: true` made, too.
+    #[arg(long, conflicts_with = "tags")]
+    pub all: bool,
+    /// Show what would be deleted and what kept, by the journal, and delete nothing.
+    #[arg(long, conflicts_with = "tags")]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

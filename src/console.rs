@@ -1,60 +1,111 @@
-//! Prints a run's events and progress: with a spinner on a terminal, as plain lines elsewhere, or as JSON lines.
+//! Prints a run's events and progress: with live lines on a terminal, as plain lines elsewhere, or as JSON lines.
 
+use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use crate::diagnostic::{printable, printable_line};
+use crate::costs;
+use crate::diagnostic::{counted, printable, printable_line};
 use crate::journal::{Event, Observer, Progress, Record, ResourceId, State, StepStatus};
 use crate::secret::{shown, shown_value};
 
 /// How often plain lines report the progress of a count.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// Prints text: a spinner on a terminal, plain lines elsewhere.
+/// Prints text: on a terminal a live line for each step that runs, below what has happened; plain lines elsewhere.
+#[derive(Default)]
 pub struct Text {
-    bar: Option<ProgressBar>,
-    last: Instant,
+    screen: Option<Screen>,
+    /// What plain lines have said of each step that runs.
+    said: HashMap<String, Said>,
+}
+
+/// The live lines of a terminal.
+struct Screen {
+    lines: MultiProgress,
+    steps: HashMap<String, ProgressBar>,
+    /// The last line: the run, and what bills.
+    run: ProgressBar,
+}
+
+/// What the last plain line about a step said.
+struct Said {
+    at: Instant,
     message: String,
-    /// The resource that a plain line has named last.
+    /// The resource that was named last.
     named: Option<ResourceId>,
 }
 
-impl Default for Text {
+impl Default for Said {
     fn default() -> Self {
-        Self { bar: None, last: Instant::now(), message: String::new(), named: None }
+        Self { at: Instant::now(), message: String::new(), named: None }
     }
 }
 
 impl Text {
+    /// Prints for a terminal if standard error is one.
+    pub fn new() -> Self {
+        let screen = std::io::stderr().is_terminal().then(Screen::new);
+        Self { screen, ..Self::default() }
+    }
+
     fn line(&mut self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(line),
+        match &self.screen {
+            // An error is ignored, as below.
+            Some(screen) => drop(screen.lines.println(line)),
             // If the output is closed, the run continues.
             None => drop(writeln!(std::io::stdout(), "{line}")),
         }
     }
 
     fn start(&mut self, step: &str) {
-        self.last = Instant::now();
-        self.message.clear();
-        self.named = None;
-        if std::io::stderr().is_terminal() {
-            let bar = ProgressBar::new_spinner().with_prefix(step.to_owned());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {wide_msg} {elapsed}") {
-                bar.set_style(style);
-            }
-            bar.enable_steady_tick(Duration::from_millis(120));
-            self.bar = Some(bar);
+        self.said.insert(step.to_owned(), Said::default());
+        if let Some(screen) = &mut self.screen {
+            screen.start(step);
         }
     }
 
-    fn stop(&mut self) {
-        if let Some(bar) = self.bar.take() {
+    fn stop(&mut self, step: &str) {
+        self.said.remove(step);
+        if let Some(bar) = self.screen.as_mut().and_then(|screen| screen.steps.remove(step)) {
             bar.finish_and_clear();
         }
+    }
+}
+
+impl Screen {
+    fn new() -> Self {
+        let lines = MultiProgress::new();
+        let run = lines.add(ProgressBar::new_spinner());
+        if let Ok(style) = ProgressStyle::with_template("  {wide_msg} {elapsed}") {
+            run.set_style(style);
+        }
+        run.enable_steady_tick(Duration::from_secs(1));
+        Self { lines, steps: HashMap::new(), run }
+    }
+
+    fn start(&mut self, step: &str) {
+        let bar = ProgressBar::new_spinner().with_prefix(step.to_owned());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {wide_msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        let bar = self.lines.insert_before(&self.run, bar);
+        bar.enable_steady_tick(Duration::from_millis(120));
+        self.steps.insert(step.to_owned(), bar);
+    }
+
+    /// Says in the last line what is live, and what that bills.
+    fn show_run(&self, state: &State) {
+        let run = state.runs.last().map_or(0, |run| run.run);
+        let live = counted(state.resources.live().count(), "live resource");
+        let now = jiff::Timestamp::now().as_millisecond();
+        // A price that can't be known is none that can be shown.
+        let hourly = costs::costs(state, now).map(|costs| costs::sums(&costs).1).unwrap_or_default();
+        let bills = if hourly > 0.0 { format!(", {hourly:.3} USD an hour on AWS") } else { String::new() };
+        self.run.set_message(format!("run {run}: {live}{bills}"));
     }
 }
 
@@ -63,25 +114,21 @@ impl Observer for Text {
         let took = |step: &str| {
             let row = state.steps.get(step);
             let took = row.and_then(|row| Some(row.ended? - row.started)).unwrap_or_default();
-            (row, duration_words(took))
+            duration_words(took)
         };
         match &record.event {
             Event::StepStarted { step, kind, reason, .. } => {
-                self.stop();
+                self.stop(step);
                 self.line(&format!("▶ {step} ({kind}): {}", line(reason)));
                 self.start(step);
             }
             Event::StepDone { step, summary, .. } => {
-                self.stop();
-                self.line(&format!("✓ {step}: {} ({})", line(summary), took(step).1));
+                self.stop(step);
+                self.line(&format!("✓ {step}: {} ({})", line(summary), took(step)));
             }
             Event::StepFailed { step, failure } => {
-                self.stop();
-                self.line(&format!(
-                    "✗ {step}: {} ({})",
-                    printable(&shown(&failure.to_string())),
-                    took(step).1
-                ));
+                self.stop(step);
+                self.line(&format!("✗ {step}: {} ({})", printable(&shown(&failure.to_string())), took(step)));
                 failure
                     .hints
                     .iter()
@@ -90,38 +137,55 @@ impl Observer for Text {
             Event::StepSkipped { step, reason, .. } => {
                 self.line(&format!("- {step}: skipped, {}", line(reason)))
             }
+            Event::StepMoved { from, to } => self.line(&format!("= {to}: was `{from}`")),
             Event::Created { id, adopted } => {
                 let id_line = line(&id.to_string());
                 match adopted {
                     true => self.line(&format!("  adopted {id_line}, which an earlier run made")),
                     false => self.line(&format!("  created {id_line}")),
                 }
-                self.named = Some(id.clone());
+                let step = state.resources.get(id).and_then(|row| self.said.get_mut(&row.step));
+                step.into_iter().for_each(|said| said.named = Some(id.clone()));
             }
             Event::Deleted { id } => self.line(&format!("  deleted {}", line(&id.to_string()))),
-            Event::RunEnded { .. } => self.stop(),
+            Event::RunEnded { .. } => {
+                if let Some(screen) = self.screen.take() {
+                    screen.steps.values().chain([&screen.run]).for_each(ProgressBar::finish_and_clear);
+                }
+            }
             _ => {}
+        }
+        let of_resource =
+            matches!(record.event, Event::Created { .. } | Event::Ready { .. } | Event::Deleted { .. });
+        if let Some(screen) =
+            self.screen.as_ref().filter(|_| of_resource || matches!(record.event, Event::RunStarted { .. }))
+        {
+            screen.show_run(state);
         }
     }
 
     fn progress(&mut self, step: &str, progress: &Progress) {
         let part = progress.part.map(|(done, total)| format!(" {done}/{total}")).unwrap_or_default();
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.screen.as_ref().and_then(|screen| screen.steps.get(step)) {
             bar.set_message(line(&(in_full(progress) + &part)));
             return;
         }
-        let is_new = progress.message != self.message;
+        let said = self.said.entry(step.to_owned()).or_default();
+        let is_new = progress.message != said.message;
         let news = match &progress.resource {
-            Some(id) if self.named.as_ref() == Some(id) => changed(&self.message, &progress.message),
+            Some(id) if said.named.as_ref() == Some(id) => changed(&said.message, &progress.message),
             _ => in_full(progress),
         };
-        let is_due = progress.part.is_some() && self.last.elapsed() >= QUIET;
-        if (is_new && !news.is_empty()) || is_due {
-            drop(writeln!(std::io::stdout(), "  {step}: {}{part}", line(&news)));
-            self.last = Instant::now();
+        let is_due = progress.part.is_some() && said.at.elapsed() >= QUIET;
+        let is_told = (is_new && !news.is_empty()) || is_due;
+        if is_told {
+            said.at = Instant::now();
         }
-        self.named = progress.resource.clone().or(self.named.take());
-        self.message.clone_from(&progress.message);
+        said.named = progress.resource.clone().or(said.named.take());
+        said.message.clone_from(&progress.message);
+        if is_told {
+            self.line(&format!("  {step}: {}{part}", line(&news)));
+        }
     }
 
     fn note(&mut self, step: &str, text: &str) {

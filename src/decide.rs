@@ -34,7 +34,8 @@ impl Decision {
         }
     }
 
-    fn action(&self) -> &'static str {
+    /// The word for it in JSON.
+    pub fn action(&self) -> &'static str {
         match self {
             Self::Run(_) => "run",
             Self::Keep(_) => "cached",

@@ -31,6 +31,8 @@ pub enum FailureKind {
     Expectation,
     /// What the step may cost is more than the budget has left.
     Budget,
+    /// The run does what a plan says, and the plan no longer holds.
+    Plan,
     /// The command line or the user's settings lack something.
     Usage,
     /// The user pressed Ctrl-C.
@@ -47,7 +49,7 @@ impl FailureKind {
             Self::Service | Self::Function | Self::Step | Self::Timeout | Self::Journal => exit::STEP_FAILED,
             Self::Credentials | Self::Interrupted => exit::INTERRUPTED,
             Self::Expectation => exit::EXPECTATION,
-            Self::Budget => exit::DECLINED,
+            Self::Budget | Self::Plan => exit::DECLINED,
             Self::Usage => exit::USAGE,
             Self::Bug => exit::BUG,
         }
@@ -60,6 +62,7 @@ impl FailureKind {
             Self::Credentials
             | Self::Usage
             | Self::Budget
+            | Self::Plan
             | Self::Interrupted
             | Self::Journal
             | Self::Bug => false,
@@ -69,7 +72,9 @@ impl FailureKind {
     /// Whether the step is left as it is, neither done nor failed, for the next run to continue.
     pub fn pauses(self) -> bool {
         match self {
-            Self::Credentials | Self::Budget | Self::Interrupted | Self::Journal | Self::Bug => true,
+            Self::Credentials | Self::Budget | Self::Plan | Self::Interrupted | Self::Journal | Self::Bug => {
+                true
+            }
             Self::Service | Self::Function | Self::Step | Self::Timeout | Self::Expectation | Self::Usage => {
                 false
             }
@@ -88,6 +93,7 @@ impl FailureKind {
             | Self::Step
             | Self::Expectation
             | Self::Budget
+            | Self::Plan
             | Self::Usage
             | Self::Interrupted
             | Self::Journal
@@ -218,6 +224,10 @@ impl Failure {
 
     pub fn budget(message: impl Into<String>) -> Self {
         Self::of(FailureKind::Budget, "Budget", message)
+    }
+
+    pub fn plan(message: impl Into<String>) -> Self {
+        Self::of(FailureKind::Plan, "PlanNoLongerHolds", message)
     }
 
     pub fn interrupted(message: impl Into<String>) -> Self {

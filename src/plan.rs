@@ -14,6 +14,7 @@ use crate::reads::{References, read_unnamed, reads_attachments};
 use crate::runbook::template::{self, Context};
 use crate::runbook::{self, Declared, Params, Runbook};
 use crate::secret;
+use crate::select::Selection;
 use crate::step::{Price, Step};
 
 /// A step whose templates are resolved, in the form that is journaled and compared.
@@ -161,6 +162,8 @@ pub struct Machine<'a> {
     pub missing: &'a dyn Fn(&str, &Value) -> Option<String>,
     /// Steps to redo even if nothing has changed.
     pub force: &'a [String],
+    /// The steps that the run is about.
+    pub selection: &'a Selection,
 }
 
 /// Returns what a run would do now, as far as this can be known without a call.
@@ -183,6 +186,10 @@ pub fn plan(
     let mut may_detach: HashMap<String, &str> = HashMap::new();
     let mut planned: Vec<Planned> = Vec::new();
     for (index, step) in runbook.steps.iter().enumerate() {
+        if !machine.selection.has(index) {
+            walk.pass(step, state);
+            continue;
+        }
         let attached = walk.reads_attachments_of(index, &state.resources);
         let loosened = may_detach.get(&step.id).copied();
         let used = step.uses.steps.iter().map(String::as_str).chain(attached).chain(loosened);

@@ -2,10 +2,13 @@
 
 mod aws_cli;
 mod check;
+mod chosen;
 mod cloud;
 mod costs;
 mod doctor;
 mod down;
+mod interrupt;
+mod kept_plan;
 mod logs;
 mod new;
 mod output;

@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use super::chosen::Chosen;
+use super::kept_plan::KeptPlan;
 use super::output;
 use super::prices;
 use super::session::{self, Checked};
@@ -20,10 +22,14 @@ pub fn run(arguments: &Plan) -> Verdict {
     if let Some(journal) = journal.as_ref().filter(|_| arguments.target.target == "aws") {
         prices::prefer_cached(&arguments.file.file, &journal.state().region);
     }
-    let empty = State::default();
-    let state = journal.as_ref().map_or(&empty, |journal| journal.state());
-    let planned = planned(&checked, state, &[])?;
+    let chosen = Chosen::of(&checked.runbook, &arguments.steps)?;
+    let state = session::state_as_moved(&checked.runbook, journal.as_ref())?;
+    chosen.must_be_runnable(&checked.runbook, &state)?;
+    let planned = planned(&checked, &state, &chosen)?;
     let (worst, unknown) = worst(&planned);
+    if let Some(out) = &arguments.out {
+        KeptPlan::new(arguments, &checked, &state, &planned)?.write(out)?;
+    }
     if arguments.file.format == Format::Json {
         output::json(
             &json!({"steps": planned, "worst_case_usd": worst, "prices_unknown_of": unknown, "prices_of": price::source()}),
@@ -52,18 +58,22 @@ pub fn run(arguments: &Plan) -> Verdict {
         step.leaves.iter().for_each(|left| output::say(format_args!("{:width$}  {:17} {left}", "", "")));
     }
     output::say(format_args!("At worst {}.", in_words(worst, &unknown)));
+    if let Some(out) = &arguments.out {
+        output::say(format_args!("kept; this does what it says: opsml run {}", out.display()));
+    }
     Ok(exit::DONE)
 }
 
 /// Returns the plan, from the journal and the local files.
-pub fn planned(checked: &Checked, state: &State, force: &[String]) -> Result<Vec<Planned>, Stop> {
+pub fn planned(checked: &Checked, state: &State, chosen: &Chosen) -> Result<Vec<Planned>, Stop> {
     let runbook = &checked.runbook;
     let paths = session::paths(runbook, &checked.given);
     let digest = |path: &str| paths.digest(path).map_err(|failure| failure.message);
     let missing = |kind: &str, outputs: &serde_json::Value| {
         step::kind(kind).and_then(|kind| (kind.missing)(outputs, &paths))
     };
-    let machine = plan::Machine { digest: &digest, missing: &missing, force };
+    let Chosen { selection, force } = chosen;
+    let machine = plan::Machine { digest: &digest, missing: &missing, force, selection };
     plan::plan(runbook, &checked.params, state, &machine).map_err(|problems| {
         let shown: Vec<String> = problems.iter().map(|problem| runbook.source.render(problem)).collect();
         Stop::usage(format!("the runbook cannot be planned\n{}", shown.join("\n")))

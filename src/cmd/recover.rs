@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::stop::{Stop, Verdict};
-use super::{output, session};
-use super::{run, runtime};
+use super::{interrupt, output, runtime, session};
 use crate::account;
 use crate::aws::Aws;
 use crate::cli::{Format, Recover};
@@ -20,7 +19,7 @@ pub fn run(arguments: &Recover) -> Verdict {
     let (file, target) = (&journaled.file, &journaled.target);
     let (runbook, _) = Runbook::parse(session::read_source(file)?);
     runtime::block_on(async {
-        let aws = session::connect(target, run::watch_interrupt()).await?;
+        let aws = session::connect(target, interrupt::watch()).await?;
         let path = session::journal_path(file, target, &aws);
         let (found, unsearched) = search(&aws, 0).await;
         if !unsearched.is_empty() {

@@ -4,12 +4,11 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::thread::JoinHandle;
 
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
-
+use super::chosen::Chosen;
+use super::kept_plan::KeptPlan;
 use super::session::{self, Checked};
 use super::stop::{Stop, Verdict};
-use super::{output, prices, report, runtime};
+use super::{interrupt, output, prices, report, runtime};
 use crate::account;
 use crate::aws::{Aws, Target};
 use crate::cli::{Format, Run};
@@ -17,33 +16,47 @@ use crate::console;
 use crate::costs;
 use crate::diagnostic::counted;
 use crate::exit;
-use crate::journal::{Journal, Observer};
+use crate::journal::{Journal, Observer, SharedJournal};
 use crate::runner::{self, Ended, Options};
 
 /// A runbook of more steps than this is typeset for too long to do it at the end of each run.
 const LONG: usize = 500;
 
 pub fn run(arguments: &Run) -> Verdict {
+    let kept = KeptPlan::read(&arguments.file.file)?;
+    let by_plan = kept.as_ref().map(|kept| kept.in_place_of(arguments)).transpose()?;
+    let arguments = by_plan.as_ref().unwrap_or(arguments);
     // A long journal takes as long to read as its runbook takes to check. An error in it comes up when it is opened.
     let (file, target) = (arguments.file.file.clone(), arguments.target.clone());
     let journal = std::thread::spawn(move || session::read(&file, &target).ok().flatten());
     let checked = session::checked(&arguments.file.file, &arguments.file.params)?;
-    for step in arguments.until.iter().chain(&arguments.force) {
-        if checked.runbook.step(step).is_none() {
-            let known: Vec<&str> = checked.runbook.steps.iter().map(|step| step.id.as_str()).collect();
-            let stop = Stop::usage(format!("the runbook has no step `{step}`"));
-            return Err(stop.suggest(step, &known));
-        }
-    }
-    runtime::block_on(run_checked(arguments, checked, journal))
+    let chosen = Chosen::of(&checked.runbook, &arguments.steps)?;
+    runtime::block_on(run_checked(arguments, checked, chosen, kept, journal))
 }
 
-async fn run_checked(arguments: &Run, checked: Checked, read: JoinHandle<Option<Journal>>) -> Verdict {
+async fn run_checked(
+    arguments: &Run,
+    checked: Checked,
+    chosen: Chosen,
+    kept: Option<KeptPlan>,
+    read: JoinHandle<Option<Journal>>,
+) -> Verdict {
     let runbook = &checked.runbook;
     let file: &Path = &arguments.file.file;
-    let aws = session::connect(&arguments.target, watch_interrupt()).await?;
+    let aws = session::connect(&arguments.target, interrupt::watch()).await?;
     let read = read.join().ok().flatten();
     let mut journal = session::open(file, &arguments.target, &aws, read, arguments.take_over)?;
+    let planned = match &kept {
+        Some(kept) => {
+            let state = session::state_as_moved(runbook, Some(&journal))?;
+            let planned = super::plan::planned(&checked, &state, &chosen)?;
+            kept.must_hold(&checked, &state, &planned)?;
+            Some(kept.untouched())
+        }
+        None => None,
+    };
+    session::apply_moves(runbook, &mut journal)?;
+    chosen.must_be_runnable(runbook, journal.state())?;
     let mut strays = 0;
     if !journal.state().runs.is_empty() {
         let (late, unsearched) = account::check(&aws, journal.state()).await?;
@@ -62,18 +75,22 @@ async fn run_checked(arguments: &Run, checked: Checked, read: JoinHandle<Option<
         prices::refresh(&checked, file, &aws).await;
     }
     if !aws.is_local() {
-        ask(arguments, &checked, &journal, &aws)?;
+        ask(arguments, &checked, &chosen, &journal, &aws)?;
     }
     journal.observe(observer(arguments.file.format));
     let options = Options {
         params: checked.params.clone(),
         paths: session::paths(runbook, &checked.given),
-        force: arguments.force.clone(),
-        until: arguments.until.clone(),
+        force: chosen.force,
+        selection: chosen.selection,
+        jobs: usize::from(arguments.jobs),
+        untouched: planned,
         budget: budget(arguments, &checked).filter(|_| !aws.is_local()),
         yes: arguments.yes,
     };
-    let ended = runner::run(runbook, &mut journal, &aws, &options).await;
+    let journal = SharedJournal::new(journal);
+    let ended = runner::run(runbook, &journal, &aws, &options).await;
+    let journal = journal.into_inner();
     // The write-up is made from the journal, of a failed run too.
     let ended = ended?;
     let is_long = runbook.steps.len() > LONG;
@@ -105,7 +122,11 @@ async fn run_checked(arguments: &Run, checked: Checked, read: JoinHandle<Option<
         }
         Ended::Done { ran, cached, .. } => {
             if text {
-                output::say(format_args!("done: {} ran, {cached} kept", counted(ran, "step")));
+                let left_out = match options.selection.passed_over() {
+                    0 => String::new(),
+                    count => format!(", {count} left out"),
+                };
+                output::say(format_args!("done: {} ran, {cached} kept{left_out}", counted(ran, "step")));
             }
             Ok(exit::DONE)
         }
@@ -132,34 +153,9 @@ async fn run_checked(arguments: &Run, checked: Checked, read: JoinHandle<Option<
 
 pub fn observer(format: Format) -> Box<dyn Observer> {
     match format {
-        Format::Text => Box::new(console::Text::default()),
+        Format::Text => Box::new(console::Text::new()),
         Format::Json => Box::new(console::Json),
     }
-}
-
-/// Returns a flag that the first Ctrl-C, SIGTERM or SIGHUP sets. The second one ends the process at once.
-pub fn watch_interrupt() -> watch::Receiver<bool> {
-    let (sender, receiver) = watch::channel(false);
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::hangup()));
-    let (Ok(mut terminate), Ok(mut hangup)) = signals else { return receiver };
-    tokio::spawn(async move {
-        let mut signal = async || {
-            tokio::select! {
-                result = tokio::signal::ctrl_c() => result.is_ok(),
-                received = terminate.recv() => received.is_some(),
-                received = hangup.recv() => received.is_some(),
-            }
-        };
-        if !signal().await {
-            return;
-        }
-        output::complain("stopping after the current call; Ctrl-C again stops at once");
-        sender.send_replace(true);
-        if signal().await {
-            std::process::exit(i32::from(exit::KILLED));
-        }
-    });
-    receiver
 }
 
 /// Returns the most that the stack may cost, in US dollars.
@@ -170,8 +166,14 @@ fn budget(arguments: &Run, checked: &Checked) -> Option<f64> {
 
 /// Prints, before the first call that costs money, the account, what the run adds at most and what is spent, and asks the user
 /// to agree. A server on this machine is not asked about.
-fn ask(arguments: &Run, checked: &Checked, journal: &Journal, aws: &Aws) -> Result<(), Stop> {
-    let planned = super::plan::planned(checked, journal.state(), &arguments.force)?;
+fn ask(
+    arguments: &Run,
+    checked: &Checked,
+    chosen: &Chosen,
+    journal: &Journal,
+    aws: &Aws,
+) -> Result<(), Stop> {
+    let planned = super::plan::planned(checked, journal.state(), chosen)?;
     let (worst, unknown) = super::plan::worst(&planned);
     let now = jiff::Timestamp::now().as_millisecond();
     let (spent, hourly) = costs::sums(&costs::costs(journal.state(), now)?);

@@ -1,5 +1,6 @@
 //! Opens what several verbs need: the runbook, its parameters, the target and the journal.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io::Read;
@@ -18,7 +19,8 @@ use crate::diagnostic::{Diagnostic, Severity, Source, counted};
 use crate::exit;
 use crate::failure::Failure;
 use crate::files;
-use crate::journal::Journal;
+use crate::journal::{Event, Journal, JournalError, Record, State};
+use crate::moved;
 use crate::runbook::yaml::NodeKind;
 use crate::runbook::{self, Param, Runbook};
 use crate::secret;
@@ -150,6 +152,7 @@ fn given(params: &cli::Params, runbook: &Runbook) -> Result<BTreeMap<String, Val
             given.insert(name.clone(), Value::String(value));
         }
     }
+    given.extend(params.kept.clone());
     if let Some(file) = &params.params_file {
         let source = read_source(file)?;
         let mut problems = Vec::new();
@@ -284,7 +287,7 @@ pub fn open(
         None => Journal::write(&path, take_over)?,
     };
     if journal.state().stack.is_empty() {
-        journal.append([crate::journal::Event::Opened {
+        journal.append([Event::Opened {
             stack: crate::resource::ensure::new_stack_id(),
             target: target.target.clone(),
             account: aws.account.clone(),
@@ -312,6 +315,36 @@ pub fn read(file: &Path, target: &cli::Target) -> Result<Option<Journal>, Stop> 
         Some((_, path)) => Ok(Journal::read(&path)?),
         None => Ok(None),
     }
+}
+
+/// Returns the state of a journal, with the step ids that the runbook's `moved` says. Without a journal, it is empty.
+pub fn state_as_moved<'a>(runbook: &Runbook, journal: Option<&'a Journal>) -> Result<Cow<'a, State>, Stop> {
+    let Some(journal) = journal else { return Ok(Cow::default()) };
+    let events = moves(runbook, journal.state())?;
+    if events.is_empty() {
+        return Ok(Cow::Borrowed(journal.state()));
+    }
+    let mut state = journal.state().clone();
+    let (seq, at) = (0, state.last);
+    for event in events {
+        state.apply(Record { seq, at, event }).map_err(JournalError::Illegal)?;
+    }
+    Ok(Cow::Owned(state))
+}
+
+/// Gives the journal's steps the ids that the runbook's `moved` says.
+pub fn apply_moves(runbook: &Runbook, journal: &mut Journal) -> Result<(), Stop> {
+    let events = moves(runbook, journal.state())?;
+    Ok(journal.append(events)?)
+}
+
+fn moves(runbook: &Runbook, state: &State) -> Result<Vec<Event>, Stop> {
+    moved::moves(runbook, state).map_err(|occupied| {
+        let (file, to) = (runbook.source.path.display(), &occupied.to);
+        Stop::usage(occupied.to_string()).hint(format!(
+            "`opsml down {file} {to}` deletes those of `{to}`; or take the line out of `moved`"
+        ))
+    })
 }
 
 /// As [`read`], but returns an error if there is no journal.

@@ -110,6 +110,12 @@ pub enum Event {
         step: String,
     },
 
+    /// The runbook's `moved` says that the step has another name: what it did and made is that step's.
+    StepMoved {
+        from: String,
+        to: String,
+    },
+
     /// Committed before the create call leaves.
     Intended {
         id: ResourceId,
@@ -192,6 +198,7 @@ impl Event {
             // A URL may have a password in it.
             Self::Opened { stack, target, .. } => Masker::keyed(stack).text(target),
             Self::StepForgotten { .. }
+            | Self::StepMoved { .. }
             | Self::Created { .. }
             | Self::Superseded { .. }
             | Self::Deleting { .. }
@@ -212,6 +219,7 @@ impl Event {
             Self::StepFailed { step: id, .. } => step("step_failed", id),
             Self::StepSkipped { step: id, .. } => step("step_skipped", id),
             Self::StepForgotten { step: id } => step("step_forgotten", id),
+            Self::StepMoved { from, .. } => step("step_moved", from),
             Self::Intended { id, .. } => resource("intended", id),
             Self::Recovered { id, .. } => resource("recovered", id),
             Self::Recognised { id, .. } => resource("recognised", id),
@@ -234,6 +242,17 @@ pub enum RunOutcome {
     Interrupted,
     /// An expectation did not hold.
     Unexpected,
+}
+
+impl RunOutcome {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+            Self::Unexpected => "unexpected",
+        }
+    }
 }
 
 /// A committed event.

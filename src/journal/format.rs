@@ -13,7 +13,8 @@ use rusqlite::{Connection, TransactionBehavior};
 /// 4. A failure has its kind and its operation.
 /// 5. A head lies beside the file, and the lock is a file too: `lock` has only the epoch and the last event.
 /// 6. A figure is a drawing of any kind, and not only a curve; pictures lie beside the file.
-pub const FORMAT: i64 = 6;
+/// 7. A step can get another name.
+pub const FORMAT: i64 = 7;
 /// The first format whose files have a head.
 pub(super) const FIRST_WITH_HEAD: i64 = 5;
 

@@ -266,6 +266,26 @@ impl Ledger {
         }
     }
 
+    /// Makes the resources of a step those of another one, which has none that is live.
+    pub(super) fn rename_step(&mut self, from: &str, to: &str) {
+        let deleted: Vec<ResourceId> = self.of(to).map(|(id, _)| id.clone()).collect();
+        deleted.iter().for_each(|id| self.remove(id));
+        self.past
+            .iter_mut()
+            .filter(|(_, row)| row.step == from)
+            .for_each(|(_, row)| row.step = to.to_owned());
+        let Some(index) = self.by_step.remove(from) else { return };
+        for number in &index.all {
+            if let Some(row) = self.rows.entry_mut(*number) {
+                row.step = to.to_owned();
+            }
+        }
+        self.by_step.insert(to.to_owned(), index);
+        if self.targets.contains(from) {
+            self.targets.insert(to.to_owned());
+        }
+    }
+
     pub(super) fn supersede(&mut self, id: &ResourceId) {
         let (Some(number), Some(row)) = (self.rows.number(id), self.rows.get_mut(id)) else { return };
         row.superseded = true;

@@ -11,6 +11,7 @@ mod ledger;
 mod lock;
 mod ordered;
 mod picture;
+mod shared;
 mod state;
 mod store;
 #[cfg(test)]
@@ -23,5 +24,6 @@ pub use figure::{Figure, one_panel};
 pub use format::FORMAT;
 pub use ledger::{Ledger, ResourceRow, ResourceStatus};
 pub use picture::{Picture, Pictures};
+pub use shared::SharedJournal;
 pub use state::{Attempt, Made, RunRow, State, StepRow, StepStatus};
 pub use store::{Journal, Observer, Progress};

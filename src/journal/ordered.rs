@@ -55,6 +55,10 @@ impl<K: Clone + Eq + Hash, V> Ordered<K, V> {
         self.entries.get(&number).map(|(key, value)| (key, value))
     }
 
+    pub fn entry_mut(&mut self, number: u64) -> Option<&mut V> {
+        self.entries.get_mut(&number).map(|(_, value)| value)
+    }
+
     /// Puts the value in the place of the key's earlier one, or at the end.
     pub fn insert(&mut self, key: K, value: V) -> u64 {
         if let Some(number) = self.number(&key) {
@@ -66,6 +70,16 @@ impl<K: Clone + Eq + Hash, V> Ordered<K, V> {
         self.numbers.insert(key.clone(), number);
         self.entries.insert(number, (key, value));
         number
+    }
+
+    /// Gives an entry another key, in its place. The entry that had the key is removed.
+    pub fn rename(&mut self, from: &K, to: K) {
+        self.remove(&to);
+        let Some(number) = self.numbers.remove(from) else { return };
+        if let Some((key, _)) = self.entries.get_mut(&number) {
+            key.clone_from(&to);
+        }
+        self.numbers.insert(to, number);
     }
 
     pub fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<V>
@@ -107,5 +121,9 @@ mod tests {
         map.insert("b", 2);
         assert_eq!(map.keys().copied().collect::<Vec<_>>(), ["a", "c", "b"]);
         assert_eq!((map.get("b"), map.get("x")), (Some(&2), None));
+        map.rename(&"a", "d");
+        assert_eq!(map.iter().collect::<Vec<_>>(), [(&"d", &0), (&"c", &0), (&"b", &2)]);
+        map.rename(&"b", "d");
+        assert_eq!(map.iter().collect::<Vec<_>>(), [(&"c", &0), (&"d", &2)]);
     }
 }

@@ -246,6 +246,18 @@ impl State {
                 }
                 self.steps.remove(step);
             }
+            Event::StepMoved { from, to } => {
+                require(from != to, || format!("the step is `{to}` already"))?;
+                if let Some((id, _)) = self.resources.live_of(to).next() {
+                    return Err(format!("{id} of `{to}` is live"));
+                }
+                require(
+                    self.steps.contains_key(from) || self.resources.live_of(from).next().is_some(),
+                    || format!("`{from}` has not run"),
+                )?;
+                self.resources.rename_step(from, to);
+                self.steps.rename(from, take(to));
+            }
 
             Event::Recovered { id, step, slot, spec, digest } => {
                 self.may_intend(id, step, slot)?;

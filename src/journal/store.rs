@@ -8,6 +8,7 @@
 //! an older opsml has written them as they were.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
@@ -49,7 +50,8 @@ pub struct Progress {
 pub struct Journal {
     path: PathBuf,
     connection: Connection,
-    state: State,
+    /// Whoever holds the state keeps it as it was when the next event changes it.
+    state: Arc<State>,
     /// The last event.
     last: Head,
     /// Set while this process writes.
@@ -148,7 +150,7 @@ impl Journal {
         Ok(Self {
             path: path.to_owned(),
             connection,
-            state: State::default(),
+            state: Arc::default(),
             last: Head::default(),
             writer: None,
             stale: false,
@@ -196,6 +198,11 @@ impl Journal {
 
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Returns the state as it is now. While it is held, the next event costs a copy of it.
+    pub fn snapshot(&self) -> Arc<State> {
+        self.state.clone()
     }
 
     /// Returns a value as the journal holds it, for comparisons with what it holds.
@@ -285,7 +292,7 @@ impl Journal {
             let body = serde_json::to_string(&event)
                 .map_err(|error| JournalError::Storage { path: self.path.clone(), why: error.to_string() })?;
             let record = Record { seq: last.seq + 1, at, event };
-            self.state.apply(record.clone()).map_err(JournalError::Illegal)?;
+            Arc::make_mut(&mut self.state).apply(record.clone()).map_err(JournalError::Illegal)?;
             last =
                 Head { seq: record.seq, hash: chain(&last.hash, at, &body), stack: self.state.stack.clone() };
             transaction
@@ -302,6 +309,18 @@ impl Journal {
         self.last = last;
         writer.head.write(&self.last)?;
         Ok(records)
+    }
+
+    /// Returns the state in which a run left the stack: after its last event, and before a later run began.
+    pub fn state_after(&self, run: u64) -> Result<State, JournalError> {
+        let mut state = State::default();
+        for record in self.records()? {
+            if matches!(record.event, Event::RunStarted { run: later, .. } if later > run) {
+                break;
+            }
+            state.apply(record).map_err(JournalError::Illegal)?;
+        }
+        Ok(state)
     }
 
     /// Returns every event, oldest first.
@@ -335,7 +354,7 @@ impl Journal {
         // A commit that failed may have left events in the state that the file does not have.
         let (mut state, mut last) = match std::mem::replace(&mut self.stale, true) {
             true => (State::default(), Head::default()),
-            false => (std::mem::take(&mut self.state), std::mem::take(&mut self.last)),
+            false => (Arc::unwrap_or_clone(std::mem::take(&mut self.state)), std::mem::take(&mut self.last)),
         };
         let known = last.clone();
         let transaction = self.connection.unchecked_transaction();
@@ -373,7 +392,7 @@ impl Journal {
             return Err(JournalError::Damaged { path: self.path.clone(), seq: last.seq + 1, why });
         }
         drop(transaction);
-        (self.state, self.last, self.stale) = (state, last, false);
+        (self.state, self.last, self.stale) = (Arc::new(state), last, false);
         Ok(())
     }
 

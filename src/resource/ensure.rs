@@ -15,7 +15,7 @@ use super::traits::{EVENT_TAG, Live, Naming, SLOT_TAG, SPEC_TAG, STACK_TAG, STEP
 use crate::attachment;
 use crate::aws::Aws;
 use crate::failure::{Failure, Outcome};
-use crate::journal::{Event, Journal, Lifetime, ResourceId, ResourceStatus};
+use crate::journal::{Event, Lifetime, ResourceId, ResourceStatus, SharedJournal};
 
 /// How many times a resource that is to be updated or deleted is described: on AWS for more than an hour.
 const MAX_POLLS: u32 = 250;
@@ -23,7 +23,7 @@ const MAX_POLLS: u32 = 250;
 /// What a step needs to create resources: the clients, the journal, and its name and options.
 pub struct StepSession<'a> {
     pub aws: &'a Aws,
-    pub journal: &'a mut Journal,
+    pub journal: &'a SharedJournal,
     pub step: String,
     /// The prefix of generated names: the runbook's stem and the step's id.
     pub base: String,
@@ -105,10 +105,10 @@ impl StepSession<'_> {
 
     /// Describes an attachment's target again, because the attachment changes what Describe returns of it.
     async fn refresh_target(&mut self, attachment: &ResourceId) -> Outcome<()> {
-        let ledger = &self.journal.state().resources;
-        let Some((id, row)) = attachment::target_to_refresh(attachment, ledger) else { return Ok(()) };
-        let id = id.clone();
-        let (target, before) = (AnyResource::read(&id.kind, &row.spec)?, row.facts.clone());
+        let target = attachment::target_to_refresh(attachment, &self.journal.state().resources)
+            .map(|(id, row)| (id.clone(), row.spec.clone(), row.facts.clone()));
+        let Some((id, spec, before)) = target else { return Ok(()) };
+        let target = AnyResource::read(&id.kind, &spec)?;
         match target.describe(self.aws, &id.name).await? {
             Some(live) if self.journal.masked(&live.facts)? != before => {
                 self.commit([Event::Ready { id, facts: live.facts }])
@@ -119,10 +119,13 @@ impl StepSession<'_> {
 
     /// Decides what to do with the resource that an earlier attempt left in the slot.
     async fn settle(&mut self, slot: &str, wanted: &AnyResource) -> Outcome<Settled> {
-        let Some((id, row)) = self.journal.state().resources.in_slot(&self.step, slot) else {
-            return Ok(Settled::Need);
-        };
-        let (id, row) = (id.clone(), row.clone());
+        let in_slot = self
+            .journal
+            .state()
+            .resources
+            .in_slot(&self.step, slot)
+            .map(|(id, row)| (id.clone(), row.clone()));
+        let Some((id, row)) = in_slot else { return Ok(Settled::Need) };
         let old = AnyResource::read(&id.kind, &row.spec)?;
         // The journal holds the request masked: it is compared, and only `wanted` is sent.
         let spec = self.journal.masked(&wanted.spec()?)?;
@@ -212,8 +215,9 @@ impl StepSession<'_> {
 
     /// Waits while a resource is being created, updated or deleted, and returns what Describe says then.
     async fn until_settled(&mut self, id: &ResourceId, mut live: Option<Live>) -> Outcome<Option<Live>> {
-        let Some(row) = self.journal.state().resources.get(id) else { return Ok(live) };
-        let resource = AnyResource::read(&id.kind, &row.spec)?;
+        let spec = self.journal.state().resources.get(id).map(|row| row.spec.clone());
+        let Some(spec) = spec else { return Ok(live) };
+        let resource = AnyResource::read(&id.kind, &spec)?;
         let mut attempt = 0;
         while let Some(Live { status: Status::Pending(status), .. }) = &live {
             if attempt > MAX_POLLS {
@@ -305,7 +309,8 @@ impl StepSession<'_> {
     /// Refuses a resource that has another owner's tags, or none. With `half_made` it may have none: a crash may have come
     /// before the call that sets them.
     async fn require_ownership(&self, one: &AnyResource, name: &str, half_made: bool) -> Outcome<()> {
-        match one.ownership(self.aws, name, &self.journal.state().stack).await? {
+        let stack = self.journal.state().stack.clone();
+        match one.ownership(self.aws, name, &stack).await? {
             Ownership::Ours => Ok(()),
             Ownership::Unowned if half_made => Ok(()),
             Ownership::Unowned | Ownership::SomebodyElses => {
@@ -319,8 +324,8 @@ impl StepSession<'_> {
 
     /// Refuses a resource that had this stack's tags and has them no longer: another one may have taken its name.
     async fn require_still_ours(&self, one: &AnyResource, id: &ResourceId) -> Outcome<()> {
-        let stack = &self.journal.state().stack;
-        match one.ownership(self.aws, &id.name, stack).await? {
+        let stack = self.journal.state().stack.clone();
+        match one.ownership(self.aws, &id.name, &stack).await? {
             Ownership::Ours => Ok(()),
             Ownership::Unowned | Ownership::SomebodyElses => {
                 let message =
@@ -359,9 +364,8 @@ impl StepSession<'_> {
 
     /// Deletes a resource and waits until Describe no longer finds it.
     pub async fn delete_and_wait(&mut self, id: &ResourceId) -> Outcome<()> {
-        let Some(row) = self.journal.state().resources.get(id).filter(|row| row.is_live()) else {
-            return Ok(());
-        };
+        let row = self.journal.state().resources.get(id).filter(|row| row.is_live()).cloned();
+        let Some(row) = row else { return Ok(()) };
         let (resource, status) = (AnyResource::read(&id.kind, &row.spec)?, row.status);
         if row.status != ResourceStatus::Deleting {
             self.commit([Event::Deleting { id: id.clone() }])?;

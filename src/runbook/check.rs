@@ -1,6 +1,7 @@
 //! Checks a runbook without making a call.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use rayon::prelude::*;
@@ -50,6 +51,7 @@ pub fn check(runbook: &Runbook, params: &Map<String, Value>, scripts: Scripts<'_
     let prose = Scope { runbook, earlier: None, own: None, compared: &compared };
     refer(&text, Form::Template, &|at| at, &prose, &mut problems);
     problems.extend(enclosed(runbook, &text));
+    problems.extend(wrongly_moved(runbook, &prose));
     problems.extend(runbook.steps.iter().filter_map(|step| unservable(runbook, step, &params, scripts)));
     if let Some(summary) = &runbook.front.summary_node {
         summary.each_text(&mut |node, text| {
@@ -60,6 +62,25 @@ pub fn check(runbook: &Runbook, params: &Map<String, Value>, scripts: Scripts<'_
     }
     problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
     problems.dedup();
+    problems
+}
+
+/// Returns the problems of the front matter's `moved`.
+fn wrongly_moved(runbook: &Runbook, scope: &Scope<'_>) -> Vec<Diagnostic> {
+    let mut taken = HashSet::new();
+    let mut problems = Vec::new();
+    for (old, new) in runbook.front.moved_node.iter().flat_map(Node::entries) {
+        let Some(name) = new.text() else { continue };
+        if runbook.step(&old.name).is_some() {
+            let message = format!("the runbook still has the step `{}`, so it has not moved", old.name);
+            problems.push(Diagnostic::error(old.span.clone(), message));
+        } else if !taken.insert(name) {
+            let message = format!("two steps can't both become `{name}`");
+            problems.push(Diagnostic::error(new.span.clone(), message));
+        } else {
+            problems.extend(unknown_root(name, new.span.clone(), scope, &[]));
+        }
+    }
     problems
 }
 

@@ -22,6 +22,11 @@ pub struct FrontMatter {
     /// The most that all runs together may cost, in US dollars: `5 USD`. It holds on every target but the local cloud.
     #[schemars(regex(pattern = r"^\d+(\.\d+)? USD$"), extend("x-rule" = "an amount in US dollars, as `5 USD`"))]
     pub budget: Option<String>,
+    /// Steps that have another id now, as `{old: new}`: what they made stays, and they don't run again for it.
+    pub moved: IndexMap<String, String>,
+    /// The same as written, for the places of its names.
+    #[serde(skip)]
+    pub moved_node: Option<Node>,
     /// The numbers that matter, for the first page of the write-up: five to eight. Without it, the kinds of step offer some.
     #[schemars(length(max = 12))]
     pub summary: Vec<SummaryLine>,
@@ -176,7 +181,11 @@ pub fn read(node: &Node, problems: &mut Vec<Diagnostic>) -> FrontMatter {
         return FrontMatter::default();
     }
     match serde_json::from_value::<FrontMatter>(node.to_value()) {
-        Ok(front) => FrontMatter { summary_node: node.get("summary").cloned(), ..front },
+        Ok(front) => FrontMatter {
+            summary_node: node.get("summary").cloned(),
+            moved_node: node.get("moved").cloned(),
+            ..front
+        },
         Err(error) => {
             problems.push(Diagnostic::error(
                 node.span.clone(),

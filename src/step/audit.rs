@@ -136,8 +136,8 @@ impl Kind for Audit {
     }
 
     async fn run(&self, context: &mut Context<'_>) -> Outcome<Done<Outputs>> {
-        let ledger = &context.session.journal.state().resources;
-        let stack = || ledger.live().map(|(id, _)| (id.kind.clone(), id.name.clone())).collect();
+        let state = context.session.journal.state();
+        let stack = || state.resources.live().map(|(id, _)| (id.kind.clone(), id.name.clone())).collect();
         let options = Options {
             only: (self.scope == Scope::Stack).then(stack),
             unused_days: self.unused_days,

@@ -38,6 +38,7 @@ impl Kind for Bucket {
     const NAME: &'static str = "bucket";
     const ABOUT: &'static str = "makes an S3 bucket: private, encrypted, versioned where asked";
     const OWNS: bool = true;
+    const BESIDE: bool = true;
     const READS: Reads = Reads::Names;
     type Outputs = Outputs;
 

@@ -36,6 +36,11 @@ pub struct Common {
     pub show: Option<Show>,
     /// AWS tags for the resources that the step creates.
     pub tags: BTreeMap<String, String>,
+    /// Names by which `--only`, `--from`, `--until`, `--skip` and `down` choose the step, as `label:NAME`. They are no AWS tags.
+    #[schemars(inner(regex(pattern = r"^[A-Za-z0-9_.-]+$")))]
+    pub labels: Vec<String>,
+    /// Whether `opsml down` keeps what the step made, and what it needs for that.
+    pub keep: bool,
 }
 
 impl Common {

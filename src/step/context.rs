@@ -57,9 +57,11 @@ impl Context<'_> {
     /// prefix above one too.
     pub fn apart(&self, place: &str, syncs: bool) -> Outcome<()> {
         let place = format!("{}/", place.trim_end_matches('/'));
-        let ledger = &self.session.journal.state().resources;
-        let mut others =
-            ledger.live().filter(|(id, row)| id.kind == Objects::TYPE && row.step != self.session.step);
+        let state = self.session.journal.state();
+        let mut others = state
+            .resources
+            .live()
+            .filter(|(id, row)| id.kind == Objects::TYPE && row.step != self.session.step);
         let overlap =
             others.find(|(id, _)| place.starts_with(&id.name) || (syncs && id.name.starts_with(&place)));
         match overlap {
@@ -74,8 +76,8 @@ impl Context<'_> {
 
     /// Keeps a picture beside the journal, for a figure.
     pub fn keep(&self, drawn: &Drawn, alt: impl Into<String>) -> Outcome<Picture> {
-        let folder = self.session.journal.path().parent().unwrap_or(Path::new("."));
-        Pictures::beside(folder).keep(&drawn.bytes, drawn.size, alt)
+        let journal = self.session.journal.path();
+        Pictures::beside(journal.parent().unwrap_or(Path::new("."))).keep(&drawn.bytes, drawn.size, alt)
     }
 
     pub fn progress(&mut self, message: impl Into<String>, part: Option<(u64, u64)>) {

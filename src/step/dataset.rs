@@ -73,6 +73,7 @@ impl Kind for Dataset {
     const NAME: &'static str = "dataset";
     const ABOUT: &'static str = "takes images in ImageFolder layout and verifies every one of them";
     const OWNS: bool = false;
+    const BESIDE: bool = true;
     const ROWS: &'static [&'static str] = &["classes", "train", "valid", "test", "bytes", "passed_over"];
     type Outputs = Outputs;
 

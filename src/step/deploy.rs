@@ -131,6 +131,7 @@ impl Kind for Deploy {
     const ABOUT: &'static str =
         "makes a model, an endpoint config and an endpoint, and waits until it is in service";
     const OWNS: bool = true;
+    const BESIDE: bool = true;
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {

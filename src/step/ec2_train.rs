@@ -135,6 +135,7 @@ impl Kind for Ec2Train {
     const NAME: &'static str = "ec2_train";
     const ABOUT: &'static str = "trains on an EC2 instance that ends itself, on demand or spot";
     const OWNS: bool = true;
+    const BESIDE: bool = true;
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {
@@ -201,7 +202,7 @@ impl Ec2Train {
         context.progress("gathering the worker and its libraries", None);
         let worker = self.gathered(context, gathered)?;
         let contents = contents(context.aws(), self.inputs.values()).await?;
-        let stack = &context.session.journal.state().stack;
+        let stack = context.session.journal.state().stack.clone();
         let request =
             ensure::digest(&json!({"stack": stack, "step": self, "contents": contents, "worker": worker}));
         let results = format!("{}/", self.output_path.0.trim_end_matches('/'));

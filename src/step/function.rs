@@ -122,6 +122,7 @@ impl Kind for Function {
     const NAME: &'static str = "function";
     const ABOUT: &'static str = "makes a Lambda function and waits until it is active";
     const OWNS: bool = true;
+    const BESIDE: bool = true;
     const READS: Reads = Reads::Names;
     type Outputs = Outputs;
 

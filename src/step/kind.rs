@@ -19,6 +19,9 @@ pub trait Kind: DeserializeOwned + JsonSchema + Send + Sync {
     const OWNS: bool;
     /// The outputs that a report shows of it if it has no resource, in this order; the others fold away. None means all.
     const ROWS: &'static [&'static str] = &[];
+    /// Whether it may run at the same time as its neighbours: it rests on nothing but what its fields name, and sets nothing on
+    /// what another step made.
+    const BESIDE: bool = false;
     /// Which changes behind the names in its fields make it stale.
     const READS: Reads = Reads::Content;
     /// The values that prose and later steps may refer to.

@@ -230,7 +230,7 @@ impl Kind for Load {
         };
         let interrupted = context.aws().interrupted();
         let (aws, step) = (context.session.aws, context.session.step.clone());
-        let journal = &mut *context.session.journal;
+        let journal = context.session.journal;
         let mut report = |message: String, part| journal.progress(&step, message, part);
         let Some(endpoint) = &self.endpoint_name else {
             let watched = stream::pending();

@@ -57,6 +57,8 @@ pub struct KindInfo {
     pub about: &'static str,
     pub owns: bool,
     pub reads: Reads,
+    /// Whether it may run at the same time as its neighbours.
+    pub beside: bool,
     /// The outputs that a report shows of it. None means all.
     pub rows: &'static [&'static str],
     /// Returns the JSON Schema of its fields.
@@ -85,6 +87,7 @@ macro_rules! kinds {
             name: <$module::$Type as Kind>::NAME,
             about: <$module::$Type as Kind>::ABOUT,
             owns: <$module::$Type as Kind>::OWNS,
+            beside: <$module::$Type as Kind>::BESIDE,
             reads: <$module::$Type as Kind>::READS,
             rows: <$module::$Type as Kind>::ROWS,
             fields: || once!(schema::<$module::$Type>()),

@@ -75,6 +75,7 @@ impl Kind for Notebook {
     const NAME: &'static str = "notebook";
     const ABOUT: &'static str = "makes a SageMaker notebook instance and waits until it is in service";
     const OWNS: bool = true;
+    const BESIDE: bool = true;
     const READS: Reads = Reads::Names;
     type Outputs = Outputs;
 

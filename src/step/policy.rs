@@ -207,7 +207,8 @@ impl Policy {
     /// Returns the inline policy that an earlier run of this step has written.
     fn former(&self, context: &Context<'_>) -> Option<Value> {
         let session = &context.session;
-        let (_, row) = session.journal.state().resources.in_slot(&session.step, INLINE)?;
+        let state = session.journal.state();
+        let (_, row) = state.resources.in_slot(&session.step, INLINE)?;
         serde_json::from_str(row.facts.get("document")?.as_str()?).ok()
     }
 

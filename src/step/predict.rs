@@ -58,6 +58,7 @@ impl Kind for Predict {
     const NAME: &'static str = "predict";
     const ABOUT: &'static str = "invokes an endpoint with an image and reads the answer";
     const OWNS: bool = false;
+    const BESIDE: bool = true;
     const ROWS: &'static [&'static str] = &["class", "probability", "vector", "seconds"];
     const READS: Reads = Reads::Results;
     type Outputs = Outputs;

@@ -56,6 +56,7 @@ impl Kind for Role {
     const NAME: &'static str = "role";
     const ABOUT: &'static str = "makes an IAM role that a service takes on";
     const OWNS: bool = true;
+    const BESIDE: bool = true;
     const READS: Reads = Reads::Names;
     type Outputs = Outputs;
 

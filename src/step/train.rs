@@ -101,6 +101,7 @@ impl Kind for Train {
     const NAME: &'static str = "train";
     const ABOUT: &'static str = "runs a SageMaker training job";
     const OWNS: bool = true;
+    const BESIDE: bool = true;
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {

@@ -120,6 +120,7 @@ impl Kind for Tune {
     const NAME: &'static str = "tune";
     const ABOUT: &'static str = "searches for hyperparameters by training several times";
     const OWNS: bool = true;
+    const BESIDE: bool = true;
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {

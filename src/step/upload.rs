@@ -43,6 +43,7 @@ impl Kind for Upload {
     const NAME: &'static str = "upload";
     const ABOUT: &'static str = "syncs a folder to S3: in parallel, checksummed, only what differs";
     const OWNS: bool = true;
+    const BESIDE: bool = true;
     type Outputs = Outputs;
 
     fn problems(&self) -> Vec<Problem> {

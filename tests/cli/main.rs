@@ -2,6 +2,7 @@
 
 mod audit;
 mod autoscale;
+mod beside;
 mod budget;
 mod check;
 mod cloud;
@@ -29,11 +30,13 @@ mod restart;
 mod scripts;
 mod secrets;
 mod seeds;
+mod select;
 mod serve;
 mod small;
 mod source;
 mod state_folder;
 mod structure;
+mod terminal;
 mod transitions;
 mod urls;
 mod verbs;

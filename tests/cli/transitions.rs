@@ -39,7 +39,12 @@ deploy:
 
 /// Returns an environment whose endpoints are Creating as long as a file exists.
 fn holding() -> (Env, NamedTempFile) {
-    let env = serving("moving.md", RUNBOOK);
+    holding_of("moving.md", RUNBOOK)
+}
+
+/// As [`holding`], with another runbook.
+pub fn holding_of(name: &str, runbook: &str) -> (Env, NamedTempFile) {
+    let env = serving(name, runbook);
     // An endpoint's container has a /tmp of its own.
     let hold = NamedTempFile::new_in("/var/tmp").unwrap();
     let wait = format!(

@@ -57,6 +57,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => (step(), failure()).prop_map(|(step, failure)| Event::StepFailed { step, failure }),
         1 => step().prop_map(|step| Event::StepSkipped { step, kind: "deploy".into(), reason: "when".into() }),
         1 => step().prop_map(|step| Event::StepForgotten { step }),
+        1 => (step(), step()).prop_map(|(from, to)| Event::StepMoved { from, to }),
         8 => (id(), step(), slot(), lifetime(), prop::option::of(id())).prop_map(
             |(id, step, slot, lifetime, attached_to)| Event::Intended {
                 id, step, slot, spec: json!({}), lifetime, attached_to,
