@@ -32,8 +32,14 @@ pub enum Verb {
     Status(Journaled),
     /// Show a step: its inputs, outputs and resources.
     Show(Show),
+    /// List the runs of a runbook, with what was new in each.
+    History(Journaled),
+    /// Show two runs side by side: their settings, results, times and costs.
+    Diff(Diff),
     /// Show the log of a step's job or endpoint.
     Logs(Logs),
+    /// Serve the write-up as a page that fills itself while a run goes on, until Ctrl-C.
+    Watch(Watch),
     /// Render the write-up again from the journal, offline.
     Report(Report),
     /// Show what each step's resources have cost, and what they cost an hour.
@@ -170,6 +176,12 @@ pub struct Run {
     /// Continue in the place of another run of this runbook, which stops before its next call.
     #[arg(long)]
     pub take_over: bool,
+    /// Serve the write-up as a page that fills itself, as `opsml watch` does, until the run ends.
+    #[arg(long)]
+    pub watch: bool,
+    /// With --watch, open the page in the desktop's browser; without it, open the write-up when the run has ended.
+    #[arg(long)]
+    pub open: bool,
 }
 
 #[derive(Debug, Args)]
@@ -188,6 +200,21 @@ pub struct Show {
     pub journaled: Journaled,
     /// The step's id.
     pub step: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Diff {
+    #[command(flatten)]
+    pub journaled: Journaled,
+    /// The number of a run, or `last`.
+    #[arg(value_name = "RUN")]
+    pub first: String,
+    /// The number of another run, or `last`.
+    #[arg(value_name = "RUN")]
+    pub second: String,
+    /// Write a page in place of the table.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -218,6 +245,19 @@ pub struct Report {
     /// Print everything that a write-up shows as JSON, and render nothing. `opsml schema report` prints its schema.
     #[arg(long, conflicts_with_all = ["open", "format", "report", "template"])]
     pub data: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// The runbook.
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub target: Target,
+    #[command(flatten)]
+    pub output: WriteUp,
+    /// Open the page in the desktop's browser.
+    #[arg(long)]
+    pub open: bool,
 }
 
 /// Where a write-up is rendered, and by which templates.

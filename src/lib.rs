@@ -31,6 +31,7 @@ pub mod price;
 pub mod reads;
 pub mod report;
 pub mod resource;
+pub mod run_diff;
 pub mod runbook;
 pub mod runner;
 pub mod script;

@@ -5,8 +5,10 @@ mod check;
 mod chosen;
 mod cloud;
 mod costs;
+mod diff;
 mod doctor;
 mod down;
+mod history;
 mod interrupt;
 mod kept_plan;
 mod logs;
@@ -23,6 +25,7 @@ mod session;
 mod show;
 mod status;
 mod stop;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -54,6 +57,8 @@ pub fn main() -> ExitCode {
             | Verb::Plan(_)
             | Verb::Status(_)
             | Verb::Show(_)
+            | Verb::History(_)
+            | Verb::Diff(_)
             | Verb::Schema(_)
             | Verb::Completions(_)
     ) {
@@ -65,7 +70,10 @@ pub fn main() -> ExitCode {
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Status(arguments) => status::run(&arguments),
         Verb::Show(arguments) => show::run(&arguments),
+        Verb::History(arguments) => history::run(&arguments),
+        Verb::Diff(arguments) => diff::run(&arguments),
         Verb::Logs(arguments) => logs::run(&arguments),
+        Verb::Watch(arguments) => watch::run(&arguments),
         Verb::Report(arguments) => report::run(&arguments),
         Verb::Down(arguments) => down::run(&arguments),
         Verb::Costs(arguments) => costs::run(&arguments),

@@ -63,19 +63,31 @@ pub fn write(
     let failed = |error: std::io::Error| {
         Stop::new(exit::STEP_FAILED, format!("the write-up in {}: {error}", folder.display()))
     };
-    let beside = runbook.source.path.with_file_name("templates");
-    let templates = match &arguments.template {
-        Some(folder) => Templates::with(folder),
-        None if beside.is_dir() => Templates::with(&beside),
-        None => Ok(Templates::default()),
-    };
+    let templates = templates(runbook, arguments);
     let pictures = &Pictures::beside(&session::state_folder(&runbook.source.path));
     let output = Output { folder: &folder, formats, pictures, templates: &templates.map_err(failed)? };
     report::write(runbook, state, &background(runbook, state)?, output).map_err(failed)
 }
 
-/// Opens a file in the desktop's program for it.
-fn open(path: &Path) -> Result<(), Stop> {
+/// Returns the write-up as one HTML file, without writing it.
+pub fn page(runbook: &Runbook, state: &State, arguments: &WriteUp) -> Result<String, Stop> {
+    let failed = |error: std::io::Error| Stop::new(exit::STEP_FAILED, format!("the write-up: {error}"));
+    let templates = templates(runbook, arguments).map_err(failed)?;
+    let pictures = Pictures::beside(&session::state_folder(&runbook.source.path));
+    report::page(runbook, state, &background(runbook, state)?, &pictures, &templates).map_err(failed)
+}
+
+fn templates(runbook: &Runbook, arguments: &WriteUp) -> std::io::Result<Templates> {
+    let beside = runbook.source.path.with_file_name("templates");
+    match &arguments.template {
+        Some(folder) => Templates::with(folder),
+        None if beside.is_dir() => Templates::with(&beside),
+        None => Ok(Templates::default()),
+    }
+}
+
+/// Opens a file or an address in the desktop's program for it.
+pub fn open(path: &Path) -> Result<(), Stop> {
     let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
     let status = Command::new(program).arg(path).stdin(Stdio::null()).status();
     match status {

@@ -8,6 +8,7 @@ use super::chosen::Chosen;
 use super::kept_plan::KeptPlan;
 use super::session::{self, Checked};
 use super::stop::{Stop, Verdict};
+use super::watch::{self as page, Watched};
 use super::{interrupt, output, prices, report, runtime};
 use crate::account;
 use crate::aws::{Aws, Target};
@@ -78,6 +79,13 @@ async fn run_checked(
         ask(arguments, &checked, &chosen, &journal, &aws)?;
     }
     journal.observe(observer(arguments.file.format));
+    if arguments.watch {
+        let (target, output) = (arguments.target.clone(), arguments.output.clone());
+        let address = page::serve(Watched { file: file.to_owned(), target, output }).await?;
+        if arguments.open {
+            report::open(address.as_ref())?;
+        }
+    }
     let options = Options {
         params: checked.params.clone(),
         paths: session::paths(runbook, &checked.given),
@@ -109,6 +117,12 @@ async fn run_checked(
             let name = if index == 0 { "write-up:" } else { "" };
             output::say(format_args!("{name:9} {}", path.display()));
         }
+    }
+    if arguments.open
+        && !arguments.watch
+        && let Some(path) = written.last()
+    {
+        report::open(path)?;
     }
     match ended {
         Ended::Done { ran: 0, cached, deleted: 0 } if strays == 0 => {

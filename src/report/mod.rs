@@ -146,6 +146,22 @@ pub fn write(
     }
 }
 
+/// Returns the write-up as one HTML file, without writing it.
+pub fn page(
+    runbook: &Runbook,
+    state: &State,
+    background: &Background,
+    pictures: &journal::Pictures,
+    templates: &Templates,
+) -> std::io::Result<String> {
+    let data = ReportData::new(runbook, state, background);
+    let beside = runbook.source.path.parent().filter(|beside| !beside.as_os_str().is_empty());
+    let own = link::pictures(&data, beside.unwrap_or(Path::new(".")));
+    let kept = link::kept(&data, pictures);
+    html::render(&data, minijinja::Value::from(Serde(&data)), (&own, &kept), templates)
+        .map_err(|error| std::io::Error::other(template::explained(&error)))
+}
+
 /// Returns everything that a write-up shows as JSON: its data, and the prose as a tree below `document`.
 pub fn data(
     runbook: &Runbook,

@@ -21,6 +21,7 @@ macro_rules! built_in {
 built_in!(
     "closing.html.j2",
     "closing.md.j2",
+    "diff.html.j2",
     "figure.html.j2",
     "figure.md.j2",
     "first.html.j2",

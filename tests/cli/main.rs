@@ -27,6 +27,7 @@ mod prices;
 mod project;
 mod real_worker;
 mod restart;
+mod runs;
 mod scripts;
 mod secrets;
 mod seeds;
