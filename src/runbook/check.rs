@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::model::{Declared, Runbook};
+use super::place::Places;
 use super::resolve::{Params, foreseen, misfits, partly_resolved};
 use super::shape;
 use super::tag::{FUNCTIONS, Form, PROSE_FUNCTIONS, Tags};
@@ -21,6 +22,9 @@ const MAX_COMPARED: usize = 500_000;
 
 /// How many steps one processor checks before another takes some over: fewer take less time than to begin with it.
 const STEPS_AT_ONCE: usize = 256;
+
+/// What templates know of the run itself, as `run.region`.
+pub const RUN: &[&str] = &["id", "stack", "target", "account", "region"];
 
 /// Returns the text of the Python files of a folder that a field names, if there are some.
 pub type Scripts<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -195,13 +199,11 @@ fn step_templates(step: &Declared, scope: &Scope<'_>, problems: &mut Vec<Diagnos
     }
 }
 
-/// Says where a byte of a node's text stands in the document. In quoted text, the first byte is the quote, and escapes
-/// shift what is behind them.
+/// Says where a byte of a node's text stands in the document.
 fn within(node: &Node, text: &str, scope: &Scope<'_>) -> impl Fn(usize) -> usize {
     let document = &scope.runbook.source.text;
-    let start = node.span.start + document[node.span.clone()].find(text).unwrap_or(0);
-    let end = node.span.end;
-    move |at| document.floor_char_boundary((start + at).min(end))
+    let (places, end) = (Places::of(document, node, text), node.span.end);
+    move |at| document.floor_char_boundary(places.at(at).min(end))
 }
 
 fn refer(
@@ -259,9 +261,9 @@ fn misreference(reference: &Reference, scope: &Scope<'_>) -> Option<Diagnostic> 
         }
         "run" => {
             let name = reference.path.first()?;
-            let known = ["id", "stack", "target", "account", "region"];
-            (!known.contains(&name.as_str()))
-                .then(|| Diagnostic::error(span, format!("`run` has no `{name}`")).suggest(name, known))
+            (!RUN.contains(&name.as_str())).then(|| {
+                Diagnostic::error(span, format!("`run` has no `{name}`")).suggest(name, RUN.to_vec())
+            })
         }
         name if scope.earlier.is_none() && PROSE_FUNCTIONS.contains(&name) => None,
         // minijinja's own functions.
@@ -327,7 +329,7 @@ fn unknown_root(root: &str, span: Span, scope: &Scope<'_>, beside: &[&str]) -> O
 }
 
 /// Returns the JSON Schema of a step's outputs: those of its kind, or the error that it must fail with.
-fn outputs_of(step: &Declared) -> &'static Value {
+pub fn outputs_of(step: &Declared) -> &'static Value {
     static ERROR: LazyLock<Value> = LazyLock::new(|| {
         json!({"type": "object", "additionalProperties": false, "properties": {
             "error": {"type": "object", "additionalProperties": false,

@@ -100,6 +100,35 @@ fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
     (runbook, problems)
 }
 
+/// The front matter, or the block of a step, whether or not it can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Its whole lines, with the fences.
+    pub span: Span,
+    /// The lines between. If nothing closes the block, all behind its first line.
+    pub body: Span,
+    /// The text behind the opening fence: `opsml ID`. `None` for the front matter.
+    pub info: Option<Span>,
+}
+
+/// Returns the front matter and the blocks of steps, for editors: while one is being typed, it can't be read. Its text has no
+/// byte order mark.
+pub fn blocks(text: &str) -> Vec<Block> {
+    let block = |fence: Fence| {
+        let (info, body) = match fence.kind {
+            FenceKind::Other => return None,
+            FenceKind::FrontMatter => (None, fence.body),
+            FenceKind::Opsml { info } => (Some(info), fence.body),
+            FenceKind::Unclosed { info } => {
+                let first = text[fence.span.clone()].find('\n').map_or(fence.span.len(), |at| at + 1);
+                (Some(info), fence.span.start + first..fence.span.end)
+            }
+        };
+        Some(Block { span: fence.span, body, info })
+    };
+    fences(text, &mut Vec::new()).into_iter().filter_map(block).collect()
+}
+
 struct Fence {
     span: Span,
     body: Span,

@@ -2,7 +2,8 @@
 //!
 //! The schemas are those that schemars derives from the kinds' structs, so this reads the part of JSON Schema
 //! that schemars writes, and the same source feeds `opsml schema`, `opsml check` and the structs themselves.
-//! One keyword is opsml's own: `x-rule` describes a `pattern` in words.
+//! Two keywords are opsml's own: `x-rule` describes a `pattern` in words, and `x-instance-types` says of text that it names one,
+//! for which editors know the prices: `ec2` or `any`.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -37,7 +38,7 @@ pub fn resolve<'a>(root: &'a Value, mut schema: &'a Value) -> &'a Value {
 }
 
 /// Returns the alternatives of `anyOf` or `oneOf` except null, or else the schema itself.
-fn alternatives<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
+pub fn alternatives<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
     let schema = resolve(root, schema);
     match schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array) {
         Some(several) => {
@@ -91,7 +92,8 @@ fn json_type(value: &Value) -> &'static str {
     }
 }
 
-fn in_words(schema: &Value) -> String {
+/// Returns the type of the values that a schema accepts, in words: `text`, `an integer`.
+pub fn in_words(schema: &Value) -> String {
     let word = |name: &str| match name {
         "string" => "text",
         "integer" => "an integer",

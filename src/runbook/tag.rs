@@ -307,28 +307,42 @@ impl<'a> Tags<'a> {
             .collect()
     }
 
-    /// Returns the place of each dotted name and of its prefixes: for `a.b.c`, those of `a`, `a.b` and `a.b.c`.
-    pub fn names(&self) -> HashMap<&'a str, Vec<Span>> {
-        let mut names: HashMap<&str, Vec<Span>> = HashMap::new();
+    /// Returns each dotted name with its words and their places, in order. The words of filters and tests, and the names of
+    /// arguments (`map(attribute="a")`), are not among them.
+    pub fn chains(&self) -> Vec<Vec<(&'a str, Span)>> {
+        let mut chains = Vec::new();
         for (_, tokens) in &self.tags {
             let mut at = 0;
             while let Some(first) = tokens.get(at) {
                 at += 1;
-                if word_of(first).is_none() || behind(tokens, at - 1, b'.') {
+                let Some(word) = word_of(first).filter(|_| stands_for_a_value(tokens, at - 1)) else {
                     continue;
-                }
+                };
+                let mut chain = vec![(word, first.start..first.end)];
                 let mut end = first.end;
-                names.entry(&self.text[first.start..end]).or_default().push(first.start..end);
                 while let (Some(Token { piece: Piece::Mark(b'.'), start, .. }), Some(next)) =
                     (tokens.get(at), tokens.get(at + 1))
                     && *start == end
                     && next.start == end + 1
-                    && word_of(next).is_some()
+                    && let Some(word) = word_of(next)
                 {
                     end = next.end;
-                    names.entry(&self.text[first.start..end]).or_default().push(first.start..end);
+                    chain.push((word, next.start..end));
                     at += 2;
                 }
+                chains.push(chain);
+            }
+        }
+        chains
+    }
+
+    /// Returns the place of each dotted name and of its prefixes: for `a.b.c`, those of `a`, `a.b` and `a.b.c`.
+    pub fn names(&self) -> HashMap<&'a str, Vec<Span>> {
+        let mut names: HashMap<&str, Vec<Span>> = HashMap::new();
+        for chain in self.chains() {
+            let start = chain[0].1.start;
+            for (_, span) in chain {
+                names.entry(&self.text[start..span.end]).or_default().push(start..span.end);
             }
         }
         names
@@ -387,6 +401,17 @@ fn word_of<'a>(token: &Token<'a>) -> Option<&'a str> {
         Piece::Word(word) => Some(word),
         _ => None,
     }
+}
+
+/// Whether the word at an index is that of a value: not a member behind a dot, a filter, a test or the name of an argument.
+fn stands_for_a_value(tokens: &[Token<'_>], index: usize) -> bool {
+    let word = |back: usize| index.checked_sub(back).and_then(|at| word_of(&tokens[at]));
+    let is_test = word(1) == Some("is") || (word(1) == Some("not") && word(2) == Some("is"));
+    let mark = |at: usize| tokens.get(at).map(|token| token.piece);
+    let is_argument = (behind(tokens, index, b'(') || behind(tokens, index, b','))
+        && mark(index + 1) == Some(Piece::Mark(b'='))
+        && mark(index + 2) != Some(Piece::Mark(b'='));
+    !(behind(tokens, index, b'.') || behind(tokens, index, b'|') || is_test || is_argument)
 }
 
 fn behind(tokens: &[Token<'_>], index: usize, mark: u8) -> bool {

@@ -380,6 +380,21 @@ mod tests {
         assert_eq!(shown, [("deploy", "deploy.endpoint_name"), ("x", "x.y")]);
     }
 
+    /// What is renamed as a step must be one.
+    #[test]
+    fn a_filter_a_test_or_an_argument_is_no_name() {
+        let text = "{{ upper.x | upper }} {{ a.odd is odd }} {{ b is not odd }} {{ f(c, d=e, g == g) }}";
+        let tags = Tags::new(text, Form::Template);
+        let shown: Vec<_> = tags
+            .chains()
+            .iter()
+            .map(|chain| chain.iter().map(|(word, _)| *word).collect::<Vec<_>>().join("."))
+            .filter(|name| !["is", "not"].contains(&name.as_str()))
+            .collect();
+        assert_eq!(shown, ["upper.x", "a.odd", "b", "f", "c", "e", "g", "g"]);
+        assert_eq!(tags.names()["upper"], [3..8]);
+    }
+
     #[test]
     fn endless_templates_stop() {
         for text in [

@@ -89,6 +89,27 @@ fn our_own_runbooks_pass() {
     }
 }
 
+/// Escapes, folded lines and indentation move what is behind them.
+#[test]
+fn a_reference_is_shown_where_it_stands_in_any_text() {
+    let env = Env::new();
+    for (text, place) in [
+        (r#""\u00e9 \"a\" {{ no.x }}""#, (5, 25)),
+        ("'it''s {{ no.x }}'", (5, 18)),
+        ("|\n        é𝄞\n        {{ no.x }}", (7, 12)),
+        (">-\n        one\n        two {{ no.x }}", (7, 16)),
+        ("one\n        two {{ no.x }}", (6, 16)),
+    ] {
+        env.write("a.md", format!("```opsml a\ncommand:\n  run: [x]\n  env:\n    A: {text}\n```\n"));
+        let json: Value =
+            serde_json::from_str(&env.opsml(["check", "a.md", "--format", "json"]).code(2).stdout).unwrap();
+        let problem = &json["diagnostics"][0];
+        assert_eq!(problem["message"], "there is no step `no`", "{text}");
+        let (line, column) = (problem["line"].as_u64().unwrap(), problem["column"].as_u64().unwrap());
+        assert_eq!((line, column), place, "{text}");
+    }
+}
+
 /// Checks text as the program does. The test is that this returns.
 fn survives(text: &str) {
     let (runbook, problems) = Runbook::parse(Source::new("fuzz.md", text));
