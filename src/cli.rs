@@ -52,6 +52,10 @@ pub enum Verb {
     New(New),
     /// Print the JSON Schema of runbook blocks, for editors.
     Schema(Schema),
+    /// Serve editors by the Language Server Protocol, on standard input and output.
+    ///
+    /// The target is the one whose journal says what came of the steps.
+    Lsp(Target),
     /// Print shell completions.
     Completions(Completions),
     /// Say what is missing on this machine.

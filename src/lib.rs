@@ -25,6 +25,7 @@ pub mod failure;
 pub mod files;
 pub mod iam_actions;
 pub mod journal;
+pub mod lsp;
 pub mod moved;
 pub mod plan;
 pub mod price;

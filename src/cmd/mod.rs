@@ -12,6 +12,7 @@ mod history;
 mod interrupt;
 mod kept_plan;
 mod logs;
+mod lsp;
 mod new;
 mod output;
 mod plan;
@@ -42,8 +43,8 @@ pub fn main() -> ExitCode {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
     );
     let verb = Cli::parse().verb;
-    // The local cloud outlives a request that panics.
-    if !matches!(verb, Verb::Cloud(_)) {
+    // The local cloud and the language server outlive a request that panics.
+    if !matches!(verb, Verb::Cloud(_) | Verb::Lsp(_)) {
         let report = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             report(panic);
@@ -80,6 +81,7 @@ pub fn main() -> ExitCode {
         Verb::Recover(arguments) => recover::run(&arguments),
         Verb::New(arguments) => new::run(&arguments),
         Verb::Schema(arguments) => schema::run(&arguments),
+        Verb::Lsp(target) => lsp::run(&target),
         Verb::Completions(arguments) => {
             clap_complete::generate(arguments.shell, &mut Cli::command(), "opsml", &mut std::io::stdout());
             Ok(exit::DONE)

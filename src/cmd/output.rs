@@ -34,6 +34,11 @@ pub fn json(value: &Value) {
     let _ = writeln!(std::io::stdout(), "{}", shown_value(value));
 }
 
+/// Returns standard output, for a protocol whose messages mask their secrets themselves.
+pub fn stream() -> impl Write {
+    std::io::stdout()
+}
+
 fn safe(text: impl Display) -> String {
     printable(&shown(&text.to_string()))
 }

@@ -6,6 +6,7 @@ use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 use tokio::sync::watch;
@@ -27,7 +28,7 @@ use crate::secret;
 use crate::step::Paths;
 
 /// The most bytes of a runbook: a hundred times the longest one known.
-const MAX_RUNBOOK: u64 = 8 << 20;
+pub const MAX_RUNBOOK: u64 = 8 << 20;
 
 /// The most bytes of a script that are searched.
 const MAX_SCRIPT: u64 = 1 << 20;
@@ -79,8 +80,18 @@ impl Checked {
 }
 
 pub fn check(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
-    let (runbook, mut diagnostics) = Runbook::parse(read_source(file)?);
+    let (runbook, problems) = Runbook::parse(read_source(file)?);
     let given = given(params, &runbook)?;
+    Ok(examined(runbook, problems, given))
+}
+
+/// As [`check`], of text that an editor has, without parameters.
+pub fn check_text(source: Source) -> Checked {
+    let (runbook, problems) = Runbook::parse(source);
+    examined(runbook, problems, BTreeMap::new())
+}
+
+fn examined(runbook: Runbook, mut diagnostics: Vec<Diagnostic>, given: BTreeMap<String, Value>) -> Checked {
     let (params, wrong_params) = match runbook.params(&given) {
         Ok(params) => (params, Vec::new()),
         // Only a run needs every parameter: the others are checked.
@@ -95,10 +106,11 @@ pub fn check(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
     };
     // A parameter that has the name of a secret is kept as one, though a run journals its mask.
     secret::know_fields(&[Value::Object(params.clone())]);
-    let folder = base(&runbook);
-    diagnostics.extend(runbook::check(&runbook, &params, &|name| scripts(&folder.join(name))));
+    let paths = paths(&runbook, &given);
+    let scripts = |name: &str| scripts(&paths.resolve(name).ok()?);
+    diagnostics.extend(runbook::check(&runbook, &params, &scripts));
     diagnostics.sort_by_key(|problem| problem.span.start);
-    Ok(Checked { runbook, params, diagnostics, wrong_params, given })
+    Checked { runbook, params, diagnostics, wrong_params, given }
 }
 
 /// Returns the text of the Python files below a folder, or nothing if there are none or they can't be read.
@@ -300,9 +312,16 @@ pub fn open(
 /// Opens the journal of a runbook on a target to read it, without a call. If there are several, of other accounts or
 /// regions, opens the one that was written last.
 pub fn read(file: &Path, target: &cli::Target) -> Result<Option<Journal>, Stop> {
+    match newest(file, target) {
+        Some((_, path)) => Ok(Journal::read(&path)?),
+        None => Ok(None),
+    }
+}
+
+/// Returns the journal of a runbook on a target that was written last, and when that was.
+pub fn newest(file: &Path, target: &cli::Target) -> Option<(Option<SystemTime>, PathBuf)> {
     let folder = state_folder(file);
     let prefix = format!("{}-", target_name(&target.target));
-    let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(None) };
     // A journal that is lost still has its head.
     let journal = |entry: std::fs::DirEntry| {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -311,10 +330,7 @@ pub fn read(file: &Path, target: &cli::Target) -> Result<Option<Journal>, Stop> 
         let is_one = name.starts_with(&prefix) && name.ends_with(".db") && region;
         is_one.then(|| (entry.metadata().and_then(|data| data.modified()).ok(), folder.join(name)))
     };
-    match entries.filter_map(Result::ok).filter_map(journal).max() {
-        Some((_, path)) => Ok(Journal::read(&path)?),
-        None => Ok(None),
-    }
+    std::fs::read_dir(&folder).ok()?.filter_map(Result::ok).filter_map(journal).max()
 }
 
 /// Returns the state of a journal, with the step ids that the runbook's `moved` says. Without a journal, it is empty.

@@ -15,7 +15,7 @@ use crate::price::{self, Instance};
 #[serde(deny_unknown_fields)]
 pub struct ChooseInstance {
     /// The instance types to choose from: SageMaker's, `ml.…`, or EC2's.
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 100), extend("x-instance-types" = "any"))]
     pub candidates: Vec<String>,
     /// The fewest vCPUs.
     #[serde(default)]

@@ -20,6 +20,7 @@ pub struct Compare {
     pub runs: BTreeMap<String, Run>,
     /// Other instance types, to estimate the price of the same seconds on them.
     #[serde(default)]
+    #[schemars(extend("x-instance-types" = "any"))]
     pub elsewhere: Vec<String>,
 }
 

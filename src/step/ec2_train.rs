@@ -36,7 +36,7 @@ const MAX_USER_DATA: usize = 16 << 10;
 #[serde(deny_unknown_fields)]
 pub struct Ec2Train {
     /// The instance type, such as `m5.xlarge`.
-    #[schemars(regex(pattern = r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$"), extend("x-rule" = "an EC2 instance type is such as m5.xlarge, without ml."))]
+    #[schemars(regex(pattern = r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$"), extend("x-rule" = "an EC2 instance type is such as m5.xlarge, without ml.", "x-instance-types" = "ec2"))]
     pub instance_type: String,
     /// The id of an AMI, or `resolve:ssm:PARAMETER` for the AMI that a public parameter names.
     #[schemars(regex(pattern = r"^(ami-[0-9a-f]{8,17}|resolve:ssm:/?[A-Za-z0-9_./:-]+)$"), extend("x-rule" = "an image is ami-… or resolve:ssm:PARAMETER"))]
