@@ -11,7 +11,7 @@ deny := env=$$(scripts/python-env.sh lint) && eval "$$env" && export PATH="$$OPS
 # Where cargo puts programs; a recipe's own variable, since cargo may be missing while this is read.
 bin = $$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
 
-.PHONY: run test test-long torture judge-moto lint check bench build clean
+.PHONY: run test test-editor test-long torture judge-moto lint check bench build clean
 
 ## The main runbook on the local cloud: `make run ARGS="-p dataset=…"`.
 run: build
@@ -19,6 +19,11 @@ run: build
 
 test: build
 	@$(libtorch) && $(python) && $(chromium) && cargo test --workspace
+
+## The VS Code extension: its grammars in VS Code's engine, and its code with the real language server.
+test-editor: build
+	@scripts/need.sh node npm
+	@cd editors/vscode && npm ci --silent && OPSML=$(bin)/opsml npm test
 
 ## What takes too long for `test`: notebooks in SageMaker's SDKs 2 and 3, whose packages take 1.3 GB of the cache. The other
 ## targets are named, and run nothing: a test target alone would build the dependencies with other features.

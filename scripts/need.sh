@@ -16,6 +16,7 @@ for tool in "$@"; do
     cargo-*) hint="cargo install --locked $tool" ;;
     cc | g++) hint="a C++ compiler: apt-get install g++" ;;
     pip) hint="pip for python3: apt-get install python3-pip" ;;
+    node) hint="Node.js 20 or newer: apt-get install nodejs" ;;
     flock) hint="apt-get install util-linux" ;;
     *) hint="apt-get install $tool" ;;
     esac
