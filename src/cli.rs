@@ -23,7 +23,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Report every problem of a runbook that can be known before a call.
-    Check(File),
+    Check(Check),
     /// Show what a run would do to each step, and why.
     Plan(Plan),
     /// Run a runbook; run it again to resume.
@@ -69,16 +69,34 @@ pub enum Verb {
 pub enum Format {
     #[default]
     Text,
-    /// JSON: one value, or for `run` and `down` one on each line.
+    /// JSON: one value, or for `down` one on each line.
     Json,
 }
 
+/// How `run` prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum RunFormat {
+    #[default]
+    Text,
+    /// JSON: each event on a line.
+    Json,
+    /// JUnit's XML, when the run has ended: a test case for each step.
+    Junit,
+}
+
+/// A runbook with its parameters.
 #[derive(Clone, Debug, Args)]
 pub struct File {
     /// The runbook.
     pub file: PathBuf,
     #[command(flatten)]
     pub params: Params,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub file: File,
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }
@@ -134,6 +152,8 @@ pub struct Plan {
     /// Keep the plan in this file. `opsml run FILE` does exactly what it says, and refuses if anything has changed since.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// Which steps a run is about. Each is a step's id or label:NAME.
@@ -166,6 +186,8 @@ pub struct Run {
     pub target: Target,
     #[command(flatten)]
     pub steps: Steps,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: RunFormat,
     /// Agree to the price on AWS, and to deleting the resources of steps that are no longer in the runbook.
     #[arg(long)]
     pub yes: bool,

@@ -14,6 +14,7 @@ pub mod archive;
 pub mod attachment;
 pub mod aws;
 pub mod beside;
+pub mod ci;
 pub mod cli;
 pub mod cmd;
 pub mod console;

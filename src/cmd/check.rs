@@ -2,16 +2,18 @@
 
 use serde_json::json;
 
+use super::ci;
 use super::output;
 use super::session;
 use super::stop::Verdict;
-use crate::cli::{File, Format};
+use crate::cli::{Check, Format};
 use crate::diagnostic::{Diagnostic, Severity, counted, printable_line};
 use crate::exit;
 
-pub fn run(arguments: &File) -> Verdict {
-    let checked = session::check(&arguments.file, &arguments.params)?;
+pub fn run(arguments: &Check) -> Verdict {
+    let checked = session::check(&arguments.file.file, &arguments.file.params)?;
     let runbook = &checked.runbook;
+    ci::annotate_problems(&runbook.source, checked.diagnostics.iter().take(session::MAX_SHOWN));
     match arguments.format {
         Format::Json => {
             let shown = checked.diagnostics.iter().take(10 * session::MAX_SHOWN);

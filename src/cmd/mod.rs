@@ -3,6 +3,7 @@
 mod aws_cli;
 mod check;
 mod chosen;
+mod ci;
 mod cloud;
 mod costs;
 mod diff;

@@ -29,6 +29,11 @@ pub fn ask(text: impl Display) -> std::io::Result<()> {
     std::io::stderr().flush()
 }
 
+/// Prints a document that has no secrets: they were taken out of its texts before it was put together.
+pub fn document(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
 /// Prints a value as one line of JSON.
 pub fn json(value: &Value) {
     let _ = writeln!(std::io::stdout(), "{}", shown_value(value));

@@ -30,7 +30,7 @@ pub fn run(arguments: &Plan) -> Verdict {
     if let Some(out) = &arguments.out {
         KeptPlan::new(arguments, &checked, &state, &planned)?.write(out)?;
     }
-    if arguments.file.format == Format::Json {
+    if arguments.format == Format::Json {
         output::json(
             &json!({"steps": planned, "worst_case_usd": worst, "prices_unknown_of": unknown, "prices_of": price::source()}),
         );

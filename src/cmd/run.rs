@@ -5,6 +5,7 @@ use std::path::Path;
 use std::thread::JoinHandle;
 
 use super::chosen::Chosen;
+use super::ci::Ci;
 use super::kept_plan::KeptPlan;
 use super::session::{self, Checked};
 use super::stop::{Stop, Verdict};
@@ -12,7 +13,7 @@ use super::watch::{self as page, Watched};
 use super::{interrupt, output, prices, report, runtime};
 use crate::account;
 use crate::aws::{Aws, Target};
-use crate::cli::{Format, Run};
+use crate::cli::{Format, Run, RunFormat};
 use crate::console;
 use crate::costs;
 use crate::diagnostic::counted;
@@ -27,20 +28,28 @@ pub fn run(arguments: &Run) -> Verdict {
     let kept = KeptPlan::read(&arguments.file.file)?;
     let by_plan = kept.as_ref().map(|kept| kept.in_place_of(arguments)).transpose()?;
     let arguments = by_plan.as_ref().unwrap_or(arguments);
+    let mut ci = Ci::new(arguments.format, &arguments.file.file);
+    let verdict = run_told(arguments, kept, &mut ci);
+    ci.tell(&verdict);
+    verdict
+}
+
+fn run_told(arguments: &Run, kept: Option<KeptPlan>, ci: &mut Ci) -> Verdict {
     // A long journal takes as long to read as its runbook takes to check. An error in it comes up when it is opened.
     let (file, target) = (arguments.file.file.clone(), arguments.target.clone());
     let journal = std::thread::spawn(move || session::read(&file, &target).ok().flatten());
     let checked = session::checked(&arguments.file.file, &arguments.file.params)?;
+    ci.knows(&checked.runbook);
     let chosen = Chosen::of(&checked.runbook, &arguments.steps)?;
-    runtime::block_on(run_checked(arguments, checked, chosen, kept, journal))
+    runtime::block_on(run_checked(arguments, checked, (chosen, kept), journal, ci))
 }
 
 async fn run_checked(
     arguments: &Run,
     checked: Checked,
-    chosen: Chosen,
-    kept: Option<KeptPlan>,
+    (chosen, kept): (Chosen, Option<KeptPlan>),
     read: JoinHandle<Option<Journal>>,
+    ci: &mut Ci,
 ) -> Verdict {
     let runbook = &checked.runbook;
     let file: &Path = &arguments.file.file;
@@ -78,10 +87,20 @@ async fn run_checked(
     if !aws.is_local() {
         ask(arguments, &checked, &chosen, &journal, &aws)?;
     }
-    journal.observe(observer(arguments.file.format));
+    let shown = match arguments.format {
+        RunFormat::Text => Some(observer(Format::Text)),
+        RunFormat::Json => Some(observer(Format::Json)),
+        RunFormat::Junit => None,
+    };
+    journal.observe(ci.observer(shown));
     if arguments.watch {
         let (target, output) = (arguments.target.clone(), arguments.output.clone());
         let address = page::serve(Watched { file: file.to_owned(), target, output }).await?;
+        match arguments.format {
+            RunFormat::Text => output::say(format_args!("watch: {address}")),
+            // Standard output is for programs.
+            RunFormat::Json | RunFormat::Junit => output::complain(format_args!("watch: {address}")),
+        }
         if arguments.open {
             report::open(address.as_ref())?;
         }
@@ -99,12 +118,13 @@ async fn run_checked(
     let journal = SharedJournal::new(journal);
     let ended = runner::run(runbook, &journal, &aws, &options).await;
     let journal = journal.into_inner();
+    ci.spent(journal.state(), aws.is_local());
     // The write-up is made from the journal, of a failed run too.
     let ended = ended?;
     let is_long = runbook.steps.len() > LONG;
     let formats = if is_long { report::SCREEN } else { report::ALL };
     let written = report::write(runbook, journal.state(), &arguments.output, formats)?;
-    let text = arguments.file.format == Format::Text;
+    let text = arguments.format == RunFormat::Text;
     if text {
         if is_long {
             output::say(format_args!(

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
+use super::ci;
 use super::cloud;
 use super::output;
 use super::stop::Stop;
@@ -137,11 +138,13 @@ pub fn checked(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
     if shown.len() > MAX_SHOWN {
         shown.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
     }
-    for problem in shown.iter().take(MAX_SHOWN) {
-        output::complain(checked.runbook.source.render(problem));
-    }
-    if shown.len() > MAX_SHOWN {
-        output::complain(format_args!("and {} more\n", shown.len() - MAX_SHOWN));
+    shown.truncate(MAX_SHOWN);
+    let source = &checked.runbook.source;
+    let rendered: Vec<String> = shown.iter().map(|problem| source.render(problem)).collect();
+    rendered.iter().for_each(output::complain);
+    ci::annotate_problems(source, shown);
+    if checked.diagnostics.len() > MAX_SHOWN {
+        output::complain(format_args!("and {} more\n", checked.diagnostics.len() - MAX_SHOWN));
     }
     if checked.has_errors() {
         let errors = checked.diagnostics.iter().filter(|p| p.severity == Severity::Error).count();
@@ -149,7 +152,8 @@ pub fn checked(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
             "{} has {}; nothing was run",
             file.display(),
             counted(errors, "error")
-        )));
+        ))
+        .with_details(rendered));
     }
     Ok(checked)
 }

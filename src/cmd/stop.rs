@@ -12,6 +12,8 @@ pub struct Stop {
     code: u8,
     message: String,
     hints: Vec<String>,
+    /// What was printed before, and belongs to it: the problems of a runbook.
+    details: Vec<String>,
 }
 
 impl Stop {
@@ -20,7 +22,7 @@ impl Stop {
     }
 
     pub fn new(code: u8, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hints: Vec::new() }
+        Self { code, message: message.into(), hints: Vec::new(), details: Vec::new() }
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -31,6 +33,18 @@ impl Stop {
     pub fn hints(mut self, hints: Vec<String>) -> Self {
         self.hints.extend(hints);
         self
+    }
+
+    pub fn with_details(self, details: Vec<String>) -> Self {
+        Self { details, ..self }
+    }
+
+    pub fn all_hints(&self) -> &[String] {
+        &self.hints
+    }
+
+    pub fn details(&self) -> &[String] {
+        &self.details
     }
 
     pub fn message(&self) -> &str {
@@ -58,7 +72,7 @@ impl Stop {
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
         let hints = failure.hints.clone();
-        Self { code: failure.kind.exit_code(), message: failure.to_string(), hints }
+        Self { code: failure.kind.exit_code(), message: failure.to_string(), hints, details: Vec::new() }
     }
 }
 

@@ -62,6 +62,7 @@ pub fn run(arguments: &Watch) -> Verdict {
     runtime::block_on(async {
         let mut interrupted = interrupt::watch();
         let address = serve(watched).await?;
+        output::say(format_args!("watch: {address}"));
         if arguments.open {
             report::open(address.as_ref())?;
         }
@@ -70,7 +71,7 @@ pub fn run(arguments: &Watch) -> Verdict {
     })
 }
 
-/// Starts the server, prints the page's address and returns it. It serves as long as the runtime lives.
+/// Starts the server and returns the page's address. It serves as long as the runtime lives.
 pub async fn serve(watched: Watched) -> Result<String, Stop> {
     let failed =
         |error: std::io::Error| Stop::new(exit::STEP_FAILED, format!("can't serve the page: {error}"));
@@ -105,9 +106,7 @@ pub async fn serve(watched: Watched) -> Result<String, Stop> {
         .layer(middleware::from_fn(refuse_strangers))
         .with_state(Page { watched, versions });
     tokio::spawn(async move { axum::serve(listener, router).await });
-    let address = format!("http://127.0.0.1:{port}/{secret}/");
-    output::say(format_args!("watch: {address}"));
-    Ok(address)
+    Ok(format!("http://127.0.0.1:{port}/{secret}/"))
 }
 
 /// Refuses requests that name another server, and tells browsers that no other page may use this one.

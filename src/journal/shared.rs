@@ -59,6 +59,11 @@ impl SharedJournal {
         self.lock().pending(step, id, status);
     }
 
+    /// As [`Journal::kept`].
+    pub fn kept(&self, step: &str, summary: &str) {
+        self.lock().kept(step, summary);
+    }
+
     /// As [`Journal::note`].
     pub fn note(&self, step: &str, text: &str) {
         self.lock().note(step, text);

@@ -35,6 +35,10 @@ pub trait Observer: Send {
     fn progress(&mut self, step: &str, progress: &Progress);
     /// A message for the user.
     fn note(&mut self, step: &str, text: &str);
+    /// A step that an earlier run has done is kept as it is. `summary` is its result.
+    fn kept(&mut self, step: &str, summary: &str) {
+        self.note(step, &format!("kept: {summary}"));
+    }
 }
 
 /// How far a step has come.
@@ -242,6 +246,12 @@ impl Journal {
     pub fn note(&mut self, step: &str, text: &str) {
         if let Some(observer) = &mut self.observer {
             observer.note(step, text);
+        }
+    }
+
+    pub fn kept(&mut self, step: &str, summary: &str) {
+        if let Some(observer) = &mut self.observer {
+            observer.kept(step, summary);
         }
     }
 

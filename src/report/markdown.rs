@@ -207,7 +207,7 @@ static ADDRESS: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?i)(https?|ftp|www)(://|\.)").expect("the pattern is a constant"));
 
 /// Text in which nothing is Markdown or HTML, and no bare address becomes a link.
-fn text(value: &str) -> String {
+pub fn text(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
     for c in one_line(value).chars() {
         match c {

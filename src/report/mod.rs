@@ -43,6 +43,8 @@ use regex::Regex;
 
 pub use self::background::{Alive, Background};
 use self::data::ReportData;
+pub use self::markdown::text as markdown_text;
+pub use self::prose::fenced;
 pub use self::template::Templates;
 use crate::journal::{self, State};
 use crate::runbook::Runbook;

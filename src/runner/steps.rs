@@ -165,7 +165,7 @@ impl Runner<'_> {
             Decision::Keep(drift) => {
                 self.cached.update(|cached| cached + 1);
                 let summary = self.journal.state().steps.get(&step.id).map(|row| row.summary.clone());
-                self.journal.note(&step.id, &format!("kept: {}", summary.unwrap_or_default()));
+                self.journal.kept(&step.id, &summary.unwrap_or_default());
                 return Ok(self.keep(walk, step, &drift).await.map_or(Ok(None), Err));
             }
             Decision::Run(reason)

@@ -5,6 +5,7 @@ mod autoscale;
 mod beside;
 mod budget;
 mod check;
+mod ci;
 mod cloud;
 mod command;
 mod crash;
