@@ -5,7 +5,7 @@
 # ARGUMENT-requirements.txt), or the programs of `make lint`, into the per-user cache, once for each list and Python, and
 # prints OPSML_TEST_PYTHONPATH, or OPSML_TEST_TOOLKIT, OPSML_TEST_MOTO, OPSML_JUDGE_MOTO, OPSML_LINT_TOOLS, OPSML_BENCH_PEERS,
 # OPSML_TEST_SDK2, OPSML_TEST_SDK3. Where there is an ARGUMENT-sources.txt, its sources are unpacked beside the packages.
-# `pip install --target` does without venv, which Debian leaves out of python3. Download: 15 MB, and for an argument 10 to
+# `pip install --target` does without venv, which Debian leaves out of python3. Download: 16 MB, and for an argument 10 to
 # 30 MB, or 80 MB for `bench`, 90 and 300 MB for SageMaker's SDKs; disk: 30 MB, and 40 to 150 MB, or 350 MB, 280 MB and 1 GB.
 set -euo pipefail
 

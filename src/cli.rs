@@ -42,6 +42,8 @@ pub enum Verb {
     Watch(Watch),
     /// Render the write-up again from the journal, offline.
     Report(Report),
+    /// Write the runbook with its results as a Jupyter notebook, offline.
+    Export(Export),
     /// Show what each step's resources have cost, and what they cost an hour.
     Costs(Journaled),
     /// Delete everything that a runbook made.
@@ -304,6 +306,17 @@ pub enum WriteUpFormat {
     Md,
     Html,
     Pdf,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The runbook.
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub target: Target,
+    /// The notebook. The default is NAME.ipynb beside the runbook.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ mod down;
 mod history;
 mod interrupt;
 mod kept_plan;
+mod export;
 mod logs;
 mod lsp;
 mod new;
@@ -77,6 +78,7 @@ pub fn main() -> ExitCode {
         Verb::Logs(arguments) => logs::run(&arguments),
         Verb::Watch(arguments) => watch::run(&arguments),
         Verb::Report(arguments) => report::run(&arguments),
+        Verb::Export(arguments) => export::run(&arguments),
         Verb::Down(arguments) => down::run(&arguments),
         Verb::Costs(arguments) => costs::run(&arguments),
         Verb::Recover(arguments) => recover::run(&arguments),

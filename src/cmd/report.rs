@@ -100,7 +100,7 @@ pub fn open(path: &Path) -> Result<(), Stop> {
 
 /// Returns what neither the runbook nor the journal says. What is alive is so at the journal's last event:
 /// the same journal gives the same.
-fn background(runbook: &Runbook, state: &State) -> Result<Background, Stop> {
+pub fn background(runbook: &Runbook, state: &State) -> Result<Background, Stop> {
     let costs = costs::costs(state, state.last)?;
     let hourly: HashMap<&ResourceId, f64> =
         costs.iter().filter_map(|cost| Some((&cost.id, cost.hourly?))).collect();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Value, context};
+use minijinja::{AutoEscape, Environment, Value, context};
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Parser, Tag, TagEnd};
 use serde::Serialize;
 
@@ -27,13 +27,12 @@ struct Entry {
     text: String,
 }
 
-/// Renders the write-up; `shown` is the data as the template sees it.
-pub fn render(
+/// Returns the environment of the templates.
+pub fn environment<'a>(
     data: &ReportData,
-    shown: Value,
-    (pictures, kept): (&Pictures, &chart::Bytes),
-    templates: &Templates,
-) -> Result<String, minijinja::Error> {
+    kept: &chart::Bytes,
+    templates: &'a Templates,
+) -> Result<Environment<'a>, minijinja::Error> {
     let mut environment = templates.environment(AutoEscape::Html)?;
     environment.add_filter("line", |value: String| one_line(&value));
     environment.add_filter("printable", |value: String| crate::diagnostic::printable(&value));
@@ -44,6 +43,17 @@ pub fn render(
     environment.add_filter("drawing", move |number: String| {
         Value::from_safe_string(drawings.get(&number).cloned().unwrap_or_default())
     });
+    Ok(environment)
+}
+
+/// Renders the write-up; `shown` is the data as the template sees it.
+pub fn render(
+    data: &ReportData,
+    shown: Value,
+    (pictures, kept): (&Pictures, &chart::Bytes),
+    templates: &Templates,
+) -> Result<String, minijinja::Error> {
+    let environment = environment(data, kept, templates)?;
     let diagram = data.first.diagram.as_ref().map(|diagram| diagram::svg("diagram", diagram));
     let diagram = Value::from_safe_string(diagram.unwrap_or_default());
     let tokens = &data.tokens;

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Value, context};
+use minijinja::{AutoEscape, Environment, Value, context};
 use pulldown_cmark::{CodeBlockKind, Event, LinkType, Parser, Tag, TagEnd};
 use regex::{Captures, Regex};
 
@@ -18,14 +18,10 @@ use super::template::Templates;
 use super::token::{Token, Tokens, is_token, one_line};
 use crate::journal::Drawing;
 
-/// Renders the write-up; its curves are files beside it. `shown` is the data as the template sees it.
-pub fn render(
-    data: &ReportData,
-    shown: Value,
-    pictures: &Pictures,
-    templates: &Templates,
-) -> Result<String, minijinja::Error> {
+/// Returns the environment of the templates. `figures` stands before the name of each drawing: its folder.
+pub fn environment<'a>(templates: &'a Templates, figures: &str) -> Result<Environment<'a>, minijinja::Error> {
     let mut environment = templates.environment(AutoEscape::None)?;
+    environment.add_global("figures", figures);
     environment.add_filter("text", |value: String| text(&value));
     environment.add_filter("item", |value: String| at_line_start(&text(&value), ""));
     environment.add_filter("code", |value: String| code_span(&value, true));
@@ -34,9 +30,24 @@ pub fn render(
     });
     environment
         .add_filter("html", |value: String| one_line(&value).replace('&', "&amp;").replace('<', "&lt;"));
+    Ok(environment)
+}
+
+/// Renders the write-up; its curves are files beside it. `shown` is the data as the template sees it.
+pub fn render(
+    data: &ReportData,
+    shown: Value,
+    pictures: &Pictures,
+    templates: &Templates,
+) -> Result<String, minijinja::Error> {
+    let environment = environment(templates, "figures/")?;
     let body = Value::from(Serde(parts(&prose(data, pictures), data)));
     let page = environment.get_template("report.md.j2")?.render(context! { data => shown, body })?;
-    // Templates leave gaps where something optional is absent.
+    Ok(tidied(&page))
+}
+
+/// Returns what templates have rendered without the gaps that they leave where something optional is absent.
+pub fn tidied(page: &str) -> String {
     let mut lines: Vec<&str> = Vec::new();
     let mut fence = None;
     for line in page.lines() {
@@ -50,11 +61,11 @@ pub fn render(
             lines.push(if line.trim().is_empty() && fence.is_none() { "" } else { line });
         }
     }
-    Ok(lines.join("\n").trim_end().to_owned() + "\n")
+    lines.join("\n").trim_end().to_owned() + "\n"
 }
 
 /// The prose with its values; the tokens of steps stay.
-fn prose(data: &ReportData, pictures: &Pictures) -> String {
+pub fn prose(data: &ReportData, pictures: &Pictures) -> String {
     let (source, tokens) = (data.prose.as_str(), &data.tokens);
     let mut changes: Vec<(Range<usize>, String)> = Vec::new();
     let (mut depth, mut in_table) = (0usize, false);

@@ -19,6 +19,7 @@ mod html;
 mod label;
 mod link;
 mod markdown;
+mod notebook;
 mod number;
 mod overview;
 mod part;
@@ -40,6 +41,7 @@ use std::sync::LazyLock;
 
 use minijinja::value::Serde;
 use regex::Regex;
+use serde::Serialize as _;
 
 pub use self::background::{Alive, Background};
 use self::data::ReportData;
@@ -162,6 +164,42 @@ pub fn page(
     let kept = link::kept(&data, pictures);
     html::render(&data, minijinja::Value::from(Serde(&data)), (&own, &kept), templates)
         .map_err(|error| std::io::Error::other(template::explained(&error)))
+}
+
+/// Writes the runbook with its results as a Jupyter notebook. The same runbook, state and background give the same bytes.
+///
+/// # Errors
+/// The file is there and no such notebook; a template has a mistake.
+pub fn write_notebook(
+    runbook: &Runbook,
+    state: &State,
+    background: &Background,
+    kept: &journal::Pictures,
+    path: &Path,
+) -> std::io::Result<()> {
+    if path.exists() && !is_our_notebook(path)? {
+        return Err(std::io::Error::other("it was not written by opsml, and stays"));
+    }
+    let data = ReportData::new(runbook, state, background);
+    let beside = runbook.source.path.parent().filter(|beside| !beside.as_os_str().is_empty());
+    let pictures = link::pictures(&data, beside.unwrap_or(Path::new(".")));
+    let kept = link::kept(&data, kept);
+    let veil = veil::Veil::new(&state.target, &state.account);
+    let notebook = notebook::render(&data, runbook, &veil, (&pictures, &kept))
+        .map_err(|error| std::io::Error::other(template::explained(&error)))?;
+    // Jupyter writes it so.
+    let mut bytes = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b" ");
+    notebook.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter))?;
+    bytes.push(b'\n');
+    replace(path, &bytes)
+}
+
+/// Whether a file is a notebook that [`write_notebook`] has written.
+fn is_our_notebook(path: &Path) -> std::io::Result<bool> {
+    let file = crate::files::open(path)?;
+    let notebook: Option<serde_json::Value> = serde_json::from_reader(std::io::BufReader::new(file)).ok();
+    Ok(notebook.is_some_and(|notebook| notebook["metadata"][notebook::MARK]["runbook"].is_string()))
 }
 
 /// Returns everything that a write-up shows as JSON: its data, and the prose as a tree below `document`.

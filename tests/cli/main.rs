@@ -24,6 +24,7 @@ mod limits;
 mod lsp;
 mod lsp_hostile;
 mod moto;
+mod notebook;
 mod page;
 mod paper;
 mod pictures;
