@@ -52,6 +52,8 @@ pub enum Verb {
     Recover(Recover),
     /// Write a runbook to start from.
     New(New),
+    /// Write a first runbook of a notebook that calls SageMaker's Python SDK, and say what could not be read.
+    Import(Import),
     /// Print the JSON Schema of runbook blocks, for editors.
     Schema(Schema),
     /// Serve editors by the Language Server Protocol, on standard input and output.
@@ -365,6 +367,12 @@ pub struct Recover {
 pub struct New {
     /// The file to write: NAME.md.
     pub name: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    /// The notebook: NAME.ipynb. The runbook is NAME.md beside it.
+    pub notebook: PathBuf,
 }
 
 #[derive(Debug, Args)]

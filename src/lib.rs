@@ -25,6 +25,7 @@ pub mod exit;
 pub mod failure;
 pub mod files;
 pub mod iam_actions;
+pub mod import;
 pub mod journal;
 pub mod lsp;
 pub mod moved;

@@ -13,6 +13,7 @@ mod history;
 mod interrupt;
 mod kept_plan;
 mod export;
+mod import;
 mod logs;
 mod lsp;
 mod new;
@@ -83,6 +84,7 @@ pub fn main() -> ExitCode {
         Verb::Costs(arguments) => costs::run(&arguments),
         Verb::Recover(arguments) => recover::run(&arguments),
         Verb::New(arguments) => new::run(&arguments),
+        Verb::Import(arguments) => import::run(&arguments),
         Verb::Schema(arguments) => schema::run(&arguments),
         Verb::Lsp(target) => lsp::run(&target),
         Verb::Completions(arguments) => {

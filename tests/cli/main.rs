@@ -18,6 +18,7 @@ mod failure;
 mod features;
 mod functions;
 mod hostile;
+mod import;
 mod judge;
 mod lifecycle;
 mod limits;
