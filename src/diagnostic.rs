@@ -66,14 +66,28 @@ pub fn closest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, name)| name)
 }
 
-/// A document and its lines.
+/// A document and its lines. The texts of the files that it includes stand behind its own, so that each place in any of them is
+/// one offset.
 #[derive(Debug)]
 pub struct Source {
     pub path: PathBuf,
     pub text: String,
+    /// How much of the text is the document's own.
+    own: usize,
+    included: Vec<Included>,
     line_starts: Vec<usize>,
     /// The places of the secrets in it, once they are asked for.
     secrets: OnceLock<Vec<Span>>,
+}
+
+/// A file that a document includes.
+#[derive(Clone, Debug)]
+pub struct Included {
+    /// As the document names it.
+    pub name: String,
+    pub path: PathBuf,
+    /// Where its text is, or why it can't be read.
+    pub text: Result<Span, String>,
 }
 
 /// A place in a document. Lines and columns count from 1, columns in characters.
@@ -85,10 +99,62 @@ pub struct Position {
 
 impl Source {
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
-        let text = text.into();
-        let line_starts =
-            std::iter::once(0).chain(text.match_indices('\n').map(|(index, _)| index + 1)).collect();
-        Self { path: path.into(), text, line_starts, secrets: OnceLock::new() }
+        // A byte order mark would hide the front matter.
+        let text: String = text.into();
+        let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+        let (own, line_starts) = (text.len(), line_starts(&text));
+        let (path, included, secrets) = (path.into(), Vec::new(), OnceLock::new());
+        Self { path, text, own, included, line_starts, secrets }
+    }
+
+    /// Returns the document with a file that it includes, or with the reason why that can't be read.
+    pub fn include(mut self, name: String, path: PathBuf, text: Result<String, String>) -> Self {
+        let text = text.map(|text| {
+            self.text.push('\n');
+            let start = self.text.len();
+            self.text.push_str(text.strip_prefix('\u{feff}').unwrap_or(&text));
+            start..self.text.len()
+        });
+        self.included.push(Included { name, path, text });
+        (self.line_starts, self.secrets) = (line_starts(&self.text), OnceLock::new());
+        self
+    }
+
+    /// Returns the place of the document's own text.
+    pub fn own(&self) -> Span {
+        0..self.own
+    }
+
+    /// Returns the names of the files that the document includes.
+    pub fn included_files(&self) -> impl Iterator<Item = &str> {
+        self.included.iter().map(|included| included.name.as_str())
+    }
+
+    pub fn included(&self, name: &str) -> Option<&Included> {
+        self.included.iter().find(|included| included.name == name)
+    }
+
+    /// Returns the included file in which an offset lies, and where its text begins.
+    fn included_at(&self, offset: usize) -> Option<(&Included, usize)> {
+        let of = |included: &Included| included.text.as_ref().ok().map(|text| (text.start, text.end));
+        self.included.iter().find_map(|included| {
+            let (start, end) = of(included)?;
+            (start <= offset && offset <= end).then_some((included, start))
+        })
+    }
+
+    /// Returns the file in which an offset lies.
+    pub fn path_at(&self, offset: usize) -> &Path {
+        self.included_at(offset).map_or(&self.path, |(included, _)| &included.path)
+    }
+
+    /// Returns `line 7`, and of an included file `line 7 of roles.md`.
+    pub fn line_in_words(&self, offset: usize) -> String {
+        let line = self.position(offset).line;
+        match self.included_at(offset) {
+            Some((included, _)) => format!("line {line} of {}", included.name),
+            None => format!("line {line}"),
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -97,9 +163,15 @@ impl Source {
 
     pub fn position(&self, offset: usize) -> Position {
         let offset = offset.min(self.text.len());
-        let line = self.line_starts.partition_point(|start| *start <= offset);
+        let line = self.line_of_all(offset);
         let before = self.text.get(self.line_starts[line - 1]..offset).unwrap_or_default();
-        Position { line, column: before.chars().count() + 1 }
+        let first = self.included_at(offset).map_or(1, |(_, start)| self.line_of_all(start));
+        Position { line: line - first + 1, column: before.chars().count() + 1 }
+    }
+
+    /// Returns the line of an offset, counted from the start of the document, whatever file it lies in.
+    fn line_of_all(&self, offset: usize) -> usize {
+        self.line_starts.partition_point(|start| *start <= offset)
     }
 
     /// Returns the places of the secrets in the document. They are found in all of it at once, since a key has many lines.
@@ -140,7 +212,8 @@ impl Source {
             Severity::Warning => "warning",
         };
         let gutter = start.line.to_string().len();
-        let line = self.line_text(start.line);
+        let line_of_all = self.line_of_all(diagnostic.span.start.min(self.text.len()));
+        let line = self.line_text(line_of_all);
         let last = if end.line == start.line { end.column } else { line.chars().count() + 1 };
         let width = last.saturating_sub(start.column).clamp(1, SHOWN / 2);
         let skipped = match line.chars().count() > SHOWN {
@@ -148,7 +221,7 @@ impl Source {
             false => 0,
         };
         let (mut shown, mut pad, mut carets) = (String::new(), String::new(), 0);
-        let (line_start, mut hidden) = (self.line_starts[start.line - 1], None);
+        let (line_start, mut hidden) = (self.line_starts[line_of_all - 1], None);
         for (index, (at, c)) in line.char_indices().enumerate().skip(skipped).take(SHOWN) {
             let safe = match self.secret_at(line_start + at) {
                 // A mask stands for all characters of a secret.
@@ -174,7 +247,7 @@ impl Source {
         if line.chars().nth(skipped + SHOWN).is_some() {
             shown.push('…');
         }
-        let place = printable_line(&self.path.display().to_string());
+        let place = printable_line(&self.path_at(diagnostic.span.start).display().to_string());
         let mut text = String::new();
         let _ = writeln!(text, "{severity}: {}", printable(&secret::shown(&diagnostic.message)));
         let _ = writeln!(text, "{:gutter$}--> {place}:{}:{}", "", start.line, start.column);
@@ -187,18 +260,27 @@ impl Source {
         text
     }
 
-    /// Returns the same as an object: `severity`, `message`, `line`, `column`, `end_line`, `end_column`, `hints`.
+    /// Returns the same as an object: `severity`, `message`, `line`, `column`, `end_line`, `end_column`, `hints`, and `file` if it
+    /// is one that the document includes.
     pub fn to_json(&self, diagnostic: &Diagnostic) -> Value {
         let start = self.position(diagnostic.span.start);
         let end = self.position(diagnostic.span.end);
-        json!({
+        let mut value = json!({
             "severity": if diagnostic.severity == Severity::Error { "error" } else { "warning" },
             "message": diagnostic.message,
             "line": start.line, "column": start.column,
             "end_line": end.line, "end_column": end.column,
             "hints": diagnostic.hints,
-        })
+        });
+        if let Some((included, _)) = self.included_at(diagnostic.span.start) {
+            value["file"] = json!(included.path);
+        }
+        value
     }
+}
+
+fn line_starts(text: &str) -> Vec<usize> {
+    std::iter::once(0).chain(text.match_indices('\n').map(|(index, _)| index + 1)).collect()
 }
 
 /// Returns text that is safe to print. Escapes control characters, which could control the terminal, and characters that

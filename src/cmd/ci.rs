@@ -37,7 +37,7 @@ impl Ci {
         let planned = runbook.steps.iter().map(|step| Planned {
             id: step.id.clone(),
             kind: step.kind.name.clone(),
-            file: in_repository(&source.path),
+            file: in_repository(source.path_at(step.id_span.start)),
             line: source.position(step.id_span.start).line,
         });
         self.planned = planned.collect();
@@ -110,7 +110,7 @@ pub fn annotate_problems<'a>(source: &Source, problems: impl IntoIterator<Item =
     for problem in problems {
         let (start, end) = (source.position(problem.span.start), source.position(problem.span.end));
         let place = Place {
-            file: in_repository(&source.path),
+            file: in_repository(source.path_at(problem.span.start)),
             line: start.line,
             end_line: end.line.max(start.line),
             column: Some(start.column),

@@ -123,7 +123,7 @@ fn declared(arguments: &Down, file: &Path) -> Result<Option<Runbook>, Stop> {
             }
         };
     }
-    let (runbook, problems) = Runbook::parse(session::read_source(file)?);
+    let (runbook, problems) = session::parsed(file)?;
     let is_read = problems.iter().all(|problem| problem.severity != Severity::Error);
     match is_read || (arguments.all && arguments.steps.is_empty()) {
         true => Ok(Some(runbook)),

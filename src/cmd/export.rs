@@ -8,11 +8,10 @@ use crate::cli::Export;
 use crate::exit;
 use crate::journal::{Journal, Pictures, State};
 use crate::report::write_notebook;
-use crate::runbook::Runbook;
 
 pub fn run(arguments: &Export) -> Verdict {
     let file = &arguments.file;
-    let (runbook, _) = Runbook::parse(session::read_source(file)?);
+    let (runbook, _) = session::parsed(file)?;
     let journal = session::read(file, &arguments.target)?;
     // What has not run yet has no results.
     let nothing = State::default();

@@ -17,7 +17,7 @@ use crate::runbook::Runbook;
 pub fn run(arguments: &Recover) -> Verdict {
     let journaled = &arguments.journaled;
     let (file, target) = (&journaled.file, &journaled.target);
-    let (runbook, _) = Runbook::parse(session::read_source(file)?);
+    let (runbook, _) = session::parsed(file)?;
     runtime::block_on(async {
         let aws = session::connect(target, interrupt::watch()).await?;
         let path = session::journal_path(file, target, &aws);

@@ -18,7 +18,7 @@ use crate::runbook::Runbook;
 
 pub fn run(arguments: &Report) -> Verdict {
     let journal = session::must_read(&arguments.file, &arguments.target)?;
-    let (runbook, _) = Runbook::parse(session::read_source(&arguments.file)?);
+    let (runbook, _) = session::parsed(&arguments.file)?;
     let state = journal.state();
     if arguments.data {
         let data = report::data(&runbook, state, &background(&runbook, state)?);

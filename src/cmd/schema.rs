@@ -7,7 +7,7 @@ use super::stop::{Stop, Verdict};
 use crate::cli::Schema;
 use crate::exit;
 use crate::report;
-use crate::runbook::front_matter_schema;
+use crate::runbook::{front_matter_schema, include_schema};
 use crate::step::{self, KindInfo};
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -43,6 +43,7 @@ pub fn run(arguments: &Schema) -> Verdict {
                     .map(|kind| (kind.name.to_owned(), outputs(kind, &mut defs)))
                     .collect::<Map<_, _>>(),
                 "front_matter": hoisted(front_matter_schema(), "front_matter", &mut defs),
+                "include": hoisted(include_schema(), "include", &mut defs),
             })
         }
     };

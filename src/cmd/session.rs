@@ -63,6 +63,43 @@ pub fn read_source(file: &Path) -> Result<Source, Stop> {
     }
 }
 
+/// Reads a runbook with the files that it includes.
+pub fn parsed(file: &Path) -> Result<(Runbook, Vec<Diagnostic>), Stop> {
+    Ok(Runbook::parse(with_included(read_source(file)?)))
+}
+
+/// Adds the files that a document includes to its text.
+fn with_included(mut source: Source) -> Source {
+    let file = source.path().to_owned();
+    let base = folder(&file);
+    for name in runbook::included_files(&source) {
+        let path = file.with_file_name(&name);
+        let room = MAX_RUNBOOK as usize;
+        let text = match runbook_path(&base, &name) {
+            Err(failure) => Err(failure.message),
+            Ok(path) => match read_source(&path) {
+                Ok(read) if source.text.len() + read.text.len() <= room => Ok(read.text),
+                Ok(_) => Err(format!("with {name}, the runbook is larger than {MAX_RUNBOOK} bytes")),
+                Err(stop) => Err(stop.message().to_owned()),
+            },
+        };
+        source = source.include(name, path, text);
+    }
+    source
+}
+
+/// Returns the path of a file that a runbook names. It lies below the runbook's folder.
+fn runbook_path(base: &Path, name: &str) -> Result<PathBuf, Failure> {
+    let paths = Paths {
+        base: base.to_owned(),
+        cache: PathBuf::new(),
+        allowed: Vec::new(),
+        worker: None,
+        handler: None,
+    };
+    paths.resolve(name)
+}
+
 /// A runbook with its problems, and the parameters as far as they are known.
 pub struct Checked {
     pub runbook: Runbook,
@@ -81,15 +118,30 @@ impl Checked {
 }
 
 pub fn check(file: &Path, params: &cli::Params) -> Result<Checked, Stop> {
-    let (runbook, problems) = Runbook::parse(read_source(file)?);
+    let (runbook, problems) = parsed(file)?;
     let given = given(params, &runbook)?;
     Ok(examined(runbook, problems, given))
 }
 
 /// As [`check`], of text that an editor has, without parameters.
 pub fn check_text(source: Source) -> Checked {
-    let (runbook, problems) = Runbook::parse(source);
-    examined(runbook, problems, BTreeMap::new())
+    let (runbook, problems) = Runbook::parse(with_included(source));
+    let mut checked = examined(runbook, problems, BTreeMap::new());
+    let source = &checked.runbook.source;
+    checked.diagnostics.iter_mut().for_each(|problem| show_in_own_text(source, problem));
+    checked
+}
+
+/// Moves a problem of an included file to where the document names the file: an editor has the document's own text alone.
+fn show_in_own_text(source: &Source, problem: &mut Diagnostic) {
+    let own = source.own();
+    if problem.span.start < own.end {
+        return;
+    }
+    let name = source.included_files().find(|name| source.line_in_words(problem.span.start).ends_with(name));
+    let at = name.and_then(|name| Some((source.text[own.clone()].find(name)?, name.len())));
+    problem.message = format!("{}: {}", source.line_in_words(problem.span.start), problem.message);
+    problem.span = at.map_or(own.end..own.end, |(at, length)| at..at + length);
 }
 
 fn examined(runbook: Runbook, mut diagnostics: Vec<Diagnostic>, given: BTreeMap<String, Value>) -> Checked {
@@ -212,7 +264,11 @@ pub fn paths(runbook: &Runbook, given: &BTreeMap<String, Value>) -> Paths {
 }
 
 fn base(runbook: &Runbook) -> PathBuf {
-    match runbook.source.path.parent() {
+    folder(&runbook.source.path)
+}
+
+fn folder(file: &Path) -> PathBuf {
+    match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
     }
@@ -386,7 +442,8 @@ pub fn in_step(runbook: &Runbook, step: &str, failure: &Failure) -> String {
     match runbook.step(step) {
         Some(declared) => {
             let place = runbook.source.position(declared.id_span.start);
-            format!("step `{step}` ({}:{}): {failure}", runbook.source.path.display(), place.line)
+            let path = runbook.source.path_at(declared.id_span.start);
+            format!("step `{step}` ({}:{}): {failure}", path.display(), place.line)
         }
         None => format!("step `{step}`: {failure}"),
     }

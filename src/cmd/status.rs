@@ -29,7 +29,7 @@ pub fn run(arguments: &Journaled) -> Verdict {
     let journal = session::must_read(&arguments.file, &arguments.target)?;
     // The journal of a runbook that is gone still says what is live.
     let runbook = match arguments.file.exists() {
-        true => Some(Runbook::parse(session::read_source(&arguments.file)?).0),
+        true => Some(session::parsed(&arguments.file)?.0),
         false => None,
     };
     let state = match &runbook {

@@ -167,7 +167,7 @@ async fn events(Shared(page): Shared<Page>) -> Sse<impl Stream<Item = Result<Eve
 }
 
 fn read(watched: &Watched) -> Result<(Runbook, State), Stop> {
-    let (runbook, _) = Runbook::parse(session::read_source(&watched.file)?);
+    let (runbook, _) = session::parsed(&watched.file)?;
     let journal = session::read(&watched.file, &watched.target)?;
     let state = session::state_as_moved(&runbook, journal.as_ref())?.into_owned();
     Ok((runbook, state))

@@ -45,8 +45,7 @@ pub fn trouble(
     ways_out.push(format!("opsml run {file} goes on from here: what is done is kept"));
     Some(Trouble {
         what,
-        place: step
-            .map(|(_, step)| format!("{file}, line {}", runbook.source.position(step.id_span.start).line)),
+        place: step.map(|(_, step)| format!("{file}, {}", runbook.source.line_in_words(step.id_span.start))),
         failure,
         ways_out,
     })

@@ -95,9 +95,8 @@ fn enclosed(runbook: &Runbook, prose: &str) -> Vec<Diagnostic> {
     blocks.sort_by_key(|(block, _)| block.opening.start);
     let (mut next, mut around) = (blocks.into_iter().peekable(), Vec::new());
     let problem = |step: &Declared| {
-        around
-            .extend(std::iter::from_fn(|| next.next_if(|(block, _)| block.opening.start < step.span.start)));
-        while around.pop_if(|(_, end)| *end <= step.span.start).is_some() {}
+        around.extend(std::iter::from_fn(|| next.next_if(|(block, _)| block.opening.start < step.stands_at)));
+        while around.pop_if(|(_, end)| *end <= step.stands_at).is_some() {}
         let (block, _) = around.last()?;
         let line = runbook.source.position(block.opening.start).line;
         let (what, hint) = match block.word {
@@ -302,7 +301,7 @@ fn unknown_root(root: &str, span: Span, scope: &Scope<'_>, beside: &[&str]) -> O
     let visible = scope.earlier.unwrap_or(steps.len());
     match scope.runbook.position(root) {
         // The step's block has mistakes, which are reported there.
-        None if scope.runbook.unread.contains(root) => None,
+        None if scope.runbook.include_unread || scope.runbook.unread.contains(root) => None,
         Some(index) if index < visible => None,
         Some(index) if Some(index) == scope.earlier => {
             Some(Diagnostic::error(span, format!("the step `{root}` refers to itself")))

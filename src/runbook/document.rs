@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::front::{self, FrontMatter};
 use super::model::{Declared, Piece, Runbook, Uses};
 use super::yaml::{self, Key, Node, NodeKind};
-use super::{shape, template};
+use super::{include, shape, template};
 use crate::diagnostic::{Diagnostic, Severity, Source, Span, closest};
 use crate::secret;
 use crate::step::{Common, common_keys, common_schema, kind, kind_names};
@@ -33,70 +33,48 @@ impl Runbook {
 }
 
 fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
-    // A byte order mark would hide the front matter.
-    let source = match source.text.strip_prefix('\u{feff}') {
-        Some(rest) => Source::new(source.path.clone(), rest),
-        None => source,
-    };
-    let mut problems = Vec::new();
-    let fences = fences(&source.text, &mut problems);
-    let mut front = FrontMatter::default();
-    let mut steps: Vec<Declared> = Vec::new();
-    let mut pieces = Vec::new();
-    let mut places = HashMap::new();
-    let (mut front_unread, mut unread) = (false, HashSet::new());
+    let mut reading = Reading::default();
+    let own = source.own();
+    let fences = fences(&source.text[own.clone()], &mut reading.problems);
     let mut at = 0;
     let mut read = read_blocks(&source, &fences).into_iter();
     for fence in &fences {
         if at < fence.span.start {
-            pieces.push(Piece::Prose(at..fence.span.start));
+            reading.pieces.push(Piece::Prose(at..fence.span.start));
         }
         at = fence.span.end;
+        let literal = Piece::Literal(fence.span.clone());
         match &fence.kind {
             FenceKind::FrontMatter => {
-                let before = problems.len();
-                if let Some(node) = yaml::parse(&source.text, fence.body.clone(), &mut problems) {
-                    front = front::read(&node, &mut problems);
+                if let Some(front) = reading.front_matter(&source, fence) {
+                    reading.front = front;
                 }
-                front_unread = problems[before..].iter().any(|p| p.severity == Severity::Error);
             }
             FenceKind::Unclosed { info } => {
-                unread.extend(source.text[info.clone()].split_whitespace().nth(1).map(str::to_owned));
-                pieces.push(Piece::Literal(fence.span.clone()));
+                reading.unread.extend(named(&source.text[info.clone()]));
+                reading.pieces.push(literal);
             }
-            FenceKind::Other => pieces.push(Piece::Literal(fence.span.clone())),
+            FenceKind::Other => reading.pieces.push(literal),
+            FenceKind::Include => reading.include(&source, fence),
             FenceKind::Opsml { info } => {
-                let (step, mut wrong) = read.next().unwrap_or_default();
-                let step = match step.as_ref().and_then(|step| Some((step, places.get(&step.id)?))) {
-                    Some((again, first)) => {
-                        let line = source.position(*first).line;
-                        let message = format!("the id `{}` is taken by the step in line {line}", again.id);
-                        wrong = vec![Diagnostic::error(again.id_span.clone(), message)];
-                        None
-                    }
-                    None => step,
-                };
-                problems.append(&mut wrong);
-                if let Some(step) = step {
-                    pieces.push(Piece::Step(steps.len(), fence.span.clone()));
-                    places.insert(step.id.clone(), step.id_span.start);
-                    steps.push(step);
-                } else {
-                    unread.extend(source.text[info.clone()].split_whitespace().nth(1).map(str::to_owned));
-                    pieces.push(Piece::Literal(fence.span.clone()));
+                let (step, wrong) = read.next().unwrap_or_default();
+                if !reading.step(&source, step, wrong) {
+                    reading.unread.extend(named(&source.text[info.clone()]));
+                    reading.pieces.push(literal);
                 }
             }
         }
     }
-    if at < source.text.len() {
-        pieces.push(Piece::Prose(at..source.text.len()));
+    if at < own.end {
+        reading.pieces.push(Piece::Prose(at..own.end));
     }
     if secret::may_hold_secret(&source.text) {
-        let fields: Vec<_> = steps.iter().map(|step| step.fields.to_value()).collect();
+        let fields: Vec<_> = reading.steps.iter().map(|step| step.fields.to_value()).collect();
         secret::know_fields(&fields);
     }
+    let Reading { front, steps, pieces, problems, front_unread, include_unread, unread, .. } = reading;
     let mut runbook = Runbook::new(source, front, steps, pieces);
-    (runbook.front_unread, runbook.unread) = (front_unread, unread);
+    (runbook.front_unread, runbook.include_unread, runbook.unread) = (front_unread, include_unread, unread);
     (runbook, problems)
 }
 
@@ -116,7 +94,7 @@ pub struct Block {
 pub fn blocks(text: &str) -> Vec<Block> {
     let block = |fence: Fence| {
         let (info, body) = match fence.kind {
-            FenceKind::Other => return None,
+            FenceKind::Other | FenceKind::Include => return None,
             FenceKind::FrontMatter => (None, fence.body),
             FenceKind::Opsml { info } => (Some(info), fence.body),
             FenceKind::Unclosed { info } => {
@@ -127,6 +105,132 @@ pub fn blocks(text: &str) -> Vec<Block> {
         Some(Block { span: fence.span, body, info })
     };
     fences(text, &mut Vec::new()).into_iter().filter_map(block).collect()
+}
+
+/// Returns the files that the `include` blocks of a document name, each once.
+pub fn included_files(source: &Source) -> Vec<String> {
+    let own = source.own();
+    if !source.text[own.clone()].contains("include") {
+        return Vec::new();
+    }
+    let fences = fences(&source.text[own], &mut Vec::new());
+    let named = |fence: &Fence| {
+        let body = yaml::parse(&source.text, fence.body.clone(), &mut Vec::new())?;
+        body.get("file")?.text().map(str::to_owned)
+    };
+    let includes = fences.iter().filter(|fence| matches!(fence.kind, FenceKind::Include));
+    let mut files: Vec<String> = Vec::new();
+    for name in includes.filter_map(named) {
+        if !files.contains(&name) {
+            files.push(name);
+        }
+    }
+    files
+}
+
+/// Returns the id of a block, by the text after its fence.
+fn named(info: &str) -> Option<String> {
+    info.split_whitespace().nth(1).map(str::to_owned)
+}
+
+/// A document as far as it has been read.
+#[derive(Default)]
+struct Reading {
+    front: FrontMatter,
+    steps: Vec<Declared>,
+    pieces: Vec<Piece>,
+    problems: Vec<Diagnostic>,
+    /// Where each id stands.
+    places: HashMap<String, usize>,
+    /// Where each included file is named.
+    included: HashMap<String, usize>,
+    front_unread: bool,
+    include_unread: bool,
+    unread: HashSet<String>,
+}
+
+impl Reading {
+    fn front_matter(&mut self, source: &Source, fence: &Fence) -> Option<FrontMatter> {
+        let before = self.problems.len();
+        let node = yaml::parse(&source.text, fence.body.clone(), &mut self.problems);
+        let front = node.map(|node| front::read(&node, &mut self.problems));
+        self.front_unread |= self.problems[before..].iter().any(|p| p.severity == Severity::Error);
+        front
+    }
+
+    /// Adds a step, if it could be read and its id is free.
+    fn step(&mut self, source: &Source, step: Option<Declared>, mut wrong: Vec<Diagnostic>) -> bool {
+        let step = match step.as_ref().and_then(|step| Some((step, self.places.get(&step.id)?))) {
+            Some((again, first)) => {
+                let place = source.line_in_words(*first);
+                let message = format!("the id `{}` is taken by the step in {place}", again.id);
+                wrong = vec![Diagnostic::error(again.id_span.clone(), message)];
+                None
+            }
+            None => step,
+        };
+        self.problems.append(&mut wrong);
+        let Some(step) = step else { return false };
+        self.pieces.push(Piece::Step(self.steps.len(), step.span.clone()));
+        self.places.insert(step.id.clone(), step.id_span.start);
+        self.steps.push(step);
+        true
+    }
+
+    /// Adds the steps and the parameters of an included file.
+    fn include(&mut self, source: &Source, block: &Fence) {
+        let unread = (self.front_unread, self.include_unread);
+        // Until it is read, nobody knows what it declares.
+        (self.front_unread, self.include_unread) = (true, true);
+        let Some(node) = yaml::parse(&source.text, block.body.clone(), &mut self.problems) else { return };
+        let Some(include) = include::read(&node, &mut self.problems) else { return };
+        let at = node.get("file").map_or(node.span.clone(), |file| file.span.clone());
+        if let Some(first) = self.included.insert(include.file.clone(), at.start) {
+            let place = source.line_in_words(first);
+            let message = format!("{} is included already, in {place}", include.file);
+            return self.problems.push(Diagnostic::error(at, message));
+        }
+        let text = match source.included(&include.file).map(|included| &included.text) {
+            Some(Ok(text)) => text.clone(),
+            Some(Err(why)) => return self.problems.push(Diagnostic::error(at, why)),
+            None => {
+                return self.problems.push(Diagnostic::error(at, format!("{} was not read", include.file)));
+            }
+        };
+        (self.front_unread, self.include_unread) = unread;
+        let mut wrong = Vec::new();
+        let mut fences = fences(&source.text[text.clone()], &mut wrong);
+        wrong.iter_mut().for_each(|problem| shift(&mut problem.span, text.start));
+        fences.iter_mut().for_each(|fence| fence.shift(text.start));
+        self.problems.append(&mut wrong);
+        let mut front = FrontMatter::default();
+        for fence in &fences {
+            match &fence.kind {
+                FenceKind::FrontMatter => front = self.front_matter(source, fence).unwrap_or_default(),
+                FenceKind::Include => {
+                    let message = "an included file includes no other";
+                    let problem = Diagnostic::error(fence.body.clone(), message);
+                    self.problems.push(problem.hint("include both files in the runbook itself"));
+                    self.include_unread = true;
+                }
+                FenceKind::Opsml { info } => {
+                    let mut wrong = Vec::new();
+                    let step = declared(&source.text, fence, info.clone(), &mut wrong);
+                    let step = step.map(|step| Declared { stands_at: block.span.start, ..step });
+                    if !self.step(source, step, wrong) {
+                        self.unread.extend(named(&source.text[info.clone()]));
+                    }
+                }
+                FenceKind::Unclosed { info } => self.unread.extend(named(&source.text[info.clone()])),
+                FenceKind::Other => {}
+            }
+        }
+        include::merge(&mut self.front, front, (&include, &node), &mut self.problems);
+    }
+}
+
+fn shift(span: &mut Span, by: usize) {
+    *span = span.start + by..span.end + by;
 }
 
 struct Fence {
@@ -145,7 +249,20 @@ enum FenceKind {
     Unclosed {
         info: Span,
     },
+    /// An `include` block.
+    Include,
     Other,
+}
+
+impl Fence {
+    fn shift(&mut self, by: usize) {
+        shift(&mut self.span, by);
+        shift(&mut self.body, by);
+        match &mut self.kind {
+            FenceKind::Opsml { info } | FenceKind::Unclosed { info } => shift(info, by),
+            FenceKind::FrontMatter | FenceKind::Include | FenceKind::Other => {}
+        }
+    }
 }
 
 /// Whether the text after a fence nearly is that of a step: `{opsml} b`, `Opsml d`, `opsml:a`, `opsml-step c`, `yaml opsml e`.
@@ -214,11 +331,9 @@ fn fences(text: &str, problems: &mut Vec<Diagnostic>) -> Vec<Fence> {
                     found.push(Fence { span, body: 0..0, kind: FenceKind::Unclosed { info: at } });
                 } else if opsml {
                     let body = inner_lines(text, &span);
-                    found.push(Fence {
-                        span: whole_lines(text, span),
-                        body,
-                        kind: FenceKind::Opsml { info: at },
-                    });
+                    let includes = text[at.clone()].split_whitespace().eq(["opsml", "include"]);
+                    let kind = if includes { FenceKind::Include } else { FenceKind::Opsml { info: at } };
+                    found.push(Fence { span: whole_lines(text, span), body, kind });
                 }
             }
             Event::Start(Tag::CodeBlock(CodeBlockKind::Indented)) => {
@@ -331,7 +446,8 @@ fn declared(text: &str, fence: &Fence, info: Span, problems: &mut Vec<Diagnostic
     let (kind, fields) = kind_of(&body, &id_span, problems)?;
     let common = common(&body, &kind, problems);
     let uses = Uses::of(&fields, &common);
-    Some(Declared { id, id_span, span: fence.span.clone(), kind, fields, common, body, uses })
+    let (span, stands_at) = (fence.span.clone(), fence.span.start);
+    Some(Declared { id, id_span, span, stands_at, kind, fields, common, body, uses })
 }
 
 /// Returns the key that names the step's kind, and its value.

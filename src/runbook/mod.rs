@@ -6,6 +6,7 @@ mod check;
 mod document;
 mod filter;
 mod front;
+mod include;
 mod model;
 mod place;
 mod resolve;
@@ -17,8 +18,9 @@ mod tests;
 pub mod yaml;
 
 pub use check::{RUN, check, outputs_of};
-pub use document::{Block, blocks, options as markdown_options};
+pub use document::{Block, blocks, included_files, options as markdown_options};
 pub use front::{FrontMatter, Param, ParamType, SummaryLine, front_matter_schema};
+pub use include::include_schema;
 pub use model::{Declared, FigureUse, Piece, Runbook, Uses};
 pub use place::Places;
 pub use resolve::{Params, Resolved, foreseen, resolve};

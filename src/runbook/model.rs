@@ -21,6 +21,8 @@ pub struct Runbook {
     pub pieces: Vec<Piece>,
     /// Whether the front matter has mistakes, so that its declarations are unknown.
     pub front_unread: bool,
+    /// Whether an `include` block can't be read, so that its steps are unknown.
+    pub include_unread: bool,
     /// Ids of blocks that have mistakes, and so are not among `steps`.
     pub unread: HashSet<String>,
     positions: HashMap<String, usize>,
@@ -33,6 +35,8 @@ pub struct Declared {
     pub id_span: Span,
     /// The whole block, fences included.
     pub span: Span,
+    /// Where in the document it stands: of an included step, where the `include` block begins.
+    pub stands_at: usize,
     /// The key that names the kind.
     pub kind: Key,
     /// The kind's fields.
@@ -97,7 +101,16 @@ pub enum Piece {
 impl Runbook {
     pub fn new(source: Source, front: FrontMatter, steps: Vec<Declared>, pieces: Vec<Piece>) -> Self {
         let positions = steps.iter().enumerate().map(|(index, step)| (step.id.clone(), index)).collect();
-        Self { source, front, steps, pieces, front_unread: false, unread: HashSet::new(), positions }
+        Self {
+            source,
+            front,
+            steps,
+            pieces,
+            front_unread: false,
+            include_unread: false,
+            unread: HashSet::new(),
+            positions,
+        }
     }
 
     pub fn step(&self, id: &str) -> Option<&Declared> {

@@ -19,6 +19,7 @@ mod features;
 mod functions;
 mod hostile;
 mod import;
+mod include;
 mod judge;
 mod lifecycle;
 mod limits;
