@@ -59,10 +59,12 @@ impl Scene {
     fn serving_image(&mut self, thing: &Thing, on_gpu: bool) -> Option<Json> {
         let image = thing.argument(&["image_uri"]).cloned();
         let looked_up = image.as_ref().and_then(|image| self.thing(image)).cloned();
-        if let (Some(image), None) = (&image, &looked_up) {
+        let has_script = thing.argument(&["entry_point", "source_code"]).is_some();
+        // Where only a run knows the image, a script runs in AWS's own.
+        let is_named = image.as_ref().is_some_and(|image| image.to_field().is_ok() || !has_script);
+        if let (Some(image), None, true) = (&image, &looked_up, is_named) {
             return Some(self.field(image, "serving_image", "the serving image", IMAGE));
         }
-        let has_script = thing.argument(&["entry_point", "source_code"]).is_some();
         if !has_script && looked_up.is_none() {
             return None;
         }

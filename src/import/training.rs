@@ -154,7 +154,9 @@ impl Scene {
             .and_then(|image| self.thing(image))
             .filter(|it| it.name == "image_uris.retrieve")
             .cloned();
-        if let (Some(image), None) = (&image, &looked_up) {
+        // Where only a run knows the image, a script runs in AWS's own.
+        let is_named = image.as_ref().is_some_and(|image| image.to_field().is_ok() || entry.is_none());
+        if let (Some(image), None, true) = (&image, &looked_up, is_named) {
             let image = self.field(image, "training_image", "the training image", IMAGE);
             fields.insert("image".into(), image);
         } else if entry.is_none() {

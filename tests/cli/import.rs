@@ -251,6 +251,11 @@ fn what_is_not_known_becomes_a_parameter() {
                 "code",
                 "t = sagemaker.tuner.HyperparameterTuner(est, 'm', {'lr': sagemaker.tuner.ContinuousParameter(0, 1)})\nt.fit()\nt.deploy(initial_instance_count=1, instance_type='ml.m5.large')\nsagemaker.sklearn.SKLearn('x.py').fit()",
             ),
+            (
+                "code",
+                "def image(scope):\n    return lookup(scope)\nModelTrainer(training_image=image('training'), source_code=SourceCode(source_dir='code', entry_script='a.py'), compute=Compute(instance_type='ml.m5.large')).train()\n\
+                      ModelBuilder(image_uri=image('inference'), source_code=SourceCode(entry_script='inference.py'), s3_model_data_url='s3://b-1/m.tar.gz').deploy(instance_type='ml.g5.xlarge')",
+            ),
         ],
     );
     let ran = env.opsml(["import", "n.ipynb"]).code(0);
@@ -275,6 +280,15 @@ fn what_is_not_known_becomes_a_parameter() {
     }
     assert_eq!(step(&runbook, "train_2")["hyperparameters"], "{{ tune.best }}");
     assert_eq!(step(&runbook, "deploy_2")["model_data"], "{{ train_2.model_uri }}");
+    // An image that only a run knows is AWS's own, where there is a script.
+    let train = step(&runbook, "train_3");
+    assert_eq!(
+        (train.get("image"), &train["framework_version"], &train["py_version"]),
+        (None, &json!("2.5"), &json!("py311"))
+    );
+    let image = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference:2.5-gpu-py311";
+    let deploy = step(&runbook, "deploy_3");
+    assert_eq!((&deploy["image"], &deploy["model_data"]), (&json!(image), &json!("s3://b-1/m.tar.gz")));
     env.opsml(["check", "n.md"]).code(0);
 }
 
