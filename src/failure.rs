@@ -180,7 +180,7 @@ impl Failure {
 
     fn of(kind: FailureKind, code: impl Into<String>, message: impl Into<String>) -> Self {
         let hints = kind.advice().map(str::to_owned).into_iter().collect();
-        Self { kind, code: code.into(), message: message.into(), operation: None, hints }
+        Self { kind, code: code.into(), message: plainly(&message.into()), operation: None, hints }
     }
 
     /// The error with which a service answered a call.
@@ -299,6 +299,22 @@ impl Failure {
     }
 }
 
+/// Returns a message without the numbers that Rust's library puts behind the operating system's words.
+pub fn plainly(message: &str) -> String {
+    const NUMBER: &str = " (os error ";
+    let mut parts = message.split(NUMBER);
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((number, rest)) if number.bytes().all(|digit| digit.is_ascii_digit()) => {
+                plain.push_str(rest)
+            }
+            _ => plain.extend([NUMBER, part]),
+        }
+    }
+    plain
+}
+
 /// Returns the codes in `An error occurred (CODE) when calling the OPERATION operation: …`, botocore's form.
 fn quoted_codes(message: &str) -> impl Iterator<Item = &str> {
     message.split("An error occurred (").skip(1).filter_map(|rest| {
@@ -324,6 +340,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_numbers_of_errors_are_left_out() {
+        for (said, plain) in [
+            ("a: No such file or directory (os error 2)", "a: No such file or directory"),
+            ("x (os error 28); y (os error 1) z", "x; y z"),
+            ("x (os error of mine) (os error 2", "x (os error of mine) (os error 2"),
+        ] {
+            assert_eq!(plainly(said), plain);
+        }
+    }
 
     #[test]
     fn expect_error_matches_a_code_and_no_other_word() {

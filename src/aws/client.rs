@@ -9,7 +9,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_sagemaker::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sagemaker::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use tokio::sync::watch;
@@ -233,7 +233,7 @@ where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     let failure = |code, message: String| Failure::service(operation, code, message);
-    let context = || DisplayErrorContext(&error).to_string();
+    let context = || in_words(&error);
     if chain(&error).any(|error| error.is::<Closed>()) {
         return Failure { operation: Some(operation.to_owned()), ..Failure::interrupted(Closed.to_string()) };
     }
@@ -255,6 +255,19 @@ where
         (None, None) if lacks_credentials(&error) => Failure::credentials(operation, context()),
         (None, None) => failure("Connection", context()),
     }
+}
+
+/// Returns what an error and its causes say, each once.
+fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut said: Vec<String> = Vec::new();
+    for one in chain(error).map(|error| error.to_string()) {
+        if !said.iter().any(|before| before.contains(&one)) {
+            said.push(one);
+        }
+    }
+    // The first says only that a call failed.
+    let causes = if said.len() > 1 { &said[1..] } else { &said };
+    causes.join(": ")
 }
 
 /// Whether the SDK could not sign a call.

@@ -6,6 +6,7 @@ use std::io::Write;
 use serde_json::Value;
 
 use crate::diagnostic::printable;
+use crate::failure::plainly;
 use crate::secret::{shown, shown_value};
 
 /// Prints text on standard output. If that is closed, the verb continues.
@@ -20,7 +21,7 @@ pub fn as_it_is(text: impl Display) {
 
 /// As [`say`], on standard error.
 pub fn complain(text: impl Display) {
-    let _ = writeln!(std::io::stderr(), "{}", safe(text));
+    let _ = writeln!(std::io::stderr(), "{}", plainly(&safe(text)));
 }
 
 /// As [`complain`], but the cursor stays behind the text.
