@@ -132,6 +132,24 @@ fn target(text: &str) -> Result<String, &'static str> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
+fn usd(text: &str) -> Result<f64, String> {
+    let amount = text.trim().trim_end_matches("USD").trim_start_matches('$').trim().parse().ok();
+    amount
+        .filter(|usd: &f64| usd.is_finite() && *usd >= 0.0)
+        .ok_or_else(|| "a budget is an amount in US dollars, as 5 or 2.50".to_owned())
+}
+
+/// Reads a whole number. The standard library's messages are about digits.
+fn whole<const LEAST: u32, const MOST: u32>(text: &str) -> Result<u32, String> {
+    let number = text.trim().parse().ok().filter(|number| (LEAST..=MOST).contains(number));
+    number.ok_or_else(|| format!("it is a whole number from {LEAST} to {MOST}"))
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    let port = text.trim().parse().ok().filter(|port| *port > 0);
+    port.ok_or_else(|| format!("a port is a whole number from 1 to {}", u16::MAX))
+}
+
 #[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
 pub struct Target {
     /// The target: `local`, `aws`, or the URL of a server that speaks AWS's protocols.
@@ -196,7 +214,7 @@ pub struct Run {
     #[arg(long)]
     pub yes: bool,
     /// The most that the runbook's resources may cost in all runs together, in US dollars, in place of its `budget`.
-    #[arg(long, value_name = "USD")]
+    #[arg(long, value_name = "USD", value_parser = usd)]
     pub budget: Option<f64>,
     #[command(flatten)]
     pub output: WriteUp,
@@ -254,8 +272,8 @@ pub struct Logs {
     /// The step's id.
     pub step: String,
     /// The most lines of each log stream.
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(i32).range(1..=10000))]
-    pub lines: i32,
+    #[arg(long, default_value_t = 1000, value_parser = whole::<1, 10000>)]
+    pub lines: u32,
 }
 
 #[derive(Debug, Args)]
@@ -398,7 +416,7 @@ pub enum Cloud {
     /// Start the local cloud, if it does not run yet.
     Start {
         /// The port at which it listens from now on. Without this, it keeps the port that it had.
-        #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+        #[arg(long, value_parser = port)]
         port: Option<u16>,
     },
     /// Stop the local cloud and keep its state.
@@ -416,10 +434,10 @@ pub enum Cloud {
         #[arg(long)]
         dir: PathBuf,
         /// The port at which it listens from now on.
-        #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+        #[arg(long, value_parser = port)]
         port: Option<u16>,
         /// How many times faster than on AWS alarm periods and scaling cooldowns pass.
-        #[arg(long, env = "OPSML_CLOUD_SPEEDUP", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=600))]
+        #[arg(long, env = "OPSML_CLOUD_SPEEDUP", default_value_t = 60, value_parser = whole::<1, 600>)]
         speedup: u32,
         /// The region that it is.
         #[arg(long, default_value = "us-east-1")]

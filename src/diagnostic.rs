@@ -1,6 +1,6 @@
 //! Problems of a runbook: severity, message, span and hints, printed as text with carets or as JSON.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -56,8 +56,53 @@ impl Diagnostic {
     }
 }
 
-/// Returns the known name that a misspelt one most likely means.
+/// A name that a list of names lacks. One that is close to a name of the list is misspelt; another may be newer than the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown {
+    pub message: String,
+    /// What it most likely means.
+    pub meant: Option<String>,
+    /// What else is to be said of it.
+    pub hints: Vec<String>,
+    /// Whether it is wrong in any case.
+    pub is_wrong: bool,
+}
+
+impl Unknown {
+    pub fn new(message: impl Into<String>, meant: Option<impl Into<String>>) -> Self {
+        Self { message: message.into(), meant: meant.map(Into::into), hints: Vec::new(), is_wrong: false }
+    }
+
+    /// A name that is wrong, whatever it means.
+    pub fn wrong(self) -> Self {
+        Self { is_wrong: true, ..self }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Returns it with its place: an error if it is wrong or misspelt, and else a warning.
+    pub fn located(self, span: Span) -> Diagnostic {
+        let is_error = self.is_wrong || self.meant.is_some();
+        let severity = if is_error { Severity::Error } else { Severity::Warning };
+        let meant = self.meant.map(|meant| format!("did you mean `{meant}`?"));
+        Diagnostic {
+            severity,
+            message: self.message,
+            span,
+            hints: meant.into_iter().chain(self.hints).collect(),
+        }
+    }
+}
+
+/// Returns the known name that a misspelt one most likely means: the same in another case, or else one that is close.
 pub fn closest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let known: Vec<&str> = known.into_iter().collect();
+    if let Some(same) = known.iter().find(|name| name.eq_ignore_ascii_case(given)) {
+        return Some(same);
+    }
     known
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(given, name), name))
@@ -294,9 +339,14 @@ pub fn printable_line(text: &str) -> String {
     escaped(text, |_| false)
 }
 
-/// Returns a number with its noun: `1 step`, `2 steps`.
-pub fn counted(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+/// Returns a number with its noun: `1 step`, `2 steps`, `0 classes`.
+pub fn counted<N: PartialEq + From<u8> + Display>(number: N, noun: &str) -> String {
+    let ending = match number == N::from(1) {
+        true => "",
+        false if noun.ends_with('s') => "es",
+        false => "s",
+    };
+    format!("{number} {noun}{ending}")
 }
 
 fn escaped(text: &str, stays: fn(char) -> bool) -> String {
@@ -351,8 +401,17 @@ mod tests {
     }
 
     #[test]
+    fn numbers_have_their_nouns() {
+        assert_eq!(counted(1_usize, "live resource"), "1 live resource");
+        assert_eq!(counted(0_u64, "step"), "0 steps");
+        assert_eq!(counted(2_i32, "class"), "2 classes");
+        assert_eq!(counted(0.5, "request"), "0.5 requests");
+    }
+
+    #[test]
     fn suggests_only_what_is_close() {
         assert_eq!(closest("instance_tpye", ["instance_type", "image"]), Some("instance_type"));
+        assert_eq!(closest("BAYESIAN", ["Random", "Bayesian"]), Some("Bayesian"));
         assert_eq!(closest("colour", ["instance_type", "image"]), None);
     }
 }

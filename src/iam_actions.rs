@@ -1,9 +1,11 @@
-//! The actions of all services, and how many of them a policy allows.
+//! The actions of all services: whether there is one of a name, and how many of them a policy allows.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::OnceLock;
 
 use serde_json::Value;
+
+use crate::diagnostic::{Unknown, closest};
 
 /// One line for each service, with its actions. `scripts/iam-actions.py` writes the file.
 const TABLE: &str = include_str!("iam_actions.txt");
@@ -24,6 +26,61 @@ fn actions() -> &'static [String] {
             })
             .collect()
     })
+}
+
+/// Returns the names of each service's actions, by the service's prefix.
+fn services() -> &'static HashMap<&'static str, &'static str> {
+    static SERVICES: OnceLock<HashMap<&str, &str>> = OnceLock::new();
+    SERVICES.get_or_init(|| TABLE.lines().filter_map(|line| line.split_once(": ")).collect())
+}
+
+/// Returns the prefixes by which IAM knows services, as `s3`.
+pub fn service_prefixes() -> impl Iterator<Item = &'static str> {
+    services().keys().copied()
+}
+
+pub fn is_service(prefix: &str) -> bool {
+    services().contains_key(prefix)
+}
+
+/// Returns what is wrong with an action, `SERVICE:NAME`, in which `*` and `?` stand for other characters: that there is no such
+/// service, or that the service has no such action.
+pub fn unknown(action: &str) -> Option<Unknown> {
+    let (prefix, name) = action.split_once(':')?;
+    let service = prefix.to_ascii_lowercase();
+    if prefix.contains(['*', '?']) {
+        return None;
+    }
+    let Some(names) = services().get(service.as_str()) else {
+        // Of services that are as close, that one which has the action.
+        let mut all: Vec<&str> = service_prefixes().collect();
+        all.sort_by_key(|one| (!has(services()[one], name), *one));
+        let meant = closest(&service, all).map(|meant| format!("{meant}:{name}"));
+        return Some(Unknown::new(format!("IAM knows no service `{prefix}`"), meant));
+    };
+    if has(names, name) {
+        return None;
+    }
+    let stem = name.split(['*', '?']).next().unwrap_or_default();
+    let meant = match stem.len() < name.len() {
+        true => {
+            let starts: Vec<&str> = names.split(' ').filter_map(|one| one.get(..stem.len())).collect();
+            closest(stem, starts).map(|start| format!("{service}:{start}{}", &name[stem.len()..]))
+        }
+        false => closest(name, names.split(' ')).map(|meant| format!("{service}:{meant}")),
+    };
+    let of_others = || {
+        let exact = |one: &&str| services()[one].split(' ').any(|known| known.eq_ignore_ascii_case(name));
+        let found = service_prefixes().filter(exact).min_by_key(|one| (one.len(), *one));
+        found.map(|one| format!("{one}:{name}"))
+    };
+    Some(Unknown::new(format!("{service} has no action `{name}`"), meant.or_else(of_others)))
+}
+
+/// Whether one of the names matches a pattern.
+fn has(names: &str, pattern: &str) -> bool {
+    let pattern = pattern.to_ascii_lowercase();
+    names.split(' ').any(|name| matches(pattern.as_bytes(), name.to_ascii_lowercase().as_bytes()))
 }
 
 /// Returns how many actions of each service some policies together allow on at least one resource: those that a statement
@@ -111,6 +168,28 @@ mod tests {
             ("a?", "a", false),
         ] {
             assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), holds, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn misspelt_actions_are_told_from_those_that_are_there() {
+        for known in
+            ["s3:GetObject", "S3:getobject", "s3:*", "s3:Get*", "s3:?etObject", "sagemaker:Invoke*", "*:*"]
+        {
+            assert_eq!(unknown(known), None, "{known}");
+        }
+        for (wrong, meant) in [
+            ("s3:GetObjct", Some("s3:GetObject")),
+            ("s3:Gte*", Some("s3:Get*")),
+            ("s3:ListBuckets", Some("s3:ListBucket")),
+            ("sagemkaer:InvokeEndpoint", Some("sagemaker:InvokeEndpoint")),
+            ("sagemaker:InvokeEndpont", Some("sagemaker:InvokeEndpoint")),
+            ("iam:AssumeRole", Some("sts:AssumeRole")),
+            ("s3:DoTheImpossibleThing", None),
+            ("whatever:GetObject", None),
+        ] {
+            let found = unknown(wrong).unwrap_or_else(|| panic!("{wrong} is known"));
+            assert_eq!(found.meant.as_deref(), meant, "{wrong}");
         }
     }
 

@@ -13,6 +13,7 @@ pub mod action;
 pub mod archive;
 pub mod attachment;
 pub mod aws;
+pub mod aws_names;
 pub mod beside;
 pub mod ci;
 pub mod cli;

@@ -9,6 +9,7 @@ use super::stop::Verdict;
 use crate::cli::{Check, Format};
 use crate::diagnostic::{Diagnostic, Severity, counted, printable_line};
 use crate::exit;
+use crate::runbook::Runbook;
 
 pub fn run(arguments: &Check) -> Verdict {
     let checked = session::check(&arguments.file.file, &arguments.file.params)?;
@@ -23,6 +24,7 @@ pub fn run(arguments: &Check) -> Verdict {
                 "file": runbook.source.path, "title": runbook.title(), "diagnostics": diagnostics,
                 "more": more,
                 "params": checked.wrong_params,
+                "unread": unread(runbook),
                 "steps": runbook.steps.iter().map(|s| json!({"id": s.id, "kind": s.kind.name})).collect::<Vec<_>>(),
             }));
         }
@@ -48,13 +50,23 @@ pub fn run(arguments: &Check) -> Verdict {
                 found.push("no problems".to_owned());
             }
             output::say(format_args!(
-                "{}: {}, {}",
+                "{}: {}{}, {}",
                 printable_line(&runbook.source.path.display().to_string()),
-                counted(runbook.steps.len(), "step"),
+                counted(runbook.blocks, "step"),
+                match unread(runbook) {
+                    0 => String::new(),
+                    all if all == runbook.blocks => " (unread)".to_owned(),
+                    some => format!(" ({some} unread)"),
+                },
                 found.join(", ")
             ));
         }
     }
     let wrong = checked.has_errors() || !checked.wrong_params.is_empty();
     Ok(if wrong { exit::USAGE } else { exit::DONE })
+}
+
+/// Returns how many blocks have mistakes because of which they are not read as steps.
+fn unread(runbook: &Runbook) -> usize {
+    runbook.blocks.saturating_sub(runbook.steps.len())
 }

@@ -52,7 +52,9 @@ pub fn run(arguments: &Logs) -> Verdict {
         let aws = session::connect(&arguments.journaled.target, session::uninterrupted()).await?;
         for (group, prefix) in &places {
             let mut logs: HashMap<String, secret::Lines> = HashMap::new();
-            for mut line in job_log(&aws, group, prefix, arguments.lines).await? {
+            for mut line in
+                job_log(&aws, group, prefix, i32::try_from(arguments.lines).unwrap_or(i32::MAX)).await?
+            {
                 line.message = logs.entry(line.stream.clone()).or_default().shown(&line.message);
                 match arguments.journaled.format {
                     Format::Json => output::json(&json!(line)),

@@ -14,6 +14,7 @@ mod interrupt;
 mod kept_plan;
 mod export;
 mod import;
+mod local_files;
 mod logs;
 mod lsp;
 mod new;

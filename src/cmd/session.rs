@@ -13,9 +13,11 @@ use tokio::sync::watch;
 
 use super::ci;
 use super::cloud;
+use super::local_files;
 use super::output;
 use super::stop::Stop;
 use crate::aws::{self, Aws};
+use crate::aws_names;
 use crate::cli;
 use crate::diagnostic::{Diagnostic, Severity, Source, counted};
 use crate::exit;
@@ -162,6 +164,7 @@ fn examined(runbook: Runbook, mut diagnostics: Vec<Diagnostic>, given: BTreeMap<
     let paths = paths(&runbook, &given);
     let scripts = |name: &str| scripts(&paths.resolve(name).ok()?);
     diagnostics.extend(runbook::check(&runbook, &params, &scripts));
+    diagnostics.extend(local_files::problems(&runbook, &params, &paths));
     diagnostics.sort_by_key(|problem| problem.span.start);
     Checked { runbook, params, diagnostics, wrong_params, given }
 }
@@ -234,7 +237,11 @@ fn given(params: &cli::Params, runbook: &Runbook) -> Result<BTreeMap<String, Val
             return Err(Stop::usage(source.render(&Diagnostic::error(other.span.clone(), message))));
         }
         let entries = node.iter().flat_map(|node| node.entries());
-        given.extend(entries.map(|(key, value)| (key.name.clone(), value.to_value())));
+        given.extend(entries.map(|(key, value)| {
+            let param = runbook.front.params.get(&key.name);
+            let value = param.map_or_else(|| value.to_value(), |param| param.given(value));
+            (key.name.clone(), value)
+        }));
     }
     for one in &params.param {
         let (name, value) = one.split_once('=').ok_or_else(|| {
@@ -296,6 +303,12 @@ pub fn uninterrupted() -> watch::Receiver<bool> {
 
 /// Connects to the target, and starts the local cloud if necessary.
 pub async fn connect(target: &cli::Target, interrupted: watch::Receiver<bool>) -> Result<Aws, Stop> {
+    if let Some(misspelt) = target.region.as_deref().and_then(aws_names::region)
+        && target.target != "local"
+        && let Some(meant) = misspelt.meant
+    {
+        return Err(Stop::usage(misspelt.message).hint(format!("did you mean `{meant}`?")));
+    }
     let aws = match target.target.as_str() {
         "aws" => {
             let (profile, region) = (target.profile.as_deref(), target.region.as_deref());

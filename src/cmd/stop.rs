@@ -53,7 +53,9 @@ impl Stop {
 
     /// Prints the message and the hints, and returns the exit code.
     pub fn print(&self) -> u8 {
-        output::complain(format_args!("error: {}", self.message));
+        // A problem that is rendered with its place has the word already.
+        let severity = if self.message.starts_with("error: ") { "" } else { "error: " };
+        output::complain(format_args!("{severity}{}", self.message));
         for hint in &self.hints {
             output::complain(format_args!("  hint: {hint}"));
         }

@@ -83,7 +83,7 @@ impl Layout {
                 }
             }
             NodeKind::List(items) if !is_flow => items.iter().for_each(|item| self.read(item, text)),
-            NodeKind::Plain(_) => {}
+            NodeKind::Plain(..) => {}
             NodeKind::Text(_) => {
                 let start = header(text, node.span.start).unwrap_or(node.span.start);
                 self.several_lines(start..node.span.end, text);

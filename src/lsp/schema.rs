@@ -8,7 +8,7 @@ use crate::runbook::{front_matter_schema, shape};
 use crate::step::{common_schema, kind};
 
 /// The keyword of fields that name instance types by any text.
-const INSTANCE_TYPES: &str = "x-instance-types";
+const INSTANCE_TYPES: &str = "x-instances";
 /// The most values that are listed in words.
 const LISTED: usize = 12;
 
@@ -17,7 +17,7 @@ const LISTED: usize = 12;
 pub struct Field<'a> {
     root: &'a Value,
     schema: &'a Value,
-    /// Which instance types it names, if it does: `ec2` or `any`.
+    /// Which instance types it names, if it does: `EC2` or `any`.
     instances: Option<&'a str>,
 }
 

@@ -14,11 +14,17 @@ use super::shape;
 use super::tag::{FUNCTIONS, Form, PROSE_FUNCTIONS, Tags};
 use super::template::{self, Reference};
 use super::yaml::{Node, NodeKind};
-use crate::diagnostic::{Diagnostic, Span};
-use crate::step::{duration, kind, unserved};
+use crate::diagnostic::{Diagnostic, Severity, Span};
+use crate::step::{duration, kind, rests_on, unfit};
 
 /// The most names to compare with misspelt ones. Without a limit, n mistakes and n steps would take n² comparisons.
 const MAX_COMPARED: usize = 500_000;
+
+/// The most outputs of a step that a hint names.
+const MAX_NAMED: usize = 4;
+
+/// The methods that templates have of every mapping.
+const MEMBERS: &[&str] = &["items", "keys", "values", "get"];
 
 /// How many steps one processor checks before another takes some over: fewer take less time than to begin with it.
 const STEPS_AT_ONCE: usize = 256;
@@ -36,8 +42,11 @@ pub fn check(runbook: &Runbook, params: &Map<String, Value>, scripts: Scripts<'_
         let (step, mut problems) = (&runbook.steps[index], Vec::new());
         let scope = Scope { runbook, earlier: Some(index), own: None, compared };
         step_templates(step, &scope, &mut problems);
-        match partly_resolved(&step.fields, &params) {
-            Ok(node) => problems.extend(misfits(step, &node)),
+        match partly_resolved(step, &params) {
+            Ok(node) => {
+                let misfits = misfits(step, &node).into_iter();
+                problems.extend(misfits.map(|problem| with_output(problem, runbook, index)));
+            }
             Err(problem) => problems.push(problem),
         }
         problems
@@ -56,7 +65,7 @@ pub fn check(runbook: &Runbook, params: &Map<String, Value>, scripts: Scripts<'_
     refer(&text, Form::Template, &|at| at, &prose, &mut problems);
     problems.extend(enclosed(runbook, &text));
     problems.extend(wrongly_moved(runbook, &prose));
-    problems.extend(runbook.steps.iter().filter_map(|step| unservable(runbook, step, &params, scripts)));
+    problems.extend(runbook.steps.iter().filter_map(|step| misplaced(runbook, step, &params, scripts)));
     if let Some(summary) = &runbook.front.summary_node {
         summary.each_text(&mut |node, text| {
             if template::has_template(text) {
@@ -69,23 +78,17 @@ pub fn check(runbook: &Runbook, params: &Map<String, Value>, scripts: Scripts<'_
     problems
 }
 
-/// Returns the problems of the front matter's `moved`.
-fn wrongly_moved(runbook: &Runbook, scope: &Scope<'_>) -> Vec<Diagnostic> {
-    let mut taken = HashSet::new();
-    let mut problems = Vec::new();
-    for (old, new) in runbook.front.moved_node.iter().flat_map(Node::entries) {
-        let Some(name) = new.text() else { continue };
-        if runbook.step(&old.name).is_some() {
-            let message = format!("the runbook still has the step `{}`, so it has not moved", old.name);
-            problems.push(Diagnostic::error(old.span.clone(), message));
-        } else if !taken.insert(name) {
-            let message = format!("two steps can't both become `{name}`");
-            problems.push(Diagnostic::error(new.span.clone(), message));
-        } else {
-            problems.extend(unknown_root(name, new.span.clone(), scope, &[]));
-        }
-    }
-    problems
+    problems.extend(wrongly_moved(runbook, &prose));
+/// Adds the outputs of a step to a problem with a value that is the id of an earlier step.
+fn with_output(problem: Diagnostic, runbook: &Runbook, index: usize) -> Diagnostic {
+    let given = runbook.source.text.get(problem.span.clone()).unwrap_or_default();
+    let given = given.trim_matches(['"', '\'']);
+    let maker = runbook.position(given).filter(|at| *at < index).map(|at| &runbook.steps[at]);
+    let Some(maker) = maker.filter(|_| problem.severity == Severity::Error) else { return problem };
+    let outputs = outputs_of(maker);
+    let names = shape::members(outputs, outputs).unwrap_or_default().into_keys().take(MAX_NAMED);
+    let names: Vec<String> = names.map(|name| format!("\"{{{{ {given}.{name} }}}}\"")).collect();
+    problem.hint(format!("`{given}` is a step, whose outputs are {}", names.join(", ")))
 }
 
 /// Returns an error for each step that stands inside a block of the prose: it would run whatever the prose says.
@@ -118,22 +121,22 @@ fn enclosed(runbook: &Runbook, prose: &str) -> Vec<Diagnostic> {
     runbook.steps.iter().filter_map(problem).collect()
 }
 
-/// Returns the problem of a step that serves a model which its image may not be able to serve.
-fn unservable(
+/// Returns the problem of a step that doesn't go together with the step that makes what it names, as a model that its image can't
+/// serve.
+fn misplaced(
     runbook: &Runbook,
     step: &Declared,
     params: &Params<'_>,
     scripts: Scripts<'_>,
 ) -> Option<Diagnostic> {
-    let model = step.fields.get("model_data").filter(|_| step.kind.name == "deploy")?;
-    let references = template::references(model.text()?, Form::Template, &|at| at).ok()?;
+    // What must fail may be this.
+    let field = rests_on(&step.kind.name).filter(|_| step.common.expect_error.is_none())?;
+    let node = step.fields.get(field)?;
+    let references = template::references(node.text()?, Form::Template, &|at| at).ok()?;
     let maker = references.iter().find_map(|reference| runbook.step(&reference.root))?;
     let (wanted, made) = (foreseen(step, params), foreseen(maker, params));
-    let (severity, problem) = unserved(&wanted, (&maker.kind.name, &made), scripts)?;
-    let mut diagnostic = Diagnostic::error(model.span.clone(), problem.message);
-    diagnostic.severity = severity;
-    diagnostic.hints = problem.hints;
-    Some(diagnostic)
+    let problem = unfit((&step.kind.name, &wanted), (&maker.kind.name, &made), scripts)?;
+    Some(problem.located(node.span.clone()))
 }
 
 /// What a template at a place in the document may refer to.
@@ -346,11 +349,19 @@ fn missing_output(step: &Declared, path: &[&str], span: Span) -> Option<Diagnost
     let root = outputs_of(step);
     let mut schema = root;
     let mut walked = step.id.clone();
-    for name in path {
-        let members = shape::members(root, schema)?;
+    let message =
+        |walked: &str, name: &str| format!("`{walked}` (a `{}` step) has no output `{name}`", step.kind.name);
+    for (depth, name) in path.iter().enumerate() {
+        let Some(members) = shape::members(root, schema) else {
+            // Of an output that is any mapping, the step's fields may say the keys.
+            let [output] = &path[..depth] else { return None };
+            let keys = (kind(&step.kind.name)?.keys)(&step.fields.to_value(), output)?;
+            let is_known = keys.iter().any(|key| key == name) || MEMBERS.contains(name);
+            let problem = Diagnostic::error(span, message(&walked, name));
+            return (!is_known).then(|| problem.suggest(name, keys.iter().map(String::as_str)));
+        };
         let Some(next) = members.get(name) else {
-            let message = format!("`{walked}` (a `{}` step) has no output `{name}`", step.kind.name);
-            return Some(Diagnostic::error(span, message).suggest(name, members.into_keys()));
+            return Some(Diagnostic::error(span, message(&walked, name)).suggest(name, members.into_keys()));
         };
         walked = format!("{walked}.{name}");
         schema = next;

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
+use opsml_contract::worded;
 use pulldown_cmark::{CodeBlockKind, Event, MetadataBlockKind, Options, Parser, Tag, TagEnd};
 use rayon::prelude::*;
 
@@ -36,6 +37,8 @@ fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
     let mut reading = Reading::default();
     let own = source.own();
     let fences = fences(&source.text[own.clone()], &mut reading.problems);
+    reading.problems.extend(empty(&source.text[own.clone()]));
+    reading.problems.extend(open_front_matter(&source.text, &fences));
     let mut at = 0;
     let mut read = read_blocks(&source, &fences).into_iter();
     for fence in &fences {
@@ -75,6 +78,9 @@ fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
     let Reading { front, steps, pieces, problems, front_unread, include_unread, unread, .. } = reading;
     let mut runbook = Runbook::new(source, front, steps, pieces);
     (runbook.front_unread, runbook.include_unread, runbook.unread) = (front_unread, include_unread, unread);
+    let is_block = |fence: &&Fence| matches!(fence.kind, FenceKind::Opsml { .. } | FenceKind::Unclosed { .. });
+    let included = runbook.steps.iter().filter(|step| step.id_span.start >= own.end).count();
+    runbook.blocks = fences.iter().filter(is_block).count() + included;
     (runbook, problems)
 }
 
@@ -231,6 +237,24 @@ impl Reading {
 
 fn shift(span: &mut Span, by: usize) {
     *span = span.start + by..span.end + by;
+}
+
+/// Returns an error for a file that has nothing in it.
+fn empty(text: &str) -> Option<Diagnostic> {
+    let problem = Diagnostic::error(0..0, "this file is empty: a runbook is prose with `opsml` blocks");
+    text.trim().is_empty().then(|| problem.hint("opsml new NAME writes a runbook to start from"))
+}
+
+/// Returns an error for a front matter that no line `---` ends: it would be prose.
+fn open_front_matter(text: &str, fences: &[Fence]) -> Option<Diagnostic> {
+    let mut lines = text.lines();
+    let opens = lines.next().is_some_and(|line| line.trim_end() == "---");
+    let first = lines.next().unwrap_or_default();
+    let is_key = first.split_once(':').is_some_and(|(key, _)| template::is_identifier(key));
+    let is_read = fences.iter().any(|fence| matches!(fence.kind, FenceKind::FrontMatter));
+    let problem = Diagnostic::error(0..3, "this front matter is never closed")
+        .hint("a line of its own with `---` ends it");
+    (opens && is_key && !is_read).then_some(problem)
 }
 
 struct Fence {
@@ -478,7 +502,7 @@ fn kind_of(body: &Node, id_span: &Span, problems: &mut Vec<Diagnostic>) -> Optio
             }
             // `bucket:` without fields has every default.
             let fields = match &fields.kind {
-                NodeKind::Plain(serde_json::Value::Null) => {
+                NodeKind::Plain(serde_json::Value::Null, _) => {
                     Node { span: kind.span.clone(), kind: NodeKind::Map(Vec::new()) }
                 }
                 _ => fields.clone(),
@@ -514,15 +538,17 @@ fn fields_of(name: &str) -> Vec<&'static str> {
 fn common(body: &Node, kind: &Key, problems: &mut Vec<Diagnostic>) -> Common {
     let entries =
         body.entries().iter().filter(|(key, _)| common_keys().contains(&key.name)).cloned().collect();
-    let node = Node { span: kind.span.clone(), kind: NodeKind::Map(entries) };
+    let mut node = Node { span: kind.span.clone(), kind: NodeKind::Map(entries) };
     if node.entries().is_empty() {
         return Common::default();
     }
+    shape::make_texts(&mut node, common_schema(), common_schema());
     let misfits = shape::check(&node, common_schema(), "a step");
-    if misfits.is_empty()
-        && let Ok(common) = serde_json::from_value(node.to_value())
-    {
-        return common;
+    if misfits.is_empty() {
+        match serde_json::from_value(node.to_value()) {
+            Ok(common) => return common,
+            Err(error) => problems.push(Diagnostic::error(kind.span.clone(), worded(&error))),
+        }
     }
     problems.extend(misfits);
     Common::default()

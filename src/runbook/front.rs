@@ -1,11 +1,13 @@
 //! The front matter: title, author, date, parameters, budget.
 
 use indexmap::IndexMap;
+use opsml_contract::worded;
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{shape, template, yaml::Node};
+use super::yaml::{Node, NodeKind};
+use super::{shape, template};
 use crate::diagnostic::Diagnostic;
 use crate::secret;
 
@@ -13,7 +15,9 @@ use crate::secret;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FrontMatter {
+    /// The title of the runbook and of its report.
     pub title: Option<String>,
+    /// Who has written it, as it is printed.
     pub author: Option<String>,
     /// The write-up's date, as it is printed.
     pub date: Option<String>,
@@ -39,6 +43,7 @@ pub struct FrontMatter {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SummaryLine {
+    /// What the number is: `Test accuracy`.
     pub label: String,
     /// As in prose: `{{ train.metrics.test_accuracy | percent }}`.
     pub value: String,
@@ -47,6 +52,7 @@ pub struct SummaryLine {
 /// A parameter of the runbook.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-wrap" = "default"))]
 pub struct Param {
     /// The value if none is given. A parameter without a default must be given.
     pub default: Option<Value>,
@@ -75,6 +81,15 @@ impl Param {
     /// Returns the environment variable that may give a secret parameter.
     pub fn variable(name: &str) -> String {
         format!("OPSML_PARAM_{}", name.to_ascii_uppercase())
+    }
+
+    /// Returns a value that a file gives: as it is spelt, where the parameter is text.
+    pub fn given(&self, node: &Node) -> Value {
+        let is_text = self.secret || self.expected() == Some(ParamType::String);
+        match node.as_text().filter(|_| is_text) {
+            Some(spelt) => Value::from(spelt),
+            None => node.to_value(),
+        }
     }
 
     fn expected(&self) -> Option<ParamType> {
@@ -140,7 +155,12 @@ pub fn front_matter_schema() -> Value {
 /// Reads the front matter from its tree.
 pub fn read(node: &Node, problems: &mut Vec<Diagnostic>) -> FrontMatter {
     let before = problems.len();
-    problems.extend(shape::check(node, &front_matter_schema(), "the front matter"));
+    let schema = front_matter_schema();
+    let mut node = node.clone();
+    shape::make_texts(&mut node, &schema, &schema);
+    text_defaults(&mut node);
+    let node = &node;
+    problems.extend(shape::check(node, &schema, "the front matter"));
     for (key, value) in node.get("params").into_iter().flat_map(Node::entries) {
         if !template::is_identifier(&key.name) || template::RESERVED.contains(&key.name.as_str()) {
             problems.push(
@@ -189,9 +209,27 @@ pub fn read(node: &Node, problems: &mut Vec<Diagnostic>) -> FrontMatter {
         Err(error) => {
             problems.push(Diagnostic::error(
                 node.span.clone(),
-                format!("the front matter cannot be read: {error}"),
+                format!("the front matter cannot be read: {}", worded(&error)),
             ));
             FrontMatter::default()
+        }
+    }
+}
+
+/// Makes text of the defaults of parameters whose type is text.
+fn text_defaults(node: &mut Node) {
+    let NodeKind::Map(members) = &mut node.kind else { return };
+    let params = members.iter_mut().find(|(key, _)| key.name == "params");
+    let Some(NodeKind::Map(params)) = params.map(|(_, params)| &mut params.kind) else { return };
+    for (_, param) in params {
+        if param.get("type").and_then(Node::text) != Some("string") {
+            continue;
+        }
+        let NodeKind::Map(members) = &mut param.kind else { continue };
+        for (_, default) in members.iter_mut().filter(|(key, _)| key.name == "default") {
+            if let Some(spelt) = default.as_text() {
+                default.kind = NodeKind::Text(spelt.to_owned());
+            }
         }
     }
 }

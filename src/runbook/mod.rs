@@ -15,6 +15,7 @@ mod tag;
 pub mod template;
 #[cfg(test)]
 mod tests;
+mod unclosed;
 pub mod yaml;
 
 pub use check::{RUN, check, outputs_of};
@@ -23,5 +24,5 @@ pub use front::{FrontMatter, Param, ParamType, SummaryLine, front_matter_schema}
 pub use include::include_schema;
 pub use model::{Declared, FigureUse, Piece, Runbook, Uses};
 pub use place::Places;
-pub use resolve::{Params, Resolved, foreseen, resolve};
+pub use resolve::{Params, Resolved, foreseen, place, resolve};
 pub use tag::{BLOCKS, FILTERS, FUNCTIONS, MAX_TAG, PROSE_FUNCTIONS, TESTS, Tags};

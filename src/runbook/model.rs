@@ -25,6 +25,8 @@ pub struct Runbook {
     pub include_unread: bool,
     /// Ids of blocks that have mistakes, and so are not among `steps`.
     pub unread: HashSet<String>,
+    /// How many `opsml` blocks there are, with those that have mistakes.
+    pub blocks: usize,
     positions: HashMap<String, usize>,
 }
 
@@ -101,6 +103,7 @@ pub enum Piece {
 impl Runbook {
     pub fn new(source: Source, front: FrontMatter, steps: Vec<Declared>, pieces: Vec<Piece>) -> Self {
         let positions = steps.iter().enumerate().map(|(index, step)| (step.id.clone(), index)).collect();
+        let blocks = steps.len();
         Self {
             source,
             front,
@@ -109,6 +112,7 @@ impl Runbook {
             front_unread: false,
             include_unread: false,
             unread: HashSet::new(),
+            blocks,
             positions,
         }
     }

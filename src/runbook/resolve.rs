@@ -7,7 +7,7 @@ use super::shape;
 use super::tag::{Form, Tags};
 use super::template::{self, Context, Reference};
 use super::yaml::{Node, NodeKind};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::secret;
 use crate::step::kind;
 
@@ -36,7 +36,7 @@ impl<'a> Params<'a> {
 /// Resolves a step's fields.
 pub fn resolve(step: &Declared, context: &Context) -> Result<Resolved, Vec<Diagnostic>> {
     let mut problems = Vec::new();
-    let node = step.fields.map_texts(&mut |node, text| match template::has_template(text) {
+    let mut node = step.fields.map_texts(&mut |node, text| match template::has_template(text) {
         false => node.clone(),
         true => match template::resolve(text, context) {
             // What a run would send now is no longer the value that it means.
@@ -54,18 +54,36 @@ pub fn resolve(step: &Declared, context: &Context) -> Result<Resolved, Vec<Diagn
             }
         },
     });
+    make_texts(step, &mut node);
     if problems.is_empty() {
         problems = misfits(step, &node);
+        // `check` has told the warnings.
+        problems.retain(|problem| problem.severity == Severity::Error);
     }
     if problems.is_empty() { Ok(Resolved { value: node.to_value(), node }) } else { Err(problems) }
 }
 
-/// Returns a step's fields with the values of the parameters, as far as they are known before a run.
-pub fn foreseen(step: &Declared, params: &Params<'_>) -> Value {
-    match partly_resolved(&step.fields, params) {
-        Ok(node) => node.to_value(),
-        Err(_) => step.fields.to_value(),
+fn make_texts(step: &Declared, node: &mut Node) {
+    if let Some(kind) = kind(&step.kind.name) {
+        let schema = (kind.fields)();
+        shape::make_texts(node, schema, schema);
     }
+}
+
+/// Returns the place of the value of `a.b.0` in a step's fields, or of its nearest parent that exists.
+pub fn place(step: &Declared, path: &str) -> Span {
+    at_path(&step.fields, path).1.unwrap_or(step.kind.span.clone())
+}
+
+/// Returns a step's fields with the values of the parameters, as far as they are known before a run. A list or mapping that is not
+/// known yet is empty.
+pub fn foreseen(step: &Declared, params: &Params<'_>) -> Value {
+    let mut node = partly_resolved(step, params).unwrap_or_else(|_| step.fields.clone());
+    if let Some(kind) = kind(&step.kind.name) {
+        let schema = (kind.fields)();
+        shape::empty_open(&mut node, schema, schema);
+    }
+    node.to_value()
 }
 
 /// Returns the problems of resolved fields.
@@ -78,10 +96,10 @@ pub fn misfits(step: &Declared, node: &Node) -> Vec<Diagnostic> {
         if problem.span == node.span {
             problem.span = step.kind.span.clone();
         } else if problem.message.contains("must be text") && step.fields.any_text(&is_template) {
-            problem.hints.push("`| string` at the expression's end makes text of it".into());
+            problem.hints = vec!["`| tojson` at the expression's end makes text of it".into()];
         }
     }
-    if !problems.is_empty() {
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return problems;
     }
     let is_open = |node: &Node| node.any_text(&|_, text| template::has_template(text));
@@ -93,9 +111,7 @@ pub fn misfits(step: &Declared, node: &Node) -> Vec<Diagnostic> {
             continue;
         }
         let span = found.and_then(|(key, value, _)| if problem.key { key } else { value });
-        let mut diagnostic = Diagnostic::error(span.unwrap_or(step.kind.span.clone()), problem.message);
-        diagnostic.hints = problem.hints;
-        problems.push(diagnostic);
+        problems.push(problem.located(span.unwrap_or(step.kind.span.clone())));
     }
     problems
 }
@@ -120,9 +136,9 @@ fn at_path<'a>(node: &'a Node, path: &str) -> (Option<Span>, Option<Span>, &'a N
 
 /// Resolves the texts that refer only to parameters, if the parameters are known and the text is cheap to resolve: the
 /// document is not trusted. A run resolves the others.
-pub fn partly_resolved(node: &Node, params: &Params<'_>) -> Result<Node, Diagnostic> {
+pub fn partly_resolved(step: &Declared, params: &Params<'_>) -> Result<Node, Diagnostic> {
     let mut failed = None;
-    let node = node.map_texts(&mut |node, text| {
+    let mut node = step.fields.map_texts(&mut |node, text| {
         if !template::has_template(text) {
             return node.clone();
         }
@@ -151,5 +167,6 @@ pub fn partly_resolved(node: &Node, params: &Params<'_>) -> Result<Node, Diagnos
             }
         }
     });
+    make_texts(step, &mut node);
     failed.map_or(Ok(node), Err)
 }

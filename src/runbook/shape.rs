@@ -2,8 +2,8 @@
 //!
 //! The schemas are those that schemars derives from the kinds' structs, so this reads the part of JSON Schema
 //! that schemars writes, and the same source feeds `opsml schema`, `opsml check` and the structs themselves.
-//! Two keywords are opsml's own: `x-rule` describes a `pattern` in words, and `x-instance-types` says of text that it names one,
-//! for which editors know the prices: `ec2` or `any`.
+//! Four keywords are opsml's own: `x-rule` describes a `pattern` in words, `x-hint` the form of a value, `x-wrap` names the member
+//! that a value means which stands in the place of a mapping, and `x-instances` says what instance types are for.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -13,8 +13,12 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::template;
-use super::yaml::{Node, NodeKind};
-use crate::diagnostic::{Diagnostic, Span};
+use super::yaml::{self, Node, NodeKind};
+use crate::diagnostic::{Diagnostic, Severity, Span, counted};
+use crate::step::{duration, instance_problem};
+
+/// The longest value that a hint shows in another form.
+const LONGEST_HINT: usize = 100;
 
 /// Checks `node` against `schema`. Text with a template is accepted in place of any value, and checked when it is
 /// resolved.
@@ -45,6 +49,56 @@ pub fn alternatives<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
             several.iter().flat_map(|one| alternatives(root, one)).filter(|one| !is_null(one)).collect()
         }
         None => vec![schema],
+    }
+}
+
+/// Makes text of numbers, true and false where the schema wants text and nothing else, as they are spelt: people don't quote
+/// the `3` of `run: [echo, 3]`.
+pub fn make_texts(node: &mut Node, root: &Value, schema: &Value) {
+    let choices = alternatives(root, schema);
+    let below = |key: &str| choices.iter().find_map(|one| one.get(key));
+    match &mut node.kind {
+        NodeKind::Plain(value, spelt) => {
+            let fits = choices.iter().any(|one| allows(one, json_type(value)));
+            if !value.is_null() && !fits && choices.iter().any(|one| allows(one, "string")) {
+                node.kind = NodeKind::Text(std::mem::take(spelt).into());
+            }
+        }
+        NodeKind::Text(_) => {}
+        NodeKind::List(items) => {
+            if let Some(each) = below("items") {
+                items.iter_mut().for_each(|item| make_texts(item, root, each));
+            }
+        }
+        NodeKind::Map(entries) => {
+            let properties = below("properties");
+            let others = below("additionalProperties");
+            for (key, value) in entries {
+                if let Some(schema) = properties.and_then(|all| all.get(&key.name)).or(others) {
+                    make_texts(value, root, schema);
+                }
+            }
+        }
+    }
+}
+
+/// Empties the lists and mappings that a template makes, so that the other fields can be read before a run.
+pub fn empty_open(node: &mut Node, root: &Value, schema: &Value) {
+    let NodeKind::Map(entries) = &mut node.kind else { return };
+    let choices = alternatives(root, schema);
+    for (key, value) in entries {
+        let property = choices.iter().find_map(|one| one.get("properties")?.get(&key.name));
+        let Some(property) = property else { continue };
+        let forms = alternatives(root, property);
+        let [form] = forms.as_slice() else { continue };
+        if value.text().is_some_and(template::is_whole_expression) && !allows(form, "string") {
+            if allows(form, "object") {
+                value.kind = NodeKind::Map(Vec::new());
+            } else if allows(form, "array") {
+                value.kind = NodeKind::List(Vec::new());
+            }
+        }
+        empty_open(value, root, property);
     }
 }
 
@@ -124,10 +178,10 @@ impl Checker<'_> {
         if node.text().is_some_and(template::is_whole_expression) {
             return;
         }
-        let root = self.root;
+        let (root, described) = (self.root, schema);
         let schema = resolve(root, schema);
         let choices = alternatives(root, schema);
-        let is_null_value = node.kind == NodeKind::Plain(Value::Null);
+        let is_null_value = matches!(node.kind, NodeKind::Plain(Value::Null, _));
         if is_null_value && (allows(schema, "null") && schema.get("type").is_some()) {
             return;
         }
@@ -141,7 +195,7 @@ impl Checker<'_> {
             .flatten()
             .collect();
         let value_type = match &node.kind {
-            NodeKind::Plain(value) => json_type(value),
+            NodeKind::Plain(value, _) => json_type(value),
             NodeKind::Text(_) => "string",
             NodeKind::List(_) => "array",
             NodeKind::Map(_) => "object",
@@ -149,7 +203,10 @@ impl Checker<'_> {
         if !constants.is_empty()
             && choices.iter().all(|one| one.get("const").is_some() || one.get("enum").is_some())
         {
-            return self.constant(node, &constants, what);
+            return match choices.iter().find_map(|one| one.get("x-instances")?.as_str()) {
+                Some(purpose) => self.instance(node, purpose),
+                None => self.constant(node, &constants, what),
+            };
         }
         let fitting: Vec<&Value> = choices.iter().copied().filter(|one| allows(one, value_type)).collect();
         match fitting.as_slice() {
@@ -157,7 +214,12 @@ impl Checker<'_> {
                 let expected: Vec<String> = choices.iter().map(|one| in_words(one)).collect();
                 let message =
                     format!("{what} must be {}, and this is {}", expected.join(" or "), node.describe());
-                self.problems.push(Diagnostic::error(node.span.clone(), message));
+                let problem = Diagnostic::error(node.span.clone(), message);
+                let described = choices.iter().copied().chain([described]).find_map(|one| {
+                    one.get("description")?.as_str().filter(|text| text.to_lowercase().contains("seconds"))
+                });
+                let hint = meant(node, &choices, described.is_some());
+                self.problems.push(hint.into_iter().fold(problem, Diagnostic::hint));
             }
             [one] => self.one(node, one, what),
             several => {
@@ -190,18 +252,12 @@ impl Checker<'_> {
 
     fn one(&mut self, node: &Node, schema: &Value, what: &str) {
         match &node.kind {
-            NodeKind::Plain(Value::Number(number)) => {
-                self.number(&node.span, number.as_f64().unwrap_or(f64::NAN), schema, what)
-            }
-            NodeKind::Plain(_) => {}
+            NodeKind::Plain(Value::Number(number), _) => self.number(&node.span, number, schema, what),
+            NodeKind::Plain(..) => {}
             NodeKind::Text(text) if template::has_template(text) => {}
-            NodeKind::Text(text) => self.text(&node.span, text, schema, what),
+            NodeKind::Text(text) => self.text(node, text, schema, what),
             NodeKind::List(items) => {
-                let bound = |key: &str| schema.get(key).and_then(Value::as_u64);
-                if bound("minItems").is_some_and(|least| (items.len() as u64) < least) {
-                    self.problems
-                        .push(Diagnostic::error(node.span.clone(), format!("{what} must not be empty")));
-                }
+                self.length(&node.span, items.len(), schema, ["minItems", "maxItems"], "item", what);
                 if let Some(each) = schema.get("items") {
                     items.iter().for_each(|item| self.node(item, each, &format!("an item of {what}")));
                 }
@@ -225,6 +281,20 @@ impl Checker<'_> {
                 }
                 (None, Some(each)) => self.node(value, each, &format!("`{}`", key.name)),
                 (None, None) => {}
+            }
+            let wrap = schema.get("additionalProperties").map(|each| resolve(self.root, each));
+            let wrap = wrap.and_then(|each| each.get("x-wrap")?.as_str());
+            if let Some(wrap) = wrap.filter(|_| !matches!(value.kind, NodeKind::Map(_)))
+                && let Some(problem) = self.problems.get_mut(before)
+            {
+                let value = value.in_a_line();
+                let meant = match value.as_str() {
+                    "" | "~" | "null" => "{}".to_owned(),
+                    value => format!("{{{wrap}: {value}}}"),
+                };
+                if meant.len() < LONGEST_HINT {
+                    problem.hints.push(format!("did you mean `{}: {meant}`?", key.name));
+                }
             }
             // A mapping begins at its first key, which would be the wrong place for the message.
             let whole = self.problems[before..].iter_mut().filter(|problem| problem.span == value.span);
@@ -250,9 +320,18 @@ impl Checker<'_> {
         }
     }
 
-    fn number(&mut self, span: &Span, number: f64, schema: &Value, what: &str) {
+    fn number(&mut self, span: &Span, number: &serde_json::Number, schema: &Value, what: &str) {
         let bound = |key: &str| schema.get(key).and_then(Value::as_f64);
-        let misfit = match (bound("minimum"), bound("maximum"), bound("exclusiveMinimum")) {
+        // What the program can count with bounds a number too.
+        let (smallest, largest) = match schema.get("format").and_then(Value::as_str) {
+            Some("int32") => (Some(f64::from(i32::MIN)), Some(f64::from(i32::MAX))),
+            Some("uint32") => (Some(0.0), Some(f64::from(u32::MAX))),
+            Some("int64") if number.as_i64().is_none() => (None, Some(i64::MAX as f64)),
+            _ => (None, None),
+        };
+        let (least, most) = (bound("minimum").or(smallest), bound("maximum").or(largest));
+        let number = number.as_f64().unwrap_or(f64::NAN);
+        let misfit = match (least, most, bound("exclusiveMinimum")) {
             (Some(least), _, _) if number < least => format!("{least} or more"),
             (_, Some(most), _) if number > most => format!("{most} or less"),
             (_, _, Some(above)) if number <= above => format!("above {above}"),
@@ -261,7 +340,58 @@ impl Checker<'_> {
         self.problems.push(Diagnostic::error(span.clone(), format!("{what} must be {misfit}")));
     }
 
-    fn text(&mut self, span: &Span, text: &str, schema: &Value, what: &str) {
+    /// Checks how many items a list has, or how many characters a text.
+    fn length(
+        &mut self,
+        span: &Span,
+        length: usize,
+        schema: &Value,
+        bounds: [&str; 2],
+        noun: &str,
+        what: &str,
+    ) {
+        let [least, most] = bounds.map(|key| schema.get(key).and_then(Value::as_u64));
+        let given = length as u64;
+        let counted = |bound: u64| counted(usize::try_from(bound).unwrap_or(usize::MAX), noun);
+        let wanted = match (least, most) {
+            (Some(1), _) if given == 0 => {
+                let message = format!("{what} must not be empty");
+                return self.problems.push(Diagnostic::error(span.clone(), message));
+            }
+            (Some(least), Some(most)) if least == most && given != least => counted(least),
+            (Some(least), _) if given < least => format!("{} or more", counted(least)),
+            (_, Some(most)) if given > most => format!("{} at most", counted(most)),
+            _ => return,
+        };
+        let message = format!("{what} must have {wanted}, and this has {given}");
+        self.problems.push(Diagnostic::error(span.clone(), message));
+    }
+
+    /// Checks the name of an instance type.
+    fn instance(&mut self, node: &Node, purpose: &str) {
+        let given = match node.text() {
+            Some(text) if template::has_template(text) => return,
+            Some(text) => text.to_owned(),
+            None => node.to_value().to_string(),
+        };
+        if let Some(unknown) = instance_problem(purpose, &given) {
+            self.problems.push(unknown.located(node.span.clone()));
+        }
+    }
+
+    fn text(&mut self, node: &Node, text: &str, schema: &Value, what: &str) {
+        let span = &node.span;
+        if let Some(purpose) = schema.get("x-instances").and_then(Value::as_str) {
+            self.instance(node, purpose);
+            if self
+                .problems
+                .iter()
+                .any(|problem| problem.span == *span && problem.severity == Severity::Error)
+            {
+                return;
+            }
+        }
+        self.length(span, text.chars().count(), schema, ["minLength", "maxLength"], "character", what);
         let Some(pattern) = schema.get("pattern").and_then(Value::as_str) else { return };
         if compiled(pattern).is_some_and(|regex| !regex.is_match(text)) {
             let mut problem =
@@ -271,6 +401,48 @@ impl Checker<'_> {
             }
             self.problems.push(problem);
         }
+    }
+}
+
+/// Returns a hint for a value of another type than the schema's: how what it most likely means is written. `in_seconds` is whether a
+/// number of seconds is due.
+fn meant(node: &Node, choices: &[&Value], in_seconds: bool) -> Option<String> {
+    let wants = |name: &str| choices.iter().any(|one| one.get("type").is_some() && allows(one, name));
+    let spelt = |text: &str| Some(format!("did you mean `{text}`?")).filter(|hint| hint.len() < LONGEST_HINT);
+    if let Some(hint) = choices.iter().find_map(|one| one.get("x-hint")?.as_str()) {
+        return Some(hint.to_owned());
+    }
+    if let NodeKind::Text(text) = &node.kind {
+        let word = text.trim().to_ascii_lowercase();
+        match yaml::unquoted(text.trim()) {
+            Some(value) if wants(json_type(&value)) => return Some(format!("without quotes it is: {value}")),
+            _ => {}
+        }
+        if wants("boolean") {
+            match word.as_str() {
+                "yes" | "y" | "on" => return spelt("true"),
+                "no" | "n" | "off" => return spelt("false"),
+                _ => {}
+            }
+        }
+        if wants("integer")
+            && in_seconds
+            && let Ok(time) = duration(text)
+        {
+            return Some(format!("it is a number of seconds: {}", time.as_secs()));
+        }
+    }
+    match &node.kind {
+        NodeKind::Plain(Value::Null, _) if wants("string") => {
+            Some("in quotes it is text: \"null\"".to_owned()).filter(|_| !node.span.is_empty())
+        }
+        NodeKind::Plain(Value::Null, _) => None,
+        _ if wants("array") => spelt(&format!("[{}]", node.in_a_line())),
+        NodeKind::Plain(Value::Number(number), _) if wants("integer") => {
+            let whole = number.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 1e15);
+            spelt(&format!("{}", whole?))
+        }
+        _ => None,
     }
 }
 

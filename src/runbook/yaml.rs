@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
 use serde_json::{Map, Value};
 
+use super::unclosed;
 use crate::diagnostic::{Diagnostic, Span};
 
 /// The deepest nesting that is accepted. The deepest field of any step has four levels.
@@ -21,8 +22,8 @@ pub struct Node {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum NodeKind {
-    /// Null, boolean or number.
-    Plain(Value),
+    /// Null, boolean or number, and how it is spelt.
+    Plain(Value, Box<str>),
     Text(String),
     List(Vec<Node>),
     Map(Vec<(Key, Node)>),
@@ -56,7 +57,7 @@ impl Node {
     /// Returns the value without its places.
     pub fn to_value(&self) -> Value {
         match &self.kind {
-            NodeKind::Plain(value) => value.clone(),
+            NodeKind::Plain(value, _) => value.clone(),
             NodeKind::Text(text) => Value::String(text.clone()),
             NodeKind::List(items) => items.iter().map(Node::to_value).collect(),
             NodeKind::Map(entries) => entries
@@ -70,7 +71,7 @@ impl Node {
     /// Returns the value's type in words.
     pub fn describe(&self) -> &'static str {
         match &self.kind {
-            NodeKind::Plain(value) => type_name(value),
+            NodeKind::Plain(value, _) => type_name(value),
             NodeKind::Text(_) => "text",
             NodeKind::List(_) => "a list",
             NodeKind::Map(_) => "a mapping",
@@ -81,7 +82,7 @@ impl Node {
     pub fn each_text(&self, visit: &mut dyn FnMut(&Self, &str)) {
         match &self.kind {
             NodeKind::Text(text) => visit(self, text),
-            NodeKind::Plain(_) => {}
+            NodeKind::Plain(..) => {}
             NodeKind::List(items) => items.iter().for_each(|item| item.each_text(visit)),
             NodeKind::Map(entries) => entries.iter().for_each(|(_, value)| value.each_text(visit)),
         }
@@ -91,7 +92,7 @@ impl Node {
     pub fn map_texts(&self, change: &mut dyn FnMut(&Self, &str) -> Self) -> Self {
         let kind = match &self.kind {
             NodeKind::Text(text) => return change(self, text),
-            NodeKind::Plain(value) => NodeKind::Plain(value.clone()),
+            NodeKind::Plain(..) => self.kind.clone(),
             NodeKind::List(items) => {
                 NodeKind::List(items.iter().map(|item| item.map_texts(change)).collect())
             }
@@ -106,7 +107,7 @@ impl Node {
     pub fn any_text(&self, test: &dyn Fn(&Self, &str) -> bool) -> bool {
         match &self.kind {
             NodeKind::Text(text) => test(self, text),
-            NodeKind::Plain(_) => false,
+            NodeKind::Plain(..) => false,
             NodeKind::List(items) => items.iter().any(|item| item.any_text(test)),
             NodeKind::Map(entries) => entries.iter().any(|(_, value)| value.any_text(test)),
         }
@@ -124,9 +125,44 @@ impl Node {
                     .map(|(name, value)| (Key { span: span.clone(), name }, Self::at(span, value)))
                     .collect(),
             ),
-            plain => NodeKind::Plain(plain),
+            plain => Self::plain(plain),
         };
         Self { span: span.clone(), kind }
+    }
+
+    /// Returns a value that is written as JSON writes it.
+    fn plain(value: Value) -> NodeKind {
+        let spelt = value.to_string().into();
+        NodeKind::Plain(value, spelt)
+    }
+
+    /// Returns a number, true or false as text: as it is spelt.
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.kind {
+            NodeKind::Plain(value, spelt) if !value.is_null() => Some(spelt),
+            _ => None,
+        }
+    }
+
+    /// Returns the value in one line, as a runbook may have it.
+    pub fn in_a_line(&self) -> String {
+        let quoted = |text: &str| {
+            let is_plain = text.starts_with(|c: char| c.is_alphanumeric())
+                && text.chars().all(|c| c.is_alphanumeric() || "_-./".contains(c))
+                && plain_value(text, ScalarStyle::Plain).is_none();
+            if is_plain { text.to_owned() } else { Value::from(text).to_string() }
+        };
+        let joined = |parts: Vec<String>| parts.join(", ");
+        match &self.kind {
+            NodeKind::Plain(_, spelt) => spelt.to_string(),
+            NodeKind::Text(text) => quoted(text),
+            NodeKind::List(items) => format!("[{}]", joined(items.iter().map(Self::in_a_line).collect())),
+            NodeKind::Map(entries) => {
+                let entry =
+                    |(key, value): &(Key, Self)| format!("{}: {}", quoted(&key.name), value.in_a_line());
+                format!("{{{}}}", joined(entries.iter().map(entry).collect()))
+            }
+        }
     }
 }
 
@@ -160,11 +196,15 @@ pub fn parse(document: &str, span: Span, problems: &mut Vec<Diagnostic>) -> Opti
             let at = reader.offsets.byte(error.marker().index()).min(span.end);
             let line_start = document[..at].rfind('\n').map_or(0, |i| i + 1).max(span.start);
             let line_end = document[at..].find('\n').map_or(document.len(), |i| at + i);
-            let mut diagnostic = Diagnostic::error(at..at, format!("this is not YAML: {}", error.info()));
+            let mut problem = unclosed::explain(text, at - span.start, error.info());
+            problem = unclosed::moved(problem, span.start);
             if has_bare_expression(&document[line_start..line_end]) {
-                diagnostic = diagnostic.hint(QUOTE_HINT);
+                // It opens no mapping: it is only not in quotes.
+                problem.span = at..at;
+                problem.message = "this is not YAML: an expression stands here without quotes".into();
+                problem.hints = vec![QUOTE_HINT.into()];
             }
-            problems.push(diagnostic);
+            problems.push(problem);
             None
         }
     }
@@ -221,7 +261,7 @@ impl<'a> Reader<'a> {
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_extras(&span, anchor, tag.is_some());
                 let kind = match plain_value(&text, style) {
-                    Some(value) => NodeKind::Plain(value),
+                    Some(value) => NodeKind::Plain(value, text.into()),
                     None => NodeKind::Text(text.into_owned()),
                 };
                 Ok(Node { span, kind })
@@ -248,9 +288,9 @@ impl<'a> Reader<'a> {
             Event::Alias(_) => {
                 self.problems
                     .push(Diagnostic::error(span.clone(), "YAML aliases are not supported in a runbook"));
-                Ok(Node { span, kind: NodeKind::Plain(Value::Null) })
+                Ok(Node::at(&span, Value::Null))
             }
-            _ => Ok(Node { span, kind: NodeKind::Plain(Value::Null) }),
+            _ => Ok(Node::at(&span, Value::Null)),
         }
     }
 
@@ -271,7 +311,7 @@ impl<'a> Reader<'a> {
             }
             let name = match &key.kind {
                 NodeKind::Text(name) => name.clone(),
-                NodeKind::Plain(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
+                NodeKind::Plain(Value::Number(_) | Value::Bool(_), spelt) => spelt.to_string(),
                 _ => {
                     self.problems.push(Diagnostic::error(key.span, "a key is plain text"));
                     continue;
@@ -308,6 +348,11 @@ impl<'a> Reader<'a> {
             self.problems.push(Diagnostic::error(span.clone(), "YAML tags are not supported in a runbook"));
         }
     }
+}
+
+/// Returns the value of a text if it stood without quotes: a number, true, false or nothing.
+pub fn unquoted(text: &str) -> Option<Value> {
+    plain_value(text, ScalarStyle::Plain)
 }
 
 /// Reads a plain scalar by YAML 1.2's core schema. Returns `None` for text.

@@ -147,7 +147,7 @@ impl Runner<'_> {
             }
             Err(problems) => {
                 let shown: Vec<String> = problems.iter().map(|p| self.runbook.source.render(p)).collect();
-                let failure = Failure::new("InvalidStep", shown.join("\n"));
+                let failure = Failure::new("InvalidStep", shown.join("\n").trim_start_matches("error: "));
                 self.record_unresolved(step, &failure)?;
                 return Ok(Err(failure));
             }

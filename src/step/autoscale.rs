@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::context::{Context, Done};
 use super::fields::{EndpointInstance, SageMakerName};
+use super::instance_type::{is_burstable, steady};
 use super::kind::{Kind, Price, Problem, Reads};
 use crate::failure::Outcome;
 use crate::resource::{ScalableTarget, ScalingPolicy, VARIANT};
@@ -83,6 +84,19 @@ pub struct Outputs {
     pub alarms: Vec<String>,
 }
 
+/// Application Auto Scaling scales no endpoint of a burstable type:
+/// <https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-prerequisites.html>.
+fn burstable(field: &str, instance_type: &str) -> Problem {
+    let message = format!("an endpoint of the burstable type `{instance_type}` can't be scaled");
+    Problem::at(field, message).hint(format!("for example `{}` can", steady(instance_type)))
+}
+
+/// Returns the problem of scaling the endpoint that a step makes. Its fields may have templates in them.
+pub fn unscalable((kind, made): (&str, &Value)) -> Option<Problem> {
+    let instance_type = made.get("instance_type")?.as_str()?;
+    (kind == "deploy" && is_burstable(instance_type)).then(|| burstable("endpoint_name", instance_type))
+}
+
 impl Kind for Autoscale {
     const NAME: &'static str = "autoscale";
     const ABOUT: &'static str = "scales an endpoint between two counts of instances by its invocations";
@@ -98,6 +112,9 @@ impl Kind for Autoscale {
                 self.min_capacity, self.max_capacity
             );
             problems.push(Problem::at("min_capacity", message));
+        }
+        if let Some(instance_type) = self.instance_type.as_ref().filter(|one| is_burstable(&one.0)) {
+            problems.push(burstable("instance_type", &instance_type.0));
         }
         if self.hours.is_some() && self.instance_type.is_none() {
             problems.push(Problem::at("hours", "hours cost nothing without an `instance_type`"));

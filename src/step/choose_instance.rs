@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::context::{Context, Done};
+use super::instance_type::closest_type;
 use super::kind::{Kind, Problem};
+use crate::diagnostic::counted;
 use crate::failure::{Failure, Outcome};
 use crate::journal::Figure;
 use crate::price::{self, Instance};
@@ -15,7 +17,7 @@ use crate::price::{self, Instance};
 #[serde(deny_unknown_fields)]
 pub struct ChooseInstance {
     /// The instance types to choose from: SageMaker's, `ml.…`, or EC2's.
-    #[schemars(length(min = 1, max = 100), extend("x-instance-types" = "any"))]
+    #[schemars(length(min = 1, max = 100), extend("x-instances" = "any"))]
     pub candidates: Vec<String>,
     /// The fewest vCPUs.
     #[serde(default)]
@@ -60,6 +62,15 @@ pub struct Candidate {
     pub verdict: String,
 }
 
+/// Returns which instance type of the price table an unknown one most likely means, or else which there are.
+pub(super) fn priced(name: &str) -> String {
+    let known = || price::instances().iter().map(|known| known.name);
+    match closest_type(name, &known().collect::<Vec<_>>()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("it knows {}", known().collect::<Vec<_>>().join(", ")),
+    }
+}
+
 impl Kind for ChooseInstance {
     const NAME: &'static str = "choose_instance";
     const ABOUT: &'static str = "chooses the cheapest of some instance types that meets a need";
@@ -71,13 +82,8 @@ impl Kind for ChooseInstance {
         let unknown = self.candidates.iter().enumerate().filter(|(_, name)| price::instance(name).is_none());
         unknown
             .map(|(at, name)| {
-                let mut problem = Problem::at(
-                    format!("candidates.{at}"),
-                    format!("the price table doesn't know the instance type `{name}`"),
-                );
-                let known: Vec<&str> = price::instances().iter().map(|known| known.name).collect();
-                problem.hints.push(format!("it knows {}", known.join(", ")));
-                problem
+                let message = format!("the price table doesn't know the instance type `{name}`");
+                Problem::at(format!("candidates.{at}"), message).hint(priced(name))
             })
             .collect()
     }
@@ -105,13 +111,13 @@ impl Kind for ChooseInstance {
             .map(|one| format!("{} has {}", one.name, lacks(one).join(" and ")))
             .collect();
         let mut why = format!(
-            "{} has {} vCPUs, {} GiB of memory{} for {} USD an hour, and is the cheapest of {} that meets the need",
+            "{} has {}, {} GiB of memory{} for {} USD an hour, and is the cheapest of {} that meets the need",
             chosen.name,
-            chosen.vcpus,
+            counted(chosen.vcpus, "vCPU"),
             chosen.memory_gib,
             match chosen.gpus {
                 0 => String::new(),
-                gpus => format!(" and {gpus} GPU{}", if gpus == 1 { "" } else { "s" }),
+                gpus => format!(" and {}", counted(gpus, "GPU")),
             },
             chosen.hourly,
             known.len(),
@@ -170,13 +176,13 @@ impl ChooseInstance {
     fn lacks(&self, one: &Instance) -> Vec<String> {
         let mut lacks = Vec::new();
         if one.vcpus < self.vcpus {
-            lacks.push(format!("only {} vCPUs", one.vcpus));
+            lacks.push(format!("only {}", counted(one.vcpus, "vCPU")));
         }
         if one.memory_gib < self.memory_gib {
             lacks.push(format!("only {} GiB", one.memory_gib));
         }
         if one.gpus < self.gpus {
-            lacks.push(format!("only {} GPUs", one.gpus));
+            lacks.push(format!("only {}", counted(one.gpus, "GPU")));
         }
         if self.max_hourly.is_some_and(|most| one.hourly > most) {
             lacks.push(format!("a price of {} USD an hour", one.hourly));

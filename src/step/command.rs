@@ -8,10 +8,11 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::context::{Context, Done};
-use super::kind::{Kind, Problem, Reads};
+use super::kind::{Kind, Local, LocalForm, Problem, Reads};
 use crate::failure::{Failure, Outcome};
 use crate::secret::Lines;
 
@@ -27,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[serde(deny_unknown_fields)]
 pub struct Command {
     /// The program and its arguments. They do not pass through a shell.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("x-hint" = "the program and its arguments are a list: [echo, hello], or through a shell: [sh, -c, \"echo hello | wc\"]"))]
     pub run: Vec<String>,
     /// Environment variables, in addition to those of opsml.
     #[serde(default)]
@@ -61,6 +62,11 @@ impl Kind for Command {
             Some(program) if !program.is_empty() => Vec::new(),
             _ => vec![Problem::at("run", "`run` names no program")],
         }
+    }
+
+    fn locals(fields: &Value) -> Vec<Local> {
+        let count = fields["reads"].as_array().map_or(0, Vec::len);
+        (0..count).filter_map(|at| Local::of(fields, &format!("reads.{at}"), LocalForm::Either)).collect()
     }
 
     fn files(&self) -> Vec<String> {

@@ -96,7 +96,24 @@ pub fn common_keys() -> &'static [String] {
 pub fn duration(text: &str) -> Result<Duration, String> {
     let read = text.trim().parse::<SignedDuration>().ok().and_then(|read| Duration::try_from(read).ok());
     read.filter(|read| (Duration::from_secs(1)..=MAX_DURATION).contains(read))
-        .ok_or_else(|| format!("`{text}` is not a duration: 90s, 20m, 2h"))
+        .ok_or_else(|| wrong(text.trim()))
+}
+
+/// Returns what is wrong with a duration, and how what it most likely means is written.
+fn wrong(text: &str) -> String {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = text[digits.len()..].trim();
+    match (digits.parse::<u64>(), unit) {
+        (Ok(0), _) => format!("`{text}` is no time: a duration is a second or longer"),
+        (Ok(number), "") => format!("`{text}` has no unit: {number}s, {number}m or {number}h"),
+        (Ok(days), "d" | "day" | "days") if days <= 30 => {
+            format!("`{text}` is in days, and hours are the longest unit: {}h", days * 24)
+        }
+        (Ok(_), "s" | "m" | "h" | "d" | "day" | "days" | "min" | "minutes" | "hours" | "seconds") => {
+            format!("`{text}` is too long: 720h at most")
+        }
+        _ => format!("`{text}` is not a duration: 90s, 20m, 2h"),
+    }
 }
 
 #[cfg(test)]
@@ -110,8 +127,12 @@ mod tests {
         {
             assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        for wrong in ["", "20", "m", "-1s", "0s", "1d", "721h", "500ms", "99999999999999999999h"] {
+        for wrong in ["", "20", "m", "-1s", "0s", "1d", "721h", "500ms", "99999999999999999999h", "é", "1é"]
+        {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(duration("10").unwrap_err(), "`10` has no unit: 10s, 10m or 10h");
+        assert_eq!(duration("2d").unwrap_err(), "`2d` is in days, and hours are the longest unit: 48h");
+        assert_eq!(duration("1000h").unwrap_err(), "`1000h` is too long: 720h at most");
     }
 }

@@ -6,9 +6,11 @@ use opsml_contract::EpochMetrics;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::choose_instance::priced;
 use super::context::{Context, Done};
 use super::kind::{Kind, Problem};
 use super::trained::Measured;
+use crate::diagnostic::counted;
 use crate::failure::Outcome;
 use crate::journal::{Axis, Bar, Bars, Drawing, Figure, Scale};
 use crate::price;
@@ -20,7 +22,7 @@ pub struct Compare {
     pub runs: BTreeMap<String, Run>,
     /// Other instance types, to estimate the price of the same seconds on them.
     #[serde(default)]
-    #[schemars(extend("x-instance-types" = "any"))]
+    #[schemars(extend("x-instances" = "any"))]
     pub elsewhere: Vec<String>,
 }
 
@@ -85,9 +87,12 @@ impl Kind for Compare {
         if self.runs.is_empty() {
             return vec![Problem::at("runs", "there is nothing to compare")];
         }
-        let unknown = self.elsewhere.iter().filter(|name| price::instance(name).is_none());
+        let unknown = self.elsewhere.iter().enumerate().filter(|(_, name)| price::instance(name).is_none());
         unknown
-            .map(|name| Problem::at("elsewhere", format!("the price table doesn't know `{name}`")))
+            .map(|(at, name)| {
+                let message = format!("the price table doesn't know `{name}`");
+                Problem::at(format!("elsewhere.{at}"), message).hint(priced(name))
+            })
             .collect()
     }
 
@@ -113,8 +118,10 @@ impl Kind for Compare {
         let note = note + ".";
         let outputs = Outputs { cheapest, fastest, verdict, note, rows };
         let summary = match &outputs.cheapest {
-            Some(cheapest) => format!("{} runs; {cheapest} would cost least an epoch", self.runs.len()),
-            None => format!("{} runs", self.runs.len()),
+            Some(cheapest) => {
+                format!("{}; {cheapest} would cost least an epoch", counted(self.runs.len(), "run"))
+            }
+            None => counted(self.runs.len(), "run"),
         };
         let mut figures = vec![table(&outputs.rows)];
         let seconds = |row: &Row| row.epoch_seconds.map(|value| (value, seconds(value)));

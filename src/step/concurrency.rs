@@ -58,10 +58,7 @@ impl Kind for Concurrency {
     fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if self.reserved.is_none() && self.provisioned.is_none() {
-            problems.push(Problem {
-                field: None,
-                ..Problem::at("", "nothing is set: give `reserved` or `provisioned`")
-            });
+            problems.push(Problem::whole("nothing is set: give `reserved` or `provisioned`"));
         }
         if let (Some(reserved), Some(provisioned)) = (self.reserved, self.provisioned)
             && provisioned > reserved

@@ -13,10 +13,11 @@ use tokio::sync::mpsc;
 
 use super::context::{Context, Done};
 use super::images::{self, Verified};
-use super::kind::{Kind, Problem};
+use super::kind::{Kind, Local, LocalForm, Problem};
 use super::paths::Paths;
 use super::sheet::sheet;
 use crate::archive;
+use crate::diagnostic::counted;
 use crate::failure::{Failure, Outcome};
 use crate::files::digest;
 use crate::journal::{Drawing, Figure, Sheet};
@@ -91,6 +92,11 @@ impl Kind for Dataset {
             )];
         }
         Vec::new()
+    }
+
+    fn locals(fields: &Value) -> Vec<Local> {
+        let source = Local::of(fields, "source", LocalForm::Either);
+        source.into_iter().filter(|local| !local.path.contains("://")).collect()
     }
 
     fn files(&self) -> Vec<String> {
@@ -169,9 +175,9 @@ impl Dataset {
             path,
         };
         let mut summary = format!(
-            "{} classes; {} images to train, {} to validate, {} to test",
-            outputs.classes.len(),
-            outputs.train,
+            "{}; {} to train, {} to validate, {} to test",
+            counted(outputs.classes.len(), "class"),
+            counted(outputs.train, "image"),
             outputs.valid,
             outputs.test
         );
@@ -268,6 +274,7 @@ fn contact_sheet(found: &Verified, context: &Context<'_>) -> Outcome<Option<Figu
     let Some(drawn) = sheet(&cells, strip, columns) else { return Ok(None) };
     let (what, of) = (if strip == 1 { "A training image" } else { "Training images" }, found.classes.len());
     let caption = match classes.len() == of {
+        true if of == 1 => format!("{what} of its only class"),
         true => format!("{what} of each of the {of} classes"),
         false => format!("{what} of each of the first {} of {of} classes", classes.len()),
     };

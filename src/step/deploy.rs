@@ -66,7 +66,7 @@ pub fn unserved(
     deploy: &Value,
     model_of: (&str, &Value),
     scripts: &dyn Fn(&str) -> Option<String>,
-) -> Option<(Severity, Problem)> {
+) -> Option<Problem> {
     let image = deploy.get("image").map_or(Some(WORKER_IMAGE), Value::as_str)?;
     let trained = match model_of {
         ("train", fields) => fields,
@@ -91,12 +91,12 @@ pub fn unserved(
             "`opsml-worker` serves models of its own training and TorchScript, and whether this is one is not known".to_owned(),
         ),
     };
-    let mut problem = Problem::at("model_data", message);
+    let mut problem = Problem { severity, ..Problem::at("model_data", message) };
     problem.hints = vec![
         "the script can write TorchScript: torch.jit.script(model).save(os.environ[\"SM_MODEL_DIR\"] + \"/model.pth\")".into(),
         "or `image` names an image that serves it, such as AWS's PyTorch inference image with an inference.py".into(),
     ];
-    Some((severity, problem))
+    Some(problem)
 }
 
 fn worker() -> String {

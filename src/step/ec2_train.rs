@@ -36,7 +36,7 @@ const MAX_USER_DATA: usize = 16 << 10;
 #[serde(deny_unknown_fields)]
 pub struct Ec2Train {
     /// The instance type, such as `m5.xlarge`.
-    #[schemars(regex(pattern = r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$"), extend("x-rule" = "an EC2 instance type is such as m5.xlarge, without ml.", "x-instance-types" = "ec2"))]
+    #[schemars(regex(pattern = r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$"), extend("x-rule" = "an EC2 instance type is such as m5.xlarge, without ml.", "x-instances" = "EC2"))]
     pub instance_type: String,
     /// The id of an AMI, or `resolve:ssm:PARAMETER` for the AMI that a public parameter names.
     #[schemars(regex(pattern = r"^(ami-[0-9a-f]{8,17}|resolve:ssm:/?[A-Za-z0-9_./:-]+)$"), extend("x-rule" = "an image is ami-… or resolve:ssm:PARAMETER"))]
@@ -46,12 +46,14 @@ pub struct Ec2Train {
     /// The instance profile with the instance's role: `instance_profile` of a `role` step for ec2.amazonaws.com.
     #[schemars(regex(pattern = r"^[\w+=,.@-]{1,128}$"), extend("x-rule" = "an instance profile's name is 1 to 128 letters, digits and the signs + = , . @ - _"))]
     pub instance_profile: String,
-    /// S3 prefixes by channel. `training` contains train/, valid/ and test/.
+    /// S3 prefixes by channel. `training` contains train/, valid/ and test/; `weights`, if given, pretrained weights, as in
+    /// `train`.
     pub inputs: BTreeMap<String, S3Uri>,
     /// The S3 prefix for model, metrics and log. The model is `INSTANCE/output/model.tar.gz` below it.
     pub output_path: S3Uri,
-    /// Hyperparameters by name.
+    /// Hyperparameters by name. `opsml explain hyperparameters` says which `opsml-worker` has.
     #[serde(default)]
+    #[schemars(extend("x-members" = "hyperparameters"))]
     pub hyperparameters: Map<String, Value>,
     /// A spot instance: `true`, or `{max_price: USD an hour}`.
     #[serde(default)]
@@ -83,6 +85,7 @@ pub struct ImageSearch {
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(extend("x-hint" = "a spot instance is `true`, or {max_price: USD_AN_HOUR}"))]
 pub enum SpotField {
     Wanted(bool),
     Priced(SpotPrice),
@@ -166,6 +169,10 @@ impl Kind for Ec2Train {
             problems.push(Problem::at("subnet_id", "`subnet_id` and `vpc_id` go together"));
         }
         problems
+    }
+
+    fn keys(_fields: &Value, output: &str) -> Option<Vec<String>> {
+        (output == "metrics").then(|| ["test_loss", "test_accuracy"].map(str::to_owned).into())
     }
 
     fn files(&self) -> Vec<String> {

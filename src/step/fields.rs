@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::Problem;
 use crate::resource::Statement;
+use crate::{aws_names, iam_actions};
 
 macro_rules! text {
     ($(#[$doc:meta])* $Name:ident, $pattern:expr, $rule:expr) => {
@@ -65,24 +66,48 @@ impl Statement {
     pub fn problems(field: &str, statements: &[Statement]) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (index, statement) in statements.iter().enumerate() {
-            for (at, action) in statement.actions.iter().enumerate() {
-                let named = action
-                    .split_once(':')
-                    .is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());
-                if action != "*" && !named {
-                    let message = format!("`{action}` is not an action: SERVICE:ACTION, as s3:GetObject");
-                    problems.push(Problem::at(format!("{field}.{index}.actions.{at}"), message));
-                }
-            }
+            problems.extend(action_problems(&format!("{field}.{index}.actions"), &statement.actions));
             for (at, resource) in statement.resources.iter().enumerate() {
-                if resource != "*" && !resource.starts_with("arn:") {
+                let field = format!("{field}.{index}.resources.{at}");
+                if resource == "*" {
+                    continue;
+                } else if !resource.starts_with("arn:") {
                     let message = format!("`{resource}` is not a resource: an ARN, or *");
-                    problems.push(Problem::at(format!("{field}.{index}.resources.{at}"), message));
+                    problems.push(Problem::at(field, message));
+                } else {
+                    problems.extend(aws_names::arn(resource).map(|wrong| Problem::of_name(field, wrong)));
                 }
             }
         }
         problems
     }
+}
+
+/// Returns the mistakes in a list of actions.
+pub(super) fn action_problems(field: &str, actions: &[String]) -> Vec<Problem> {
+    let problem = |(at, action): (usize, &String)| {
+        let field = format!("{field}.{at}");
+        let is_named =
+            action.split_once(':').is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());
+        match is_named {
+            true => iam_actions::unknown(action).map(|wrong| Problem::of_name(field, wrong)),
+            false if action == "*" => None,
+            false => {
+                let message = format!("`{action}` is not an action: SERVICE:ACTION, as s3:GetObject");
+                Some(Problem::at(field, message))
+            }
+        }
+    };
+    actions.iter().enumerate().filter_map(problem).collect()
+}
+
+/// Returns the mistakes in a list of managed policies.
+pub(super) fn managed_policy_problems(field: &str, policies: &[String]) -> Vec<Problem> {
+    let problem = |(at, policy): (usize, &String)| {
+        let wrong = aws_names::managed_policy(policy)?;
+        Some(Problem::of_name(format!("{field}.{at}"), wrong))
+    };
+    policies.iter().enumerate().filter_map(problem).collect()
 }
 
 text!(
@@ -105,7 +130,7 @@ text!(
 );
 
 macro_rules! instance {
-    ($(#[$doc:meta])* $Name:ident, $Sdk:ty) => {
+    ($(#[$doc:meta])* $Name:ident, $Sdk:ty, $purpose:literal) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(transparent)]
@@ -117,7 +142,7 @@ macro_rules! instance {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({"type": "string", "enum": <$Sdk>::values()})
+                json_schema!({"type": "string", "enum": <$Sdk>::values(), "x-instances": $purpose})
             }
         }
     };
@@ -126,15 +151,18 @@ macro_rules! instance {
 instance!(
     /// An instance type that SageMaker trains on.
     TrainingInstance,
-    TrainingInstanceType
+    TrainingInstanceType,
+    "training"
 );
 instance!(
     /// An instance type that SageMaker serves on.
     EndpointInstance,
-    ProductionVariantInstanceType
+    ProductionVariantInstanceType,
+    "endpoints"
 );
 instance!(
     /// An instance type that SageMaker has notebooks on.
     NotebookType,
-    InstanceType
+    InstanceType,
+    "notebooks"
 );

@@ -9,12 +9,14 @@ use base64::engine::general_purpose::STANDARD;
 use opsml_contract::HANDLER;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::context::{Context, Done};
 use super::fields::{FunctionName, RoleArn};
-use super::kind::{Kind, Problem, Reads};
+use super::kind::{Kind, Local, LocalForm, Problem, Reads};
 use crate::archive::{self, Member};
+use crate::aws_names;
 use crate::failure::{Failure, Outcome};
 use crate::files::{self, files_below};
 use crate::journal::Figure;
@@ -126,8 +128,24 @@ impl Kind for Function {
     const READS: Reads = Reads::Names;
     type Outputs = Outputs;
 
+    fn locals(fields: &Value) -> Vec<Local> {
+        let is_named = |local: &Local| local.path != HANDLER;
+        Local::of(fields, "code", LocalForm::Either).filter(is_named).into_iter().collect()
+    }
+
     fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
+        for (index, invoker) in self.invokers.iter().enumerate() {
+            let principal = match invoker.principal.starts_with("arn:") {
+                true => aws_names::arn(&invoker.principal),
+                false => aws_names::service_principal(&invoker.principal),
+            };
+            let source = invoker.source_arn.as_deref().and_then(aws_names::arn);
+            for (field, wrong) in [("principal", principal), ("source_arn", source)] {
+                problems
+                    .extend(wrong.map(|wrong| Problem::of_name(format!("invokers.{index}.{field}"), wrong)));
+            }
+        }
         if self.existing.is_some() {
             let given = self.name.is_some() || self.role.is_some() || self.handler.is_some();
             let lists = [&self.subnet_ids, &self.security_group_ids];

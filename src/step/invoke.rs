@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::context::{Context, Done};
 use super::dataset::Dataset;
 use super::fields::{FunctionName, Qualifier};
-use super::kind::{Kind, Problem, Reads};
+use super::kind::{Kind, Local, LocalForm, Problem, Reads};
 use super::likeliest::{Sent, bars, likeliest};
 use super::paths::Paths;
 use super::predict::read_image;
@@ -78,18 +78,14 @@ impl Kind for Invoke {
     fn problems(&self) -> Vec<Problem> {
         let events = [self.payload.is_some(), self.image.is_some(), self.url.is_some()];
         match events.iter().filter(|given| **given).count() {
-            0 => vec![Problem {
-                field: None,
-                ..Problem::at("", "there is no event: give `payload`, `image` or `url`")
-            }],
+            0 => vec![Problem::whole("there is no event: give `payload`, `image` or `url`")],
             1 => Vec::new(),
-            _ => {
-                vec![Problem {
-                    field: None,
-                    ..Problem::at("", "an event is a `payload`, an `image` or a `url`: give one")
-                }]
-            }
+            _ => vec![Problem::whole("an event is a `payload`, an `image` or a `url`: give one")],
         }
+    }
+
+    fn locals(fields: &Value) -> Vec<Local> {
+        Local::of(fields, "image", LocalForm::File).into_iter().collect()
     }
 
     fn files(&self) -> Vec<String> {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::context::{Context, Done};
 use super::paths::Paths;
+use crate::diagnostic::{Diagnostic, Severity, Span, Unknown};
 use crate::failure::Outcome;
 use crate::price;
 
@@ -36,6 +37,16 @@ pub trait Kind: DeserializeOwned + JsonSchema + Send + Sync {
     /// programs of opsml that it sends to AWS.
     fn files(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Returns the local files and folders that fields name, for `check`. The fields may have templates in them.
+    fn locals(_fields: &Value) -> Vec<Local> {
+        Vec::new()
+    }
+
+    /// Returns the keys of an output that is a mapping, if the fields say them.
+    fn keys(_fields: &Value, _output: &str) -> Option<Vec<String>> {
+        None
     }
 
     /// Returns which local file that a done step left is missing now, so that the step must be redone.
@@ -112,10 +123,58 @@ pub struct Problem {
     pub hints: Vec<String>,
     /// Whether the message is about the key, and not about its value.
     pub key: bool,
+    pub severity: Severity,
 }
 
 impl Problem {
     pub fn at(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: Some(field.into()), message: message.into(), hints: Vec::new(), key: false }
+        Self { field: Some(field.into()), ..Self::whole(message) }
+    }
+
+    /// A mistake in the step as a whole.
+    pub fn whole(message: impl Into<String>) -> Self {
+        let severity = Severity::Error;
+        Self { field: None, message: message.into(), hints: Vec::new(), key: false, severity }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Returns the problem of a name of AWS's.
+    pub fn of_name(field: impl Into<String>, unknown: Unknown) -> Self {
+        let Diagnostic { severity, message, hints, .. } = unknown.located(0..0);
+        Self { hints, severity, ..Self::at(field, message) }
+    }
+
+    /// Returns the problem as a message with its place in the document.
+    pub fn located(self, span: Span) -> Diagnostic {
+        Diagnostic { severity: self.severity, message: self.message, span, hints: self.hints }
+    }
+}
+
+/// A local file or folder that a field names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Local {
+    /// The field's path below the kind's key.
+    pub field: String,
+    /// The path as the field has it, perhaps with a template in it.
+    pub path: String,
+    pub form: LocalForm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalForm {
+    File,
+    Folder,
+    Either,
+}
+
+impl Local {
+    /// Returns what a field names, if it is given.
+    pub fn of(fields: &Value, field: &str, form: LocalForm) -> Option<Self> {
+        let value = fields.pointer(&format!("/{}", field.replace('.', "/")))?;
+        Some(Self { field: field.to_owned(), path: value.as_str()?.to_owned(), form })
     }
 }

@@ -17,9 +17,10 @@ use super::common::duration;
 use super::context::{Context, Done};
 use super::fields::{FunctionName, Qualifier, SageMakerName};
 use super::invoke::image_event;
-use super::kind::{Kind, Problem, Reads};
+use super::kind::{Kind, Local, LocalForm, Problem, Reads};
 use super::predict::read_image;
 use crate::action::{ScalingActivity, Shot, instances, is_throttle, scaling_activities};
+use crate::diagnostic::counted;
 use crate::failure::{Failure, Outcome};
 use crate::journal::Figure;
 use crate::resource::VARIANT;
@@ -192,12 +193,10 @@ impl Kind for Load {
                 }
             }
             (Some(_), Some(_)) => problem("function_name", "give an endpoint or a function, and not both"),
-            (None, None) => problems.push(Problem {
-                field: None,
-                message: "it lacks `endpoint_name` or `function_name`: nothing is loaded".into(),
-                hints: Vec::new(),
-                key: true,
-            }),
+            (None, None) => {
+                problems
+                    .push(Problem::whole("it lacks `endpoint_name` or `function_name`: nothing is loaded"));
+            }
         }
         if self.image.is_some() == self.payload.is_some() {
             problems.push(Problem::at("image", "requests have an `image` or a `payload`, and not both"));
@@ -215,6 +214,10 @@ impl Kind for Load {
             problems.push(Problem::at(if self.stages.is_empty() { "seconds" } else { "stages" }, message));
         }
         problems
+    }
+
+    fn locals(fields: &Value) -> Vec<Local> {
+        Local::of(fields, "image", LocalForm::File).into_iter().collect()
     }
 
     fn files(&self) -> Vec<String> {
@@ -341,7 +344,8 @@ impl Load {
             errors: tally.errors.clone(),
         };
         let mut summary = format!(
-            "{requests} requests, {} ok, {} throttled, {} failed",
+            "{}, {} ok, {} throttled, {} failed",
+            counted(requests, "request"),
             tally.ok,
             tally.throttled,
             tally.failed()
@@ -350,7 +354,7 @@ impl Load {
             summary += &format!(", p99 {p99} ms");
         }
         if let (Some(most), Some(last)) = (outputs.instances_max, outputs.instances_final) {
-            summary += &format!(", up to {most} instances, {last} at the end");
+            summary += &format!(", up to {}, {last} at the end", counted(most, "instance"));
         }
         let figures = self.figures(seen, &tally, &outputs);
         Done::new(outputs, summary).figures(figures)

@@ -18,6 +18,7 @@ mod ec2_train;
 mod fields;
 mod function;
 mod images;
+mod instance_type;
 mod invoke;
 mod kind;
 mod least_privilege;
@@ -39,13 +40,14 @@ mod version;
 
 use std::sync::OnceLock;
 
+use opsml_contract::worded;
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
 pub use common::{Common, common_keys, common_schema, duration};
 pub use context::{Context, Done};
-pub use deploy::unserved;
-pub use kind::{Kind, Price, Problem, Reads};
+pub use instance_type::instance_problem;
+pub use kind::{Kind, Local, LocalForm, Price, Problem, Reads};
 pub use paths::Paths;
 
 use crate::action;
@@ -66,6 +68,8 @@ pub struct KindInfo {
     /// Returns the JSON Schema of its outputs.
     pub outputs: fn() -> &'static Value,
     pub problems: fn(Value) -> Vec<Problem>,
+    pub locals: fn(&Value) -> Vec<Local>,
+    pub keys: fn(&Value, &str) -> Option<Vec<String>>,
     pub missing: fn(&Value, &Paths) -> Option<String>,
     pub offers: fn(&Value) -> Option<(&'static str, String)>,
 }
@@ -93,6 +97,8 @@ macro_rules! kinds {
             fields: || once!(schema::<$module::$Type>()),
             outputs: || once!(schema::<<$module::$Type as Kind>::Outputs>()),
             problems: problems_of::<$module::$Type>,
+            locals: <$module::$Type as Kind>::locals,
+            keys: <$module::$Type as Kind>::keys,
             missing: <$module::$Type as Kind>::missing,
             offers: <$module::$Type as Kind>::offers,
         }),*];
@@ -102,7 +108,7 @@ macro_rules! kinds {
             pub fn read(kind: &str, fields: &Value) -> Outcome<Self> {
                 $(if kind == <$module::$Type as Kind>::NAME {
                     return serde_json::from_value(fields.clone()).map(Self::$Type)
-                        .map_err(|error| Failure::new("InvalidStep", error.to_string()));
+                        .map_err(|error| Failure::new("InvalidStep", worded(&error)));
                 })*
                 Err(Failure::new("InvalidStep", format!("there is no kind of step `{kind}`")))
             }
@@ -161,8 +167,31 @@ fn problems_of<K: Kind>(fields: Value) -> Vec<Problem> {
         Ok(step) => step.problems(),
         // If the schema accepts what serde does not, the kind is wrong.
         Err(error) => {
-            vec![Problem { field: None, message: error.to_string(), hints: Vec::new(), key: false }]
+            vec![Problem::whole(worded(&error))]
         }
+    }
+}
+
+/// Returns the field by which a kind of step names what another step has made, where the two may not go together.
+pub fn rests_on(kind: &str) -> Option<&'static str> {
+    match kind {
+        "deploy" => Some("model_data"),
+        "autoscale" => Some("endpoint_name"),
+        _ => None,
+    }
+}
+
+/// Returns the problem of a step with the step that makes what its field of [`rests_on`] names: each a kind and its fields, which may
+/// have templates in them. `scripts` returns the text of the Python files of a folder.
+pub fn unfit(
+    step: (&str, &Value),
+    maker: (&str, &Value),
+    scripts: &dyn Fn(&str) -> Option<String>,
+) -> Option<Problem> {
+    match step.0 {
+        "deploy" => deploy::unserved(step.1, maker, scripts),
+        "autoscale" => autoscale::unscalable(maker),
+        _ => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The paths that a runbook may name.
 
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 use opsml_contract::{HANDLER, WORKER_IMAGE};
@@ -23,6 +24,9 @@ pub struct Paths {
 }
 
 impl Paths {
+    /// The code of the failure of a path that leads out of the runbook's folder.
+    pub const OUTSIDE: &str = "OutsidePath";
+
     /// Returns the path of a file that a field names. It must be below the runbook's folder, or equal to or below a path
     /// that the user gave on the command line.
     pub fn resolve(&self, path: &str) -> Outcome<PathBuf> {
@@ -54,16 +58,20 @@ impl Paths {
     }
 }
 
+fn missing(path: &Path) -> Failure {
+    Failure::file(path, "there is no such file or folder")
+}
+
 /// Returns the path of a file below the runbook's folder. Refuses a path that leads out of it.
 fn inside(base: &Path, path: &str) -> Outcome<PathBuf> {
     let outside = || {
-        Failure::new("OutsidePath", format!("`{path}` leads out of the runbook's folder"))
+        Failure::new(Paths::OUTSIDE, format!("`{path}` leads out of the runbook's folder"))
             .hint("a path in a runbook is below the runbook's folder; -p NAME=PATH on the command line may give any path")
     };
     let relative = Path::new(path);
     // What the command line gives may lie anywhere, but must be there.
     if relative.is_absolute() && !relative.exists() {
-        return Err(Failure::file(relative, "there is no such file or folder"));
+        return Err(missing(relative));
     }
     if relative.is_absolute() || relative.components().any(|part| part == Component::ParentDir) {
         return Err(outside());
@@ -72,12 +80,12 @@ fn inside(base: &Path, path: &str) -> Outcome<PathBuf> {
     // A link could lead out of it too.
     let (real, root) = match (joined.canonicalize(), base.canonicalize()) {
         (Ok(real), Ok(root)) => (real, root),
-        (Err(error), _) => {
-            let failure = Failure::file(&joined, error);
-            return Err(failure.hint(
+        (Err(error), _) if error.kind() == ErrorKind::NotFound => {
+            return Err(missing(&joined).hint(
                 "a path in a runbook is relative to its folder; a parameter takes another: -p NAME=PATH",
             ));
         }
+        (Err(error), _) => return Err(Failure::file(&joined, error)),
         (_, Err(error)) => return Err(Failure::file(base, error)),
     };
     if real.starts_with(&root) { Ok(joined) } else { Err(outside()) }

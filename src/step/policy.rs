@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::context::{Context, Done};
-use super::fields::{FunctionName, RoleName};
+use super::fields::{FunctionName, RoleName, action_problems, managed_policy_problems};
 use super::kind::{Kind, Problem, Reads};
 use super::least_privilege::{Evidence, Subject, evidence, statements};
 use super::policy_outputs::{Compared, Denied, Outputs, Services, figures, summary};
@@ -61,21 +61,20 @@ impl Kind for Policy {
     fn problems(&self) -> Vec<Problem> {
         let mut problems = Statement::problems("allow", &self.allow);
         problems.extend(Statement::problems("denies", &self.denies));
+        problems.extend(action_problems("only", &self.only));
+        for (field, policies) in
+            [("attach", &self.attach), ("detach", &self.detach), ("compare_with", &self.compare_with)]
+        {
+            problems.extend(managed_policy_problems(field, policies));
+        }
         let named = self.least_privilege.is_some();
         if self.role.is_none() && !named {
-            problems.push(Problem {
-                field: None,
-                ..Problem::at("role", "a policy needs `role`, or `least_privilege` with a function")
-            });
+            problems.push(Problem::whole("a policy needs `role`, or `least_privilege` with a function"));
         }
         if self.attach.is_empty() && self.detach.is_empty() && self.allow.is_empty() && !named {
-            problems.push(Problem {
-                field: None,
-                ..Problem::at(
-                    "role",
-                    "nothing is changed: give `attach`, `detach`, `allow` or `least_privilege`",
-                )
-            });
+            problems.push(Problem::whole(
+                "nothing is changed: give `attach`, `detach`, `allow` or `least_privilege`",
+            ));
         }
         if named && !self.allow.is_empty() {
             problems.push(Problem::at("allow", "`least_privilege` writes the statements itself"));

@@ -2,14 +2,15 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::context::{Context, Done};
 use super::fields::SageMakerName;
-use super::kind::{Kind, Problem, Reads};
+use super::kind::{Kind, Local, LocalForm, Problem, Reads};
 use super::likeliest::{Likely, Sent, bars, likeliest};
 use super::paths::Paths;
 use crate::action::{invoke_endpoint, presigned};
+use crate::diagnostic::counted;
 use crate::failure::{Failure, Outcome};
 use crate::journal::{Drawing, Figure};
 
@@ -70,6 +71,10 @@ impl Kind for Predict {
         }
     }
 
+    fn locals(fields: &Value) -> Vec<Local> {
+        Local::of(fields, "image", LocalForm::File).into_iter().collect()
+    }
+
     fn files(&self) -> Vec<String> {
         self.image.iter().cloned().collect()
     }
@@ -86,8 +91,11 @@ impl Kind for Predict {
         let answer = answer.map_err(with_way_out)?;
         let vector = read(&answer.body)?;
         if !self.classes.is_empty() && self.classes.len() != vector.len() {
-            let message =
-                format!("the endpoint answered {} logits for {} classes", vector.len(), self.classes.len());
+            let message = format!(
+                "the endpoint answered {} for {}",
+                counted(vector.len(), "logit"),
+                counted(self.classes.len(), "class")
+            );
             return Err(Failure::new("BadPrediction", message)
                 .hint("are `classes` those of the model that it serves?"));
         }

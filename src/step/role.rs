@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::context::{Context, Done};
-use super::fields::RoleName;
+use super::fields::{RoleName, managed_policy_problems};
 use super::kind::{Kind, Problem, Reads};
+use crate::aws_names;
 use crate::failure::Outcome;
 use crate::journal::Figure;
 use crate::resource::{self, Statement, managed_policy_arn, policy_document};
@@ -69,6 +70,9 @@ impl Kind for Role {
                 .push(Problem::at("existing", "an existing role is used as it is: it takes no other key"));
         }
         problems.extend(Statement::problems("allow", &self.allow));
+        problems.extend(managed_policy_problems("managed_policies", &self.managed_policies));
+        let service = aws_names::service_principal(&self.service);
+        problems.extend(service.map(|wrong| Problem::of_name("service", wrong)));
         problems
     }
 

@@ -9,12 +9,13 @@ use serde_json::{Map, Value};
 
 use super::context::{Context, Done};
 use super::fields::{RoleArn, S3Uri, TrainingInstance};
-use super::kind::{Kind, Price, Problem};
+use super::instance_type::{is_burstable, steady};
+use super::kind::{Kind, Local, LocalForm, Price, Problem};
 use super::trained::{Trained, contents};
 use super::training_figures::training_figures;
 use crate::action::{TrainingOutput, training_output};
 use crate::archive;
-use crate::diagnostic::closest;
+use crate::diagnostic::{Severity, closest};
 use crate::failure::{Failure, Outcome};
 use crate::files;
 use crate::resource::{MetricDefinition, Objects, TrainingJob, split_uri};
@@ -51,14 +52,18 @@ pub struct Train {
     #[serde(default = "an_hour")]
     #[schemars(range(min = 1, max = 2419200))]
     pub max_run: i32,
-    /// S3 prefixes by channel. `training` contains train/, valid/ and test/.
+    /// S3 prefixes by channel. `training` contains train/, valid/ and test/. `opsml-worker` starts from pretrained weights if
+    /// there is a channel `weights` with one file: `.safetensors` or `.pth` with a state dict in torchvision's layout, as
+    /// `resnet18-f37072fd.pth`, or the `model.tar.gz` of an earlier training. A head of other classes is made anew.
+    #[schemars(extend("x-hint" = "each channel has a name: {training: s3://BUCKET/PREFIX}"))]
     pub inputs: BTreeMap<String, S3Uri>,
     /// The S3 prefix for the model, which is `JOB/output/model.tar.gz` below it.
     pub output_path: S3Uri,
     /// The S3 prefix for checkpoints, so that an interrupted job can resume.
     pub checkpoint_s3_uri: Option<S3Uri>,
-    /// Hyperparameters by name.
+    /// Hyperparameters by name. `opsml explain hyperparameters` says which `opsml-worker` has.
     #[serde(default)]
+    #[schemars(extend("x-members" = "hyperparameters"))]
     pub hyperparameters: Map<String, Value>,
     /// Metrics to find in the log. Those of `opsml-worker` need not be given.
     #[serde(default)]
@@ -107,6 +112,15 @@ impl Kind for Train {
     fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         problems.extend(self.script_problems());
+        if is_burstable(&self.instance_type.0) {
+            let message = format!(
+                "`{}` is burstable: once its credits are spent, a training computes with a part of its processors",
+                self.instance_type.0
+            );
+            let problem = Problem::at("instance_type", message);
+            let hint = format!("for example `{}` is not", steady(&self.instance_type.0));
+            problems.push(Problem { severity: Severity::Warning, ..problem }.hint(hint));
+        }
         if self.is_worker() {
             problems.extend(hyperparameter_problems(&self.hyperparameters));
             problems.extend(self.features_among_inputs());
@@ -124,7 +138,7 @@ impl Kind for Train {
             let wrong = match regex::Regex::new(&metric.regex) {
                 Ok(regex) if regex.captures_len() > 1 => continue,
                 Ok(_) => "it has no group in parentheses, which is the value: ([0-9.]+)".to_owned(),
-                Err(error) => error.to_string(),
+                Err(error) => regex_words(&error),
             };
             let message = format!("the regex of `{}`: {wrong}", metric.name);
             problems.push(Problem::at(format!("metric_definitions.{index}.regex"), message));
@@ -136,6 +150,20 @@ impl Kind for Train {
         let hours = f64::from(self.max_run) / 3600.0;
         let how_long = format!("{} s at most", self.max_run);
         Some(Price::of_instances(&self.instance_type.0, self.instance_count, hours, &how_long))
+    }
+
+    fn locals(fields: &Value) -> Vec<Local> {
+        let folder = Local::of(fields, "source_dir", LocalForm::Folder);
+        let script = Local::of(fields, "entry_point", LocalForm::File).zip(folder.clone());
+        let script = script.map(|(script, folder)| Local {
+            path: format!("{}/{}", folder.path.trim_end_matches('/'), script.path),
+            ..script
+        });
+        folder.into_iter().chain(script).collect()
+    }
+
+    fn keys(fields: &Value, output: &str) -> Option<Vec<String>> {
+        (output == "metrics").then(|| metric_names(fields))?
     }
 
     fn files(&self) -> Vec<String> {
@@ -343,6 +371,36 @@ pub(super) fn is_foreign(fields: &Value) -> bool {
     match fields.get("image") {
         None | Some(Value::Null) => fields.get("entry_point").is_some_and(Value::is_string),
         Some(image) => image.as_str().is_some_and(|image| !image.contains("{{") && !is_worker_image(image)),
+    }
+}
+
+/// Returns the names of a training's metrics, if its fields say them.
+fn metric_names(fields: &Value) -> Option<Vec<String>> {
+    let is_open = |text: &str| text.contains("{{");
+    if fields.get("image").and_then(Value::as_str).is_some_and(is_open) {
+        return None;
+    }
+    let (given, foreign) = (fields.get("metric_definitions"), is_foreign(fields));
+    let Some(given) = given.filter(|given| !given.is_null()) else {
+        // Another image may have metrics of its own, as those of AWS's algorithms.
+        return (!foreign).then(|| METRICS.map(str::to_owned).into());
+    };
+    let names = given.as_array()?.iter().map(|one| one.get("name")?.as_str().map(str::to_owned));
+    let mut names: Vec<String> = names.collect::<Option<_>>()?;
+    if names.is_empty() || names.iter().any(|name| is_open(name)) {
+        return None;
+    }
+    // The job's own record of the test has these, whatever the log has.
+    names.extend(["test_loss", "test_accuracy"].iter().filter(|_| !foreign).map(|name| (*name).to_owned()));
+    Some(names)
+}
+
+/// Returns what is wrong with a regular expression, without the picture of it that the library draws.
+fn regex_words(error: &regex::Error) -> String {
+    let said = error.to_string();
+    match said.rsplit_once("error: ") {
+        Some((_, reason)) => reason.trim().to_owned(),
+        None => said,
     }
 }
 

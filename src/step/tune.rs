@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::context::{Context, Done};
-use super::kind::{Kind, Price, Problem};
+use super::kind::{Kind, Local, Price, Problem};
 use super::train::{FEATURES, Train, plain};
 use crate::action::{Trial, tuning_trials};
 use crate::failure::{Failure, Outcome};
@@ -47,6 +47,7 @@ pub struct Tune {
 /// The values of one hyperparameter: one of `continuous`, `integer` and `categorical`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-hint" = "a range is {continuous: [MIN, MAX]}, {integer: [MIN, MAX]} or {categorical: [A, B]}"))]
 pub struct RangeField {
     /// `[MIN, MAX]`, both included.
     pub continuous: Option<[f64; 2]>,
@@ -181,6 +182,21 @@ impl Kind for Tune {
     fn price(&self) -> Option<Price> {
         let trials = u32::try_from(self.max_jobs).unwrap_or(1);
         Some(self.estimator.price()?.times(trials, "trials"))
+    }
+
+    fn locals(fields: &Value) -> Vec<Local> {
+        let locals = Train::locals(&fields["estimator"]).into_iter();
+        locals.map(|local| Local { field: format!("estimator.{}", local.field), ..local }).collect()
+    }
+
+    fn keys(fields: &Value, output: &str) -> Option<Vec<String>> {
+        let keys = |value: Option<&Value>| match value {
+            None | Some(Value::Null) => Some(Vec::new()),
+            Some(value) => Some(value.as_object()?.keys().cloned().collect()),
+        };
+        let fixed = keys(fields.get("estimator")?.get("hyperparameters"))?;
+        let searched = keys(fields.get("hyperparameter_ranges"))?;
+        (output == "best").then(|| fixed.into_iter().chain(searched).collect())
     }
 
     fn files(&self) -> Vec<String> {

@@ -2,10 +2,12 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::context::{Context, Done};
 use super::fields::S3Uri;
-use super::kind::{Kind, Problem};
+use super::kind::{Kind, Local, LocalForm, Problem};
+use crate::diagnostic::counted;
 use crate::failure::{Failure, Outcome};
 use crate::files::{digest_of, files_below, visible_below};
 use crate::resource::{Objects, split_uri};
@@ -55,6 +57,10 @@ impl Kind for Upload {
         }
     }
 
+    fn locals(fields: &Value) -> Vec<Local> {
+        Local::of(fields, "source", LocalForm::Folder).into_iter().collect()
+    }
+
     fn files(&self) -> Vec<String> {
         vec![self.source.clone()]
     }
@@ -85,7 +91,7 @@ impl Kind for Upload {
         };
         let (files, bytes) = (wanted.files, wanted.bytes);
         let held = context.ensure("objects", wanted).await?;
-        let mut summary = format!("{files} files, {bytes} bytes at {}", held.name);
+        let mut summary = format!("{}, {} at {}", counted(files, "file"), counted(bytes, "byte"), held.name);
         if !left_out.is_empty() {
             let named = left_out.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
             let more = if left_out.len() > NAMED { ", \u{2026}" } else { "" };

@@ -60,9 +60,9 @@ fn hidden_files_are_uploaded_if_they_are_asked_for() {
         env.opsml(["run", "site.md"])
     };
     upload("").code(1).complains("nothing in it to upload that isn't hidden, and `hidden: true` isn't given");
-    upload(", hidden: true").code(0).says("1 files, 1 bytes");
+    upload(", hidden: true").code(0).says("1 file, 1 byte at");
     env.write("site/index.html", "y");
-    upload("").code(0).says("1 files, 1 bytes").says("1 hidden left out: .well-known/");
+    upload("").code(0).says("1 file, 1 byte at").says("1 hidden left out: .well-known/");
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn a_dataset_that_is_wrong_is_refused_by_name() {
         assert_eq!(mutating(&calls), [""; 0]);
     }
     let env = small_with(&through("data").replace("source: images", "source: ../secret"));
-    env.opsml(["run", "small.md"]).code(1).complains("leads out of the runbook's folder");
+    env.opsml(["run", "small.md"]).code(2).complains("leads out of the runbook's folder");
 }
 
 #[test]

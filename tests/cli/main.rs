@@ -21,6 +21,7 @@ mod hostile;
 mod import;
 mod include;
 mod judge;
+mod known_early;
 mod lifecycle;
 mod limits;
 mod lsp;

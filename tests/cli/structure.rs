@@ -26,7 +26,9 @@ const TYPES_OF_STEP: &[&str] = &[
     "kind",
     "kind_names",
     "kinds",
-    "unserved",
+    "instance_problem",
+    "rests_on",
+    "unfit",
 ];
 
 #[track_caller]

@@ -9,7 +9,9 @@ use crate::small::small;
 fn new_writes_a_runbook_that_passes_and_never_overwrites() {
     let env = Env::new();
     env.opsml(["new", "mine"]).code(0).says("opsml run mine.md -p dataset=");
-    env.opsml(["check", "mine.md"]).code(0).says("no problems");
+    env.opsml(["check", "mine.md"]).code(2).says("data/images.zip: there is no such file or folder");
+    env.images("own", ["dark", "bright"], 1);
+    env.opsml(["check", "mine.md", "-p", "dataset=own"]).code(0).says("no problems");
     env.write("mine.md", "my own");
     for name in ["mine", "mine.md"] {
         env.opsml(["new", name]).code(2).complains("mine.md exists already");
@@ -23,9 +25,9 @@ fn what_is_not_there_is_told_with_the_way_out() {
     let env = Env::new();
     env.opsml(["run", "nope.md"]).code(2).complains("nope.md: No such file").complains("opsml new nope.md");
     env.opsml(["new", "mine"]).code(0);
-    let run = env.opsml(["run", "mine.md"]).code(1);
-    run.complains("data/images.zip: No such file").complains("a parameter takes another: -p NAME=PATH");
-    let run = env.opsml(["run", "mine.md", "-p", "dataset=/no/such.zip"]).code(1);
+    let run = env.opsml(["run", "mine.md"]).code(2).complains("nothing was run");
+    run.complains("data/images.zip: there is no such").complains("a parameter takes another: -p NAME=PATH");
+    let run = env.opsml(["run", "mine.md", "-p", "dataset=/no/such.zip"]).code(2);
     run.complains("/no/such.zip: there is no such file or folder");
 }
 
@@ -158,8 +160,8 @@ fn usage_errors_say_what_was_meant() {
         .code(2)
         .complains("list.yaml:2:1")
         .complains("is a list");
-    env.write("number.md", "---\nparams:\n  n: {default: 3}\n---\n```opsml a\ncommand:\n  run: [echo, \"{{ params.n }}\"]\n```\n");
-    env.opsml(["check", "number.md"]).code(2).says("must be text").says("`| string`");
+    env.write("list.md", "---\nparams:\n  n: {default: [3]}\n---\n```opsml a\ncommand:\n  run: [echo, \"{{ params.n }}\"]\n```\n");
+    env.opsml(["check", "list.md"]).code(2).says("must be text").says("`| tojson`");
     env.opsml(["run", "small.md", "--until", "trian"]).code(2).complains("did you mean `train`?");
     env.opsml(["run", "small.md", "--force", "trian"]).code(2).complains("did you mean `train`?");
     env.opsml(["run", "none.md"]).code(2).complains("none.md: No such file");

@@ -158,14 +158,10 @@ fn a_model_of_another_program_is_not_served_by_the_worker() {
     };
     let other = ", image: \"123456789012.dkr.ecr.us-east-1.amazonaws.com/other:1\"";
     let says = "`opsml-worker` serves models of its own training and TorchScript, and ";
-    // What the program does is not known: there are no scripts, or not here.
-    for trained in [job(script), job(other)] {
-        write(&trained, "")
-            .code(0)
-            .says(&format!("warning: {says}whether this is one"))
-            .says(", 1 warning\n");
-        write(&trained, other).code(0).says("no problems");
-    }
+    // What the program does is not known, as its scripts are not here.
+    write(&job(other), "").code(0).says(&format!("warning: {says}whether this is one")).says(", 1 warning\n");
+    write(&job(other), other).code(0).says("no problems");
+    write(&job(script), other).code(2).says("scripts: there is no such file or folder").says(", 1 error\n");
     env.write("scripts/train.py", "torch.save(model, path)");
     write(&job(script), "")
         .code(2)
