@@ -58,7 +58,8 @@ pub struct Load {
     pub until: Option<Until>,
     /// A condition to wait for after the load.
     pub settle: Option<Settle>,
-    /// The most requests without a response at a time. If there are more, the step fails.
+    /// The most requests without a response at a time. Once there are so many, requests leave as fast as they are answered, and
+    /// those that the rate would have asked for are counted in `held_back`.
     #[serde(default = "hundred")]
     #[schemars(range(min = 1, max = 5000))]
     pub max_in_flight: usize,
@@ -115,6 +116,8 @@ pub struct Outputs {
     pub ok: usize,
     /// How many were throttled: TooManyRequestsException, ThrottlingException, 429.
     pub throttled: usize,
+    /// How many the rate asked for and were not sent, because `max_in_flight` were without a response.
+    pub held_back: usize,
     /// The other errors by code, the most frequent first.
     pub errors: Vec<ErrorCount>,
     /// Seconds in which requests were sent.
@@ -320,6 +323,7 @@ impl Load {
             requests,
             ok: tally.ok,
             throttled: tally.throttled,
+            held_back: seen.held_back,
             seconds: (seen.sending * 10.0).round() / 10.0,
             rate_offered: a_second(requests),
             rate_achieved: a_second(tally.ok),
@@ -355,6 +359,13 @@ impl Load {
         }
         if let (Some(most), Some(last)) = (outputs.instances_max, outputs.instances_final) {
             summary += &format!(", up to {}, {last} at the end", counted(most, "instance"));
+        }
+        if seen.held_back > 0 {
+            summary += &format!(
+                "; {} held back, since {} a second were answered",
+                counted(seen.held_back, "request"),
+                outputs.rate_achieved
+            );
         }
         let figures = self.figures(seen, &tally, &outputs);
         Done::new(outputs, summary).figures(figures)

@@ -9,8 +9,12 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use crate::action::Instances;
+use crate::diagnostic::counted;
 use crate::failure::{Failure, Outcome};
 use crate::resource::Report;
+
+/// The seconds of which the rate of the answers is taken, at least.
+const LEAST_MEASURED: f64 = 0.5;
 
 /// A phase of the load: a rate, and its end.
 #[derive(Clone, Debug)]
@@ -60,6 +64,8 @@ pub struct Observed {
     pub instances: Vec<(f64, Instances)>,
     /// The most requests without a response at a time.
     pub peak: usize,
+    /// The requests that a rate asked for and that were not sent, because too many were unanswered.
+    pub held_back: usize,
     /// Seconds in which requests were sent.
     pub sending: f64,
     /// Seconds in all.
@@ -69,7 +75,7 @@ pub struct Observed {
 /// Runs the phases. `watched` returns how many instances there are, again and again.
 ///
 /// # Errors
-/// `TooManyInFlight`, `NotSettled`, `Interrupted`, and the errors of `watched`.
+/// `TooManyInFlight` if nothing is answered, `NotSettled`, `Interrupted`, and the errors of `watched`.
 pub async fn drive<F, S>(
     phases: &[Phase],
     max_in_flight: usize,
@@ -124,11 +130,9 @@ where
     async fn phase(&mut self, phase: &Phase) -> Outcome<()> {
         let begun = Instant::now();
         let end = begun + phase.limit;
-        let mut sent = 0_u32;
+        let mut pace = Pace::new(phase.rate, begun, self.seen.requests.len());
         let ended = loop {
-            let due =
-                (phase.rate > 0.0).then(|| begun + Duration::from_secs_f64(f64::from(sent) / phase.rate));
-            let due = due.filter(|due| *due < end);
+            let due = pace.next().filter(|due| *due < end);
             let turn = tokio::select! {
                 biased;
                 Ok(_) = self.interrupted.wait_for(|stop| *stop) => Turn::Interrupted,
@@ -140,15 +144,17 @@ where
                 (Turn::Interrupted, _) => return Err(interruption()),
                 (Turn::Seen(instances), ends) => {
                     self.seen.instances.push((self.start.elapsed().as_secs_f64(), instances));
-                    self.report(phase, sent);
+                    self.report(phase, &pace);
                     if ends.met(instances) {
                         break Ok(());
                     }
                 }
                 (Turn::Due(due), _) => {
-                    self.fire(due)?;
-                    sent += 1;
-                    self.report(phase, sent);
+                    match self.fire(due)? {
+                        true => pace.sent(),
+                        false => pace.slow(Instant::now(), self.seen.requests.len()),
+                    }
+                    self.report(phase, &pace);
                 }
                 (Turn::Answered(done), _) => self.answered(done)?,
                 (Turn::Over, Ends::Settled(count)) => break Err(self.unsettled(count, phase.limit)),
@@ -156,22 +162,26 @@ where
             }
         };
         if phase.rate > 0.0 {
+            let took = begun.elapsed().min(phase.limit).as_secs_f64();
             self.seen.sending += begun.elapsed().as_secs_f64();
+            if pace.is_slowed {
+                self.seen.held_back += ((took * phase.rate).ceil() as usize).saturating_sub(pace.all_sent);
+            }
         }
-        ended
+        ended?;
+        if pace.is_slowed && self.seen.requests.is_empty() {
+            return Err(self.unanswered());
+        }
+        Ok(())
     }
 
-    /// Sends the request that is due.
-    fn fire(&mut self, due: Instant) -> Outcome<()> {
+    /// Sends the request that is due, unless too many have no response.
+    fn fire(&mut self, due: Instant) -> Outcome<bool> {
         while let Some(done) = self.in_flight.try_join_next() {
             self.answered(done)?;
         }
         if self.in_flight.len() >= self.max_in_flight {
-            let at = self.start.elapsed().as_secs_f64();
-            let message =
-                format!("{} requests were unanswered after {at:.1} s of load", self.in_flight.len());
-            return Err(Failure::new("TooManyInFlight", message)
-                .hint("the responses are slower than the requests: lower `rate`, or raise `max_in_flight`"));
+            return Ok(false);
         }
         let (answer, since) = ((self.send)(), self.start);
         self.in_flight.spawn(async move {
@@ -179,7 +189,14 @@ where
             Request { due: (due - since).as_secs_f64(), latency: due.elapsed().as_secs_f64(), failure }
         });
         self.seen.peak = self.seen.peak.max(self.in_flight.len());
-        Ok(())
+        Ok(true)
+    }
+
+    fn unanswered(&self) -> Failure {
+        let at = self.start.elapsed().as_secs_f64();
+        let message = format!("not one of {} requests was answered in {at:.1} s", self.in_flight.len());
+        Failure::new("TooManyInFlight", message)
+            .hint("give the load more `seconds`, or look into the log of what it is for")
     }
 
     fn answered(&mut self, done: Result<Request, JoinError>) -> Outcome<()> {
@@ -200,23 +217,31 @@ where
         Ok(self.seen)
     }
 
-    fn report(&mut self, phase: &Phase, sent: u32) {
-        let now = self.seen.instances.last().map(|(_, seen)| plural(seen.current));
-        let message = match (phase.ends, &now) {
-            (Ends::Settled(count), Some(now)) => format!("waiting for {}, {now} now", plural(count)),
-            (_, Some(now)) => format!("{} requests a second, {now}", phase.rate),
-            (_, None) => format!("{} requests a second", phase.rate),
+    fn report(&mut self, phase: &Phase, pace: &Pace) {
+        let now = self.seen.instances.last().map(|(_, seen)| counted(seen.current, "instance"));
+        let rate = match pace.is_slowed {
+            true => format!("{:.1} requests a second, which is as many as are answered", pace.rate),
+            false => format!("{} a second", counted(phase.rate, "request")),
+        };
+        let message = match (phase.ends, now) {
+            (Ends::Settled(count), Some(now)) => {
+                format!("waiting for {}, {now} now", counted(count, "instance"))
+            }
+            (_, Some(now)) => format!("{rate}, {now}"),
+            (_, None) => rate,
         };
         let planned = (phase.rate * phase.limit.as_secs_f64()).ceil() as u64;
-        let part = (phase.ends == Ends::AtLimit).then_some((u64::from(sent), planned));
+        let part =
+            (phase.ends == Ends::AtLimit && !pace.is_slowed).then_some((pace.all_sent as u64, planned));
         (self.report)(message, part);
     }
 
     fn unsettled(&self, count: i32, limit: Duration) -> Failure {
         let now = self.seen.instances.last().map_or("nothing known of them".to_owned(), |(_, seen)| {
-            format!("{}, {} wanted", plural(seen.current), seen.desired)
+            format!("{}, {} wanted", counted(seen.current, "instance"), seen.desired)
         });
-        let message = format!("there are not {} after {} s: {now}", plural(count), limit.as_secs());
+        let message =
+            format!("there are not {} after {} s: {now}", counted(count, "instance"), limit.as_secs());
         Failure::new("NotSettled", message).hint(
             "raise `settle.timeout`: target tracking takes its time to scale in, 15 minutes and more on AWS",
         )
@@ -227,8 +252,44 @@ fn interruption() -> Failure {
     Failure::interrupted("the load was stopped by Ctrl-C; the next run repeats it from its start")
 }
 
-fn plural(instances: i32) -> String {
-    format!("{instances} instance{}", if instances == 1 { "" } else { "s" })
+/// When the requests of a phase are due: at its rate, and once too many are unanswered, at the rate of the answers.
+struct Pace {
+    rate: f64,
+    /// Since when this is the rate, how many requests have left since then, and how many were answered before.
+    since: Instant,
+    sent: u32,
+    answered: usize,
+    all_sent: usize,
+    is_slowed: bool,
+}
+
+impl Pace {
+    fn new(rate: f64, since: Instant, answered: usize) -> Self {
+        Self { rate, since, sent: 0, answered, all_sent: 0, is_slowed: false }
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let wait = Duration::try_from_secs_f64(f64::from(self.sent) / self.rate).ok()?;
+        (self.rate > 0.0).then(|| self.since + wait)
+    }
+
+    fn sent(&mut self) {
+        self.sent += 1;
+        self.all_sent += 1;
+    }
+
+    /// Leaves out the request that is due, and goes on at the rate of the answers so far. If that can't be told yet, the rate stays.
+    fn slow(&mut self, now: Instant, answered: usize) {
+        self.is_slowed = true;
+        let seconds = (now - self.since).as_secs_f64();
+        let measured = (answered - self.answered) as f64 / seconds.max(f64::EPSILON);
+        if seconds < LEAST_MEASURED || measured <= 0.0 {
+            self.sent += 1;
+            return;
+        }
+        // One is left out, so that the next turn isn't at once.
+        (self.rate, self.since, self.sent, self.answered) = (self.rate.min(measured), now, 1, answered);
+    }
 }
 
 #[cfg(test)]
@@ -296,11 +357,50 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn too_many_unanswered_end_it() {
-        let load = [phase(1000.0, Duration::from_secs(10), Ends::AtLimit)];
+    async fn a_load_to_which_nothing_is_answered_fails() {
+        let load = [phase(1000.0, Duration::from_millis(100), Ends::AtLimit)];
         let failure = run(&load, 7, std::future::pending, Vec::new()).await.unwrap_err();
         assert_eq!(failure.code, "TooManyInFlight");
-        assert!(failure.message.starts_with("7 requests"), "{failure}");
+        assert!(failure.message.starts_with("not one of 7 requests"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn what_answers_slowly_gets_as_many_requests_as_it_answers() {
+        // Four at a time, of 50 ms each, are 80 a second.
+        let gate = Arc::new(tokio::sync::Semaphore::new(4));
+        let send = || {
+            let gate = Arc::clone(&gate);
+            async move {
+                let _turn = gate.acquire().await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Ok(())
+            }
+        };
+        let load = [phase(1000.0, Duration::from_secs(2), Ends::AtLimit)];
+        let observed = run(&load, 20, send, Vec::new()).await.unwrap();
+        let sent = observed.requests.len();
+        assert!(sent > 20 && sent < 400, "{sent} requests");
+        assert_eq!(observed.held_back, 2000 - sent);
+        assert_eq!(observed.peak, 20);
+    }
+
+    #[test]
+    fn the_pace_is_that_of_the_answers() {
+        let begun = Instant::now();
+        let at = |seconds: f64| begun + Duration::from_secs_f64(seconds);
+        let mut pace = Pace::new(10.0, begun, 3);
+        assert_eq!(pace.next(), Some(begun));
+        pace.sent();
+        assert_eq!(pace.next(), Some(at(0.1)));
+        // Too early to tell, and then half as many as were sent.
+        pace.slow(at(0.1), 4);
+        assert_eq!((pace.rate, pace.next()), (10.0, Some(at(0.2))));
+        pace.slow(at(2.0), 13);
+        assert_eq!((pace.rate, pace.next()), (5.0, Some(at(2.2))));
+        // Faster than was asked for it never is.
+        pace.slow(at(3.0), 113);
+        assert_eq!((pace.rate, pace.all_sent), (5.0, 1));
+        assert_eq!(Pace::new(0.0, begun, 0).next(), None);
     }
 
     #[tokio::test]
