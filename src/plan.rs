@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::attachment::Attachments;
 use crate::decide::{Decision, Facts, Inputs, decide};
 use crate::diagnostic::Diagnostic;
-use crate::journal::{Ledger, ResourceId, State, StepStatus};
+use crate::journal::{Ledger, ResourceId, ResourceStatus, State, StepStatus};
 use crate::reads::{References, read_unnamed, reads_attachments};
 use crate::runbook::template::{self, Context};
 use crate::runbook::{self, Declared, Params, Runbook};
@@ -147,8 +147,10 @@ pub struct Planned {
     pub kind: String,
     #[serde(flatten)]
     pub decision: Decision,
-    /// `None` if it is free.
+    /// `None` if it is free, or costs nothing more since it reuses what it has made.
     pub price: Option<Price>,
+    /// Whether it runs again and finds all that it has made.
+    pub reuses: bool,
     /// The live resources of a step that is no longer in the runbook.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub leaves: Vec<String>,
@@ -227,9 +229,10 @@ pub fn plan(
             facts.missing = outputs.and_then(|outputs| (machine.missing)(&step.kind.name, outputs));
         }
         let decision = decide(step, state, &facts, None);
+        let reuses = matches!(decision, Decision::Run(_)) && reuses(&step.id, &facts, state);
         let price = match decision {
-            Decision::Run(_) | Decision::Open(_) => read.and_then(|read| read.price()),
-            Decision::Keep(_) | Decision::Skip(_) | Decision::Delete(_) => None,
+            Decision::Run(_) | Decision::Open(_) if !reuses => read.and_then(|read| read.price()),
+            _ => None,
         };
         match decision {
             Decision::Run(_) | Decision::Open(_) => {
@@ -249,6 +252,7 @@ pub fn plan(
             kind: step.kind.name.clone(),
             decision,
             price: price.map(|price| price.times(step.common.retry + 1, "attempts")),
+            reuses,
             leaves: Vec::new(),
         });
     }
@@ -258,10 +262,24 @@ pub fn plan(
             kind: row.kind.clone(),
             decision: Decision::Delete("no longer in the runbook; deleted with --yes".into()),
             price: None,
+            reuses: false,
             leaves: state.resources.live_of(id).map(|(resource, _)| resource.to_string()).collect(),
         });
     }
     Ok(planned)
+}
+
+/// Whether a step that runs again finds all that it has made: nothing that it rests on has changed since, as when only an expectation
+/// was not true.
+fn reuses(step: &str, facts: &Facts<'_>, state: &State) -> bool {
+    let (Some(row), Inputs::Resolved(inputs)) = (state.steps.get(step), &facts.inputs) else { return false };
+    let are_files_same = facts.files.iter().all(|(path, digest)| {
+        digest.as_ref().is_ok_and(|digest| row.files.get(path).is_none_or(|earlier| earlier == digest))
+    });
+    let mut live = state.resources.live_of(step).filter(|(_, resource)| !resource.superseded).peekable();
+    let has_made = live.peek().is_some();
+    let are_ready = live.all(|(_, resource)| resource.status == ResourceStatus::Ready);
+    row.inputs == **inputs && are_files_same && has_made && are_ready && !facts.forced
 }
 
 /// Returns the value of `run` in templates: the last run. It is empty before the first run.

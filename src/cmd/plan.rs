@@ -30,38 +30,57 @@ pub fn run(arguments: &Plan) -> Verdict {
     if let Some(out) = &arguments.out {
         KeptPlan::new(arguments, &checked, &state, &planned)?.write(out)?;
     }
+    let is_certain = |step: &&Planned| !matches!(step.decision, Decision::Open(_));
+    let certain =
+        planned.iter().filter(is_certain).filter_map(|step| step.price.as_ref()?.usd).fold(0.0, |a, b| a + b);
     if arguments.format == Format::Json {
-        output::json(
-            &json!({"steps": planned, "worst_case_usd": worst, "prices_unknown_of": unknown, "prices_of": price::source()}),
-        );
+        output::json(&json!({
+            "steps": planned, "worst_case_usd": worst, "certain_usd": certain, "prices_unknown_of": unknown,
+            "prices_of": price::source(),
+        }));
         return Ok(exit::DONE);
     }
-    let width = planned.iter().map(|step| step.id.len()).max().unwrap_or_default();
-    for step in &planned {
-        let (verb, reason) = match &step.decision {
-            Decision::Delete(reason) => ("delete", reason.as_str()),
-            Decision::Run(reason) => ("run", reason.as_str()),
-            Decision::Keep(_) => ("keep", "done, and nothing has changed"),
-            Decision::Skip(reason) => ("skip", reason.as_str()),
-            Decision::Open(reason) => ("may run", reason.as_str()),
-        };
-        output::say(format_args!("{:width$}  {:8} {verb:8} {reason}", step.id, step.kind));
-        match &step.price {
-            Some(Price { usd: Some(usd), words }) => {
-                output::say(format_args!("{:width$}  {:17} up to {usd:.2} USD on AWS: {words}", "", ""));
-            }
-            Some(Price { usd: None, words }) => {
-                output::say(format_args!("{:width$}  {:17} on AWS: {words}", "", ""));
-            }
-            None => {}
-        }
-        step.leaves.iter().for_each(|left| output::say(format_args!("{:width$}  {:17} {left}", "", "")));
-    }
+    planned_lines(&planned).into_iter().for_each(output::say);
     output::say(format_args!("At worst {}.", in_words(worst, &unknown)));
+    if worst - certain >= 0.005 {
+        output::say(format_args!(
+            "Of that, {:.2} USD are for steps that may be kept: what they wait for decides.",
+            worst - certain
+        ));
+    }
     if let Some(out) = &arguments.out {
         output::say(format_args!("kept; this does what it says: opsml run {}", out.display()));
     }
     Ok(exit::DONE)
+}
+
+/// Returns the steps in columns that are as wide as what is in them, each with its price and what it leaves below.
+fn planned_lines(planned: &[Planned]) -> Vec<String> {
+    let verb = |step: &Planned| match &step.decision {
+        Decision::Delete(_) => "delete",
+        Decision::Run(_) => "run",
+        Decision::Keep(_) => "keep",
+        Decision::Skip(_) => "skip",
+        Decision::Open(_) => "may run",
+    };
+    let width = |text: &dyn Fn(&Planned) -> usize| planned.iter().map(text).max().unwrap_or_default();
+    let (ids, kinds) = (width(&|step| step.id.len()), width(&|step| step.kind.len()));
+    let verbs = width(&|step| verb(step).len());
+    let mut lines = Vec::new();
+    for step in planned {
+        let reason = step.decision.reason().unwrap_or("done, and nothing has changed").replace('\n', " ");
+        lines.push(format!("{:ids$}  {:kinds$}  {:verbs$}  {reason}", step.id, step.kind, verb(step)));
+        let mut below =
+            |text: String| lines.push(format!("{:indent$}{text}", "", indent = ids + kinds + verbs + 6));
+        match &step.price {
+            Some(Price { usd: Some(usd), words }) => below(format!("up to {usd:.2} USD on AWS: {words}")),
+            Some(Price { usd: None, words }) => below(format!("on AWS: {words}")),
+            None if step.reuses => below("reuses what it has made".to_owned()),
+            None => {}
+        }
+        step.leaves.iter().for_each(|left| below(left.clone()));
+    }
+    lines
 }
 
 /// Returns the plan, from the journal and the local files.

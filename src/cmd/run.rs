@@ -154,13 +154,20 @@ async fn run_checked(
             }
             Ok(exit::DONE)
         }
-        Ended::Done { ran, cached, .. } => {
+        Ended::Done { ran, cached, deleted } => {
             if text {
                 let left_out = match options.selection.passed_over() {
                     0 => String::new(),
                     count => format!(", {count} left out"),
                 };
-                output::say(format_args!("done: {} ran, {cached} kept{left_out}", counted(ran, "step")));
+                let deleted = match deleted + strays {
+                    0 => String::new(),
+                    some => format!(", {} deleted", counted(some, "resource")),
+                };
+                output::say(format_args!(
+                    "done: {} ran, {cached} kept{left_out}{deleted}",
+                    counted(ran, "step")
+                ));
             }
             Ok(exit::DONE)
         }

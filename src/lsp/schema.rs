@@ -132,7 +132,7 @@ impl<'a> Field<'a> {
     /// Returns the instance types of the price table that its text may name.
     pub fn instance_types(self) -> Vec<&'static Instance> {
         let fits = |instance: &&Instance| match self.instances {
-            Some("ec2") => !instance.name.starts_with("ml."),
+            Some("EC2") => !instance.name.starts_with("ml."),
             other => other.is_some(),
         };
         // What is below a list of them is one, and the list itself is none.

@@ -85,7 +85,12 @@ impl Resource for Objects {
         let mut there = list(aws, &self.bucket, &self.prefix).await?;
         let total = files.len() as u64;
         progress(
-            format!("comparing {total} files with s3://{}/{}", self.bucket, self.prefix),
+            format!(
+                "comparing {total} file{} with s3://{}/{}",
+                if total == 1 { "" } else { "s" },
+                self.bucket,
+                self.prefix
+            ),
             Some((0, total)),
         );
         let stack = tags.get("opsml:stack").cloned().unwrap_or_default();

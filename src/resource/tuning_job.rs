@@ -233,7 +233,10 @@ impl TuningJob {
         let best = job.best_training_job();
         let best = best.and_then(|best| best.final_hyper_parameter_tuning_job_objective_metric()?.value());
         let best = best.map(|value| format!(", best {} {value}", self.objective_metric)).unwrap_or_default();
-        format!("{done} of {} trials done, {running} running{best}", self.max_jobs)
+        {
+            let noun = if self.max_jobs == 1 { "trial" } else { "trials" };
+            format!("{done} of {} {noun} done, {running} running{best}", self.max_jobs)
+        }
     }
 
     fn config(&self) -> HyperParameterTuningJobConfig {

@@ -129,6 +129,10 @@ fn doctor_names_what_is_missing_and_what_to_do() {
 fn plan_calls_nothing() {
     let env = small();
     let plan = env.opsml(["plan", "small.md"]).code(0).says("up to").says("USD on AWS");
+    // The columns are as wide as what is in them.
+    let column = |line: &str| line.find("new").map(|at| line[..at].chars().count());
+    let columns: Vec<usize> = plan.stdout.lines().filter_map(column).collect();
+    assert!(columns.len() > 6 && columns.iter().all(|at| *at == columns[0]), "{}", plan.stdout);
     assert!(
         plan.stdout.lines().any(|line| line.starts_with("train ") && line.contains("new")),
         "{}",

@@ -154,11 +154,14 @@ impl Shared {
             .map_err(|error| error.to_string())
             .and_then(|content| place.folder.put(&name, &content).map_err(|why| why.to_string()));
         match written {
-            Ok(()) => (self.say)(&format!("the features of {count} images were computed, and left at {uri}")),
+            Ok(()) => {
+                (self.say)(&format!("the features of {} were computed, and left at {uri}", images(count)))
+            }
             Err(why) => {
                 place.writable.set(false);
                 (self.say)(&format!(
-                    "the features of {count} images were computed, and can't be left at {uri}: {why}"
+                    "the features of {} were computed, and can't be left at {uri}: {why}",
+                    images(count)
                 ));
             }
         }
@@ -187,7 +190,7 @@ impl Shared {
         };
         match read {
             Ok(values) => {
-                (self.say)(&format!("the features of {count} images were read from {uri}"));
+                (self.say)(&format!("the features of {} were read from {uri}", images(count)));
                 Some(values)
             }
             Err(why) => {
@@ -263,6 +266,10 @@ fn decode(bytes: &[u8], name: &str, shape: [usize; 2]) -> std::result::Result<Te
         Ok(1) => Ok(values),
         _ => Err("it has values that aren't finite".to_owned()),
     }
+}
+
+fn images(count: usize) -> String {
+    if count == 1 { "1 image".to_owned() } else { format!("{count} images") }
 }
 
 #[cfg(test)]
