@@ -21,7 +21,7 @@ pub fn run(arguments: &New) -> Verdict {
     file.write_all(STARTER.as_bytes())?;
     let file = path.display();
     output::say(format_args!(
-        "wrote {file}\n  opsml check {file}\n  opsml run {file} -p dataset=FOLDER_OR_ZIP"
+        "wrote {file}\n  opsml check {file} -p dataset=FOLDER_OR_ZIP\n  opsml run {file} -p dataset=FOLDER_OR_ZIP"
     ));
     Ok(exit::DONE)
 }
