@@ -9,7 +9,13 @@ use serde_json::Value;
 
 /// Run Markdown runbooks that take a machine-learning model to production on AWS, or on a local cloud.
 #[derive(Debug, Parser)]
-#[command(name = "opsml", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "opsml",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 #[command(
     after_help = "Exit codes: 0 done; 1 a step failed; 2 usage or runbook error; 3 interrupted or without valid \
     credentials, run again to continue; 4 an expectation did not hold; 5 teardown left something; 6 over budget or declined; 7 another run holds the \
@@ -54,6 +60,10 @@ pub enum Verb {
     New(New),
     /// Write a first runbook of a notebook that calls SageMaker's Python SDK, and say what could not be read.
     Import(Import),
+    /// Print help of a verb, or what a kind of step takes and returns, with an example.
+    Help(Help),
+    /// Explain a field, an output or a key of a runbook: its type, its default and what it is for.
+    Explain(Explain),
     /// Print the JSON Schema of runbook blocks, for editors.
     Schema(Schema),
     /// Serve editors by the Language Server Protocol, on standard input and output.
@@ -394,6 +404,22 @@ pub struct Import {
 }
 
 #[derive(Debug, Args)]
+pub struct Help {
+    /// A verb, as `run` or `cloud start`; a kind of step, as `train`; or `block`, `front_matter` or `hyperparameters`.
+    pub words: Vec<String>,
+    /// Print Markdown.
+    #[arg(long, hide = true)]
+    pub markdown: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// `KIND.FIELD`, as `train.inputs` or `tune.estimator.role`; an output, as `train.model_uri`; or a key of any block or of
+    /// the front matter, as `timeout` or `params`.
+    pub path: String,
+}
+
+#[derive(Debug, Args)]
 pub struct Schema {
     /// A kind of step, or `report` for the data of a write-up. The default is all kinds.
     pub kind: Option<String>,
@@ -428,6 +454,8 @@ pub enum Cloud {
     },
     /// Print the environment variables that point boto3 and the AWS CLI at the local cloud.
     Env,
+    /// Print this message or the help of the given subcommand(s).
+    Help { words: Vec<String> },
     /// Run the server of the local cloud.
     #[command(hide = true)]
     Serve {

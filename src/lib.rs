@@ -33,6 +33,7 @@ pub mod moved;
 pub mod plan;
 pub mod price;
 pub mod reads;
+pub mod reference;
 pub mod report;
 pub mod resource;
 pub mod run_diff;

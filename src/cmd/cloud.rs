@@ -9,6 +9,7 @@ use opsml_contract::HANDLER;
 use serde_json::json;
 
 use super::aws_cli;
+use super::help;
 use super::output;
 use super::stop::{Stop, Verdict};
 use crate::cli::{Cloud, Format};
@@ -33,6 +34,10 @@ pub fn run(arguments: &Cloud) -> Verdict {
         },
         Cloud::Status { format } => status(*format)?,
         Cloud::Env => env()?,
+        Cloud::Help { words } => {
+            let words: Vec<&str> = std::iter::once("cloud").chain(words.iter().map(String::as_str)).collect();
+            return help::of_verb(&words);
+        }
         Cloud::Serve { dir, port, speedup, region } => {
             let mut settings = Settings::new(dir);
             settings.port = *port;

@@ -14,6 +14,7 @@ mod interrupt;
 mod kept_plan;
 mod export;
 mod import;
+mod help;
 mod local_files;
 mod logs;
 mod lsp;
@@ -64,6 +65,8 @@ pub fn main() -> ExitCode {
             | Verb::Show(_)
             | Verb::History(_)
             | Verb::Diff(_)
+            | Verb::Help(_)
+            | Verb::Explain(_)
             | Verb::Schema(_)
             | Verb::Completions(_)
     ) {
@@ -86,6 +89,8 @@ pub fn main() -> ExitCode {
         Verb::Recover(arguments) => recover::run(&arguments),
         Verb::New(arguments) => new::run(&arguments),
         Verb::Import(arguments) => import::run(&arguments),
+        Verb::Help(arguments) => help::run(&arguments),
+        Verb::Explain(arguments) => help::explain(&arguments),
         Verb::Schema(arguments) => schema::run(&arguments),
         Verb::Lsp(target) => lsp::run(&target),
         Verb::Completions(arguments) => {

@@ -17,6 +17,7 @@ mod everything;
 mod failure;
 mod features;
 mod functions;
+mod help;
 mod hostile;
 mod import;
 mod include;
