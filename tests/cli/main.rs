@@ -3,6 +3,7 @@
 mod audit;
 mod autoscale;
 mod beside;
+mod book;
 mod budget;
 mod check;
 mod ci;
