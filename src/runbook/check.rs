@@ -1,7 +1,7 @@
 //! Checks a runbook without making a call.
 
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use rayon::prelude::*;
@@ -46,6 +46,7 @@ pub fn check(runbook: &Runbook, params: &Map<String, Value>, scripts: Scripts<'_
             Ok(node) => {
                 let misfits = misfits(step, &node).into_iter();
                 problems.extend(misfits.map(|problem| with_output(problem, runbook, index)));
+                problems.extend(respelt(step, runbook, &node));
             }
             Err(problem) => problems.push(problem),
         }
@@ -78,7 +79,47 @@ pub fn check(runbook: &Runbook, params: &Map<String, Value>, scripts: Scripts<'_
     problems
 }
 
-    problems.extend(wrongly_moved(runbook, &prose));
+/// Returns the problems of the front matter's `moved`.
+fn wrongly_moved(runbook: &Runbook, scope: &Scope<'_>) -> Vec<Diagnostic> {
+    let mut taken = HashSet::new();
+    let mut problems = Vec::new();
+    for (old, new) in runbook.front.moved_node.iter().flat_map(Node::entries) {
+        let Some(name) = new.text() else { continue };
+        if runbook.step(&old.name).is_some() {
+            let message = format!("the runbook still has the step `{}`, so it has not moved", old.name);
+            problems.push(Diagnostic::error(old.span.clone(), message));
+        } else if !taken.insert(name) {
+            let message = format!("two steps can't both become `{name}`");
+            problems.push(Diagnostic::error(new.span.clone(), message));
+        } else {
+            problems.extend(unknown_root(name, new.span.clone(), scope, &[]));
+        }
+    }
+    problems
+}
+
+/// Returns a warning for each text that is a parameter's number, and spelt otherwise than its default: 2.1 in place of 2.10.
+fn respelt(step: &Declared, runbook: &Runbook, resolved: &Node) -> Vec<Diagnostic> {
+    let mut numbers = HashMap::new();
+    step.fields.each_text(&mut |node, text| {
+        let name = template::whole_expression(text).and_then(|expression| expression.strip_prefix("params."));
+        let param = name.and_then(|name| runbook.front.params.get(name));
+        if let Some((param, spelt)) = param.and_then(|param| Some((param, param.spelt.as_ref()?))) {
+            numbers.insert(node.span.start, (param, spelt));
+        }
+    });
+    let mut problems = Vec::new();
+    resolved.each_text(&mut |node, text| {
+        let Some((param, spelt)) = numbers.get(&node.span.start) else { return };
+        if param.default.as_ref().is_some_and(|default| default.to_string() == text) {
+            let message = format!("the number {spelt} is {text} as text");
+            let hint = "`type: string` in the parameter's declaration keeps it as it is spelt";
+            problems.push(Diagnostic::warning(node.span.clone(), message).hint(hint));
+        }
+    });
+    problems
+}
+
 /// Adds the outputs of a step to a problem with a value that is the id of an earlier step.
 fn with_output(problem: Diagnostic, runbook: &Runbook, index: usize) -> Diagnostic {
     let given = runbook.source.text.get(problem.span.clone()).unwrap_or_default();

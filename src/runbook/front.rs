@@ -64,6 +64,9 @@ pub struct Param {
     /// Whether it is a secret, which is text. It has no default, and its value is neither journaled nor shown. `-p`, `-f`
     /// or the environment variable `OPSML_PARAM_NAME` gives it, with the parameter's name in capitals.
     pub secret: bool,
+    /// How the default is spelt, if it is a number that is spelt otherwise where it becomes text: 2.10.
+    #[serde(skip)]
+    pub spelt: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -201,11 +204,21 @@ pub fn read(node: &Node, problems: &mut Vec<Diagnostic>) -> FrontMatter {
         return FrontMatter::default();
     }
     match serde_json::from_value::<FrontMatter>(node.to_value()) {
-        Ok(front) => FrontMatter {
-            summary_node: node.get("summary").cloned(),
-            moved_node: node.get("moved").cloned(),
-            ..front
-        },
+        Ok(mut front) => {
+            for (name, param) in &mut front.params {
+                let default = node.get("params").and_then(|all| all.get(name)?.get("default")?.as_text());
+                let value = param.default.as_ref().filter(|value| value.is_f64());
+                let is_other = |spelt: &&str| {
+                    !spelt.contains(['e', 'E']) && value.is_some_and(|value| value.to_string() != **spelt)
+                };
+                param.spelt = default.filter(is_other).map(str::to_owned);
+            }
+            FrontMatter {
+                summary_node: node.get("summary").cloned(),
+                moved_node: node.get("moved").cloned(),
+                ..front
+            }
+        }
         Err(error) => {
             problems.push(Diagnostic::error(
                 node.span.clone(),

@@ -243,7 +243,8 @@ pub fn is_whole_expression(text: &str) -> bool {
     whole_expression(text).is_some()
 }
 
-fn whole_expression(text: &str) -> Option<&str> {
+/// Returns the expression that a text consists of.
+pub fn whole_expression(text: &str) -> Option<&str> {
     let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
     let inner = inner.strip_prefix('-').unwrap_or(inner);
     let inner = inner.strip_suffix('-').unwrap_or(inner);

@@ -370,6 +370,9 @@ fn scalars_are_text_where_text_is_meant() {
     );
     env.write("one.md", block("a", &script));
     env.opsml(["check", "one.md"]).code(0).says("no problems");
+    let number = "---\nparams:\n  v: {default: 2.10}\n---\n".to_owned()
+        + &block("a", "command:\n  run: [echo, \"{{ params.v }}\"]");
+    told(&env, &number, "warning", 7, &["the number 2.10 is 2.1 as text", "`type: string`"]);
     // Nothing is no text.
     told(
         &env,
