@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use opsml_contract::{DECISIONS_LOG_GROUP, Decision};
+use opsml_contract::{DECISIONS_LOG_GROUP, Decision, worded};
 
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
@@ -64,7 +64,7 @@ pub async fn decisions(aws: &Aws, caller: &Caller, principal: &str) -> Outcome<O
         let Some(page) = present(page.map_err(|error| failure("FilterLogEvents", error)))? else { break };
         for message in page.events().iter().filter_map(|event| event.message()) {
             let decision: Decision = serde_json::from_str(message).map_err(|error| {
-                Failure::new("BadAnswer", format!("{DECISIONS_LOG_GROUP}: `{message}`: {error}"))
+                Failure::new("BadAnswer", format!("{DECISIONS_LOG_GROUP}: `{message}`: {}", worded(&error)))
             })?;
             // Several functions may have the same role. The session has the function's name.
             if decision.principal == principal && !found.contains(&decision) {

@@ -5,8 +5,9 @@ use std::io::{BufRead, BufReader, Read};
 use flate2::read::GzDecoder;
 use opsml_contract::{
     EpochMetrics, MAX_MISTAKES, METRICS_FILE, MetricLine, RESOURCES_FILE, ResourceSample, SetupMetrics,
-    TESTED_FILE, TestMetrics, Tested,
+    TESTED_FILE, TestMetrics, Tested, worded,
 };
+use serde::de::DeserializeOwned;
 
 use crate::aws::{Aws, failure, present};
 use crate::failure::{Failure, Outcome};
@@ -88,7 +89,7 @@ fn read(archive: &[u8]) -> std::io::Result<TrainingOutput> {
         match name.as_str() {
             METRICS_FILE => {
                 for line in lines {
-                    match serde_json::from_str(&line?)? {
+                    match of_line(&line?)? {
                         MetricLine::Setup(setup) => output.setup = Some(setup),
                         MetricLine::Epoch(epoch) => output.epochs.push(epoch),
                         MetricLine::Test(test) => output.test = Some(test),
@@ -97,13 +98,17 @@ fn read(archive: &[u8]) -> std::io::Result<TrainingOutput> {
             }
             RESOURCES_FILE => {
                 for line in lines {
-                    output.resources.push(serde_json::from_str(&line?)?);
+                    output.resources.push(of_line(&line?)?);
                 }
             }
             _ => {}
         }
     }
     Ok(output)
+}
+
+fn of_line<T: DeserializeOwned>(line: &str) -> std::io::Result<T> {
+    serde_json::from_str(line).map_err(|error| std::io::Error::other(worded(&error)))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use opsml_contract::worded;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -211,10 +212,8 @@ impl Journal {
 
     /// Returns a value as the journal holds it, for comparisons with what it holds.
     pub fn masked<T: Serialize + DeserializeOwned>(&self, value: &T) -> Result<T, JournalError> {
-        let failed = |error: serde_json::Error| JournalError::Storage {
-            path: self.path.clone(),
-            why: error.to_string(),
-        };
+        let failed =
+            |error: serde_json::Error| JournalError::Storage { path: self.path.clone(), why: worded(&error) };
         let mut value = serde_json::to_value(value).map_err(failed)?;
         self.state.masker().value(&mut value);
         serde_json::from_value(value).map_err(failed)
@@ -434,7 +433,7 @@ impl Journal {
             if hash != chain(&previous, at, body) {
                 return Err(damaged(expected, "its hash does not match its content".into()));
             }
-            let event = serde_json::from_str(body).map_err(|error| damaged(expected, error.to_string()))?;
+            let event = serde_json::from_str(body).map_err(|error| damaged(expected, worded(&error)))?;
             previous.clear();
             previous.extend_from_slice(hash);
             read.push(Record { seq: expected, at, event }, body, &previous);

@@ -1,5 +1,6 @@
 //! The list of all types of resource.
 
+use opsml_contract::worded;
 use serde_json::{Map, Value};
 
 use super::bucket::Bucket;
@@ -48,7 +49,7 @@ macro_rules! any_resource {
             pub fn read(kind: &str, spec: &Value) -> Outcome<Self> {
                 $(if kind == $Type::TYPE {
                     return serde_json::from_value(spec.clone()).map(Self::$Type).map_err(|error| {
-                        Failure::journal(format!("the {kind} in the journal cannot be read: {error}"))
+                        Failure::journal(format!("the {kind} in the journal cannot be read: {}", worded(&error)))
                     });
                 })*
                 Err(Failure::journal(format!("the journal has a resource of the type `{kind}`, which this opsml does not know")))

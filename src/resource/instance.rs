@@ -9,6 +9,7 @@ use aws_sdk_ec2::types::{
 };
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use opsml_contract::worded;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -234,9 +235,9 @@ impl Instance {
         }
         let (bucket, key) = self.mark(name)?;
         let Some(text) = read_text(aws, &bucket, &key).await? else { return Ok(None) };
-        serde_json::from_str(&text)
-            .map(Some)
-            .map_err(|error| Failure::new("InvalidOutput", format!("s3://{bucket}/{key}: {error}")))
+        serde_json::from_str(&text).map(Some).map_err(|error| {
+            Failure::new("InvalidOutput", format!("s3://{bucket}/{key}: {}", worded(&error)))
+        })
     }
 
     /// Returns why the job failed: the reason that it wrote, or the last lines of its log.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::s3_uri::bucket_and_prefix;
+use crate::worded::worded;
 
 /// A torchvision classifier that the worker can build.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -97,24 +98,36 @@ pub struct Hyperparameters {
     /// The network, in torchvision's layout.
     pub arch: Arch,
     /// Passes over the training split, 1 or more.
+    #[schemars(range(min = 1))]
     pub epochs: u32,
     /// Images a step on each instance, 1 or more. The last batch of an epoch may be smaller.
+    #[schemars(range(min = 1))]
     pub batch_size: u32,
     /// The optimizer's learning rate, above 0.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub learning_rate: f64,
+    /// How the learning rate goes on through the job.
     pub schedule: Schedule,
+    /// What changes the weights by their gradients.
     pub optimizer: Optimizer,
-    /// SGD's momentum; Adam ignores it.
+    /// SGD's momentum, 0 or more and below 1; Adam ignores it.
     pub momentum: f64,
+    /// The L2 penalty on the weights, 0 or more. 0 is none.
+    #[schemars(range(min = 0.0))]
     pub weight_decay: f64,
+    /// Which weights the job changes. `head` is for pretrained weights, which the channel `weights` brings.
     pub fine_tune: FineTune,
     /// Width of a hidden layer in the head (`Linear–ReLU–Linear`); 0 makes the head one `Linear`.
     pub head_hidden: u32,
-    /// Width and height that images are brought to, in pixels, 32 or more.
+    /// Width and height that images are brought to, in pixels.
+    #[schemars(range(min = 32, max = 1024))]
     pub image_size: u32,
+    /// What happens to a training image before it is learnt from. Others are only resized.
     pub transform: Transform,
+    /// In which numbers the convolutions are computed. Without it, `auto`.
     #[serde(skip_serializing_if = "is_default")]
     pub precision: Precision,
+    /// On what the job computes. Without it, `auto`.
     #[serde(skip_serializing_if = "is_default")]
     pub device: Device,
     /// Seeds weights, shuffling and augmentation: the same seed gives the same run on the same machine's processor, in the
@@ -194,13 +207,11 @@ impl Hyperparameters {
         // One at a time, so that a mistake is blamed on its name.
         for (name, value) in &values {
             let one = serde_json::Map::from_iter([(name.clone(), value.clone())]);
-            serde_json::from_value::<Self>(Value::Object(one)).map_err(|error| HyperparameterError {
-                name: Some(name.clone()),
-                message: error.to_string(),
-            })?;
+            serde_json::from_value::<Self>(Value::Object(one))
+                .map_err(|error| HyperparameterError { name: Some(name.clone()), message: worded(&error) })?;
         }
         let read: Self = serde_json::from_value(Value::Object(values))
-            .map_err(|error| HyperparameterError { name: None, message: error.to_string() })?;
+            .map_err(|error| HyperparameterError { name: None, message: worded(&error) })?;
         read.check()?;
         Ok(read)
     }

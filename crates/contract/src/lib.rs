@@ -13,6 +13,7 @@ mod prices;
 mod resources;
 mod s3_uri;
 mod tested;
+mod worded;
 
 pub use decision::{DECISIONS_LOG_GROUP, Decision};
 pub use host::names_loopback;
@@ -28,6 +29,7 @@ pub use prices::{INSTANCES, Instance, Source};
 pub use resources::{RESOURCES_FILE, ResourceSample};
 pub use s3_uri::bucket_and_prefix;
 pub use tested::{MAX_MISTAKES, Mistake, TESTED_FILE, THUMBNAIL_SIDE, Tested};
+pub use worded::worded;
 
 /// The name under which every target knows the worker's image.
 pub const WORKER_IMAGE: &str = "opsml-worker";

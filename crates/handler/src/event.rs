@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use opsml_contract::image_type;
+use opsml_contract::{image_type, worded};
 use serde_json::{Map, Value, json};
 
 const EXPECTED: &str = r#"an event is {"url": "https://…"}, {"image": "BASE64"}, or API Gateway's {"body": "…", "isBase64Encoded": true} around an image or one of these two"#;
@@ -39,7 +39,7 @@ fn object(text: &str) -> Result<Map<String, Value>, String> {
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(format!("that isn't an object: {EXPECTED}")),
-        Err(error) => Err(format!("that isn't JSON ({error}): {EXPECTED}")),
+        Err(error) => Err(format!("that isn't JSON ({}): {EXPECTED}", worded(&error))),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use opsml_contract::{Hyperparameters, METRICS_FILE, RESOURCES_FILE, TESTED_FILE};
+use opsml_contract::{Hyperparameters, METRICS_FILE, RESOURCES_FILE, TESTED_FILE, worded};
 use serde::Deserialize;
 
 use crate::error::{AtPath, Error, Result};
@@ -86,7 +86,9 @@ impl Container {
     fn config<T: serde::de::DeserializeOwned>(&self, file: &str) -> Result<Option<T>> {
         let path = self.base.join("input/config").join(file);
         match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).at("read", &path),
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).map(Some).map_err(|error| worded(&error)).at("read", &path)
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).at("read", &path),
         }

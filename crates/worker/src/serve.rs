@@ -17,7 +17,9 @@ use axum::routing::{get, post};
 use axum::{Router, body::Bytes};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use opsml_contract::{BIND_ADDRESS_ENV, BIND_PORT_ENV, IMAGE_ORIGINS_ENV, IMAGE_TYPES, names_loopback};
+use opsml_contract::{
+    BIND_ADDRESS_ENV, BIND_PORT_ENV, IMAGE_ORIGINS_ENV, IMAGE_TYPES, names_loopback, worded,
+};
 use opsml_pictures::Picture;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -294,8 +296,8 @@ enum ImageSource {
 /// Reads `{"image": base64}` or `{"url": …}`.
 fn image_in_json(body: &[u8]) -> std::result::Result<ImageSource, Refusal> {
     let bad = |why: &str| Refusal(StatusCode::BAD_REQUEST, why.to_owned());
-    let value: serde_json::Value =
-        serde_json::from_slice(body).map_err(|error| bad(&format!("the body isn't JSON: {error}")))?;
+    let value: serde_json::Value = serde_json::from_slice(body)
+        .map_err(|error| bad(&format!("the body isn't JSON: {}", worded(&error))))?;
     let text = |key: &str| value.get(key).and_then(|value| value.as_str());
     match (text("image"), text("url")) {
         (Some(image), None) => BASE64

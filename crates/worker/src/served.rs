@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use opsml_contract::{Device as Asked, MODEL_MANIFEST, MODULE_INPUT, ModuleInput, Precision};
+use opsml_contract::{Device as Asked, MODEL_MANIFEST, MODULE_INPUT, ModuleInput, Precision, worded};
 use opsml_pictures::Picture;
 use tch::{CModule, Device, Kind, Tensor, no_grad};
 
@@ -178,7 +178,9 @@ fn module_file(folder: &Path) -> Result<PathBuf> {
 
 fn module_input(path: &Path) -> Result<ModuleInput> {
     let input: ModuleInput = match File::open(path) {
-        Ok(file) => serde_json::from_reader(BufReader::new(file)).at("read", path)?,
+        Ok(file) => {
+            serde_json::from_reader(BufReader::new(file)).map_err(|error| worded(&error)).at("read", path)?
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => ModuleInput::default(),
         Err(error) => return Err(error).at("read", path),
     };

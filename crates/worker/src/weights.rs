@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use flate2::read::GzDecoder;
-use opsml_contract::{MODEL_MANIFEST, MODEL_PTH, MODEL_SAFETENSORS, ModelManifest};
+use opsml_contract::{MODEL_MANIFEST, MODEL_PTH, MODEL_SAFETENSORS, ModelManifest, worded};
 use sha2::{Digest, Sha256};
 use tch::Device;
 
@@ -95,7 +95,9 @@ pub fn save_model(folder: &Path, model: &ResNet, agrees_in_bf16: bool) -> Result
 pub fn load_model(folder: &Path, device: Device) -> Result<ResNet> {
     let path = folder.join(MODEL_MANIFEST);
     let file = File::open(&path).at("open", &path)?;
-    let manifest: ModelManifest = serde_json::from_reader(std::io::BufReader::new(file)).at("read", &path)?;
+    let manifest: ModelManifest = serde_json::from_reader(std::io::BufReader::new(file))
+        .map_err(|error| worded(&error))
+        .at("read", &path)?;
     if manifest.classes.is_empty() || !(1..=4096).contains(&manifest.image_size) {
         return Err(Error::new(format!(
             "{} names no classes, or an image size that can't be",
