@@ -68,9 +68,13 @@ impl Analysis {
 
     /// Returns the step whose block is around a place, if it could be read.
     pub fn step(&self, at: usize) -> Option<&Declared> {
-        let steps = &self.runbook.steps;
-        let before = steps.partition_point(|step| step.span.start <= at);
-        steps.get(before.checked_sub(1)?).filter(|step| at < step.span.end)
+        self.own_steps().find(|step| step.span.contains(&at))
+    }
+
+    /// Returns the steps that stand in the document itself, and not in a file that it includes.
+    pub fn own_steps(&self) -> impl Iterator<Item = &Declared> {
+        let own = self.runbook.source.own();
+        self.runbook.steps.iter().filter(move |step| step.span.start < own.end)
     }
 
     /// Returns the steps that a template at a place may refer to: in a block those before it, in prose all.
@@ -78,7 +82,7 @@ impl Analysis {
         let steps = &self.runbook.steps;
         match block {
             Some(Block { info: Some(_), span, .. }) => {
-                &steps[..steps.partition_point(|step| step.span.start < span.start)]
+                &steps[..steps.partition_point(|step| step.stands_at < span.start)]
             }
             _ => steps,
         }

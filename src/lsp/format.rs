@@ -6,7 +6,7 @@ use lsp_types::{Range, TextEdit};
 use super::document::{Document, Host};
 use crate::diagnostic::Span;
 use crate::runbook::Block;
-use crate::runbook::yaml::{self, Node, NodeKind};
+use crate::runbook::yaml::{self, Key, Node, NodeKind};
 
 /// The most lines of a comment that goes with the line that follows it.
 const MAX_COMMENT: usize = 100;
@@ -50,8 +50,8 @@ fn tree(text: &str) -> Option<Node> {
 fn same(one: &Node, other: &Node) -> bool {
     match (&one.kind, &other.kind) {
         (NodeKind::Map(one), NodeKind::Map(other)) => {
-            let pairs = one.iter().zip(other);
-            one.len() == other.len() && { pairs }.all(|((a, x), (b, y))| a.name == b.name && same(x, y))
+            let is_same = |((a, x), (b, y)): (&(Key, Node), &(Key, Node))| a.name == b.name && same(x, y);
+            one.len() == other.len() && one.iter().zip(other).all(is_same)
         }
         (NodeKind::List(one), NodeKind::List(other)) => {
             one.len() == other.len() && one.iter().zip(other).all(|(x, y)| same(x, y))

@@ -38,7 +38,7 @@ pub fn lenses(document: &Document, host: &Host) -> Option<Vec<CodeLens>> {
         }
         lenses
     };
-    Some(analysis.runbook.steps.iter().flat_map(of_step).collect())
+    Some(analysis.own_steps().flat_map(of_step).collect())
 }
 
 /// Returns how a step stands: `done in 12 s, 29 November 2026, 20:01 UTC`.

@@ -65,10 +65,9 @@ impl Names {
 /// Finds the names of a document. `front` is the tree of its front matter.
 pub fn names(runbook: &Runbook, front: Option<&Node>, blocks: &[Block]) -> Names {
     let mut reader = Reader { runbook, names: Names::default() };
-    let is_unread = |block: &&Block| {
-        let start = |step: &Declared| step.span.start;
-        block.info.is_some() && runbook.steps.binary_search_by_key(&block.span.start, start).is_err()
-    };
+    let own = runbook.source.own();
+    let read: HashSet<usize> = runbook.steps.iter().map(|step| step.span.start).collect();
+    let is_unread = |block: &&Block| block.info.is_some() && !read.contains(&block.span.start);
     if let Some(block) = blocks.iter().find(is_unread) {
         reader.unread(block.span.clone(), "a block that can't be read");
     }
@@ -78,7 +77,8 @@ pub fn names(runbook: &Runbook, front: Option<&Node>, blocks: &[Block]) -> Names
     for (key, _) in front.and_then(|front| front.get("params")).into_iter().flat_map(Node::entries) {
         reader.name(Thing::Param(key.name.clone()), key.span.clone(), true);
     }
-    for (index, step) in runbook.steps.iter().enumerate() {
+    // An editor has the document's own text alone.
+    for (index, step) in runbook.steps.iter().enumerate().filter(|(_, step)| step.span.start < own.end) {
         reader.name(Thing::Step(step.id.clone()), step.id_span.clone(), true);
         reader.step(index, step);
     }

@@ -55,6 +55,9 @@ pub fn rename(
     if template::RESERVED.contains(&new) {
         return Err(format!("`{new}` means something in templates and can't be a name"));
     }
+    if let Some(file) = analysis.runbook.source.included_files().next() {
+        return Err(format!("{file}, which this runbook includes, may name `{old}`: rename it by hand"));
+    }
     let names = analysis.names();
     if let Some((span, what)) = &names.unread {
         return Err(format!("line {} has {what}, which may name `{old}`: repair it first", line(span)));

@@ -15,7 +15,7 @@ pub fn symbols(document: &Document, host: &Host) -> Option<Vec<DocumentSymbol>> 
         }
         _ => None,
     });
-    let steps = analysis.runbook.steps.iter().map(|step| {
+    let steps = analysis.own_steps().map(|step| {
         // The line break behind the closing fence is none of it.
         let whole = step.span.start..step.span.start + analysis.text()[step.span.clone()].trim_end().len();
         symbol(document, &step.id, &step.kind.name, SymbolKind::FUNCTION, (&whole, &step.id_span))

@@ -47,11 +47,8 @@ pub fn merge(
     problems: &mut Vec<Diagnostic>,
 ) {
     let place = |name: &str| {
-        let entries = node.get("params").into_iter().flat_map(Node::entries);
-        entries
-            .into_iter()
-            .find(|(key, _)| key.name == name)
-            .map(|(key, value)| (key.span.clone(), value.span.clone()))
+        let mut entries = node.get("params").into_iter().flat_map(Node::entries);
+        entries.find(|(key, _)| key.name == name).map(|(key, value)| (key.span.clone(), value.span.clone()))
     };
     for name in include.params.keys().filter(|name| !included.params.contains_key(*name)) {
         let at = place(name).map_or(node.span.clone(), |(key, _)| key);

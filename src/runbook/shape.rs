@@ -2,8 +2,9 @@
 //!
 //! The schemas are those that schemars derives from the kinds' structs, so this reads the part of JSON Schema
 //! that schemars writes, and the same source feeds `opsml schema`, `opsml check` and the structs themselves.
-//! Four keywords are opsml's own: `x-rule` describes a `pattern` in words, `x-hint` the form of a value, `x-wrap` names the member
-//! that a value means which stands in the place of a mapping, and `x-instances` says what instance types are for.
+//! These keywords are opsml's own: `x-rule` describes a `pattern` in words, and `x-ending` is what a word alone lacks;
+//! `x-hint` describes the form of a value; `x-wrap` names the member that a value means which stands in the place of a
+//! mapping; `x-instances` says what instance types are for; and `x-members` whose members a mapping has, for `explain`.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -396,7 +397,11 @@ impl Checker<'_> {
         if compiled(pattern).is_some_and(|regex| !regex.is_match(text)) {
             let mut problem =
                 Diagnostic::error(span.clone(), format!("`{text}` is not a value that {what} can have"));
-            if let Some(rule) = schema.get("x-rule").and_then(Value::as_str) {
+            if let Some(ending) = schema.get("x-ending").and_then(Value::as_str)
+                && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            {
+                problem = problem.hint(format!("did you mean `{text}{ending}`?"));
+            } else if let Some(rule) = schema.get("x-rule").and_then(Value::as_str) {
                 problem = problem.hint(rule);
             }
             self.problems.push(problem);
@@ -437,6 +442,7 @@ fn meant(node: &Node, choices: &[&Value], in_seconds: bool) -> Option<String> {
             Some("in quotes it is text: \"null\"".to_owned()).filter(|_| !node.span.is_empty())
         }
         NodeKind::Plain(Value::Null, _) => None,
+        NodeKind::Map(_) if wants("string") => Some("text that has `: ` in it goes into quotes".to_owned()),
         _ if wants("array") => spelt(&format!("[{}]", node.in_a_line())),
         NodeKind::Plain(Value::Number(number), _) if wants("integer") => {
             let whole = number.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 1e15);

@@ -21,7 +21,7 @@ pub struct Role {
     pub name: Option<RoleName>,
     /// The service that may assume the role, such as `sagemaker.amazonaws.com`.
     #[serde(default = "sagemaker")]
-    #[schemars(regex(pattern = r"^[a-z0-9.-]+\.amazonaws\.com$"), extend("x-rule" = "a service principal is such as sagemaker.amazonaws.com"))]
+    #[schemars(regex(pattern = r"^[a-z0-9.-]+\.amazonaws\.com$"), extend("x-ending" = ".amazonaws.com", "x-rule" = "a service principal is such as sagemaker.amazonaws.com"))]
     pub service: String,
     /// The statements of its inline policy.
     #[serde(default)]

@@ -402,6 +402,8 @@ fn the_forms_that_people_try_are_answered_with_the_right_one() {
         (block("a", "bucket: {}\nretry: \"2\""), 3, &["without quotes it is: 2"]),
         (block("a", "bucket:\n  versioning: yes"), 3, &["did you mean `true`?"]),
         (block("a", "command:\n  run: echo hi"), 3, &["a list: [echo, hello]"]),
+        (block("a", "command:\n  run: [echo, a: b]"), 3, &["text that has `: ` in it goes into quotes"]),
+        (block("a", "role:\n  service: lambda"), 3, &["did you mean `lambda.amazonaws.com`?"]),
         (job("max_run: 1h"), 7, &["it is a number of seconds: 3600"]),
         (job("instance_count: 1.0"), 7, &["did you mean `1`?"]),
         (job("volume_size: 99999999999"), 7, &["must be 16384 or less"]),
