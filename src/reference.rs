@@ -365,8 +365,7 @@ mod tests {
 
     #[test]
     fn a_path_leads_through_lists_and_names() {
-        let form =
-            |path: &str| find(path).map(|found| found.entry).map_err(|(message, hints)| (message, hints));
+        let form = |path: &str| find(path).map(|found| found.entry);
         let role = form("tune.estimator.role").unwrap();
         assert!(role.about.contains("ARN of the role") && role.presence == "required", "{role:?}");
         assert!(form("role.allow.actions").unwrap().form.starts_with("list of text"));

@@ -158,10 +158,12 @@ impl Reader<'_> {
                 }
             }
             // A value stands behind a colon and a space.
-            _ if is_here && self.cursor >= begin && self.cursor > at + 1 => {
-                if !is_comment(&self.text[begin..self.cursor]) {
-                    self.find(own, What::Value, begin..self.cursor, column);
-                }
+            _ if is_here
+                && self.cursor >= begin
+                && self.cursor > at + 1
+                && !is_comment(&self.text[begin..self.cursor]) =>
+            {
+                self.find(own, What::Value, begin..self.cursor, column);
             }
             _ => {}
         }

@@ -16,6 +16,9 @@ use crate::runbook::{Block, Declared, Runbook, blocks};
 /// The byte order mark, which is no part of a runbook's text.
 const MARK: char = '\u{feff}';
 
+/// Returns what is known of a runbook's file.
+pub type Lookup<T> = Box<dyn Fn(&Path) -> Option<T>>;
+
 /// What the server needs of the program around it.
 pub struct Host {
     /// The most bytes of a runbook.
@@ -23,9 +26,9 @@ pub struct Host {
     /// Reads and checks a runbook as `opsml check` does.
     pub check: fn(Source) -> (Runbook, Vec<Diagnostic>),
     /// When the journal of a runbook was written last, if there is one.
-    pub written: Box<dyn Fn(&Path) -> Option<SystemTime>>,
+    pub written: Lookup<SystemTime>,
     /// Reads the journal of a runbook.
-    pub journal: Box<dyn Fn(&Path) -> Option<State>>,
+    pub journal: Lookup<State>,
     /// The program, and the options by which a run finds that journal: `--target aws`.
     pub program: String,
     pub options: Vec<String>,

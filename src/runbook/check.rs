@@ -111,7 +111,8 @@ fn respelt(step: &Declared, runbook: &Runbook, resolved: &Node) -> Vec<Diagnosti
     let mut problems = Vec::new();
     resolved.each_text(&mut |node, text| {
         let Some((param, spelt)) = numbers.get(&node.span.start) else { return };
-        if param.default.as_ref().is_some_and(|default| default.to_string() == text) {
+        let as_text = param.default.as_ref().map(Value::to_string);
+        if as_text.as_deref() == Some(text) {
             let message = format!("the number {spelt} is {text} as text");
             let hint = "`type: string` in the parameter's declaration keeps it as it is spelt";
             problems.push(Diagnostic::warning(node.span.clone(), message).hint(hint));

@@ -78,7 +78,8 @@ fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
     let Reading { front, steps, pieces, problems, front_unread, include_unread, unread, .. } = reading;
     let mut runbook = Runbook::new(source, front, steps, pieces);
     (runbook.front_unread, runbook.include_unread, runbook.unread) = (front_unread, include_unread, unread);
-    let is_block = |fence: &&Fence| matches!(fence.kind, FenceKind::Opsml { .. } | FenceKind::Unclosed { .. });
+    let is_block =
+        |fence: &&Fence| matches!(fence.kind, FenceKind::Opsml { .. } | FenceKind::Unclosed { .. });
     let included = runbook.steps.iter().filter(|step| step.id_span.start >= own.end).count();
     runbook.blocks = fences.iter().filter(is_block).count() + included;
     (runbook, problems)

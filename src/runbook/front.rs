@@ -208,8 +208,9 @@ pub fn read(node: &Node, problems: &mut Vec<Diagnostic>) -> FrontMatter {
             for (name, param) in &mut front.params {
                 let default = node.get("params").and_then(|all| all.get(name)?.get("default")?.as_text());
                 let value = param.default.as_ref().filter(|value| value.is_f64());
+                let as_text = value.map(Value::to_string);
                 let is_other = |spelt: &&str| {
-                    !spelt.contains(['e', 'E']) && value.is_some_and(|value| value.to_string() != **spelt)
+                    !spelt.contains(['e', 'E']) && as_text.as_ref().is_some_and(|text| text != spelt)
                 };
                 param.spelt = default.filter(is_other).map(str::to_owned);
             }

@@ -393,7 +393,7 @@ mod tests {
             .filter(|name| !["is", "not"].contains(&name.as_str()))
             .collect();
         assert_eq!(shown, ["upper.x", "a.odd", "b", "f", "c", "e", "g", "g"]);
-        assert_eq!(tags.names()["upper"], [3..8]);
+        assert_eq!(tags.names()["upper"], vec![3..8; 1]);
     }
 
     #[test]

@@ -192,7 +192,7 @@ fn check_reports_mistakes_and_refusals_are_in_awss_words() {
         ("reserved: {default: 2}", "reserved: {default: 0}", "1 provisioned of 0 reserved"),
         ("qualifier: live\n  reserved", "reserved", "not of $LATEST"),
         ("timeout: 20\n```\n\n```opsml denied", "timeout: 901\n```\n\n```opsml denied", "901"),
-        ("service: lambda.amazonaws.com", "service: lambda", "a service principal"),
+        ("service: lambda.amazonaws.com", "service: lambda", "did you mean `lambda.amazonaws.com`?"),
     ] {
         // A rule about several fields is checked once all their values are known.
         let known = RUNBOOK

@@ -6,6 +6,16 @@ use serde_json::{Value, json};
 use crate::env::{Env, Ran};
 
 /// Writes a notebook of these cells: `md` or `code`, and the source.
+/// Writes the files that the notebooks name beside them.
+fn with_files(env: &Env) {
+    for script in ["scripts/hpo.py", "code/train.py", "code/hpo.py", "code/a.py", "code/inference.py"] {
+        env.write(script, "torch.jit.script(model).save(path)\n");
+    }
+    for image in ["pictures/a.png", "my birds/a.png", "image.jpg"] {
+        env.write(image, "a");
+    }
+}
+
 fn notebook(env: &Env, name: &str, cells: &[(&str, &str)]) {
     let cell = |(kind, source): &(&str, &str)| {
         let lines: Vec<&str> = source.split_inclusive('\n').collect();
@@ -85,6 +95,7 @@ const COURSE: &[(&str, &str)] = &[
 #[test]
 fn a_course_in_version_2_of_the_sdk() {
     let env = Env::new();
+    with_files(&env);
     notebook(&env, "course.ipynb", COURSE);
     let ran = env.opsml(["import", "course.ipynb"]).code(0).says("wrote course.md: 8 steps of 10 cells");
     let runbook = env.read("course.md");
@@ -168,6 +179,7 @@ fn a_course_in_version_2_of_the_sdk() {
 #[test]
 fn a_notebook_in_version_3_of_the_sdk() {
     let env = Env::new();
+    with_files(&env);
     notebook(
         &env,
         "three.ipynb",
@@ -238,6 +250,7 @@ fn a_notebook_in_version_3_of_the_sdk() {
 #[test]
 fn what_is_not_known_becomes_a_parameter() {
     let env = Env::new();
+    with_files(&env);
     notebook(
         &env,
         "n.ipynb",
@@ -296,6 +309,7 @@ fn what_is_not_known_becomes_a_parameter() {
 #[test]
 fn buckets_by_their_names() {
     let env = Env::new();
+    with_files(&env);
     notebook(
         &env,
         "b.ipynb",
@@ -359,6 +373,7 @@ fn an_imported_upload_runs() {
 #[test]
 fn hostile_notebooks_are_refused_or_read() {
     let env = Env::new();
+    with_files(&env);
     for (content, said) in [
         ("", "it is no notebook"),
         ("\u{0}\u{1}", "it is no notebook"),
