@@ -77,6 +77,12 @@ pub fn names(runbook: &Runbook, front: Option<&Node>, blocks: &[Block]) -> Names
     for (key, _) in front.and_then(|front| front.get("params")).into_iter().flat_map(Node::entries) {
         reader.name(Thing::Param(key.name.clone()), key.span.clone(), true);
     }
+    for (_, new) in front.and_then(|front| front.get("moved")).into_iter().flat_map(Node::entries) {
+        if let Some(id) = new.text() {
+            let start = reader.places(new, id).at(0);
+            reader.name(Thing::Step(id.to_owned()), start..start + id.len(), false);
+        }
+    }
     // An editor has the document's own text alone.
     for (index, step) in runbook.steps.iter().enumerate().filter(|(_, step)| step.span.start < own.end) {
         reader.name(Thing::Step(step.id.clone()), step.id_span.clone(), true);

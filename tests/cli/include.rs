@@ -1,7 +1,8 @@
 //! `include` blocks: the steps and parameters of another file.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::editor::{Editor, place};
 use crate::env::Env;
 use crate::small::started;
 
@@ -111,4 +112,27 @@ fn what_can_not_be_included_is_said_at_the_block() {
     env.opsml(["check", "c.md"])
         .code(2)
         .says("the step `first` stands inside `{% if %}` of the prose in line 1");
+}
+
+/// An editor has the text of the runbook alone: what is in another file is shown where that is named.
+#[test]
+fn what_an_included_file_has_is_known_and_not_renamed() {
+    let env = Env::new();
+    env.write("who.md", "```opsml who\ncommand: {run: [echo, \"{{ params.nobody }}\"]}\n```\n");
+    let text = "```opsml include\nfile: who.md\n```\n\n```opsml say\ncommand: {run: [echo, \"{{ who.stdout }}\"]}\n```\n\n{{ say.stdout }}\n";
+    env.write("says.md", text);
+    let mut editor = Editor::new(&env, &[]);
+    editor.open("says.md", text);
+    let problems = editor.diagnostics("says.md", 1);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let message = problems[0]["message"].as_str().unwrap();
+    assert!(message.starts_with("line 2 of who.md: the runbook has no parameter `nobody`"), "{message}");
+    assert_eq!(problems[0]["range"]["start"], place(text, "file: ^who.md"));
+    let mut asked = editor.at("says.md", place(text, "{{ s^ay.stdout"));
+    asked["context"] = json!({"includeDeclaration": true});
+    let references = editor.ask("textDocument/references", asked);
+    assert_eq!(references.as_array().unwrap().len(), 2, "{references}");
+    let refused = editor.rename("says.md", place(text, "{{ s^ay.stdout"), "speak").unwrap_err();
+    assert!(refused.contains("who.md, which this runbook includes, may name `say`"), "{refused}");
+    assert_eq!(editor.end(), 0);
 }

@@ -20,8 +20,8 @@ pub struct ModelManifest {
     pub image_size: u32,
     /// In the order of the logits.
     pub classes: Vec<String>,
-    /// Whether bfloat16 has given the same class as float32 for validation images, and logits that were no further apart than
-    /// [`LOGITS_APART`]: an endpoint may then compute in it.
+    /// Whether the job has computed in bfloat16, and this has given the same class as float32 for validation images, and
+    /// logits that were no further apart than [`LOGITS_APART`]: an endpoint may then compute in it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub agrees_in_bf16: bool,
 }

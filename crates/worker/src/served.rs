@@ -4,14 +4,14 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use opsml_contract::{Device as Asked, MODEL_MANIFEST, MODULE_INPUT, ModuleInput, Precision, worded};
+use opsml_contract::{Device as Asked, MODEL_MANIFEST, MODULE_INPUT, ModuleInput, worded};
 use opsml_pictures::Picture;
 use tch::{CModule, Device, Kind, Tensor, no_grad};
 
 use crate::device::{chosen, on};
 use crate::error::{AtPath, Error, Result};
-use crate::precision::{Choice, Probe, has_bf16};
-use crate::resnet::{ResNet, channels_last};
+use crate::precision::{self, has_bf16};
+use crate::resnet::ResNet;
 use crate::state_dict::MAX_FILE;
 use crate::still::Still;
 use crate::weights;
@@ -53,16 +53,15 @@ impl Served {
         Ok(served)
     }
 
-    /// Serves in bfloat16 where the job has found that it agrees and this machine is faster with it.
+    /// Serves in bfloat16 where the job has computed in it and found that it agrees, if this processor has it. No time is taken
+    /// here: two times would differ, and an endpoint that is started again must answer what it answered.
     fn own(model: ResNet) -> Result<Self> {
-        let asked = if model.manifest().agrees_in_bf16 { Precision::Auto } else { Precision::Fp32 };
-        let size = i64::from(model.manifest().image_size);
-        let noise = Tensor::f_rand([1, 3, size, size], (Kind::Float, Device::Cpu))?;
-        let choice = Choice::of(asked, has_bf16(model.device()), || {
-            Ok(Some(Probe::of_features(&model, &channels_last(&noise)?)?))
-        })?;
-        println!("{choice}");
-        Ok(Self::Own { still: model.still(choice.kind)?, model })
+        let kind = match model.manifest().agrees_in_bf16 && has_bf16(model.device()) {
+            true => Kind::BFloat16,
+            false => Kind::Float,
+        };
+        eprintln!("precision: {}", precision::name(kind));
+        Ok(Self::Own { still: model.still(kind)?, model })
     }
 
     /// The width and height of the images that it takes.

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Instant;
 
 use opsml_contract::{
-    EpochMetrics, FineTune, Hyperparameters, MetricLine, ModelManifest, Precision, SetupMetrics,
-    TRAINING_CHANNEL, TestMetrics, WEIGHTS_CHANNEL,
+    EpochMetrics, FineTune, Hyperparameters, MetricLine, ModelManifest, SetupMetrics, TRAINING_CHANNEL,
+    TestMetrics, WEIGHTS_CHANNEL,
 };
 use tch::{Kind, Tensor, no_grad};
 
@@ -175,7 +175,7 @@ pub fn train(container: &Container, stop: &AtomicBool) -> Result<()> {
             seconds: began.elapsed().as_secs_f64(),
         }))?;
         tested::write(&container.tested(), &folder, &dataset.classes, &to_test, &answers)?;
-        let agrees = hyperparameters.precision != Precision::Fp32
+        let agrees = choice.kind == Kind::BFloat16
             && precision::agrees(&model, |kind| {
                 features::of_first(valid.split, precision::AGREED, kind, &model, &shared)
             })?;
