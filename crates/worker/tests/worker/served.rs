@@ -70,7 +70,7 @@ fn what_can_not_be_served_is_named_with_what_is_needed() {
         (json!({"classes": ["a", "b"]}), "answers 3 logits, and input.json beside it names 2 classes"),
         (json!({"image_size": 0}), "image_size is from 1 to 4096"),
         (json!({"std": [1, 0, 1]}), "no std is 0"),
-        (json!({"size": 8}), "unknown field `size`"),
+        (json!({"size": 8}), "`size` is not known"),
     ] {
         fs::write(&input, wrong.to_string()).unwrap();
         refused(why);
