@@ -7,6 +7,7 @@ use torch_sys::C_tensor;
 
 use crate::device::on;
 use crate::error::{Error, Result};
+use crate::layout::memory_order;
 use crate::why::Why;
 
 unsafe extern "C" {
@@ -61,10 +62,14 @@ impl Adam {
             Ok(same)
         });
         let gradients = like_weights.collect::<Result<Vec<_>>>()?;
+        // With the channels last, it would copy the gradients first.
+        let in_order = |all: &[Tensor]| all.iter().map(memory_order).collect::<Result<Vec<_>>>();
+        let [weights, gradients, firsts, seconds] =
+            [in_order(weights)?, in_order(&gradients)?, in_order(firsts)?, in_order(seconds)?];
         let Some(first) = weights.first() else { return Ok(()) };
         let step = on(first.device(), &Tensor::from(number as f32))?;
         let pointers = |tensors: &[Tensor]| tensors.iter().map(Tensor::as_ptr).collect::<Vec<_>>();
-        let [w, g, m, v] = [weights, &gradients, firsts, seconds].map(pointers);
+        let [w, g, m, v] = [&weights, &gradients, &firsts, &seconds].map(|all| pointers(all));
         let mut why = Why::new();
         // SAFETY: the four lists have the same length, the pointers are those of live tensors, which every holder of a handle
         // may change, and the buffer for the error outlives the call.
@@ -92,7 +97,7 @@ impl Adam {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resnet::channels_last;
+    use crate::layout::channels_last;
 
     /// <https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html>
     #[test]

@@ -15,6 +15,7 @@ use tch::{Device, Kind, Tensor, no_grad};
 use crate::container::{Container, Resources};
 use crate::device::on;
 use crate::error::{Error, Result};
+use crate::layout::memory_order;
 use crate::process_group::{Membership, ProcessGroup};
 
 /// The environment variable with the first instance's address, as in PyTorch's launchers.
@@ -252,18 +253,6 @@ fn in_buckets(tensors: &[Tensor], act: impl Fn(&[Tensor]) -> Result<()>) -> Resu
         }
         Ok(())
     })
-}
-
-/// Returns a view in the order of the memory if that is channels last, so that flattening copies nothing. All instances run
-/// the same program, so a tensor has the same layout on each.
-fn memory_order(tensor: &Tensor) -> Result<Tensor> {
-    if tensor.dim() == 4 {
-        let inside_out = tensor.f_permute([0, 2, 3, 1])?;
-        if inside_out.is_contiguous() {
-            return Ok(inside_out);
-        }
-    }
-    Ok(tensor.shallow_clone())
 }
 
 #[cfg(test)]

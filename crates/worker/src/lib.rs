@@ -24,6 +24,7 @@ pub mod features;
 pub mod fetch;
 pub mod files;
 pub mod instances;
+pub mod layout;
 pub mod loader;
 pub mod memory;
 pub mod optimizer;

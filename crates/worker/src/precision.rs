@@ -260,7 +260,7 @@ mod tests {
     use opsml_contract::{Arch, ModelManifest};
 
     use super::*;
-    use crate::resnet::channels_last;
+    use crate::layout::channels_last;
 
     #[test]
     fn bf16_must_be_faster_and_agree() {

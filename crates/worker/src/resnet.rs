@@ -10,6 +10,7 @@ use tch::{Device, Kind, Tensor, no_grad};
 use crate::convolution::Convolution;
 use crate::device::on;
 use crate::error::{Error, Result};
+use crate::layout::channels_last;
 use crate::state_dict::{Array, StateDict};
 use crate::still::{self, Still};
 
@@ -372,17 +373,16 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
     Ok(logits.f_cross_entropy_loss(labels, None::<&Tensor>, tch::Reduction::Mean, -100, 0.0)?)
 }
 
-/// Returns the same values in channels-last layout, with which libtorch's CPU convolutions are fastest.
-pub fn channels_last(images: &Tensor) -> Result<Tensor> {
-    Ok(images.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])?)
-}
-
 impl ConvNorm {
     /// Computes in the numbers of `x`.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (weight, padding) = met(&self.weight, self.stride, x)?;
-        let weight = weight.f_to_kind(x.f_kind()?)?;
-        let x = x.f_conv2d(&weight, None::<&Tensor>, self.stride, padding, 1, 1)?;
+        let x = match single_pixel(&self.weight, self.stride, x)? {
+            Some(result) => result,
+            None => {
+                let (weight, padding) = (self.weight.f_to_kind(x.f_kind()?)?, self.weight.size()[3] / 2);
+                x.f_conv2d(&weight, None::<&Tensor>, self.stride, padding, 1, 1)?
+            }
+        };
         let [weight, bias, mean, variance, batches] = &self.norm;
         let _ = batches.shallow_clone().f_add_scalar_(1)?;
         let (mean, variance) = (Some(mean), Some(variance));
@@ -399,20 +399,24 @@ impl ConvNorm {
     }
 }
 
-/// Returns the part of a square kernel that meets something of the images `x`, which are square too, and the padding with
-/// which it gives the same. The rest would only be multiplied by the padding's zeros, and has no gradient: at 32 pixels, that
-/// is most of the last stage's kernels.
-fn met(weight: &Tensor, stride: i64, x: &Tensor) -> Result<(Tensor, i64)> {
+/// Returns a convolution whose result is a single pixel, and `None` of any other. It is the product of two matrices: the part of the
+/// kernel that meets something of the images `x`, which are square as the kernel is. The rest would only be multiplied by the
+/// padding's zeros, and has no gradient: at 32 pixels, that is most of the last stage's kernels.
+fn single_pixel(weight: &Tensor, stride: i64, x: &Tensor) -> Result<Option<Tensor>> {
     let (side, kernel) = (x.size()[3], weight.size()[3]);
     let padding = kernel / 2;
-    // A result of several pixels is left alone: there, more of the kernel meets something.
-    if kernel == 1 || (side + 2 * padding - kernel) / stride > 0 {
-        return Ok((weight.shallow_clone(), padding));
+    if (side + 2 * padding - kernel) / stride > 0 {
+        return Ok(None);
     }
     let length = side.min(kernel - padding);
-    // In the order of the memory, so that the gradient has that order too.
-    let part = weight.f_permute([0, 2, 3, 1])?.f_narrow(1, padding, length)?.f_narrow(2, padding, length)?;
-    Ok((part.f_permute([0, 3, 1, 2])?, 0))
+    // In the order of the memory, so that only the part is copied, and its gradient has that order too.
+    let rows = |of: &Tensor, start| -> Result<Tensor> {
+        let part = of.f_permute([0, 2, 3, 1])?.f_narrow(1, start, length)?.f_narrow(2, start, length)?;
+        Ok(part.f_flatten(1, -1)?)
+    };
+    let weight = rows(weight, padding)?.f_to_kind(x.f_kind()?)?;
+    let result = rows(x, 0)?.f_linear(&weight, None::<&Tensor>)?;
+    Ok(Some(result.f_unsqueeze(2)?.f_unsqueeze(3)?))
 }
 
 impl Block {
@@ -438,30 +442,33 @@ mod tests {
 
     /// At 32 pixels, the last stage's images have a side of 2 or 1, and at 64 twice that.
     #[test]
-    fn what_a_kernel_never_meets_changes_neither_result_nor_gradient() {
+    fn a_convolution_to_a_single_pixel_has_the_same_result_and_gradients() {
         tch::manual_seed(2);
-        for (kernel, stride, side, length) in [
-            (3, 1, 1, 1),
-            (3, 2, 2, 2),
-            (3, 2, 1, 1),
-            (3, 1, 2, 3),
-            (3, 2, 4, 3),
-            (1, 2, 2, 1),
-            (7, 2, 32, 7),
+        for (kernel, stride, side, is_single) in [
+            (3, 1, 1, true),
+            (3, 2, 2, true),
+            (3, 2, 1, true),
+            (1, 2, 2, true),
+            (1, 1, 1, true),
+            (3, 1, 2, false),
+            (3, 2, 4, false),
+            (7, 2, 32, false),
         ] {
             let new = |shape: &[i64]| channels_last(&Tensor::randn(shape, tch::kind::FLOAT_CPU)).unwrap();
             let weight = new(&[5, 4, kernel, kernel]).set_requires_grad(true);
             let x = new(&[3, 4, side, side]).set_requires_grad(true);
-            let (part, padding) = met(&weight, stride, &x).unwrap();
-            assert_eq!(part.size()[2..], [length; 2], "{kernel} {stride} {side}");
-            let of = |weight_used: &Tensor, padding| {
-                let y = x.conv2d(weight_used, None::<&Tensor>, stride, padding, 1, 1);
+            let result = single_pixel(&weight, stride, &x).unwrap();
+            assert_eq!(result.is_some(), is_single, "{kernel} {stride} {side}");
+            let Some(result) = result else { continue };
+            let with_gradients = |y: Tensor| {
                 let mut all =
                     Tensor::run_backward(&[&y.square().sum(Kind::Float)], &[&weight, &x], false, false);
+                assert_eq!(all[0].stride(), weight.stride(), "{kernel} {stride} {side}");
                 all.push(y);
                 all
             };
-            for (one, other) in of(&part, padding).iter().zip(of(&weight, kernel / 2)) {
+            let whole = x.conv2d(&weight, None::<&Tensor>, stride, kernel / 2, 1, 1);
+            for (one, other) in with_gradients(result).iter().zip(with_gradients(whole)) {
                 let apart = (one - &other).abs().max().double_value(&[]);
                 assert!(one.size() == other.size() && apart < 1e-4, "{kernel} {stride} {side}: {apart}");
             }
