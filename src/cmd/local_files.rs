@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use rayon::prelude::*;
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Diagnostic, Severity};
@@ -16,37 +17,43 @@ use crate::step::{self, Local, LocalForm, Paths};
 /// step may be skipped or must fail.
 pub fn problems(runbook: &Runbook, params: &Map<String, Value>, paths: &Paths) -> Vec<Diagnostic> {
     let given = Params::new(params);
+    // What takes long of it, on all processors.
+    let named: Vec<Vec<Local>> = runbook.steps.par_iter().map(|step| named_by(step, &given)).collect();
     let context = Context::default();
     context.set("params", params);
     let mut problems = Vec::new();
     let mut is_after_command = false;
     let mut may_be_skipped: HashSet<&str> = HashSet::new();
-    for step in &runbook.steps {
+    for (step, locals) in runbook.steps.iter().zip(named) {
         let runs = runs(step, &context);
         let uses_skipped = step.uses.steps.iter().any(|used| may_be_skipped.contains(used.as_str()));
         if runs != Some(true) || uses_skipped {
             may_be_skipped.insert(&step.id);
         }
-        if runs != Some(false)
-            && let Some(kind) = step::kind(&step.kind.name)
-        {
+        if runs != Some(false) {
             let must_fail = step.common.expect_error.is_some();
             let is_certain = runs == Some(true) && !uses_skipped && !is_after_command && !must_fail;
-            let locals = (kind.locals)(&runbook::foreseen(step, &given));
-            let known = locals.into_iter().filter(|local| !template::has_template(&local.path));
             // Of a folder that isn't there, no file is there either.
-            let mut told: Vec<Local> = Vec::new();
-            for local in known {
-                let is_below = told.iter().any(|one| Path::new(&local.path).starts_with(&one.path));
+            let mut reported: Vec<Local> = Vec::new();
+            for local in locals {
+                let is_below = reported.iter().any(|one| Path::new(&local.path).starts_with(&one.path));
                 if let Some(found) = problem(step, &local, paths, is_certain).filter(|_| !is_below) {
                     problems.push(found);
-                    told.push(local);
+                    reported.push(local);
                 }
             }
         }
         is_after_command |= step.kind.name == "command";
     }
     problems
+}
+
+/// Returns the local files and folders that a step names, as far as their names are known before a run.
+fn named_by(step: &Declared, params: &Params<'_>) -> Vec<Local> {
+    let Some(kind) = step::kind(&step.kind.name) else { return Vec::new() };
+    let mut locals = (kind.locals)(&runbook::foreseen(step, params));
+    locals.retain(|local| !template::has_template(&local.path));
+    locals
 }
 
 /// Whether a step runs by its `when`, if the parameters alone decide.

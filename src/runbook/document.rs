@@ -40,7 +40,11 @@ fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
     reading.problems.extend(empty(&source.text[own.clone()]));
     reading.problems.extend(open_front_matter(&source.text, &fences));
     let mut at = 0;
-    let mut read = read_blocks(&source, &fences).into_iter();
+    let read = read_blocks(&source, &fences);
+    // Steps are large, and a vector that grows moves them.
+    reading.steps.reserve(read.len());
+    reading.pieces.reserve(2 * fences.len() + 1);
+    let mut read = read.into_iter();
     for fence in &fences {
         if at < fence.span.start {
             reading.pieces.push(Piece::Prose(at..fence.span.start));
@@ -544,7 +548,7 @@ fn common(body: &Node, kind: &Key, problems: &mut Vec<Diagnostic>) -> Common {
         return Common::default();
     }
     shape::make_texts(&mut node, common_schema(), common_schema());
-    let misfits = shape::check(&node, common_schema(), "a step");
+    let misfits = shape::check(&node, common_schema(), &"a step");
     if misfits.is_empty() {
         match serde_json::from_value(node.to_value()) {
             Ok(common) => return common,

@@ -163,7 +163,7 @@ pub fn read(node: &Node, problems: &mut Vec<Diagnostic>) -> FrontMatter {
     shape::make_texts(&mut node, &schema, &schema);
     text_defaults(&mut node);
     let node = &node;
-    problems.extend(shape::check(node, &schema, "the front matter"));
+    problems.extend(shape::check(node, &schema, &"the front matter"));
     for (key, value) in node.get("params").into_iter().flat_map(Node::entries) {
         if !template::is_identifier(&key.name) || template::RESERVED.contains(&key.name.as_str()) {
             problems.push(

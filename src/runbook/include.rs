@@ -28,7 +28,7 @@ pub fn include_schema() -> Value {
 /// Reads the body of an `include` block.
 pub fn read(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Include> {
     let before = problems.len();
-    problems.extend(shape::check(node, &include_schema(), "an `include` block"));
+    problems.extend(shape::check(node, &include_schema(), &"an `include` block"));
     node.each_text(&mut |node, text| {
         if template::has_template(text) {
             let message = "an `include` block is read before anything runs, so it takes no template";

@@ -57,7 +57,7 @@ pub fn resolve(step: &Declared, context: &Context) -> Result<Resolved, Vec<Diagn
     make_texts(step, &mut node);
     if problems.is_empty() {
         problems = misfits(step, &node);
-        // `check` has told the warnings.
+        // `check` has reported the warnings.
         problems.retain(|problem| problem.severity == Severity::Error);
     }
     if problems.is_empty() { Ok(Resolved { value: node.to_value(), node }) } else { Err(problems) }
@@ -89,7 +89,7 @@ pub fn foreseen(step: &Declared, params: &Params<'_>) -> Value {
 /// Returns the problems of resolved fields.
 pub fn misfits(step: &Declared, node: &Node) -> Vec<Diagnostic> {
     let Some(kind) = kind(&step.kind.name) else { return Vec::new() };
-    let mut problems = shape::check(node, (kind.fields)(), &format!("`{}`", kind.name));
+    let mut problems = shape::check(node, (kind.fields)(), &format_args!("`{}`", kind.name));
     // A problem of the fields as a whole, such as a missing field, is reported at the kind's key.
     for problem in problems.iter_mut() {
         let is_template = |node: &Node, text: &str| node.span == problem.span && template::has_template(text);

@@ -7,6 +7,7 @@
 //! mapping; `x-instances` says what instance types are for; and `x-members` whose members a mapping has, for `explain`.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use indexmap::IndexMap;
@@ -23,16 +24,21 @@ const LONGEST_HINT: usize = 100;
 
 /// Checks `node` against `schema`. Text with a template is accepted in place of any value, and checked when it is
 /// resolved.
-pub fn check(node: &Node, schema: &Value, what: &str) -> Vec<Diagnostic> {
+pub fn check(node: &Node, schema: &Value, what: &dyn Display) -> Vec<Diagnostic> {
     let mut checker = Checker { root: schema, problems: Vec::new() };
     checker.node(node, schema, what);
     checker.problems
 }
 
+/// Returns a keyword of a schema. It has a few, which are found faster one by one than by their hashes.
+fn member<'a>(schema: &'a Value, keyword: &str) -> Option<&'a Value> {
+    schema.as_object()?.iter().find(|(name, _)| *name == keyword).map(|(_, value)| value)
+}
+
 /// Follows `$ref`s within `root`.
 pub fn resolve<'a>(root: &'a Value, mut schema: &'a Value) -> &'a Value {
     while let Some(target) =
-        schema.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'))
+        member(schema, "$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'))
     {
         match root.pointer(target) {
             Some(found) => schema = found,
@@ -45,7 +51,7 @@ pub fn resolve<'a>(root: &'a Value, mut schema: &'a Value) -> &'a Value {
 /// Returns the alternatives of `anyOf` or `oneOf` except null, or else the schema itself.
 pub fn alternatives<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
     let schema = resolve(root, schema);
-    match schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array) {
+    match member(schema, "anyOf").or_else(|| member(schema, "oneOf")).and_then(Value::as_array) {
         Some(several) => {
             several.iter().flat_map(|one| alternatives(root, one)).filter(|one| !is_null(one)).collect()
         }
@@ -57,7 +63,7 @@ pub fn alternatives<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
 /// the `3` of `run: [echo, 3]`.
 pub fn make_texts(node: &mut Node, root: &Value, schema: &Value) {
     let choices = alternatives(root, schema);
-    let below = |key: &str| choices.iter().find_map(|one| one.get(key));
+    let below = |key: &str| choices.iter().find_map(|one| member(one, key));
     match &mut node.kind {
         NodeKind::Plain(value, spelt) => {
             let fits = choices.iter().any(|one| allows(one, json_type(value)));
@@ -88,7 +94,7 @@ pub fn empty_open(node: &mut Node, root: &Value, schema: &Value) {
     let NodeKind::Map(entries) = &mut node.kind else { return };
     let choices = alternatives(root, schema);
     for (key, value) in entries {
-        let property = choices.iter().find_map(|one| one.get("properties")?.get(&key.name));
+        let property = choices.iter().find_map(|one| member(one, "properties")?.get(&key.name));
         let Some(property) = property else { continue };
         let forms = alternatives(root, property);
         let [form] = forms.as_slice() else { continue };
@@ -104,15 +110,15 @@ pub fn empty_open(node: &mut Node, root: &Value, schema: &Value) {
 }
 
 fn is_null(schema: &Value) -> bool {
-    schema.get("type").is_some_and(|name| name == "null")
+    member(schema, "type").is_some_and(|name| name == "null")
 }
 
 /// Returns the members that a path may continue with: the properties of every alternative. `None` if any is allowed.
 pub fn members<'a>(root: &'a Value, schema: &'a Value) -> Option<IndexMap<&'a str, &'a Value>> {
     let mut found = IndexMap::new();
     for one in alternatives(root, schema) {
-        match one.get("properties").and_then(Value::as_object) {
-            Some(properties) if one.get("additionalProperties").is_none_or(|more| more == false) => {
+        match member(one, "properties").and_then(Value::as_object) {
+            Some(properties) if member(one, "additionalProperties").is_none_or(|more| more == false) => {
                 found.extend(properties.iter().map(|(name, property)| (name.as_str(), property)));
             }
             _ if allows(one, "object") => return None,
@@ -123,14 +129,13 @@ pub fn members<'a>(root: &'a Value, schema: &'a Value) -> Option<IndexMap<&'a st
 }
 
 fn allows(schema: &Value, name: &str) -> bool {
-    match schema.get("type") {
+    match member(schema, "type") {
         Some(Value::String(one)) => one == name || (one == "number" && name == "integer"),
         Some(Value::Array(several)) => {
             several.iter().any(|one| one == name || (one == "number" && name == "integer"))
         }
-        _ => schema
-            .get("const")
-            .or_else(|| schema.get("enum").and_then(|e| e.get(0)))
+        _ => member(schema, "const")
+            .or_else(|| member(schema, "enum").and_then(|e| e.get(0)))
             .is_none_or(|v| json_type(v) == name),
     }
 }
@@ -158,7 +163,7 @@ pub fn in_words(schema: &Value) -> String {
         "object" => "a mapping",
         _ => "nothing",
     };
-    match schema.get("type") {
+    match member(schema, "type") {
         Some(Value::String(name)) => word(name).to_owned(),
         Some(Value::Array(names)) => {
             let words: Vec<_> =
@@ -175,7 +180,7 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    fn node(&mut self, node: &Node, schema: &Value, what: &str) {
+    fn node(&mut self, node: &Node, schema: &Value, what: &dyn Display) {
         if node.text().is_some_and(template::is_whole_expression) {
             return;
         }
@@ -183,15 +188,15 @@ impl Checker<'_> {
         let schema = resolve(root, schema);
         let choices = alternatives(root, schema);
         let is_null_value = matches!(node.kind, NodeKind::Plain(Value::Null, _));
-        if is_null_value && (allows(schema, "null") && schema.get("type").is_some()) {
+        if is_null_value && (allows(schema, "null") && member(schema, "type").is_some()) {
             return;
         }
         let constants: Vec<&Value> = choices
             .iter()
             .filter_map(|one| {
-                one.get("const")
+                member(one, "const")
                     .map(|c| vec![c])
-                    .or_else(|| Some(one.get("enum")?.as_array()?.iter().collect()))
+                    .or_else(|| Some(member(one, "enum")?.as_array()?.iter().collect()))
             })
             .flatten()
             .collect();
@@ -202,9 +207,9 @@ impl Checker<'_> {
             NodeKind::Map(_) => "object",
         };
         if !constants.is_empty()
-            && choices.iter().all(|one| one.get("const").is_some() || one.get("enum").is_some())
+            && choices.iter().all(|one| member(one, "const").is_some() || member(one, "enum").is_some())
         {
-            return match choices.iter().find_map(|one| one.get("x-instances")?.as_str()) {
+            return match choices.iter().find_map(|one| member(one, "x-instances")?.as_str()) {
                 Some(purpose) => self.instance(node, purpose),
                 None => self.constant(node, &constants, what),
             };
@@ -217,7 +222,9 @@ impl Checker<'_> {
                     format!("{what} must be {}, and this is {}", expected.join(" or "), node.describe());
                 let problem = Diagnostic::error(node.span.clone(), message);
                 let described = choices.iter().copied().chain([described]).find_map(|one| {
-                    one.get("description")?.as_str().filter(|text| text.to_lowercase().contains("seconds"))
+                    member(one, "description")?
+                        .as_str()
+                        .filter(|text| text.to_lowercase().contains("seconds"))
                 });
                 let hint = meant(node, &choices, described.is_some());
                 self.problems.push(hint.into_iter().fold(problem, Diagnostic::hint));
@@ -240,7 +247,7 @@ impl Checker<'_> {
         }
     }
 
-    fn constant(&mut self, node: &Node, constants: &[&Value], what: &str) {
+    fn constant(&mut self, node: &Node, constants: &[&Value], what: &dyn Display) {
         let value = node.to_value();
         if constants.contains(&&value) || node.text().is_some_and(template::has_template) {
             return;
@@ -251,7 +258,7 @@ impl Checker<'_> {
         self.problems.push(Diagnostic::error(node.span.clone(), message).suggest(&given, known));
     }
 
-    fn one(&mut self, node: &Node, schema: &Value, what: &str) {
+    fn one(&mut self, node: &Node, schema: &Value, what: &dyn Display) {
         match &node.kind {
             NodeKind::Plain(Value::Number(number), _) => self.number(&node.span, number, schema, what),
             NodeKind::Plain(..) => {}
@@ -259,31 +266,31 @@ impl Checker<'_> {
             NodeKind::Text(text) => self.text(node, text, schema, what),
             NodeKind::List(items) => {
                 self.length(&node.span, items.len(), schema, ["minItems", "maxItems"], "item", what);
-                if let Some(each) = schema.get("items") {
-                    items.iter().for_each(|item| self.node(item, each, &format!("an item of {what}")));
+                if let Some(each) = member(schema, "items") {
+                    items.iter().for_each(|item| self.node(item, each, &format_args!("an item of {what}")));
                 }
             }
             NodeKind::Map(_) => self.mapping(node, schema, what),
         }
     }
 
-    fn mapping(&mut self, node: &Node, schema: &Value, what: &str) {
+    fn mapping(&mut self, node: &Node, schema: &Value, what: &dyn Display) {
         let empty = Map::new();
-        let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
+        let properties = member(schema, "properties").and_then(Value::as_object).unwrap_or(&empty);
         for (key, value) in node.entries() {
             let before = self.problems.len();
-            match (properties.get(&key.name), schema.get("additionalProperties")) {
-                (Some(property), _) => self.node(value, property, &format!("`{}`", key.name)),
+            match (properties.get(&key.name), member(schema, "additionalProperties")) {
+                (Some(property), _) => self.node(value, property, &format_args!("`{}`", key.name)),
                 (None, Some(Value::Bool(false))) => {
                     let message = format!("{what} has no key `{}`", key.name);
                     let known = properties.keys().map(String::as_str);
                     self.problems
                         .push(Diagnostic::error(key.span.clone(), message).suggest(&key.name, known));
                 }
-                (None, Some(each)) => self.node(value, each, &format!("`{}`", key.name)),
+                (None, Some(each)) => self.node(value, each, &format_args!("`{}`", key.name)),
                 (None, None) => {}
             }
-            let wrap = schema.get("additionalProperties").map(|each| resolve(self.root, each));
+            let wrap = member(schema, "additionalProperties").map(|each| resolve(self.root, each));
             let wrap = wrap.and_then(|each| each.get("x-wrap")?.as_str());
             if let Some(wrap) = wrap.filter(|_| !matches!(value.kind, NodeKind::Map(_)))
                 && let Some(problem) = self.problems.get_mut(before)
@@ -303,8 +310,11 @@ impl Checker<'_> {
                 whole.for_each(|problem| problem.span = key.span.clone());
             }
         }
-        for name in
-            schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+        for name in member(schema, "required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
         {
             if node.get(name).is_none() {
                 let mut problem = Diagnostic::error(node.span.clone(), format!("{what} lacks `{name}`"));
@@ -321,10 +331,10 @@ impl Checker<'_> {
         }
     }
 
-    fn number(&mut self, span: &Span, number: &serde_json::Number, schema: &Value, what: &str) {
-        let bound = |key: &str| schema.get(key).and_then(Value::as_f64);
+    fn number(&mut self, span: &Span, number: &serde_json::Number, schema: &Value, what: &dyn Display) {
+        let bound = |key: &str| member(schema, key).and_then(Value::as_f64);
         // What the program can count with bounds a number too.
-        let (smallest, largest) = match schema.get("format").and_then(Value::as_str) {
+        let (smallest, largest) = match member(schema, "format").and_then(Value::as_str) {
             Some("int32") => (Some(f64::from(i32::MIN)), Some(f64::from(i32::MAX))),
             Some("uint32") => (Some(0.0), Some(f64::from(u32::MAX))),
             Some("int64") if number.as_i64().is_none() => (None, Some(i64::MAX as f64)),
@@ -349,9 +359,9 @@ impl Checker<'_> {
         schema: &Value,
         bounds: [&str; 2],
         noun: &str,
-        what: &str,
+        what: &dyn Display,
     ) {
-        let [least, most] = bounds.map(|key| schema.get(key).and_then(Value::as_u64));
+        let [least, most] = bounds.map(|key| member(schema, key).and_then(Value::as_u64));
         let given = length as u64;
         let counted = |bound: u64| counted(usize::try_from(bound).unwrap_or(usize::MAX), noun);
         let wanted = match (least, most) {
@@ -380,9 +390,9 @@ impl Checker<'_> {
         }
     }
 
-    fn text(&mut self, node: &Node, text: &str, schema: &Value, what: &str) {
+    fn text(&mut self, node: &Node, text: &str, schema: &Value, what: &dyn Display) {
         let span = &node.span;
-        if let Some(purpose) = schema.get("x-instances").and_then(Value::as_str) {
+        if let Some(purpose) = member(schema, "x-instances").and_then(Value::as_str) {
             self.instance(node, purpose);
             if self
                 .problems
@@ -393,15 +403,15 @@ impl Checker<'_> {
             }
         }
         self.length(span, text.chars().count(), schema, ["minLength", "maxLength"], "character", what);
-        let Some(pattern) = schema.get("pattern").and_then(Value::as_str) else { return };
+        let Some(pattern) = member(schema, "pattern").and_then(Value::as_str) else { return };
         if compiled(pattern).is_some_and(|regex| !regex.is_match(text)) {
             let mut problem =
                 Diagnostic::error(span.clone(), format!("`{text}` is not a value that {what} can have"));
-            if let Some(ending) = schema.get("x-ending").and_then(Value::as_str)
+            if let Some(ending) = member(schema, "x-ending").and_then(Value::as_str)
                 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
             {
                 problem = problem.hint(format!("did you mean `{text}{ending}`?"));
-            } else if let Some(rule) = schema.get("x-rule").and_then(Value::as_str) {
+            } else if let Some(rule) = member(schema, "x-rule").and_then(Value::as_str) {
                 problem = problem.hint(rule);
             }
             self.problems.push(problem);
@@ -412,9 +422,9 @@ impl Checker<'_> {
 /// Returns a hint for a value of another type than the schema's: how what it most likely means is written. `in_seconds` is whether a
 /// number of seconds is due.
 fn meant(node: &Node, choices: &[&Value], in_seconds: bool) -> Option<String> {
-    let wants = |name: &str| choices.iter().any(|one| one.get("type").is_some() && allows(one, name));
+    let wants = |name: &str| choices.iter().any(|one| member(one, "type").is_some() && allows(one, name));
     let spelt = |text: &str| Some(format!("did you mean `{text}`?")).filter(|hint| hint.len() < LONGEST_HINT);
-    if let Some(hint) = choices.iter().find_map(|one| one.get("x-hint")?.as_str()) {
+    if let Some(hint) = choices.iter().find_map(|one| member(one, "x-hint")?.as_str()) {
         return Some(hint.to_owned());
     }
     if let NodeKind::Text(text) = &node.kind {

@@ -14,6 +14,9 @@ use crate::diagnostic::{Diagnostic, Span};
 /// The deepest nesting that is accepted. The deepest field of any step has four levels.
 const MAX_DEPTH: usize = 32;
 
+/// A mapping of fewer keys is looked through for one that stands there twice: that is faster than to hash them.
+const FEW: usize = 16;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     pub span: Span,
@@ -297,10 +300,11 @@ impl<'a> Reader<'a> {
     fn mapping(&mut self, span: Span, depth: usize) -> Result<Node, ScanError> {
         let bare = self.document[span.start..].starts_with("{{");
         let mut entries: Vec<(Key, Node)> = Vec::new();
-        let mut names = HashSet::new();
+        // The names, once they are too many to look through.
+        let mut names: HashSet<String> = HashSet::new();
         let end = loop {
             let (event, at) = self.next()?;
-            if event == Event::MappingEnd {
+            if matches!(event, Event::MappingEnd) {
                 break at.end;
             }
             let key = self.node(event, at, depth + 1)?;
@@ -317,7 +321,14 @@ impl<'a> Reader<'a> {
                     continue;
                 }
             };
-            if !names.insert(name.clone()) {
+            if entries.len() == FEW {
+                names.extend(entries.iter().map(|(key, _)| key.name.clone()));
+            }
+            let is_taken = match entries.len() < FEW {
+                true => entries.iter().any(|(key, _)| key.name == name),
+                false => !names.insert(name.clone()),
+            };
+            if is_taken {
                 self.problems
                     .push(Diagnostic::error(key.span, format!("the key `{name}` stands here twice")));
                 continue;
@@ -460,6 +471,17 @@ mod tests {
         ] {
             let (_, problems) = read(text);
             assert!(problems.iter().any(|p| p.message.contains(message)), "{text}: {problems:?}");
+        }
+        // However many keys there are.
+        for keys in 1..3 * FEW {
+            let text: String = (0..keys).map(|number| format!("k{number}: 1\n")).collect();
+            let (node, problems) = read(&text);
+            assert_eq!((node.unwrap().entries().len(), problems), (keys, Vec::new()));
+            for again in [0, keys - 1] {
+                let problems = read(&format!("{text}k{again}: 2\nlast: 1")).1;
+                assert_eq!(problems.len(), 1, "{problems:?}");
+                assert_eq!(problems[0].message, format!("the key `k{again}` stands here twice"));
+            }
         }
         let (_, problems) = read("a: {{ x }}/y");
         assert_eq!(problems[0].hints, [QUOTE_HINT]);

@@ -17,6 +17,21 @@ use super::name::{
 const WORDS: &str =
     "(?:secret|token|passw(?:or)?d|passphrase|passcode|pwd|credential|(?:private|api|access|auth)[_. -]?key)";
 
+/// Each of these words has one of these in it.
+const STEMS: &[&str] = &[
+    "secret",
+    "token",
+    "passw",
+    "passphrase",
+    "passcode",
+    "pwd",
+    "credential",
+    "private",
+    "api",
+    "access",
+    "auth",
+];
+
 /// A name, quoted or not, and what parts it from its value; or an option of a command line.
 static ASSIGNMENT: LazyLock<Regex> = LazyLock::new(|| {
     let name = format!(r#"[A-Za-z0-9_.-]*{WORDS}[A-Za-z0-9_-]*"#);
@@ -33,16 +48,14 @@ static MAY_BE_ASSIGNED: LazyLock<Regex> = LazyLock::new(|| {
     compiled(&format!(r#"{assigned}|(?i-u:-[A-Za-z0-9_-]*{WORDS}[A-Za-z0-9_-]*["\s])"#))
 });
 
-/// The marks of all kinds of the catalogue, and the kind of each mark.
-static MARKS: LazyLock<(AhoCorasick, Vec<usize>)> = LazyLock::new(|| {
-    let marks = || {
-        KINDS.iter().enumerate().flat_map(|(index, kind)| kind.marks.iter().map(move |mark| (index, mark)))
-    };
-    let search = AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .kind(Some(AhoCorasickKind::DFA))
-        .build(marks().map(|(_, mark)| mark));
-    (search.expect("there are a hundred short marks"), marks().map(|(index, _)| index).collect())
+/// The marks of all kinds of the catalogue with the kind of each, and [`STEMS`], which have none: one search finds all.
+static MARKS: LazyLock<(AhoCorasick, Vec<Option<usize>>)> = LazyLock::new(|| {
+    let kinds = KINDS.iter().enumerate();
+    let marks = kinds.flat_map(|(index, kind)| kind.marks.iter().map(move |mark| (Some(index), *mark)));
+    let (kinds, marks): (Vec<_>, Vec<_>) = marks.chain(STEMS.iter().map(|stem| (None, *stem))).unzip();
+    let search =
+        AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(marks);
+    (search.expect("there are a hundred short marks"), kinds)
 });
 
 /// The patterns of the catalogue. Each is compiled when a text first has its mark.
@@ -52,17 +65,50 @@ fn pattern(index: usize) -> &'static Regex {
     PATTERNS[index].get_or_init(|| Regex::new(KINDS[index].pattern).expect(KINDS[index].name))
 }
 
-/// Returns the patterns whose marks are in the text.
-fn marked(text: &str) -> impl Iterator<Item = &'static Regex> {
-    let (search, kinds) = &*MARKS;
-    let mut found = [false; KINDS.len()];
-    search.find_overlapping_iter(text).for_each(|mark| found[kinds[mark.pattern().as_usize()]] = true);
-    let is_marked = move |index: &usize| found[*index] || KINDS[*index].marks.is_empty();
-    (0..KINDS.len()).filter(is_marked).map(pattern)
+/// What one search finds of a text.
+struct Marked {
+    kinds: [bool; KINDS.len()],
+    /// Whether a word of [`WORDS`] may be in it.
+    words: bool,
+}
+
+impl Marked {
+    fn of(text: &str) -> Self {
+        let (search, kinds) = &*MARKS;
+        let mut found =
+            Self { kinds: std::array::from_fn(|kind| KINDS[kind].marks.is_empty()), words: false };
+        for mark in search.find_overlapping_iter(text) {
+            match kinds[mark.pattern().as_usize()] {
+                Some(kind) => found.kinds[kind] = true,
+                None => found.words = true,
+            }
+        }
+        found
+    }
+
+    /// Returns the patterns whose marks are in the text.
+    fn patterns(&self) -> impl Iterator<Item = &'static Regex> {
+        (0..KINDS.len()).filter(|index| self.kinds[*index]).map(pattern)
+    }
 }
 
 /// A word that may be a key of 40 characters or a line of a private key, or end in one, as `KEY=…` does.
 static LONG_WORD: LazyLock<Regex> = LazyLock::new(|| compiled("[A-Za-z0-9/+_=-]{40,}"));
+
+/// Whether a text has a [`LONG_WORD`]. Of most texts, this looks at every 30th byte or so: a word that goes through 40 bytes has none
+/// that a word can't have, and the last such byte is where the next 40 begin.
+fn may_have_long_word(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"/+_=-".contains(byte);
+    let mut at = 0;
+    while let Some(next) = bytes.get(at..at + KEY_LENGTH) {
+        match next.iter().rposition(|byte| !is_of_word(byte)) {
+            Some(last) => at += last + 1,
+            None => return true,
+        }
+    }
+    false
+}
 
 /// What stands in the place of a secret, with or without its digest.
 static MASK: LazyLock<Regex> = LazyLock::new(|| compiled(r"\[redacted(?::[0-9a-f]{8})?\]"));
@@ -73,10 +119,11 @@ fn compiled(pattern: &str) -> Regex {
 
 /// Whether a text, or values as JSON, may hold a secret. False means that they hold none; true costs a closer look.
 pub fn may_hold_secret(text: &str) -> bool {
-    marked(text).any(|pattern| pattern.is_match(text))
-        || MAY_BE_ASSIGNED.is_match(text)
+    let marked = Marked::of(text);
+    marked.patterns().any(|pattern| pattern.is_match(text))
+        || marked.words && MAY_BE_ASSIGNED.is_match(text)
         || known::is_in(text)
-        || LONG_WORD.find_iter(text).any(|word| is_formed_as_key(word.as_str()))
+        || may_have_long_word(text) && LONG_WORD.find_iter(text).any(|word| is_formed_as_key(word.as_str()))
 }
 
 /// Returns the places of the masks in a text.
@@ -93,7 +140,7 @@ pub fn spans(text: &str) -> Vec<Range<usize>> {
         return Vec::new();
     }
     let mut found = known::places(text);
-    for pattern in marked(text) {
+    for pattern in Marked::of(text).patterns() {
         let matches = pattern.captures_iter(text);
         found.extend(matches.filter_map(|it| Some(it.get(1).or(it.get(0))?.range())));
     }
@@ -247,4 +294,26 @@ fn is_random(word: &str) -> bool {
     let kinds: Vec<u8> = word.bytes().map(kind).collect();
     let changes = kinds.windows(2).filter(|pair| pair[0] != pair[1]).count();
     changes * 5 >= word.len() * 2 && (0..=2).all(|kind| kinds.contains(&kind)) && !kinds.contains(&4)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_passed_over_holds_no_secret(text in "([a-zA-Z0-9/+_=-]{0,50}[ .:\\n]?){0,6}") {
+            prop_assert_eq!(may_have_long_word(&text), LONG_WORD.is_match(&text));
+        }
+
+        #[test]
+        fn a_name_of_a_secret_has_a_stem(before in "[a-z_ ]{0,5}", name in WORDS, value in "[a-z0-9]{1,5}") {
+            for text in [format!("{before}{name}={value}"), format!("--{name} {value}").to_uppercase()] {
+                prop_assert!(MAY_BE_ASSIGNED.is_match(&text), "{text}");
+                prop_assert!(Marked::of(&text).words, "{text}");
+            }
+        }
+    }
 }
