@@ -19,6 +19,8 @@ const QUIET: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub struct Text {
     screen: Option<Screen>,
+    /// Plain lines go to standard error, since standard output is a document.
+    beside_a_document: bool,
     /// What plain lines have said of each step that runs.
     said: HashMap<String, Said>,
 }
@@ -52,11 +54,17 @@ impl Text {
         Self { screen, ..Self::default() }
     }
 
+    /// As [`new`](Self::new), for a run whose standard output is a document.
+    pub fn beside_a_document() -> Self {
+        Self { beside_a_document: true, ..Self::new() }
+    }
+
     fn line(&mut self, line: &str) {
         match &self.screen {
             // An error is ignored, as below.
             Some(screen) => drop(screen.lines.println(line)),
             // If the output is closed, the run continues.
+            None if self.beside_a_document => drop(writeln!(std::io::stderr(), "{line}")),
             None => drop(writeln!(std::io::stdout(), "{line}")),
         }
     }

@@ -122,9 +122,9 @@ impl SeenStep {
 }
 
 impl Gathered {
-    pub fn beside(shown: Option<Box<dyn Observer>>) -> Self {
+    pub fn beside(shown: Box<dyn Observer>) -> Self {
         let gathered = Self::default();
-        gathered.lock().shown = shown;
+        gathered.lock().shown = Some(shown);
         gathered
     }
 

@@ -44,7 +44,7 @@ impl Ci {
     }
 
     /// Returns the observer of a run, which passes everything on to `shown`.
-    pub fn observer(&mut self, shown: Option<Box<dyn Observer>>) -> Box<dyn Observer> {
+    pub fn observer(&mut self, shown: Box<dyn Observer>) -> Box<dyn Observer> {
         self.gathered = Gathered::beside(shown);
         Box::new(self.gathered.clone())
     }
@@ -84,22 +84,22 @@ impl Ci {
 }
 
 fn annotate(account: &Account) {
-    let mut told = Vec::new();
+    let mut annotations = Vec::new();
     for step in &account.steps {
         let Some(failure) = &step.failure else { continue };
         let line = step.planned.line;
         let place = Place { file: step.planned.file.clone(), line, end_line: line, column: None };
         let hints: String = failure.hints.iter().map(|hint| format!("\nhint: {hint}")).collect();
         let (title, message) = (format!("step {}", step.planned.id), format!("{failure}{hints}"));
-        told.push(ci::annotation(Level::Error, Some(&place), &title, &message));
+        annotations.push(ci::annotation(Level::Error, Some(&place), &title, &message));
     }
     // The problems of a runbook are annotated where they are found.
     if let Some(trouble) = account.trouble.as_ref().filter(|trouble| trouble.details.is_empty()) {
         let hints: String = trouble.hints.iter().map(|hint| format!("\nhint: {hint}")).collect();
         let message = format!("{}{hints}", trouble.message);
-        told.push(ci::annotation(Level::Error, None, "opsml run", &message));
+        annotations.push(ci::annotation(Level::Error, None, "opsml run", &message));
     }
-    told.iter().for_each(output::complain);
+    annotations.iter().for_each(output::complain);
 }
 
 /// Annotates the lines of a runbook with its problems, where GitHub reads the output: from both of its streams.

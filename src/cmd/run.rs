@@ -87,10 +87,10 @@ async fn run_checked(
     if !aws.is_local() {
         ask(arguments, &checked, &chosen, &journal, &aws)?;
     }
-    let shown = match arguments.format {
-        RunFormat::Text => Some(observer(Format::Text)),
-        RunFormat::Json => Some(observer(Format::Json)),
-        RunFormat::Junit => None,
+    let shown: Box<dyn Observer> = match arguments.format {
+        RunFormat::Text => observer(Format::Text),
+        RunFormat::Json => observer(Format::Json),
+        RunFormat::Junit => Box::new(console::Text::beside_a_document()),
     };
     journal.observe(ci.observer(shown));
     if arguments.watch {

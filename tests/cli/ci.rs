@@ -67,6 +67,7 @@ fn junit_has_a_case_for_each_step_and_stays_xml() {
     let run = env.opsml(["run", "runbooks/ci.md", "--format", "junit"]).code(1);
     assert!(run.stdout.starts_with("<?xml"), "nothing else is on standard output: {}", run.stdout);
     assert!(!run.stdout.contains(SECRET) && !run.stderr.contains(SECRET), "{}", run.stdout);
+    assert!(run.stderr.contains("✓ first: it is [redacted] ("), "progress is beside it: {}", run.stderr);
     let results = read(&run.stdout);
     let suite = &results["suite"];
     assert_eq!(suite["name"], "A <run> & \"more\"");
