@@ -16,7 +16,7 @@ const LISTED: usize = 12;
 
 /// The name of the topic of the keys between the `---` lines.
 pub const FRONT_MATTER: &str = "front_matter";
-/// The name of the topic of what `opsml-worker` is told.
+/// The name of the topic of the settings of `opsml-worker`.
 pub const HYPERPARAMETERS: &str = "hyperparameters";
 /// The name of the topic of the keys that any block may have.
 pub const BLOCK: &str = "block";
@@ -43,7 +43,7 @@ pub struct Found {
 }
 
 static FRONT: LazyLock<Value> = LazyLock::new(front_matter_schema);
-static TOLD: LazyLock<Value> = LazyLock::new(|| schema_for!(Hyperparameters).to_value());
+static SETTINGS: LazyLock<Value> = LazyLock::new(|| schema_for!(Hyperparameters).to_value());
 
 /// Returns the entries of a kind's fields.
 pub fn fields(kind: &KindInfo) -> Vec<Entry> {
@@ -59,7 +59,7 @@ pub fn outputs(kind: &KindInfo) -> Vec<Entry> {
 pub fn topic(name: &str) -> Option<(&'static str, Vec<Entry>)> {
     let (about, schema): (_, &Value) = match name {
         FRONT_MATTER => ("the text between the `---` lines at the start of a runbook", &FRONT),
-        HYPERPARAMETERS => ("what `opsml-worker` is told by `hyperparameters`", &TOLD),
+        HYPERPARAMETERS => ("the settings of `opsml-worker` in `hyperparameters`", &SETTINGS),
         BLOCK => ("the keys that any block may have beside the one of its kind", step::common_schema()),
         _ => return None,
     };
@@ -101,7 +101,7 @@ pub fn find(path: &str) -> Result<Found, (String, Vec<String>)> {
     }
     match first {
         FRONT_MATTER => in_front(rest),
-        HYPERPARAMETERS => walk(&TOLD, rest, first, false),
+        HYPERPARAMETERS => walk(&SETTINGS, rest, first, false),
         BLOCK => walk(common, rest, first, false),
         name if shape::members(common, common).is_some_and(|all| all.contains_key(name)) => {
             walk(common, &names, BLOCK, false)
@@ -172,9 +172,9 @@ type Members = (&'static Value, IndexMap<&'static str, &'static Value>, Option<&
 /// Returns the members of a mapping, or of the items of a list, and the schema of what has any other name. With them comes the
 /// schema that their references are of.
 fn members(root: &'static Value, schema: &'static Value) -> Members {
-    // The fields say only that hyperparameters are a mapping: those of the worker are told by itself.
+    // The fields say only that hyperparameters are a mapping: the worker itself says which it has.
     if schema.get("x-members").is_some_and(|of| of == HYPERPARAMETERS) {
-        return members(&TOLD, &TOLD);
+        return members(&SETTINGS, &SETTINGS);
     }
     let (mut found, mut others) = (IndexMap::new(), None);
     for one in shape::alternatives(root, schema) {

@@ -62,7 +62,7 @@ pub fn summary(account: &Account, costs: Option<&Costs>) -> String {
     if let Some(step) = account.failed()
         && let Some(failure) = &step.failure
     {
-        lines.push(told(step, failure));
+        lines.push(failed(step, failure));
     }
     lines.extend(account.trouble.as_ref().map(trouble));
     if account.started.is_some() && !account.steps.is_empty() {
@@ -72,7 +72,7 @@ pub fn summary(account: &Account, costs: Option<&Costs>) -> String {
     lines.join("\n\n") + "\n"
 }
 
-fn told(step: &StepResult, failure: &Failure) -> String {
+fn failed(step: &StepResult, failure: &Failure) -> String {
     let place = format!("{}:{}", step.planned.file, step.planned.line);
     let text = format!("step `{}` ({place}): {failure}", step.planned.id);
     listed(&text, &failure.hints)
@@ -96,7 +96,7 @@ fn table(steps: &[StepResult]) -> String {
         "| step | kind | state | time | result |".to_owned(),
         "| --- | --- | --- | ---: | --- |".to_owned(),
     ];
-    // Of a long runbook, what isn't well is told first.
+    // Of a long runbook, what isn't well comes first.
     let is_well = |step: &&StepResult| matches!(step.mark, Mark::Done | Mark::Kept | Mark::NotReached);
     let mut shown: Vec<&StepResult> = steps.iter().collect();
     if steps.len() > ROWS {
@@ -191,7 +191,7 @@ mod tests {
         let row = summary(&account, None);
         assert!(row.contains(r"a \| b \# c &lt;script&gt; !\[x\](y)"), "{row}");
         account.steps[0].failure = Some(Failure::new("Odd", "```\n# not a heading"));
-        let told = summary(&account, None);
-        assert!(told.contains("````text\nstep `s0` (k.md:0): Odd: ```\n# not a heading\n````"), "{told}");
+        let text = summary(&account, None);
+        assert!(text.contains("````text\nstep `s0` (k.md:0): Odd: ```\n# not a heading\n````"), "{text}");
     }
 }

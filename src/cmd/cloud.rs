@@ -84,7 +84,7 @@ fn env() -> Result<(), Stop> {
     Ok(())
 }
 
-/// The variables by which boto3 and the AWS CLI, requests, OpenSSL and curl are told whom to trust.
+/// The variables by which boto3 and the AWS CLI, requests, OpenSSL and curl learn whom to trust.
 const TRUST: [&str; 4] = ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"];
 
 /// Returns the file of the authorities that the shell's programs trust: the one that a variable names, unless that is ours

@@ -90,7 +90,7 @@ struct Server<'a> {
     output: &'a mut dyn Write,
     documents: HashMap<String, Open>,
     stage: Stage,
-    /// Whether the editor knows snippets, and asks for lenses again when it is told to.
+    /// Whether the editor knows snippets, and asks for lenses again when the server wants it to.
     snippets: bool,
     refreshes: bool,
     /// How many requests were sent.

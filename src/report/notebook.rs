@@ -160,11 +160,11 @@ impl Writer<'_> {
         match (view.status, &view.failure) {
             ("failed", Some(failure)) => {
                 let hints = failure.hints.iter().map(|hint| format!("hint: {hint}"));
-                let told: Vec<String> =
+                let texts: Vec<String> =
                     std::iter::once(failure.to_string()).chain(hints).map(|line| printable(&line)).collect();
                 outputs.push(json!({
                     "output_type": "error", "ename": printable(&failure.code),
-                    "evalue": printable(&failure.message), "traceback": told,
+                    "evalue": printable(&failure.message), "traceback": texts,
                 }));
             }
             ("not run", _) => {}
@@ -228,24 +228,24 @@ impl Writer<'_> {
 /// A figure in words, for who has no more than a terminal.
 fn plain(figure: &FigureView) -> String {
     let number = figure.number.map(|number| format!("Figure {number}. ")).unwrap_or_default();
-    let mut told = vec![format!("{number}{}", figure.caption)];
+    let mut texts = vec![format!("{number}{}", figure.caption)];
     match &figure.body {
         Body::Card { what, name, status, note, facts, folded } => {
-            told = vec![format!("{number}{what} {name}, {status}")];
-            told.extend(note.clone());
+            texts = vec![format!("{number}{what} {name}, {status}")];
+            texts.extend(note.clone());
             let rows = facts.iter().chain(folded);
-            told.extend(
+            texts.extend(
                 rows.map(|fact| format!("  {}: {}", fact.name, fact.whole.as_ref().unwrap_or(&fact.value))),
             );
         }
         Body::Table { columns, rows, .. } => {
             let rows = std::iter::once(columns).chain(rows);
-            told.extend(rows.map(|row| row.join(" | ")));
+            texts.extend(rows.map(|row| row.join(" | ")));
         }
-        Body::Code { head, rest, .. } => told.extend([head.clone()].into_iter().chain(rest.clone())),
+        Body::Code { head, rest, .. } => texts.extend([head.clone()].into_iter().chain(rest.clone())),
         Body::Drawing(_) => {}
     }
-    printable(&told.join("\n"))
+    printable(&texts.join("\n"))
 }
 
 /// Text as nbformat keeps it: a list of its lines with their ends, so that a difference is one of lines.

@@ -1,4 +1,4 @@
-//! Metrics as a training job tells them: a JSON line each in [`METRICS_FILE`], and the same as a log line
+//! Metrics as a training job reports them: a JSON line each in [`METRICS_FILE`], and the same as a log line
 //! that SageMaker's metric regexes match.
 
 use std::fmt;

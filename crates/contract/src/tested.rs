@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Lies in `SM_OUTPUT_DATA_DIR`, and so at the top of `output.tar.gz`.
 pub const TESTED_FILE: &str = "tested.json";
 
-/// The most mistakes that are told one by one.
+/// The most mistakes that are listed one by one.
 pub const MAX_MISTAKES: usize = 12;
 
 /// The longest side of a mistake's picture, in pixels.

@@ -152,7 +152,7 @@ pub fn title(axis: &Axis) -> String {
 }
 
 /// Returns `12 ms`, or the category's name.
-pub fn told(axis: &Axis, value: f64) -> String {
+pub fn with_unit(axis: &Axis, value: f64) -> String {
     match &axis.scale {
         Scale::Categories(names) => names.get(value as usize).cloned().unwrap_or_default(),
         _ if axis.unit.is_empty() => decimal(value),

@@ -52,8 +52,8 @@ pub fn bars(canvas: &mut Canvas<'_>, bars: &Bars) {
     canvas.line("axis", (across.at(0.0), 4.0), (across.at(0.0), bottom));
     canvas.text(((from + to) / 2.0, bottom + 34.0), Anchor::Middle, "", &title(axis));
     canvas.height = (bottom + 42.0).max(beside);
-    let told = rows.iter().map(|row| format!("{}: {}", row.label, row.text));
-    canvas.told.push(format!("{}: {}", title(axis), told.collect::<Vec<_>>().join(", ")));
+    let texts = rows.iter().map(|row| format!("{}: {}", row.label, row.text));
+    canvas.described.push(format!("{}: {}", title(axis), texts.collect::<Vec<_>>().join(", ")));
     if rows.len() > MAX_ROWS {
         let more = format!("and {} more", rows.len() - MAX_ROWS);
         canvas.text((from - 8.0, bottom + 16.0), Anchor::End, "small", &more);
@@ -66,7 +66,7 @@ fn portrait(canvas: &mut Canvas<'_>, picture: &Picture, notes: &[String]) -> f64
     let scale = (PICTURE / sides.0).min(PICTURE / sides.1);
     let area = Area { x: 4.0, y: 6.0, width: sides.0 * scale, height: sides.1 * scale };
     if canvas.define(picture) {
-        canvas.told.push(picture.alt.clone());
+        canvas.described.push(picture.alt.clone());
         canvas.cell(Area { x: 0.0, y: 0.0, width: sides.0, height: sides.1 }, area);
         canvas.rect("box", area, 1.0);
     } else {
@@ -77,7 +77,7 @@ fn portrait(canvas: &mut Canvas<'_>, picture: &Picture, notes: &[String]) -> f64
         y += 16.0;
         canvas.text((4.0, y), Anchor::Start, "small", &line);
     }
-    canvas.told.extend(notes.iter().cloned());
+    canvas.described.extend(notes.iter().cloned());
     y + 8.0
 }
 

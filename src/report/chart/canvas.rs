@@ -76,12 +76,12 @@ pub struct Canvas<'a> {
     pub height: f64,
     svg: String,
     /// What it shows, in words: a sentence each.
-    pub told: Vec<String>,
+    pub described: Vec<String>,
 }
 
 impl<'a> Canvas<'a> {
     pub fn new(id: &'a str, pictures: &'a Bytes) -> Self {
-        Self { id, pictures, height: 0.0, svg: String::new(), told: Vec::new() }
+        Self { id, pictures, height: 0.0, svg: String::new(), described: Vec::new() }
     }
 
     // Writing to a String cannot fail.
@@ -151,7 +151,7 @@ impl<'a> Canvas<'a> {
     /// Puts a picture's bytes where [`Self::cell`] finds them. Returns whether they are there.
     pub fn define(&mut self, picture: &Picture) -> bool {
         let Some(bytes) = self.pictures.get(&picture.digest) else {
-            self.told.push(format!("The picture is gone: {}", picture.alt));
+            self.described.push(format!("The picture is gone: {}", picture.alt));
             return false;
         };
         let (id, media_type, data) = (self.id, escape(&picture.media_type), STANDARD.encode(bytes));
@@ -182,10 +182,10 @@ impl<'a> Canvas<'a> {
 
     /// The drawing as a document, complete with its style.
     pub fn finish(self, caption: &str) -> String {
-        let Self { id, height, svg, told, .. } = self;
-        let (title, told) = (escape(&one_line(caption)), escape(&one_line(&told.join("; "))));
+        let Self { id, height, svg, described, .. } = self;
+        let (title, described) = (escape(&one_line(caption)), escape(&one_line(&described.join("; "))));
         format!(
-            r#"<svg xmlns="http://www.w3.org/2000/svg" class="drawn" viewBox="0 0 {WIDTH} {height:.0}" role="img" aria-labelledby="{id}-title {id}-desc"><title id="{id}-title">{title}</title><desc id="{id}-desc">{told}</desc><style>{STYLE}</style>{svg}</svg>"#
+            r#"<svg xmlns="http://www.w3.org/2000/svg" class="drawn" viewBox="0 0 {WIDTH} {height:.0}" role="img" aria-labelledby="{id}-title {id}-desc"><title id="{id}-title">{title}</title><desc id="{id}-desc">{described}</desc><style>{STYLE}</style>{svg}</svg>"#
         )
     }
 }

@@ -10,7 +10,7 @@ const KEY: f64 = 32.0;
 const GAP: f64 = 14.0;
 /// From one line of the legend to the next.
 pub const LINE: f64 = 18.0;
-/// The most lines of marks' labels. What has no room is told in the description.
+/// The most lines of marks' labels. What has no room stands in the description.
 const MARK_LINES: usize = 4;
 /// From a mark's line to its label.
 const SIDE: f64 = 4.0;

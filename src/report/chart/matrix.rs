@@ -68,7 +68,7 @@ pub fn matrix(canvas: &mut Canvas<'_>, matrix: &Matrix) {
         canvas.text((left, canvas.height + 10.0), Anchor::Start, "small", &note);
         canvas.height += 18.0;
     }
-    canvas.told.push(described(matrix, &cells, &sums));
+    canvas.described.push(described(matrix, &cells, &sums));
 }
 
 /// Returns how many were right, and the most frequent mistakes.
@@ -83,8 +83,8 @@ fn described(matrix: &Matrix, cells: &[(usize, usize, u64)], sums: &[u64]) -> St
         .iter()
         .take(10)
         .map(|(row, column, n)| format!("{} {} taken for {}", decimal(*n as f64), name(*row), name(*column)));
-    let told = [format!("{right} of {all} on the diagonal")].into_iter().chain(wrong);
-    format!("{} by {}: {}", matrix.row, matrix.column, told.collect::<Vec<_>>().join(", "))
+    let parts = [format!("{right} of {all} on the diagonal")].into_iter().chain(wrong);
+    format!("{} by {}: {}", matrix.row, matrix.column, parts.collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Panels with axes: stacked over one x axis, or beside each other with their own.
 
-use super::axis::{Placed, shows, title, told};
+use super::axis::{Placed, shows, title, with_unit};
 use super::canvas::{Anchor, Area, Canvas, SMALL, TEXT, WIDTH, shortened, style, width};
 use super::legend::{self, LINE, Legend, is_marked};
 use crate::journal::{Mark, Panel, Plot, Series};
@@ -24,10 +24,12 @@ pub fn plot(canvas: &mut Canvas<'_>, plot: &Plot) {
         false => several(canvas, &panels, &marks),
     }
     for panel in &panels {
-        canvas.told.push(described(panel));
+        canvas.described.push(described(panel));
     }
     let along = panels.first().map(|panel| panel.x.clone()).unwrap_or_default();
-    canvas.told.extend(marks.iter().map(|mark| format!("{} at {}", mark.label, told(&along, mark.x))));
+    canvas
+        .described
+        .extend(marks.iter().map(|mark| format!("{} at {}", mark.label, with_unit(&along, mark.x))));
 }
 
 /// Stacked panels: the values of all make the x axis.
@@ -194,7 +196,7 @@ fn draw(canvas: &mut Canvas<'_>, panel: &Panel, across: &Placed, area: Area) {
 
 /// What a panel shows, in words.
 fn described(panel: &Panel) -> String {
-    let point = |(x, y): &(f64, f64)| format!("{} at {}", told(&panel.y, *y), told(&panel.x, *x));
+    let point = |(x, y): &(f64, f64)| format!("{} at {}", with_unit(&panel.y, *y), with_unit(&panel.x, *x));
     let series = panel.series.iter().map(|Series { name, points, scattered, .. }| {
         let ends = points.first().zip(points.last());
         let words = match ends {
@@ -253,7 +255,7 @@ mod tests {
 
     #[test]
     fn it_is_told_in_words() {
-        let told = described(&panel("latency", &[(0.0, 1.0), (10.0, 2.0)]));
-        assert_eq!(told, "latency (ms) by time (s): one: from 1 ms at 0 s to 2 ms at 10 s");
+        let text = described(&panel("latency", &[(0.0, 1.0), (10.0, 2.0)]));
+        assert_eq!(text, "latency (ms) by time (s): one: from 1 ms at 0 s to 2 ms at 10 s");
     }
 }

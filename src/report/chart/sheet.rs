@@ -52,7 +52,7 @@ pub fn sheet(canvas: &mut Canvas<'_>, sheet: &Sheet) {
     }
     canvas.height = y;
     if there {
-        canvas.told.push(sheet.picture.alt.clone());
+        canvas.described.push(sheet.picture.alt.clone());
     }
-    canvas.told.extend(sheet.labels.iter().map(|label| label.join(", ")));
+    canvas.described.extend(sheet.labels.iter().map(|label| label.join(", ")));
 }

@@ -278,7 +278,7 @@ impl Pace {
         self.all_sent += 1;
     }
 
-    /// Leaves out the request that is due, and goes on at the rate of the answers so far. If that can't be told yet, the rate stays.
+    /// Leaves out the request that is due, and goes on at the rate of the answers so far. If that isn't known yet, the rate stays.
     fn slow(&mut self, now: Instant, answered: usize) {
         self.is_slowed = true;
         let seconds = (now - self.since).as_secs_f64();

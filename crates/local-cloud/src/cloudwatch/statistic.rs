@@ -16,7 +16,7 @@ pub enum Statistic {
     Within(Kind, Bound, Bound),
 }
 
-/// What is told of the values between two bounds.
+/// What a statistic says of the values between two bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `TM`: their average.
