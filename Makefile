@@ -14,6 +14,9 @@ editor := env=$$(scripts/python-env.sh editor) && eval "$$env" && node=$$OPSML_E
 # Where cargo puts programs; a recipe's own variable, since cargo may be missing while this is read.
 bin = $$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
 
+# Most tests wait: for jobs, endpoints and clouds. Those that train take turns.
+threads = $${RUST_TEST_THREADS:-$$(($$(nproc) > 4 ? $$(nproc) : 4))}
+
 .PHONY: run test test-editor book test-long torture judge-moto lint check bench build clean
 
 ## The main runbook on the local cloud: `make run ARGS="-p dataset=…"`.
@@ -21,7 +24,7 @@ run: build
 	@$(bin)/opsml run runbooks/project.md $(ARGS)
 
 test: build
-	@$(libtorch) && $(python) && $(chromium) && cargo test --workspace
+	@$(libtorch) && $(python) && $(chromium) && RUST_TEST_THREADS=$(threads) cargo test --workspace
 
 ## The VS Code extension: its grammars in VS Code's engine, and its code with the real language server.
 test-editor: build

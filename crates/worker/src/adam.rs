@@ -7,7 +7,7 @@ use torch_sys::C_tensor;
 
 use crate::device::on;
 use crate::error::{Error, Result};
-use crate::layout::memory_order;
+use crate::layout::{is_channels_last, memory_order};
 use crate::why::Why;
 
 unsafe extern "C" {
@@ -54,7 +54,9 @@ impl Adam {
     ) -> Result<()> {
         let like_weights = weights.iter().zip(gradients).map(|(weight, gradient)| {
             // The kernel passes through the memory of all four alike.
-            if gradient.stride() == weight.stride() {
+            let alike = gradient.stride() == weight.stride()
+                || (is_channels_last(gradient)? && is_channels_last(weight)?);
+            if alike {
                 return Ok(gradient.shallow_clone());
             }
             let mut same = weight.f_detach()?.f_empty_like()?;
