@@ -17,7 +17,7 @@ use super::name::{
 const WORDS: &str =
     "(?:secret|token|passw(?:or)?d|passphrase|passcode|pwd|credential|(?:private|api|access|auth)[_. -]?key)";
 
-/// Each of these words has one of these in it.
+/// Each of [`WORDS`] has one of these in it, so a text without them has no name of a secret.
 const STEMS: &[&str] = &[
     "secret",
     "token",
