@@ -18,6 +18,9 @@ use crate::diagnostic::printable;
 /// The most pixels of a picture in one direction.
 const MAX_PIXELS: u32 = 8192;
 
+/// The most characters of a line.
+const LONGEST_LINE: usize = 1000;
+
 /// Typesets the write-up. `at` is the time, in milliseconds since 1970, at which the document was made.
 pub fn render(
     data: &ReportData,
@@ -65,14 +68,33 @@ fn is_whole(picture: &Picture) -> bool {
     })
 }
 
-/// A value in which every character can be shown.
+/// A value in which every character can be shown, and no line is too long.
 fn readable(value: Value) -> Value {
     match value {
-        Value::String(text) => Value::String(covered(&printable(&text))),
+        Value::String(text) => Value::String(broken(covered(&printable(&text)))),
         Value::Array(items) => items.into_iter().map(readable).collect(),
         Value::Object(map) => map.into_iter().map(|(name, value)| (name, readable(value))).collect(),
         plain => plain,
     }
+}
+
+/// Text whose lines are broken where they are longer than any that people write: typst takes a time for a line that grows with the
+/// square of its length.
+fn broken(text: String) -> String {
+    if text.lines().all(|line| line.len() <= LONGEST_LINE) {
+        return text;
+    }
+    let mut shown = String::with_capacity(text.len() + text.len() / LONGEST_LINE);
+    let mut length = 0;
+    for c in text.chars() {
+        if length == LONGEST_LINE && c != '\n' {
+            shown.push('\n');
+            length = 0;
+        }
+        shown.push(c);
+        length = if c == '\n' { 0 } else { length + 1 };
+    }
+    shown
 }
 
 /// Text in which a character that no font has is written as its number: `\u{1f600}`.
