@@ -31,7 +31,15 @@ impl Ci {
         Self { format, gathered, title, name, planned: Vec::new(), costs: None }
     }
 
+    /// Whether anything reads what is gathered.
+    fn is_read(&self) -> bool {
+        self.format == RunFormat::Junit || summary_file().is_some() || reads_annotations()
+    }
+
     pub fn knows(&mut self, runbook: &Runbook) {
+        if !self.is_read() {
+            return;
+        }
         self.title = runbook.title().to_owned();
         let source = &runbook.source;
         let planned = runbook.steps.iter().map(|step| Planned {
@@ -45,6 +53,9 @@ impl Ci {
 
     /// Returns the observer of a run, which passes everything on to `shown`.
     pub fn observer(&mut self, shown: Box<dyn Observer>) -> Box<dyn Observer> {
+        if !self.is_read() {
+            return shown;
+        }
         self.gathered = Gathered::beside(shown);
         Box::new(self.gathered.clone())
     }
@@ -60,6 +71,9 @@ impl Ci {
 
     /// Writes what the verdict makes of the run. What can't be written is complained about, and changes nothing else.
     pub fn tell(self, verdict: &Verdict) {
+        if !self.is_read() {
+            return;
+        }
         let mut account = self.gathered.account(&self.title, &self.name, &self.planned);
         if let (Err(stop), None) = (verdict, account.failed()) {
             let (message, hints) = (stop.message().to_owned(), stop.all_hints().to_vec());
@@ -68,8 +82,7 @@ impl Ci {
         if self.format == RunFormat::Junit {
             output::document(&ci::junit(&account));
         }
-        if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) {
-            let path = PathBuf::from(path);
+        if let Some(path) = summary_file() {
             let summary = ci::summary(&account, self.costs.as_ref());
             let mut open = OpenOptions::new();
             let written = open.append(true).create(true).open(&path);
@@ -123,6 +136,11 @@ pub fn annotate_problems<'a>(source: &Source, problems: impl IntoIterator<Item =
         let message = format!("{}{hints}", problem.message);
         output::complain(ci::annotation(level, Some(&place), "opsml check", &message));
     }
+}
+
+/// The file for the summary, if there is one.
+fn summary_file() -> Option<PathBuf> {
+    std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 fn reads_annotations() -> bool {
