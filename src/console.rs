@@ -134,7 +134,7 @@ impl Observer for Text {
                 self.stop(step);
                 self.line(&format!("✓ {step}: {} ({})", line(summary), took(step)));
             }
-            Event::StepFailed { step, failure } => {
+            Event::StepFailed { step, failure, .. } => {
                 self.stop(step);
                 self.line(&format!("✗ {step}: {} ({})", printable(&shown(&failure.to_string())), took(step)));
                 failure

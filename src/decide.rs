@@ -401,7 +401,8 @@ mod tests {
     #[test]
     fn by_the_journal_and_this_machine() {
         let (same, other) = (inputs(), json!({"command": {"run": ["false"]}}));
-        let failed = Event::StepFailed { step: "a".into(), failure: Failure::new("Boom", "no") };
+        let failed =
+            Event::StepFailed { step: "a".into(), failure: Failure::new("Boom", "no"), figures: Vec::new() };
         let skipped = Event::StepSkipped { step: "a".into(), kind: "command".into(), reason: "no".into() };
         let is_done = || state([started(), done()]);
         let digest = |digest: Result<&str, &str>| {

@@ -185,7 +185,7 @@ impl Seen {
             }
             Event::StepDone { step, summary, .. } => self.end(step, Mark::Done, at, summary),
             Event::StepSkipped { step, reason, .. } => self.end(step, Mark::Skipped, at, reason),
-            Event::StepFailed { step, failure } => {
+            Event::StepFailed { step, failure, .. } => {
                 self.end(step, Mark::Failed, at, "");
                 if let Some(seen) = self.steps.get_mut(step) {
                     seen.failure = Some(failure.clone());
@@ -262,7 +262,7 @@ mod tests {
         gathered.kept("kept", "as it was");
         see(&mut gathered, 20, started("retried"));
         let failure = Failure::new("Odd", "no");
-        see(&mut gathered, 30, Event::StepFailed { step: "retried".into(), failure });
+        see(&mut gathered, 30, Event::StepFailed { step: "retried".into(), failure, figures: Vec::new() });
         see(&mut gathered, 40, started("retried"));
         let (outputs, summary) = (Value::Null, "well".to_owned());
         see(

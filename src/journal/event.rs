@@ -99,6 +99,9 @@ pub enum Event {
     StepFailed {
         step: String,
         failure: Failure,
+        /// What was measured until it failed, or what an expectation refused.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        figures: Vec<Figure>,
     },
     StepSkipped {
         step: String,
@@ -188,7 +191,10 @@ impl Event {
                 masker.text(summary);
                 figures.iter_mut().for_each(|figure| figure.mask(masker));
             }
-            Self::StepFailed { failure, .. } => failure.mask(masker),
+            Self::StepFailed { failure, figures, .. } => {
+                failure.mask(masker);
+                figures.iter_mut().for_each(|figure| figure.mask(masker));
+            }
             Self::StepSkipped { reason, .. } => masker.text(reason),
             Self::Intended { spec, .. }
             | Self::Recovered { spec, .. }

@@ -14,7 +14,8 @@ use rusqlite::{Connection, TransactionBehavior};
 /// 5. A head lies beside the file, and the lock is a file too: `lock` has only the epoch and the last event.
 /// 6. A figure is a drawing of any kind, and not only a curve; pictures lie beside the file.
 /// 7. A step can get another name.
-pub const FORMAT: i64 = 7;
+/// 8. A step that failed has figures.
+pub const FORMAT: i64 = 8;
 /// The first format whose files have a head.
 pub(super) const FIRST_WITH_HEAD: i64 = 5;
 

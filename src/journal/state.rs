@@ -102,7 +102,7 @@ pub struct StepRow {
     /// Its result in one line.
     pub summary: String,
     pub figures: Vec<Figure>,
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// The last run that started or skipped it.
     pub run: u64,
     pub started: i64,
@@ -232,8 +232,9 @@ impl State {
                 let row = self.end(step, StepStatus::Done, at)?;
                 (row.outputs, row.summary, row.figures) = (Some(take(outputs)), take(summary), take(figures));
             }
-            Event::StepFailed { step, failure } => {
-                self.end(step, StepStatus::Failed, at)?.failure = Some(failure.clone());
+            Event::StepFailed { step, failure, figures } => {
+                let row = self.end(step, StepStatus::Failed, at)?;
+                (row.failure, row.figures) = (Some(Box::new(failure.clone())), take(figures));
             }
             Event::StepSkipped { step, kind, reason } => {
                 let run = self.current_run()?;

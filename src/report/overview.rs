@@ -93,7 +93,7 @@ mod tests {
         at(9, ended(1));
         at(100, run(2));
         at(100, started("b"));
-        at(110, Event::StepFailed { step: text("b"), failure: Failure::new("E", "m") });
+        at(110, Event::StepFailed { step: text("b"), failure: Failure::new("E", "m"), figures: Vec::new() });
         at(120, started("b"));
         at(125, done("b"));
         at(125, started("a"));

@@ -50,7 +50,7 @@ impl Journaled {
     }
 
     fn fail(&mut self, step: &str, failure: Failure) {
-        self.add(Event::StepFailed { step: step.into(), failure });
+        self.add(Event::StepFailed { step: step.into(), failure, figures: Vec::new() });
     }
 
     fn ready(&mut self, step: &str, kind: &str, name: &str, facts: Value) -> ResourceId {
@@ -71,7 +71,7 @@ impl Journaled {
     fn end(mut self, outcome: RunOutcome) -> State {
         let failed =
             self.state.steps.iter().find_map(|(step, row)| Some((step.clone(), row.failure.clone()?)));
-        let cause = failed.map(|(step, failure)| Cause { step, failure });
+        let cause = failed.map(|(step, failure)| Cause { step, failure: *failure });
         self.add(Event::RunEnded { run: 1, outcome, cause });
         self.state
     }

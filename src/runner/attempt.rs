@@ -5,8 +5,8 @@ use super::work::{Due, Runner};
 use serde_json::{Value, json};
 
 use crate::decide::drift;
-use crate::failure::{Failure, Outcome};
-use crate::journal::{Event, JournalError, ResourceId};
+use crate::failure::Failure;
+use crate::journal::{Event, Figure, JournalError, ResourceId};
 use crate::resource::ensure::StepSession;
 use crate::runbook::Declared;
 use crate::runbook::template::Context;
@@ -29,7 +29,7 @@ impl Runner<'_> {
                 files: due.files.clone(),
                 reason,
             }])?;
-            let failure = match self.attempt(context, step, &due.read).await {
+            let Failed { failure, figures } = match self.attempt(context, step, &due.read).await {
                 Ok(done) => {
                     let Done { outputs, summary, figures } = done;
                     self.journal.append([Event::StepDone {
@@ -43,13 +43,14 @@ impl Runner<'_> {
                         Err(left) => Some(left),
                     });
                 }
-                Err(failure) => failure,
+                Err(failed) => failed,
             };
             if failure.kind.pauses() {
                 // The step stays as it is: the next run continues it.
                 return Ok(Some(failure));
             }
-            self.journal.append([Event::StepFailed { step: step.id.clone(), failure: failure.clone() }])?;
+            let (id, why) = (step.id.clone(), failure.clone());
+            self.journal.append([Event::StepFailed { step: id, failure: why, figures }])?;
             if let Err(left) = self.delete_ephemeral_of(&step.id).await {
                 self.journal.note(&step.id, &left.to_string());
             }
@@ -61,7 +62,7 @@ impl Runner<'_> {
     }
 
     /// Runs a step once, and checks its expectations.
-    async fn attempt(&self, context: &Context, step: &Declared, read: &Step) -> Outcome<Done<Value>> {
+    async fn attempt(&self, context: &Context, step: &Declared, read: &Step) -> Result<Done<Value>, Failed> {
         let restore = match self.options.yes {
             true => {
                 drift(&self.live, &step.id, &self.journal.state()).into_iter().map(|drift| drift.id).collect()
@@ -78,7 +79,7 @@ impl Runner<'_> {
             restore,
             ensured: Vec::new(),
         };
-        let mut own = step::Context { session, paths: &self.options.paths };
+        let mut own = step::Context { session, paths: &self.options.paths, partial: Vec::new() };
         let timeout = step.common.timeout.as_deref().and_then(|text| step::duration(text).ok());
         let result = match timeout {
             None => read.run(&mut own).await,
@@ -89,27 +90,29 @@ impl Runner<'_> {
         };
         let ensured = std::mem::take(&mut own.session.ensured);
         let done = match (&step.common.expect_error, result) {
-            (None, result) => result?,
+            (None, Ok(done)) => done,
+            (None, Err(failure)) => return Err(Failed { failure, figures: own.partial }),
             (Some(code), Err(failure)) if failure.matches(code) => {
                 let why = failure.hints.join("; ");
                 let outputs =
                     json!({"error": {"code": failure.code, "message": failure.message, "explanation": why}});
                 Done::new(outputs, format!("failed as expected: {failure}"))
             }
-            (Some(_), Err(failure)) if failure.kind.pauses() => return Err(failure),
+            (Some(_), Err(failure)) if failure.kind.pauses() => return Err(failure.into()),
             (Some(code), Err(failure)) => {
-                return Err(Failure::expectation(format!(
-                    "the step must fail with {code}, and failed with {failure}"
-                )));
+                let message = format!("the step must fail with {code}, and failed with {failure}");
+                return Err(Failed { failure: Failure::expectation(message), figures: own.partial });
             }
-            (Some(code), Ok(_)) => {
-                return Err(Failure::expectation(format!(
-                    "the step must fail with {code}, and it succeeded"
-                )));
+            (Some(code), Ok(Done { figures, .. })) => {
+                let message = format!("the step must fail with {code}, and it succeeded");
+                return Err(Failed { failure: Failure::expectation(message), figures });
             }
         };
         // Of a step that is kept, the next run sees the outputs as the journal holds them.
-        expectations(step, &context.with(&self.journal.masked(&done.outputs)?))?;
+        let outputs = self.journal.masked(&done.outputs).map_err(Failure::from)?;
+        if let Err(failure) = expectations(step, &context.with(&outputs)) {
+            return Err(Failed { failure, figures: done.figures });
+        }
         // The step is done, so the resources that only an earlier form of it needed are no longer needed.
         let left: Vec<ResourceId> = self
             .journal
@@ -122,8 +125,20 @@ impl Runner<'_> {
         // If the step must fail, a resource that failed is its result and stays.
         if step.common.expect_error.is_none() {
             let events = left.into_iter().map(|id| Event::Superseded { id });
-            self.journal.append(events)?;
+            self.journal.append(events).map_err(Failure::from)?;
         }
         Ok(done)
+    }
+}
+
+/// An attempt that failed, with the figures of what it measured all the same.
+struct Failed {
+    failure: Failure,
+    figures: Vec<Figure>,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self { failure, figures: Vec::new() }
     }
 }

@@ -249,6 +249,7 @@ impl Runner<'_> {
             files: BTreeMap::new(),
             reason: "new".into(),
         };
-        self.journal.append([started, Event::StepFailed { step: step.id.clone(), failure: failure.clone() }])
+        let (step, failure, figures) = (step.id.clone(), failure.clone(), Vec::new());
+        self.journal.append([started, Event::StepFailed { step, failure, figures }])
     }
 }

@@ -17,6 +17,8 @@ use crate::resource::{AnyResource, Objects, Resource};
 pub struct Context<'a> {
     pub session: StepSession<'a>,
     pub paths: &'a Paths,
+    /// Figures of what was measured, for the case that the step fails. One that succeeds returns its own.
+    pub partial: Vec<Figure>,
 }
 
 impl Context<'_> {

@@ -238,13 +238,12 @@ impl Kind for Load {
         let (aws, step) = (context.session.aws, context.session.step.clone());
         let journal = context.session.journal;
         let mut report = |message: String, part| journal.progress(&step, message, part);
+        let (most, mut seen) = (self.max_in_flight, Observed::default());
         let Some(endpoint) = &self.endpoint_name else {
             let watched = stream::pending();
-            let seen = drive(&phases, self.max_in_flight, send, watched, interrupted, &mut report).await?;
-            return match nothing_but_failures(&seen) {
-                Some(failure) => Err(failure),
-                None => Ok(self.done(&seen, Vec::new())),
-            };
+            let ended = drive(&phases, most, send, watched, interrupted, &mut report, &mut seen).await;
+            let failure = ended.err().or_else(|| nothing_but_failures(&seen));
+            return self.ended(context, &seen, Vec::new(), failure);
         };
         let variant = self.variant.as_ref().map_or(VARIANT, |variant| variant.0.as_str());
         // These calls come before the load, so that a denial ends the step at once.
@@ -256,9 +255,13 @@ impl Kind for Load {
             Some((instances(aws, &endpoint.0, variant).await, attempt + 1))
         }));
         let watched = stream::iter([Ok(first)]).chain(watched);
-        let seen = drive(&phases, self.max_in_flight, send, watched, interrupted, &mut report).await?;
-        let activities = scaling_activities(aws, &endpoint.0, variant, before).await?;
-        Ok(self.done(&seen, activities))
+        let ended = drive(&phases, most, send, watched, interrupted, &mut report, &mut seen).await;
+        let activities = scaling_activities(aws, &endpoint.0, variant, before).await;
+        match ended {
+            Ok(()) => self.ended(context, &seen, activities?, None),
+            // What ended the load comes before what then could not be asked.
+            Err(failure) => self.ended(context, &seen, activities.unwrap_or_default(), Some(failure)),
+        }
     }
 }
 
@@ -312,6 +315,24 @@ impl Load {
                 )
             }
         })
+    }
+
+    /// Returns the results, or the failure, whose figures then show what was measured until then.
+    fn ended(
+        &self,
+        context: &mut Context<'_>,
+        seen: &Observed,
+        activities: Vec<ScalingActivity>,
+        failure: Option<Failure>,
+    ) -> Outcome<Done<Outputs>> {
+        let done = self.done(seen, activities);
+        match failure {
+            Some(failure) => {
+                context.partial = done.figures;
+                Err(failure)
+            }
+            None => Ok(done),
+        }
     }
 
     fn done(&self, seen: &Observed, activities: Vec<ScalingActivity>) -> Done<Outputs> {

@@ -31,7 +31,7 @@ fn file(folder: &Path, format: i64) -> PathBuf {
 }
 
 fn failed(state: &State, step: &str) -> Failure {
-    state.steps.get(step).and_then(|row| row.failure.clone()).unwrap()
+    *state.steps.get(step).and_then(|row| row.failure.clone()).unwrap()
 }
 
 #[test]
@@ -52,6 +52,8 @@ fn a_journal_of_each_format_is_upgraded_and_continued() {
         assert_eq!(state.runs[0].cause.is_some(), format >= 2, "{format}");
         let figures = &state.steps.get("train").unwrap().figures;
         assert_eq!(matches!(figures[0], Figure::Drawn { .. }), format >= 6, "{format}");
+        let of_failed = state.steps.get("ec2").unwrap().figures.len();
+        assert_eq!(of_failed, usize::from(format >= 8), "{format}");
         assert_eq!(state.resources.attached_to("bucket").count(), usize::from(format >= 3), "{format}");
 
         let end = Event::RunEnded { run: 2, outcome: RunOutcome::Interrupted, cause: None };
@@ -63,7 +65,7 @@ fn a_journal_of_each_format_is_upgraded_and_continued() {
             files: Default::default(),
             reason: "new".into(),
         };
-        let failed = Event::StepFailed { step: "role".into(), failure };
+        let failed = Event::StepFailed { step: "role".into(), failure, figures: Vec::new() };
         journal.append([end, run_started(3), started, failed]).unwrap();
         let read = Journal::read(&path).unwrap().unwrap();
         assert_eq!(read.state(), journal.state(), "{format}");

@@ -54,7 +54,7 @@ fn event() -> impl Strategy<Value = Event> {
             summary: "s".into(),
             figures: Vec::new(),
         }),
-        2 => (step(), failure()).prop_map(|(step, failure)| Event::StepFailed { step, failure }),
+        2 => (step(), failure()).prop_map(|(step, failure)| Event::StepFailed { step, failure, figures: Vec::new() }),
         1 => step().prop_map(|step| Event::StepSkipped { step, kind: "deploy".into(), reason: "when".into() }),
         1 => step().prop_map(|step| Event::StepForgotten { step }),
         1 => (step(), step()).prop_map(|(from, to)| Event::StepMoved { from, to }),

@@ -72,7 +72,8 @@ pub struct Observed {
     pub seconds: f64,
 }
 
-/// Runs the phases. `watched` returns how many instances there are, again and again.
+/// Runs the phases. `watched` returns how many instances there are, again and again. `seen` has what was measured, on an error
+/// too.
 ///
 /// # Errors
 /// `TooManyInFlight` if nothing is answered, `NotSettled`, `Interrupted`, and the errors of `watched`.
@@ -83,21 +84,17 @@ pub async fn drive<F, S>(
     watched: S,
     interrupted: watch::Receiver<bool>,
     report: Report<'_>,
-) -> Outcome<Observed>
+    seen: &mut Observed,
+) -> Outcome<()>
 where
     F: Future<Output = Outcome<()>> + Send + 'static,
     S: Stream<Item = Outcome<Instances>> + Unpin,
 {
-    let (start, in_flight, seen) = (Instant::now(), JoinSet::new(), Observed::default());
+    let (start, in_flight) = (Instant::now(), JoinSet::new());
     let mut drive = Drive { start, in_flight, seen, max_in_flight, send, watched, interrupted, report };
-    for (index, phase) in phases.iter().enumerate() {
-        // A phase whose end is already reached is skipped.
-        let last = drive.seen.instances.last().map(|(_, seen)| *seen);
-        if index == 0 || !last.is_some_and(|seen| phase.ends.met(seen)) {
-            drive.phase(phase).await?;
-        }
-    }
-    drive.finish().await
+    let ended = drive.run(phases).await;
+    drive.seen.seconds = start.elapsed().as_secs_f64();
+    ended
 }
 
 /// The next event of a load.
@@ -113,7 +110,7 @@ struct Drive<'a, F, S> {
     start: Instant,
     /// The requests without a response. Dropping the set cancels them.
     in_flight: JoinSet<Request>,
-    seen: Observed,
+    seen: &'a mut Observed,
     max_in_flight: usize,
     send: F,
     watched: S,
@@ -127,40 +124,21 @@ where
     F: Future<Output = Outcome<()>> + Send + 'static,
     S: Stream<Item = Outcome<Instances>> + Unpin,
 {
+    async fn run(&mut self, phases: &[Phase]) -> Outcome<()> {
+        for (index, phase) in phases.iter().enumerate() {
+            // A phase whose end is already reached is skipped.
+            let last = self.seen.instances.last().map(|(_, seen)| *seen);
+            if index == 0 || !last.is_some_and(|seen| phase.ends.met(seen)) {
+                self.phase(phase).await?;
+            }
+        }
+        self.finish().await
+    }
+
     async fn phase(&mut self, phase: &Phase) -> Outcome<()> {
         let begun = Instant::now();
-        let end = begun + phase.limit;
         let mut pace = Pace::new(phase.rate, begun, self.seen.requests.len());
-        let ended = loop {
-            let due = pace.next().filter(|due| *due < end);
-            let turn = tokio::select! {
-                biased;
-                Ok(_) = self.interrupted.wait_for(|stop| *stop) => Turn::Interrupted,
-                Some(instances) = self.watched.next() => Turn::Seen(instances?),
-                () = sleep_until(due.unwrap_or(end)) => due.map_or(Turn::Over, Turn::Due),
-                Some(done) = self.in_flight.join_next() => Turn::Answered(done),
-            };
-            match (turn, phase.ends) {
-                (Turn::Interrupted, _) => return Err(interruption()),
-                (Turn::Seen(instances), ends) => {
-                    self.seen.instances.push((self.start.elapsed().as_secs_f64(), instances));
-                    self.report(phase, &pace);
-                    if ends.met(instances) {
-                        break Ok(());
-                    }
-                }
-                (Turn::Due(due), _) => {
-                    match self.fire(due)? {
-                        true => pace.sent(),
-                        false => pace.slow(Instant::now(), self.seen.requests.len()),
-                    }
-                    self.report(phase, &pace);
-                }
-                (Turn::Answered(done), _) => self.answered(done)?,
-                (Turn::Over, Ends::Settled(count)) => break Err(self.unsettled(count, phase.limit)),
-                (Turn::Over, _) => break Ok(()),
-            }
-        };
+        let ended = self.turns(phase, begun + phase.limit, &mut pace).await;
         if phase.rate > 0.0 {
             let took = begun.elapsed().min(phase.limit).as_secs_f64();
             self.seen.sending += begun.elapsed().as_secs_f64();
@@ -173,6 +151,40 @@ where
             return Err(self.unanswered());
         }
         Ok(())
+    }
+
+    /// Sends requests and receives responses until the phase ends.
+    async fn turns(&mut self, phase: &Phase, end: Instant, pace: &mut Pace) -> Outcome<()> {
+        loop {
+            let due = pace.next().filter(|due| *due < end);
+            let turn = tokio::select! {
+                biased;
+                Ok(_) = self.interrupted.wait_for(|stop| *stop) => Turn::Interrupted,
+                Some(instances) = self.watched.next() => Turn::Seen(instances?),
+                () = sleep_until(due.unwrap_or(end)) => due.map_or(Turn::Over, Turn::Due),
+                Some(done) = self.in_flight.join_next() => Turn::Answered(done),
+            };
+            match (turn, phase.ends) {
+                (Turn::Interrupted, _) => return Err(interruption()),
+                (Turn::Seen(instances), ends) => {
+                    self.seen.instances.push((self.start.elapsed().as_secs_f64(), instances));
+                    self.report(phase, pace);
+                    if ends.met(instances) {
+                        return Ok(());
+                    }
+                }
+                (Turn::Due(due), _) => {
+                    match self.fire(due)? {
+                        true => pace.sent(),
+                        false => pace.slow(Instant::now(), self.seen.requests.len()),
+                    }
+                    self.report(phase, pace);
+                }
+                (Turn::Answered(done), _) => self.answered(done)?,
+                (Turn::Over, Ends::Settled(count)) => return Err(self.unsettled(count, phase.limit)),
+                (Turn::Over, _) => return Ok(()),
+            }
+        }
     }
 
     /// Sends the request that is due, unless too many have no response.
@@ -205,7 +217,7 @@ where
     }
 
     /// Waits for the remaining responses.
-    async fn finish(mut self) -> Outcome<Observed> {
+    async fn finish(&mut self) -> Outcome<()> {
         while !self.in_flight.is_empty() {
             let turn = tokio::select! {
                 Ok(_) = self.interrupted.wait_for(|stop| *stop) => None,
@@ -213,8 +225,7 @@ where
             };
             self.answered(turn.ok_or_else(interruption)?)?;
         }
-        self.seen.seconds = self.start.elapsed().as_secs_f64();
-        Ok(self.seen)
+        Ok(())
     }
 
     fn report(&mut self, phase: &Phase, pace: &Pace) {
@@ -315,10 +326,21 @@ mod tests {
         send: impl Fn() -> F,
         instances: Vec<Outcome<Instances>>,
     ) -> Outcome<Observed> {
+        let mut seen = Observed::default();
+        run_into(&mut seen, phases, max, send, instances).await.map(|()| seen)
+    }
+
+    async fn run_into<F: Future<Output = Outcome<()>> + Send + 'static>(
+        seen: &mut Observed,
+        phases: &[Phase],
+        max: usize,
+        send: impl Fn() -> F,
+        instances: Vec<Outcome<Instances>>,
+    ) -> Outcome<()> {
         let (_asks, interrupted) = watch::channel(false);
         // Each poll returns a sample. After the last one, the stream never returns.
         let watched = Box::pin(stream::iter(instances).chain(stream::pending()));
-        drive(phases, max, send, watched, interrupted, &mut |_, _| ()).await
+        drive(phases, max, send, watched, interrupted, &mut |_, _| (), seen).await
     }
 
     #[tokio::test]
@@ -419,8 +441,13 @@ mod tests {
 
     #[tokio::test]
     async fn what_does_not_settle_is_an_error() {
-        let phases = [phase(0.0, Duration::from_millis(30), Ends::Settled(1))];
-        let failure = run(&phases, 1, || async { Ok(()) }, vec![seen(3, 1)]).await.unwrap_err();
+        let load = phase(100.0, Duration::from_millis(50), Ends::AtLimit);
+        let phases = [load, phase(0.0, Duration::from_millis(30), Ends::Settled(1))];
+        let mut measured = Observed::default();
+        let send = || async { Ok(()) };
+        let failure = run_into(&mut measured, &phases, 9, send, vec![seen(3, 1)]).await.unwrap_err();
+        assert_eq!((measured.requests.len(), measured.instances.len()), (5, 1), "what was measured is kept");
+        assert!(measured.sending >= 0.05 && measured.seconds >= 0.08, "{measured:?}");
         assert_eq!(
             failure.to_string(),
             "NotSettled: there are not 1 instance after 0 s: 3 instances, 1 wanted"
