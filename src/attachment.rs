@@ -34,29 +34,29 @@ use crate::journal::{Ledger, ResourceId, ResourceRow, ResourceStatus};
 
 /// Which steps depend on which targets.
 #[derive(Debug)]
-pub struct Attachments {
-    ids: Vec<String>,
-    positions: HashMap<String, usize>,
-    /// By a step's position, the later steps that use it.
-    users: Vec<Vec<usize>>,
-    /// By a step's position, the steps with targets that it depends on, itself included.
-    targets: Vec<Vec<usize>>,
-    /// How many of the ledger's targets are among `targets`.
+pub struct Attachments<'a> {
+    /// The steps in document order, each with the steps that it uses.
+    steps: Vec<(&'a str, &'a BTreeSet<String>)>,
+    /// Known once the ledger has a target: most runbooks attach nothing.
+    graph: Option<Graph<'a>>,
+    /// How many of the ledger's targets are in the graph.
     known: usize,
 }
 
-impl Attachments {
+/// The steps by their positions.
+#[derive(Debug)]
+struct Graph<'a> {
+    positions: HashMap<&'a str, usize>,
+    /// The later steps that use each step.
+    users: Vec<Vec<usize>>,
+    /// The steps with targets that each step depends on, itself included.
+    targets: Vec<Vec<usize>>,
+}
+
+impl<'a> Attachments<'a> {
     /// Takes the steps in document order, each with the steps that it uses.
-    pub fn new<'a>(steps: impl IntoIterator<Item = (&'a str, &'a BTreeSet<String>)>) -> Self {
-        let (mut ids, mut positions) = (Vec::new(), HashMap::<String, usize>::new());
-        let mut users: Vec<Vec<usize>> = Vec::new();
-        for (position, (id, used)) in steps.into_iter().enumerate() {
-            used.iter().filter_map(|id| positions.get(id)).for_each(|used| users[*used].push(position));
-            ids.push(id.to_owned());
-            positions.insert(id.to_owned(), position);
-            users.push(Vec::new());
-        }
-        Self { targets: vec![Vec::new(); ids.len()], ids, positions, users, known: 0 }
+    pub fn new(steps: impl IntoIterator<Item = (&'a str, &'a BTreeSet<String>)>) -> Self {
+        Self { steps: steps.into_iter().collect(), graph: None, known: 0 }
     }
 
     /// Returns the attachments that a step reads: those of earlier steps to the steps that it depends on. The key has the
@@ -67,17 +67,16 @@ impl Attachments {
     }
 
     /// Returns the earlier steps whose attachments a step reads.
-    pub fn steps_read_by<'a>(&mut self, step: usize, ledger: &'a Ledger) -> BTreeSet<&'a str> {
+    pub fn steps_read_by<'b>(&mut self, step: usize, ledger: &'b Ledger) -> BTreeSet<&'b str> {
         self.rows_read_by(step, ledger).into_iter().map(|row| row.step.as_str()).collect()
     }
 
-    fn rows_read_by<'a>(&mut self, step: usize, ledger: &'a Ledger) -> Vec<&'a ResourceRow> {
+    fn rows_read_by<'b>(&mut self, step: usize, ledger: &'b Ledger) -> Vec<&'b ResourceRow> {
         self.learn(ledger);
-        let attached = self.on(self.targets[step].iter().copied(), ledger);
-        let read = attached.into_iter().map(|(_, row)| row).filter(|row| {
-            !row.superseded && self.positions.get(&row.step).is_some_and(|earlier| *earlier < step)
-        });
-        read.collect()
+        let Some(graph) = &self.graph else { return Vec::new() };
+        let attached = self.on(graph.targets[step].iter().copied(), ledger);
+        let is_earlier = |row: &ResourceRow| graph.position(&row.step).is_some_and(|earlier| earlier < step);
+        attached.into_iter().map(|(_, row)| row).filter(|row| !row.superseded && is_earlier(row)).collect()
     }
 
     /// Returns the attachments of later steps that are detached before a step is redone, newest first. If the step must fail,
@@ -85,46 +84,65 @@ impl Attachments {
     /// attachments.
     pub fn to_detach(&mut self, step: usize, must_fail: bool, ledger: &Ledger) -> Vec<ResourceId> {
         self.learn(ledger);
+        let Some(graph) = &self.graph else { return Vec::new() };
         let attached = if must_fail {
-            self.on(self.targets[step].iter().copied(), ledger)
+            self.on(graph.targets[step].iter().copied(), ledger)
         } else {
-            let own = ledger.of(&self.ids[step]).filter(|(_, row)| row.is_live());
+            let own = ledger.of(self.steps[step].0).filter(|(_, row)| row.is_live());
             let targets = own.filter_map(|(_, row)| ledger.get(row.attached_to.as_ref()?));
-            let targets: BTreeSet<usize> = targets
-                .filter_map(|target| self.positions.get(&target.step))
-                .copied()
-                .chain([step])
-                .collect();
+            let targets = targets.filter_map(|target| graph.position(&target.step));
+            let targets: BTreeSet<usize> = targets.chain([step]).collect();
             self.on(targets.into_iter(), ledger)
         };
-        let later =
-            |row: &ResourceRow| self.positions.get(&row.step).is_some_and(|position| *position > step);
-        attached.into_iter().rev().filter(|(_, row)| later(row)).map(|(id, _)| id.clone()).collect()
+        let is_later = |row: &ResourceRow| graph.position(&row.step).is_some_and(|position| position > step);
+        attached.into_iter().rev().filter(|(_, row)| is_later(row)).map(|(id, _)| id.clone()).collect()
     }
 
     /// Returns the live attachments on the resources of some steps, oldest first.
-    fn on<'a>(
+    fn on<'b>(
         &self,
         steps: impl Iterator<Item = usize>,
-        ledger: &'a Ledger,
-    ) -> Vec<(&'a ResourceId, &'a ResourceRow)> {
-        let mut attached: Vec<_> = steps.flat_map(|step| ledger.attached_to(&self.ids[step])).collect();
+        ledger: &'b Ledger,
+    ) -> Vec<(&'b ResourceId, &'b ResourceRow)> {
+        let mut attached: Vec<_> = steps.flat_map(|step| ledger.attached_to(self.steps[step].0)).collect();
         attached.sort_by_key(|(id, _)| ledger.place(id));
         attached
     }
 
-    /// Adds the targets that are new in the ledger. The walk goes from a target to the steps that depend on it, so it visits
-    /// no other step.
+    /// Adds the targets that are new in the ledger.
     fn learn(&mut self, ledger: &Ledger) {
         for id in ledger.targets(self.known) {
             self.known += 1;
-            let Some(&target) = self.positions.get(id) else { continue };
-            let mut reached = BTreeSet::from([target]);
-            let mut open = vec![target];
-            while let Some(step) = open.pop() {
-                self.targets[step].push(target);
-                open.extend(self.users[step].iter().copied().filter(|user| reached.insert(*user)));
+            self.graph.get_or_insert_with(|| Graph::of(&self.steps)).reach(id);
+        }
+    }
+}
+
+impl<'a> Graph<'a> {
+    fn of(steps: &[(&'a str, &'a BTreeSet<String>)]) -> Self {
+        let mut positions: HashMap<&str, usize> = HashMap::new();
+        let mut users: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
+        for (position, (id, used)) in steps.iter().enumerate() {
+            for used in used.iter().filter_map(|id| positions.get(id.as_str())) {
+                users[*used].push(position);
             }
+            positions.insert(*id, position);
+        }
+        Self { positions, users, targets: vec![Vec::new(); steps.len()] }
+    }
+
+    fn position(&self, step: &str) -> Option<usize> {
+        self.positions.get(step).copied()
+    }
+
+    /// Adds a target. The walk goes from it to the steps that depend on it, so it visits no other step.
+    fn reach(&mut self, target: &str) {
+        let Some(target) = self.position(target) else { return };
+        let mut reached = BTreeSet::from([target]);
+        let mut open = vec![target];
+        while let Some(step) = open.pop() {
+            self.targets[step].push(target);
+            open.extend(self.users[step].iter().copied().filter(|user| reached.insert(*user)));
         }
     }
 }
@@ -155,6 +173,8 @@ pub fn still_detached<'a>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::journal::{Event, Lifetime, Record, State};
     use serde_json::json;
@@ -164,9 +184,9 @@ mod tests {
     }
 
     /// The runbook of the module's documentation, with a second user of the role that nothing uses.
-    fn steps() -> Attachments {
-        let used = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-        let steps = [
+    static STEPS: LazyLock<Vec<(&str, BTreeSet<String>)>> = LazyLock::new(|| {
+        let used = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        vec![
             ("runner", used(&[])),
             ("hook", used(&["runner"])),
             ("denied", used(&["hook"])),
@@ -174,12 +194,15 @@ mod tests {
             ("scale", used(&["hook"])),
             ("allowed", used(&["hook"])),
             ("other", used(&[])),
-        ];
-        Attachments::new(steps.iter().map(|(id, used)| (*id, used)))
+        ]
+    });
+
+    fn steps() -> Attachments<'static> {
+        Attachments::new(STEPS.iter().map(|(id, used)| (*id, used)))
     }
 
     fn position(step: &str) -> usize {
-        steps().positions[step]
+        STEPS.iter().position(|(id, _)| *id == step).unwrap()
     }
 
     struct Stack {

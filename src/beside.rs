@@ -3,7 +3,6 @@
 use crate::reads::reads_attachments;
 use crate::runbook::{Declared, Runbook};
 use crate::select::Selection;
-use crate::step;
 
 /// Returns the index behind the last step that may run at the same time as the one at `first` and all between them: none of
 /// them needs another, and each is of a kind that rests on nothing but what its fields name.
@@ -22,7 +21,7 @@ pub fn end(runbook: &Runbook, selection: &Selection, first: usize) -> usize {
 }
 
 fn may_run_beside_others(step: &Declared) -> bool {
-    !reads_attachments(step) && step::kind(&step.kind.name).is_some_and(|kind| kind.beside)
+    !reads_attachments(step) && step.info.beside
 }
 
 #[cfg(test)]

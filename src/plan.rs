@@ -38,7 +38,7 @@ pub enum Resolution {
 pub struct Walk<'a> {
     runbook: &'a Runbook,
     context: Context,
-    attachments: Attachments,
+    attachments: Attachments<'a>,
     references: References,
 }
 

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::journal::State;
 use crate::runbook::Declared;
-use crate::step::{self, Reads};
+use crate::step::Reads;
 
 /// The fact that identifies a resource's content.
 pub const REVISION: &str = "revision";
@@ -94,12 +94,11 @@ pub fn reads_attachments(step: &Declared) -> bool {
 /// Returns the earlier steps that make what a step reads, though it doesn't name them.
 pub fn read_unnamed<'a>(step: &Declared, earlier: &'a [Declared]) -> impl Iterator<Item = &'a str> {
     let earlier = if how(step) >= Reads::Account { earlier } else { &[] };
-    let owns = |one: &&Declared| step::kind(&one.kind.name).is_some_and(|kind| kind.owns);
-    earlier.iter().filter(owns).map(|one| one.id.as_str())
+    earlier.iter().filter(|one| one.info.owns).map(|one| one.id.as_str())
 }
 
 fn how(step: &Declared) -> Reads {
-    step::kind(&step.kind.name).map_or(Reads::Names, |kind| kind.reads)
+    step.info.reads
 }
 
 /// Returns the revisions of a step's resources: of the data below a prefix, or of the model of an endpoint.

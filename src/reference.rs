@@ -177,7 +177,7 @@ fn members(root: &'static Value, schema: &'static Value) -> Members {
         return members(&SETTINGS, &SETTINGS);
     }
     let (mut found, mut others) = (IndexMap::new(), None);
-    for one in shape::alternatives(root, schema) {
+    for one in shape::alternatives(root, schema).iter().copied() {
         if let Some(properties) = one.get("properties").and_then(Value::as_object) {
             found.extend(properties.iter().map(|(name, property)| (name.as_str(), property)));
         }
@@ -227,7 +227,7 @@ fn about(root: &'static Value, schema: &Value) -> String {
     let own = schema.get("description").or_else(|| shape::resolve(root, schema).get("description"));
     let of_choice = || {
         let choices = shape::alternatives(root, schema);
-        let [one] = choices.as_slice() else { return None };
+        let [one] = *choices else { return None };
         one.get("description").cloned()
     };
     let text = own.cloned().or_else(of_choice);

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::plan::truthy;
 use crate::runbook::template::{self, Context};
 use crate::runbook::{self, Declared, Params, Runbook};
-use crate::step::{self, Local, LocalForm, Paths};
+use crate::step::{Local, LocalForm, Paths};
 
 /// Returns a problem for each file or folder that a run would refuse. It is a warning if an earlier command may still write it, or its
 /// step may be skipped or must fail.
@@ -50,8 +50,7 @@ pub fn problems(runbook: &Runbook, params: &Map<String, Value>, paths: &Paths) -
 
 /// Returns the local files and folders that a step names, as far as their names are known before a run.
 fn named_by(step: &Declared, params: &Params<'_>) -> Vec<Local> {
-    let Some(kind) = step::kind(&step.kind.name) else { return Vec::new() };
-    let mut locals = (kind.locals)(&runbook::foreseen(step, params));
+    let mut locals = (step.info.locals)(&runbook::foreseen(step, params));
     locals.retain(|local| !template::has_template(&local.path));
     locals
 }

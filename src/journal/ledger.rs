@@ -95,7 +95,7 @@ impl ResourceRow {
 }
 
 /// Resources by their numbers in `Ledger::rows`: a later intent has a greater number.
-type Numbers = BTreeSet<u64>;
+type Numbers = BTreeSet<usize>;
 
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
@@ -163,7 +163,7 @@ impl Ledger {
     }
 
     /// Returns a resource's place in the order of the intents.
-    pub fn place(&self, id: &ResourceId) -> Option<u64> {
+    pub fn place(&self, id: &ResourceId) -> Option<usize> {
         self.rows.number(id)
     }
 
@@ -187,7 +187,7 @@ impl Ledger {
     /// by `down`, or outside of opsml.
     pub fn of_step(&self, step: &str) -> Vec<(&ResourceId, &ResourceRow)> {
         let slots = self.by_step.get(step).into_iter().flat_map(|index| index.slots.values());
-        let mut ends: Vec<(u64, u64)> =
+        let mut ends: Vec<(usize, usize)> =
             slots.filter_map(|numbers| Some((*numbers.first()?, *numbers.last()?))).collect();
         ends.sort_unstable();
         ends.into_iter().filter_map(|(_, last)| self.rows.entry(last)).collect()
@@ -244,7 +244,7 @@ impl Ledger {
     }
 
     /// Enters a resource among the attachments of its target's step, if the target is known.
-    fn index_attachment(&mut self, attachment: u64, target: &ResourceId) {
+    fn index_attachment(&mut self, attachment: usize, target: &ResourceId) {
         let Some(of) = self.rows.get(target).map(|row| row.step.clone()) else { return };
         self.targets.insert(of.clone());
         if self.rows.entry(attachment).is_some_and(|(_, row)| row.step != of) {

@@ -1,5 +1,6 @@
 //! The journal: events in SQLite, and the state that is their fold.
 
+mod batch;
 mod drawing;
 mod error;
 mod event;

@@ -1,22 +1,23 @@
 //! A map that keeps the order of insertion and forgets an entry without moving the others.
 
 use std::borrow::Borrow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::Hash;
 
 use serde::{Serialize, Serializer};
 
-/// `IndexMap` moves what follows an entry that is removed: removing all of n entries costs n² there, and n log n here.
+/// `IndexMap` moves what follows an entry that is removed: removing all of n entries costs n² there, and n here.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ordered<K: Eq + Hash, V> {
-    entries: BTreeMap<u64, (K, V)>,
-    numbers: HashMap<K, u64>,
-    next: u64,
+    /// By number. Where an entry was removed, there is none. Each has a place of its own, since a vector that grows moves
+    /// what is in it.
+    entries: Vec<Option<Box<(K, V)>>>,
+    numbers: HashMap<K, usize>,
 }
 
 impl<K: Eq + Hash, V> Default for Ordered<K, V> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), numbers: HashMap::new(), next: 0 }
+        Self { entries: Vec::new(), numbers: HashMap::new() }
     }
 }
 
@@ -32,8 +33,7 @@ impl<K: Clone + Eq + Hash, V> Ordered<K, V> {
     where
         K: Borrow<Q>,
     {
-        let number = self.number(key)?;
-        self.entries.get_mut(&number).map(|(_, value)| value)
+        self.entry_mut(self.number(key)?)
     }
 
     pub fn contains_key<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> bool
@@ -44,31 +44,29 @@ impl<K: Clone + Eq + Hash, V> Ordered<K, V> {
     }
 
     /// The entry's place in the order; a later entry has a higher one.
-    pub fn number<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<u64>
+    pub fn number<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<usize>
     where
         K: Borrow<Q>,
     {
         self.numbers.get(key).copied()
     }
 
-    pub fn entry(&self, number: u64) -> Option<(&K, &V)> {
-        self.entries.get(&number).map(|(key, value)| (key, value))
+    pub fn entry(&self, number: usize) -> Option<(&K, &V)> {
+        self.entries.get(number)?.as_ref().map(|entry| (&entry.0, &entry.1))
     }
 
-    pub fn entry_mut(&mut self, number: u64) -> Option<&mut V> {
-        self.entries.get_mut(&number).map(|(_, value)| value)
+    pub fn entry_mut(&mut self, number: usize) -> Option<&mut V> {
+        self.entries.get_mut(number)?.as_mut().map(|entry| &mut entry.1)
     }
 
     /// Puts the value in the place of the key's earlier one, or at the end.
-    pub fn insert(&mut self, key: K, value: V) -> u64 {
-        if let Some(number) = self.number(&key) {
-            self.entries.insert(number, (key, value));
-            return number;
+    pub fn insert(&mut self, key: K, value: V) -> usize {
+        let number = *self.numbers.entry(key.clone()).or_insert(self.entries.len());
+        let entry = Some(Box::new((key, value)));
+        match self.entries.get_mut(number) {
+            Some(place) => *place = entry,
+            None => self.entries.push(entry),
         }
-        let number = self.next;
-        self.next += 1;
-        self.numbers.insert(key.clone(), number);
-        self.entries.insert(number, (key, value));
         number
     }
 
@@ -76,8 +74,8 @@ impl<K: Clone + Eq + Hash, V> Ordered<K, V> {
     pub fn rename(&mut self, from: &K, to: K) {
         self.remove(&to);
         let Some(number) = self.numbers.remove(from) else { return };
-        if let Some((key, _)) = self.entries.get_mut(&number) {
-            key.clone_from(&to);
+        if let Some(Some(entry)) = self.entries.get_mut(number) {
+            entry.0.clone_from(&to);
         }
         self.numbers.insert(to, number);
     }
@@ -87,11 +85,11 @@ impl<K: Clone + Eq + Hash, V> Ordered<K, V> {
         K: Borrow<Q>,
     {
         let number = self.numbers.remove(key)?;
-        self.entries.remove(&number).map(|(_, value)| value)
+        self.entries.get_mut(number)?.take().map(|entry| entry.1)
     }
 
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
-        self.entries.values().map(|(key, value)| (key, value))
+        self.entries.iter().flatten().map(|entry| (&entry.0, &entry.1))
     }
 
     pub fn keys(&self) -> impl DoubleEndedIterator<Item = &K> {

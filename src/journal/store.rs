@@ -15,15 +15,14 @@ use opsml_contract::worded;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
 
+use super::batch::{Batch, chain};
 use super::error::JournalError;
 use super::event::{Event, Record, ResourceId};
 use super::format;
 use super::head::{self, Head, HeadFile};
 use super::lock::Lock;
 use super::state::State;
-use crate::secret::{Masker, may_hold_secret};
 
 /// How long to wait while another process has the file. SQLite's own time-out does not cover the change to WAL mode.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -302,8 +301,11 @@ impl Journal {
                 .map_err(|error| JournalError::Storage { path: self.path.clone(), why: error.to_string() })?;
             let record = Record { seq: last.seq + 1, at, event };
             Arc::make_mut(&mut self.state).apply(record.clone()).map_err(JournalError::Illegal)?;
-            last =
-                Head { seq: record.seq, hash: chain(&last.hash, at, &body), stack: self.state.stack.clone() };
+            last = Head {
+                seq: record.seq,
+                hash: chain(&last.hash, at, &body).into(),
+                stack: self.state.stack.clone(),
+            };
             transaction
                 .prepare_cached("INSERT INTO events VALUES (?, ?, ?, ?)")
                 .and_then(|mut insert| insert.execute(params![record.seq as i64, at, body, last.hash]))
@@ -417,77 +419,33 @@ impl Journal {
             .prepare("SELECT seq, at, body, hash FROM events WHERE seq > ? ORDER BY seq")
             .map_err(storage)?;
         let mut rows = query.query([after.seq as i64]).map_err(storage)?;
-        let (mut previous, mut expected) = (after.hash.clone(), after.seq + 1);
-        let mut read = Unmasked { masker: Masker::keyed(&after.stack), ..Unmasked::default() };
-        let damaged = |seq: u64, why: String| JournalError::Damaged { path: self.path.clone(), seq, why };
+        let mut batch = Batch::after(after);
+        let damaged = |(seq, why): (u64, String)| JournalError::Damaged { path: self.path.clone(), seq, why };
         while let Some(row) = rows.next().map_err(storage)? {
             let columns = || {
                 let body = row.get_ref(2)?.as_str()?;
                 let hash = row.get_ref(3)?.as_blob()?;
                 Ok::<_, rusqlite::Error>((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, body, hash))
             };
-            let (seq, at, body, hash) = columns().map_err(|error| damaged(expected, error.to_string()))?;
-            if seq as u64 != expected {
-                return Err(damaged(expected, format!("event {seq} is in its place")));
+            let expected = batch.next();
+            let wrong = match columns() {
+                Ok((seq, at, body, hash)) if seq as u64 == expected => {
+                    batch.push(at, body, hash);
+                    None
+                }
+                Ok((seq, ..)) => Some(format!("event {seq} is in its place")),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(why) = wrong {
+                // An event before it may be damaged, too.
+                batch.hand_on(&mut visit).map_err(damaged)?;
+                return Err(damaged((expected, why)));
             }
-            if hash != chain(&previous, at, body) {
-                return Err(damaged(expected, "its hash does not match its content".into()));
+            if batch.is_full() {
+                batch.hand_on(&mut visit).map_err(damaged)?;
             }
-            let event = serde_json::from_str(body).map_err(|error| damaged(expected, worded(&error)))?;
-            previous.clear();
-            previous.extend_from_slice(hash);
-            read.push(Record { seq: expected, at, event }, body, &previous);
-            if read.is_full() {
-                read.hand_on(&mut visit).map_err(|(seq, why)| damaged(seq, why))?;
-            }
-            expected += 1;
         }
-        read.hand_on(&mut visit).map_err(|(seq, why)| damaged(seq, why))
-    }
-}
-
-/// Events that were read, and may hold secrets that an older opsml did not know for such. They are looked through
-/// together: nearly all hold none, and to begin a search costs more than to search one.
-#[derive(Default)]
-struct Unmasked {
-    masker: Masker,
-    /// Each with its hash, and with the end of its text among the texts.
-    records: Vec<(Record, Vec<u8>, usize)>,
-    texts: String,
-}
-
-impl Unmasked {
-    fn push(&mut self, record: Record, body: &str, hash: &[u8]) {
-        if let Event::Opened { stack, .. } = &record.event {
-            self.masker = Masker::keyed(stack);
-        }
-        self.texts.push_str(body);
-        self.records.push((record, hash.to_vec(), self.texts.len()));
-        // No secret goes on from one event into the next.
-        self.texts.push('\n');
-    }
-
-    fn is_full(&self) -> bool {
-        self.texts.len() > 64 << 10
-    }
-
-    /// Masks what must not be shown, and visits the events. Returns the number of the one that was refused.
-    fn hand_on(
-        &mut self,
-        visit: &mut impl FnMut(Record, &[u8]) -> Result<(), String>,
-    ) -> Result<(), (u64, String)> {
-        let closely = may_hold_secret(&self.texts);
-        let mut start = 0;
-        for (mut record, hash, end) in self.records.drain(..) {
-            if closely && may_hold_secret(&self.texts[start..end]) {
-                record.event.mask(&self.masker);
-            }
-            start = end + 1;
-            let seq = record.seq;
-            visit(record, &hash).map_err(|why| (seq, why))?;
-        }
-        self.texts.clear();
-        Ok(())
+        batch.hand_on(&mut visit).map_err(damaged)
     }
 }
 
@@ -521,9 +479,4 @@ fn storage(path: &Path, error: rusqlite::Error) -> JournalError {
 
 fn older(path: &Path, ends: u64, head: &Head) -> JournalError {
     JournalError::Older { path: path.to_owned(), ends, head: head.seq }
-}
-
-/// Returns the hash of an event, over the hash of the event before it.
-fn chain(previous: &[u8], at: i64, body: &str) -> Vec<u8> {
-    Sha256::new().chain_update(previous).chain_update(at.to_le_bytes()).chain_update(body).finalize().to_vec()
 }

@@ -69,10 +69,7 @@ impl<'a> Field<'a> {
     }
 
     fn alternatives(self) -> Vec<Self> {
-        shape::alternatives(self.root, self.schema)
-            .into_iter()
-            .map(|schema| Self { schema, ..self })
-            .collect()
+        shape::alternatives(self.root, self.schema).iter().map(|schema| Self { schema, ..self }).collect()
     }
 
     /// Whether a mapping of this schema must have the property.

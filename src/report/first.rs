@@ -8,7 +8,6 @@ use super::veil::Veil;
 use super::view::{Diagram, FirstPage};
 use crate::journal::State;
 use crate::runbook::Runbook;
-use crate::step::kind;
 use crate::written;
 
 /// The most numbers of the steps on a first page without a `summary`.
@@ -57,7 +56,7 @@ fn offered(runbook: &Runbook, known: &Known) -> Vec<(String, String)> {
     let outputs = runbook.steps.iter().zip(&known.steps);
     let offers = outputs.filter_map(|(step, (id, outputs))| {
         let outputs = outputs.as_ref().ok().filter(|_| step.common.expect_error.is_none())?;
-        let (label, value) = (kind(&step.kind.name)?.offers)(outputs)?;
+        let (label, value) = (step.info.offers)(outputs)?;
         Some((format!("{label} ({id})"), one_line(&value)))
     });
     offers.take(OFFERED).collect()

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::journal::{Drawing, Figure, Made, ResourceStatus, State, StepRow, StepStatus, one_panel};
 use crate::resource::AnyResource;
 use crate::runbook::Declared;
-use crate::step::{Common, kind};
+use crate::step::Common;
 use crate::written::{self, time};
 
 /// The most lines of a listing that is shown whole.
@@ -101,7 +101,7 @@ fn figures(
     }
     if let (true, Some(Value::Object(outputs))) = (bodies.is_empty(), outputs) {
         let (what, name) = (capitalised(&step.kind.name.replace('_', " ")), step.id.clone());
-        let rows = kind(&step.kind.name).filter(|_| error.is_none()).map_or(&[][..], |kind| kind.rows);
+        let rows = if error.is_none() { step.info.rows } else { &[] };
         let (facts, folded) = shown(facts(outputs), &step.common, rows);
         let card = Body::Card { what, name, status: status.into(), note: None, facts, folded };
         bodies.push((format!("Outputs of {}", step.id), card));

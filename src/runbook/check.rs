@@ -15,7 +15,7 @@ use super::tag::{FUNCTIONS, Form, PROSE_FUNCTIONS, Tags};
 use super::template::{self, Reference};
 use super::yaml::{Node, NodeKind};
 use crate::diagnostic::{Diagnostic, Severity, Span};
-use crate::step::{duration, kind, rests_on, unfit};
+use crate::step::{duration, rests_on, unfit};
 
 /// The most names to compare with misspelt ones. Without a limit, n mistakes and n steps would take n² comparisons.
 const MAX_COMPARED: usize = 500_000;
@@ -381,9 +381,9 @@ pub fn outputs_of(step: &Declared) -> &'static Value {
                     "explanation": {"type": "string"}}},
         }})
     });
-    match (&step.common.expect_error, kind(&step.kind.name)) {
-        (None, Some(kind)) => (kind.outputs)(),
-        _ => &ERROR,
+    match step.common.expect_error {
+        None => (step.info.outputs)(),
+        Some(_) => &ERROR,
     }
 }
 
@@ -397,7 +397,7 @@ fn missing_output(step: &Declared, path: &[&str], span: Span) -> Option<Diagnost
         let Some(members) = shape::members(root, schema) else {
             // Of an output that is any mapping, the step's fields may say the keys.
             let [output] = &path[..depth] else { return None };
-            let keys = (kind(&step.kind.name)?.keys)(&step.fields.to_value(), output)?;
+            let keys = (step.info.keys)(&step.fields.to_value(), output)?;
             let is_known = keys.iter().any(|key| key == name) || MEMBERS.contains(name);
             let problem = Diagnostic::error(span, message(&walked, name));
             return (!is_known).then(|| problem.suggest(name, keys.iter().map(String::as_str)));

@@ -1,6 +1,7 @@
 //! Finds the front matter, the `opsml` blocks and the prose in a Markdown document.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, LazyLock};
 
 use indexmap::IndexMap;
 use opsml_contract::worded;
@@ -9,11 +10,11 @@ use rayon::prelude::*;
 
 use super::front::{self, FrontMatter};
 use super::model::{Declared, Piece, Runbook, Uses};
-use super::yaml::{self, Key, Node, NodeKind};
+use super::yaml::{self, Key, Node, NodeKind, Scalar};
 use super::{include, shape, template};
 use crate::diagnostic::{Diagnostic, Severity, Source, Span, closest};
 use crate::secret;
-use crate::step::{Common, common_keys, common_schema, kind, kind_names};
+use crate::step::{Common, KindInfo, common_keys, common_schema, kind, kind_names};
 
 /// How many blocks one processor reads before another takes some over: fewer take less time than to begin with it.
 const BLOCKS_AT_ONCE: usize = 256;
@@ -43,6 +44,7 @@ fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
     let read = read_blocks(&source, &fences);
     // Steps are large, and a vector that grows moves them.
     reading.steps.reserve(read.len());
+    reading.positions.reserve(read.len());
     reading.pieces.reserve(2 * fences.len() + 1);
     let mut read = read.into_iter();
     for fence in &fences {
@@ -79,13 +81,14 @@ fn parse(source: Source) -> (Runbook, Vec<Diagnostic>) {
         let fields: Vec<_> = reading.steps.iter().map(|step| step.fields.to_value()).collect();
         secret::know_fields(&fields);
     }
-    let Reading { front, steps, pieces, problems, front_unread, include_unread, unread, .. } = reading;
-    let mut runbook = Runbook::new(source, front, steps, pieces);
-    (runbook.front_unread, runbook.include_unread, runbook.unread) = (front_unread, include_unread, unread);
+    let Reading { front, steps, pieces, problems, positions, front_unread, include_unread, unread, .. } =
+        reading;
     let is_block =
         |fence: &&Fence| matches!(fence.kind, FenceKind::Opsml { .. } | FenceKind::Unclosed { .. });
-    let included = runbook.steps.iter().filter(|step| step.id_span.start >= own.end).count();
-    runbook.blocks = fences.iter().filter(is_block).count() + included;
+    let included = steps.iter().filter(|step| step.id_span.start >= own.end).count();
+    let blocks = fences.iter().filter(is_block).count() + included;
+    let runbook =
+        Runbook { source, front, steps, pieces, front_unread, include_unread, unread, blocks, positions };
     (runbook, problems)
 }
 
@@ -151,8 +154,8 @@ struct Reading {
     steps: Vec<Declared>,
     pieces: Vec<Piece>,
     problems: Vec<Diagnostic>,
-    /// Where each id stands.
-    places: HashMap<String, usize>,
+    /// The index of each id's step.
+    positions: HashMap<String, usize>,
     /// Where each included file is named.
     included: HashMap<String, usize>,
     front_unread: bool,
@@ -171,9 +174,9 @@ impl Reading {
 
     /// Adds a step, if it could be read and its id is free.
     fn step(&mut self, source: &Source, step: Option<Declared>, mut wrong: Vec<Diagnostic>) -> bool {
-        let step = match step.as_ref().and_then(|step| Some((step, self.places.get(&step.id)?))) {
+        let step = match step.as_ref().and_then(|step| Some((step, self.positions.get(&step.id)?))) {
             Some((again, first)) => {
-                let place = source.line_in_words(*first);
+                let place = source.line_in_words(self.steps[*first].id_span.start);
                 let message = format!("the id `{}` is taken by the step in {place}", again.id);
                 wrong = vec![Diagnostic::error(again.id_span.clone(), message)];
                 None
@@ -183,7 +186,7 @@ impl Reading {
         self.problems.append(&mut wrong);
         let Some(step) = step else { return false };
         self.pieces.push(Piece::Step(self.steps.len(), step.span.clone()));
-        self.places.insert(step.id.clone(), step.id_span.start);
+        self.positions.insert(step.id.clone(), self.steps.len());
         self.steps.push(step);
         true
     }
@@ -471,31 +474,34 @@ fn declared(text: &str, fence: &Fence, info: Span, problems: &mut Vec<Diagnostic
         ));
         return None;
     }
-    let body = yaml::parse(text, fence.body.clone(), problems)?;
-    let (kind, fields) = kind_of(&body, &id_span, problems)?;
+    let mut body = yaml::parse(text, fence.body.clone(), problems)?;
+    let (kind, info, fields) = kind_of(&mut body, &id_span, problems)?;
     let common = common(&body, &kind, problems);
     let uses = Uses::of(&fields, &common);
     let (span, stands_at) = (fence.span.clone(), fence.span.start);
-    Some(Declared { id, id_span, span, stands_at, kind, fields, common, body, uses })
+    Some(Declared { id, id_span, span, stands_at, kind, info, fields, common, body, uses })
 }
 
-/// Returns the key that names the step's kind, and its value.
-fn kind_of(body: &Node, id_span: &Span, problems: &mut Vec<Diagnostic>) -> Option<(Key, Node)> {
-    if !matches!(body.kind, NodeKind::Map(_)) {
+/// Takes the key that names the step's kind out of its mapping, and the value, in which text stands where text is meant.
+fn kind_of(
+    body: &mut Node,
+    id_span: &Span,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<(Key, &'static KindInfo, Node)> {
+    let NodeKind::Map(entries) = &mut body.kind else {
         problems.push(
             Diagnostic::error(body.span.clone(), "a step is a mapping with one key that names its kind")
                 .suggest("", kind_names()),
         );
         return None;
-    }
+    };
     let common = common_keys();
-    let others: Vec<&(Key, Node)> =
-        body.entries().iter().filter(|(key, _)| !common.contains(&key.name)).collect();
-    let known: Vec<&&(Key, Node)> =
-        others.iter().filter(|(key, _)| kind_names().any(|name| name == key.name)).collect();
+    let others: Vec<&(Key, Node)> = entries.iter().filter(|(key, _)| !common.contains(&key.name)).collect();
+    let known: Vec<(&Key, &KindInfo)> =
+        others.iter().filter_map(|(key, _)| Some((key, kind(&key.name)?))).collect();
     match (known.as_slice(), others.as_slice()) {
-        ([(kind, fields)], _) => {
-            for (key, _) in others.iter().filter(|(key, _)| key != kind) {
+        ([(kind, info)], _) => {
+            for (key, _) in others.iter().filter(|(key, _)| key != *kind) {
                 let names: Vec<&str> = common.iter().map(String::as_str).collect();
                 let mut problem =
                     Diagnostic::error(key.span.clone(), format!("a step has no key `{}`", key.name));
@@ -505,14 +511,14 @@ fn kind_of(body: &Node, id_span: &Span, problems: &mut Vec<Diagnostic>) -> Optio
                 };
                 problems.push(problem);
             }
+            let (info, at) = (*info, entries.iter().position(|(key, _)| key == *kind)?);
+            let (kind, mut fields) = entries.remove(at);
             // `bucket:` without fields has every default.
-            let fields = match &fields.kind {
-                NodeKind::Plain(serde_json::Value::Null, _) => {
-                    Node { span: kind.span.clone(), kind: NodeKind::Map(Vec::new()) }
-                }
-                _ => fields.clone(),
-            };
-            Some((kind.clone(), fields))
+            if matches!(fields.kind, NodeKind::Plain(Scalar::Null, _)) {
+                fields = Node { span: kind.span.clone(), kind: NodeKind::Map(Vec::new()) };
+            }
+            shape::make_texts(&mut fields, (info.fields)(), (info.fields)());
+            Some((kind, info, fields))
         }
         ([_, second, ..], _) => {
             let message = format!("a step has one kind, and `{}` is a second one", second.0.name);
@@ -540,21 +546,23 @@ fn fields_of(name: &str) -> Vec<&'static str> {
     members.into_iter().flat_map(IndexMap::into_keys).collect()
 }
 
-fn common(body: &Node, kind: &Key, problems: &mut Vec<Diagnostic>) -> Common {
+fn common(body: &Node, kind: &Key, problems: &mut Vec<Diagnostic>) -> Arc<Common> {
+    static NONE: LazyLock<Arc<Common>> = LazyLock::new(Arc::default);
+
     let entries =
         body.entries().iter().filter(|(key, _)| common_keys().contains(&key.name)).cloned().collect();
     let mut node = Node { span: kind.span.clone(), kind: NodeKind::Map(entries) };
     if node.entries().is_empty() {
-        return Common::default();
+        return NONE.clone();
     }
     shape::make_texts(&mut node, common_schema(), common_schema());
     let misfits = shape::check(&node, common_schema(), &"a step");
     if misfits.is_empty() {
         match serde_json::from_value(node.to_value()) {
-            Ok(common) => return common,
+            Ok(common) => return Arc::new(common),
             Err(error) => problems.push(Diagnostic::error(kind.span.clone(), worded(&error))),
         }
     }
     problems.extend(misfits);
-    Common::default()
+    NONE.clone()
 }

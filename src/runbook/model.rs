@@ -1,6 +1,7 @@
 //! What a runbook file declares: front matter, steps and prose.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -9,7 +10,7 @@ use super::tag::{FigureCall, Tags};
 use super::template::{self, Form};
 use super::yaml::{Key, Node};
 use crate::diagnostic::{Source, Span, closest};
-use crate::step::Common;
+use crate::step::{Common, KindInfo};
 
 #[derive(Debug)]
 pub struct Runbook {
@@ -27,7 +28,8 @@ pub struct Runbook {
     pub unread: HashSet<String>,
     /// How many `opsml` blocks there are, with those that have mistakes.
     pub blocks: usize,
-    positions: HashMap<String, usize>,
+    /// The index of each id's step.
+    pub(super) positions: HashMap<String, usize>,
 }
 
 /// A step as written, before its templates are resolved.
@@ -41,9 +43,12 @@ pub struct Declared {
     pub stands_at: usize,
     /// The key that names the kind.
     pub kind: Key,
+    /// What its kind is like.
+    pub info: &'static KindInfo,
     /// The kind's fields.
     pub fields: Node,
-    pub common: Common,
+    /// The common keys. Most steps have none, and share the defaults.
+    pub common: Arc<Common>,
     /// The common keys as written, for the places of their values.
     pub body: Node,
     pub uses: Uses,
@@ -101,22 +106,6 @@ pub enum Piece {
 }
 
 impl Runbook {
-    pub fn new(source: Source, front: FrontMatter, steps: Vec<Declared>, pieces: Vec<Piece>) -> Self {
-        let positions = steps.iter().enumerate().map(|(index, step)| (step.id.clone(), index)).collect();
-        let blocks = steps.len();
-        Self {
-            source,
-            front,
-            steps,
-            pieces,
-            front_unread: false,
-            include_unread: false,
-            unread: HashSet::new(),
-            blocks,
-            positions,
-        }
-    }
-
     pub fn step(&self, id: &str) -> Option<&Declared> {
         self.position(id).map(|index| &self.steps[index])
     }

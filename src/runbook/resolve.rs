@@ -1,5 +1,7 @@
 //! Resolves the templates of a step's fields, and checks the result against the kind's schema and rules.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::model::Declared;
@@ -9,7 +11,6 @@ use super::template::{self, Context, Reference};
 use super::yaml::{Node, NodeKind};
 use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::secret;
-use crate::step::kind;
 
 /// A step's fields with every template resolved, and with their places.
 #[derive(Debug)]
@@ -36,38 +37,42 @@ impl<'a> Params<'a> {
 /// Resolves a step's fields.
 pub fn resolve(step: &Declared, context: &Context) -> Result<Resolved, Vec<Diagnostic>> {
     let mut problems = Vec::new();
-    let mut node = step.fields.map_texts(&mut |node, text| match template::has_template(text) {
-        false => node.clone(),
-        true => match template::resolve(text, context) {
-            // What a run would send now is no longer the value that it means.
-            Ok(value) if secret::holds_mask(&value) => {
-                let message = "this uses a secret that an earlier step has put out, and the journal keeps none";
-                problems.push(Diagnostic::error(node.span.clone(), message).hint(
-                    "give it as a parameter with `secret: true`, or let the step itself read it where it is needed",
-                ));
-                node.clone()
-            }
-            Ok(value) => Node::at(&node.span, value),
-            Err(error) => {
-                problems.push(Diagnostic::error(node.span.clone(), template::message(&error)));
-                node.clone()
-            }
-        },
+    let node = replaced(step, &mut |node, text| match template::resolve(text, context) {
+        // What a run would send now is no longer the value that it means.
+        Ok(value) if secret::holds_mask(&value) => {
+            let message = "this uses a secret that an earlier step has put out, and the journal keeps none";
+            problems.push(Diagnostic::error(node.span.clone(), message).hint(
+                "give it as a parameter with `secret: true`, or let the step itself read it where it is needed",
+            ));
+            node.clone()
+        }
+        Ok(value) => Node::at(&node.span, value),
+        Err(error) => {
+            problems.push(Diagnostic::error(node.span.clone(), template::message(&error)));
+            node.clone()
+        }
     });
-    make_texts(step, &mut node);
     if problems.is_empty() {
         problems = misfits(step, &node);
         // `check` has reported the warnings.
         problems.retain(|problem| problem.severity == Severity::Error);
     }
-    if problems.is_empty() { Ok(Resolved { value: node.to_value(), node }) } else { Err(problems) }
+    let resolved = || Resolved { value: node.to_value(), node: node.into_owned() };
+    if problems.is_empty() { Ok(resolved()) } else { Err(problems) }
 }
 
-fn make_texts(step: &Declared, node: &mut Node) {
-    if let Some(kind) = kind(&step.kind.name) {
-        let schema = (kind.fields)();
-        shape::make_texts(node, schema, schema);
+/// Returns a step's fields with every template replaced. Most steps have none.
+fn replaced<'a>(step: &'a Declared, change: &mut dyn FnMut(&Node, &str) -> Node) -> Cow<'a, Node> {
+    if !is_open(&step.fields) {
+        return Cow::Borrowed(&step.fields);
     }
+    let mut node = step.fields.map_texts(&mut |node, text| match template::has_template(text) {
+        true => change(node, text),
+        false => node.clone(),
+    });
+    let schema = (step.info.fields)();
+    shape::make_texts(&mut node, schema, schema);
+    Cow::Owned(node)
 }
 
 /// Returns the place of the value of `a.b.0` in a step's fields, or of its nearest parent that exists.
@@ -78,17 +83,22 @@ pub fn place(step: &Declared, path: &str) -> Span {
 /// Returns a step's fields with the values of the parameters, as far as they are known before a run. A list or mapping that is not
 /// known yet is empty.
 pub fn foreseen(step: &Declared, params: &Params<'_>) -> Value {
-    let mut node = partly_resolved(step, params).unwrap_or_else(|_| step.fields.clone());
-    if let Some(kind) = kind(&step.kind.name) {
-        let schema = (kind.fields)();
-        shape::empty_open(&mut node, schema, schema);
+    let mut node = partly_resolved(step, params).unwrap_or(Cow::Borrowed(&step.fields));
+    if is_open(&node) {
+        let schema = (step.info.fields)();
+        shape::empty_open(node.to_mut(), schema, schema);
     }
     node.to_value()
 }
 
+/// Whether the value of a template in it is not known yet.
+fn is_open(node: &Node) -> bool {
+    node.any_text(&|_, text| template::has_template(text))
+}
+
 /// Returns the problems of resolved fields.
 pub fn misfits(step: &Declared, node: &Node) -> Vec<Diagnostic> {
-    let Some(kind) = kind(&step.kind.name) else { return Vec::new() };
+    let kind = step.info;
     let mut problems = shape::check(node, (kind.fields)(), &format_args!("`{}`", kind.name));
     // A problem of the fields as a whole, such as a missing field, is reported at the kind's key.
     for problem in problems.iter_mut() {
@@ -102,7 +112,6 @@ pub fn misfits(step: &Declared, node: &Node) -> Vec<Diagnostic> {
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return problems;
     }
-    let is_open = |node: &Node| node.any_text(&|_, text| template::has_template(text));
     let open = is_open(node);
     for problem in (kind.problems)(node.to_value()) {
         let found = problem.field.as_deref().map(|path| at_path(node, path));
@@ -136,12 +145,9 @@ fn at_path<'a>(node: &'a Node, path: &str) -> (Option<Span>, Option<Span>, &'a N
 
 /// Resolves the texts that refer only to parameters, if the parameters are known and the text is cheap to resolve: the
 /// document is not trusted. A run resolves the others.
-pub fn partly_resolved(step: &Declared, params: &Params<'_>) -> Result<Node, Diagnostic> {
+pub fn partly_resolved<'a>(step: &'a Declared, params: &Params<'_>) -> Result<Cow<'a, Node>, Diagnostic> {
     let mut failed = None;
-    let mut node = step.fields.map_texts(&mut |node, text| {
-        if !template::has_template(text) {
-            return node.clone();
-        }
+    let node = replaced(step, &mut |node, text| {
         let param = |reference: &Reference| match reference.root.as_str() {
             "params" => params.values.get(reference.path.first()?),
             _ => None,
@@ -167,6 +173,5 @@ pub fn partly_resolved(step: &Declared, params: &Params<'_>) -> Result<Node, Dia
             }
         }
     });
-    make_texts(step, &mut node);
     failed.map_or(Ok(node), Err)
 }

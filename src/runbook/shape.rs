@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::ops::Deref;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use indexmap::IndexMap;
@@ -15,7 +16,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::template;
-use super::yaml::{self, Node, NodeKind};
+use super::yaml::{self, Node, NodeKind, Scalar};
 use crate::diagnostic::{Diagnostic, Severity, Span, counted};
 use crate::step::{duration, instance_problem};
 
@@ -48,14 +49,32 @@ pub fn resolve<'a>(root: &'a Value, mut schema: &'a Value) -> &'a Value {
     schema
 }
 
+/// What a schema accepts: one schema nearly always, or several.
+pub enum Alternatives<'a> {
+    One(&'a Value),
+    Several(Vec<&'a Value>),
+}
+
+impl<'a> Deref for Alternatives<'a> {
+    type Target = [&'a Value];
+
+    fn deref(&self) -> &[&'a Value] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Several(several) => several,
+        }
+    }
+}
+
 /// Returns the alternatives of `anyOf` or `oneOf` except null, or else the schema itself.
-pub fn alternatives<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
+pub fn alternatives<'a>(root: &'a Value, schema: &'a Value) -> Alternatives<'a> {
     let schema = resolve(root, schema);
     match member(schema, "anyOf").or_else(|| member(schema, "oneOf")).and_then(Value::as_array) {
         Some(several) => {
-            several.iter().flat_map(|one| alternatives(root, one)).filter(|one| !is_null(one)).collect()
+            let several = several.iter().flat_map(|one| alternatives(root, one).to_vec());
+            Alternatives::Several(several.filter(|one| !is_null(one)).collect())
         }
-        None => vec![schema],
+        None => Alternatives::One(schema),
     }
 }
 
@@ -66,8 +85,8 @@ pub fn make_texts(node: &mut Node, root: &Value, schema: &Value) {
     let below = |key: &str| choices.iter().find_map(|one| member(one, key));
     match &mut node.kind {
         NodeKind::Plain(value, spelt) => {
-            let fits = choices.iter().any(|one| allows(one, json_type(value)));
-            if !value.is_null() && !fits && choices.iter().any(|one| allows(one, "string")) {
+            let fits = choices.iter().any(|one| allows(one, scalar_type(value)));
+            if *value != Scalar::Null && !fits && choices.iter().any(|one| allows(one, "string")) {
                 node.kind = NodeKind::Text(std::mem::take(spelt).into());
             }
         }
@@ -97,7 +116,7 @@ pub fn empty_open(node: &mut Node, root: &Value, schema: &Value) {
         let property = choices.iter().find_map(|one| member(one, "properties")?.get(&key.name));
         let Some(property) = property else { continue };
         let forms = alternatives(root, property);
-        let [form] = forms.as_slice() else { continue };
+        let [form] = *forms else { continue };
         if value.text().is_some_and(template::is_whole_expression) && !allows(form, "string") {
             if allows(form, "object") {
                 value.kind = NodeKind::Map(Vec::new());
@@ -116,7 +135,7 @@ fn is_null(schema: &Value) -> bool {
 /// Returns the members that a path may continue with: the properties of every alternative. `None` if any is allowed.
 pub fn members<'a>(root: &'a Value, schema: &'a Value) -> Option<IndexMap<&'a str, &'a Value>> {
     let mut found = IndexMap::new();
-    for one in alternatives(root, schema) {
+    for one in alternatives(root, schema).iter().copied() {
         match member(one, "properties").and_then(Value::as_object) {
             Some(properties) if member(one, "additionalProperties").is_none_or(|more| more == false) => {
                 found.extend(properties.iter().map(|(name, property)| (name.as_str(), property)));
@@ -137,6 +156,15 @@ fn allows(schema: &Value, name: &str) -> bool {
         _ => member(schema, "const")
             .or_else(|| member(schema, "enum").and_then(|e| e.get(0)))
             .is_none_or(|v| json_type(v) == name),
+    }
+}
+
+fn scalar_type(value: &Scalar) -> &'static str {
+    match value {
+        Scalar::Null => "null",
+        Scalar::Bool(_) => "boolean",
+        Scalar::Number(number) if number.is_f64() => "number",
+        Scalar::Number(_) => "integer",
     }
 }
 
@@ -174,6 +202,12 @@ pub fn in_words(schema: &Value) -> String {
     }
 }
 
+/// Returns the values that a schema lists, if it lists them.
+fn constants(schema: &Value) -> Option<Vec<&Value>> {
+    let one = member(schema, "const").map(|one| vec![one]);
+    one.or_else(|| Some(member(schema, "enum")?.as_array()?.iter().collect()))
+}
+
 struct Checker<'a> {
     root: &'a Value,
     problems: Vec<Diagnostic>,
@@ -187,36 +221,27 @@ impl Checker<'_> {
         let (root, described) = (self.root, schema);
         let schema = resolve(root, schema);
         let choices = alternatives(root, schema);
-        let is_null_value = matches!(node.kind, NodeKind::Plain(Value::Null, _));
+        let is_null_value = matches!(node.kind, NodeKind::Plain(Scalar::Null, _));
         if is_null_value && (allows(schema, "null") && member(schema, "type").is_some()) {
             return;
         }
-        let constants: Vec<&Value> = choices
-            .iter()
-            .filter_map(|one| {
-                member(one, "const")
-                    .map(|c| vec![c])
-                    .or_else(|| Some(member(one, "enum")?.as_array()?.iter().collect()))
-            })
-            .flatten()
-            .collect();
         let value_type = match &node.kind {
-            NodeKind::Plain(value, _) => json_type(value),
+            NodeKind::Plain(value, _) => scalar_type(value),
             NodeKind::Text(_) => "string",
             NodeKind::List(_) => "array",
             NodeKind::Map(_) => "object",
         };
-        if !constants.is_empty()
-            && choices.iter().all(|one| member(one, "const").is_some() || member(one, "enum").is_some())
-        {
+        let constants: Option<Vec<_>> = choices.iter().map(|one| constants(one)).collect();
+        if let Some(constants) = constants.map(|all| all.concat()).filter(|all| !all.is_empty()) {
             return match choices.iter().find_map(|one| member(one, "x-instances")?.as_str()) {
                 Some(purpose) => self.instance(node, purpose),
                 None => self.constant(node, &constants, what),
             };
         }
-        let fitting: Vec<&Value> = choices.iter().copied().filter(|one| allows(one, value_type)).collect();
-        match fitting.as_slice() {
-            [] => {
+        let fits = |one: &&Value| allows(one, value_type);
+        let mut fitting = choices.iter().copied().filter(fits);
+        match (fitting.next(), fitting.next()) {
+            (None, _) => {
                 let expected: Vec<String> = choices.iter().map(|one| in_words(one)).collect();
                 let message =
                     format!("{what} must be {}, and this is {}", expected.join(" or "), node.describe());
@@ -229,11 +254,13 @@ impl Checker<'_> {
                 let hint = meant(node, &choices, described.is_some());
                 self.problems.push(hint.into_iter().fold(problem, Diagnostic::hint));
             }
-            [one] => self.one(node, one, what),
-            several => {
+            (Some(one), None) => self.one(node, one, what),
+            (Some(_), Some(_)) => {
                 // If no alternative fits, the misfits of the first one are reported.
-                let attempts: Vec<Vec<Diagnostic>> = several
+                let attempts: Vec<Vec<Diagnostic>> = choices
                     .iter()
+                    .copied()
+                    .filter(fits)
                     .map(|one| {
                         let mut attempt = Checker { root, problems: Vec::new() };
                         attempt.one(node, one, what);
@@ -260,7 +287,7 @@ impl Checker<'_> {
 
     fn one(&mut self, node: &Node, schema: &Value, what: &dyn Display) {
         match &node.kind {
-            NodeKind::Plain(Value::Number(number), _) => self.number(&node.span, number, schema, what),
+            NodeKind::Plain(Scalar::Number(number), _) => self.number(&node.span, number, schema, what),
             NodeKind::Plain(..) => {}
             NodeKind::Text(text) if template::has_template(text) => {}
             NodeKind::Text(text) => self.text(node, text, schema, what),
@@ -430,7 +457,9 @@ fn meant(node: &Node, choices: &[&Value], in_seconds: bool) -> Option<String> {
     if let NodeKind::Text(text) = &node.kind {
         let word = text.trim().to_ascii_lowercase();
         match yaml::unquoted(text.trim()) {
-            Some(value) if wants(json_type(&value)) => return Some(format!("without quotes it is: {value}")),
+            Some(value) if wants(scalar_type(&value)) => {
+                return Some(format!("without quotes it is: {}", Value::from(&value)));
+            }
             _ => {}
         }
         if wants("boolean") {
@@ -448,13 +477,13 @@ fn meant(node: &Node, choices: &[&Value], in_seconds: bool) -> Option<String> {
         }
     }
     match &node.kind {
-        NodeKind::Plain(Value::Null, _) if wants("string") => {
+        NodeKind::Plain(Scalar::Null, _) if wants("string") => {
             Some("in quotes it is text: \"null\"".to_owned()).filter(|_| !node.span.is_empty())
         }
-        NodeKind::Plain(Value::Null, _) => None,
+        NodeKind::Plain(Scalar::Null, _) => None,
         NodeKind::Map(_) if wants("string") => Some("text that has `: ` in it goes into quotes".to_owned()),
         _ if wants("array") => spelt(&format!("[{}]", node.in_a_line())),
-        NodeKind::Plain(Value::Number(number), _) if wants("integer") => {
+        NodeKind::Plain(Scalar::Number(number), _) if wants("integer") => {
             let whole = number.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 1e15);
             spelt(&format!("{}", whole?))
         }

@@ -235,7 +235,7 @@ pub fn render(
 }
 
 pub fn has_template(text: &str) -> bool {
-    text.contains("{{") || text.contains("{%") || text.contains("{#")
+    text.as_bytes().windows(2).any(|pair| pair[0] == b'{' && matches!(pair[1], b'{' | b'%' | b'#'))
 }
 
 /// Whether `text` is a single expression, and so keeps the type of its value.

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::unclosed;
 use crate::diagnostic::{Diagnostic, Span};
@@ -25,11 +25,28 @@ pub struct Node {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum NodeKind {
-    /// Null, boolean or number, and how it is spelt.
-    Plain(Value, Box<str>),
+    /// What is no text, and how it is spelt.
+    Plain(Scalar, Box<str>),
     Text(String),
     List(Vec<Node>),
     Map(Vec<(Key, Node)>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scalar {
+    Null,
+    Bool(bool),
+    Number(Number),
+}
+
+impl From<&Scalar> for Value {
+    fn from(scalar: &Scalar) -> Self {
+        match scalar {
+            Scalar::Null => Self::Null,
+            Scalar::Bool(value) => Self::Bool(*value),
+            Scalar::Number(number) => Self::Number(number.clone()),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +77,7 @@ impl Node {
     /// Returns the value without its places.
     pub fn to_value(&self) -> Value {
         match &self.kind {
-            NodeKind::Plain(value, _) => value.clone(),
+            NodeKind::Plain(value, _) => value.into(),
             NodeKind::Text(text) => Value::String(text.clone()),
             NodeKind::List(items) => items.iter().map(Node::to_value).collect(),
             NodeKind::Map(entries) => entries
@@ -128,21 +145,20 @@ impl Node {
                     .map(|(name, value)| (Key { span: span.clone(), name }, Self::at(span, value)))
                     .collect(),
             ),
-            plain => Self::plain(plain),
+            Value::Null => NodeKind::Plain(Scalar::Null, "null".into()),
+            Value::Bool(value) => NodeKind::Plain(Scalar::Bool(value), value.to_string().into()),
+            Value::Number(number) => {
+                let spelt = number.to_string().into();
+                NodeKind::Plain(Scalar::Number(number), spelt)
+            }
         };
         Self { span: span.clone(), kind }
-    }
-
-    /// Returns a value that is written as JSON writes it.
-    fn plain(value: Value) -> NodeKind {
-        let spelt = value.to_string().into();
-        NodeKind::Plain(value, spelt)
     }
 
     /// Returns a number, true or false as text: as it is spelt.
     pub fn as_text(&self) -> Option<&str> {
         match &self.kind {
-            NodeKind::Plain(value, spelt) if !value.is_null() => Some(spelt),
+            NodeKind::Plain(value, spelt) if *value != Scalar::Null => Some(spelt),
             _ => None,
         }
     }
@@ -169,16 +185,13 @@ impl Node {
     }
 }
 
-/// Returns a value's type in words: `nothing`, `text`, `an integer`, …
-fn type_name(value: &Value) -> &'static str {
+/// Returns a value's type in words: `nothing`, `an integer`, …
+fn type_name(value: &Scalar) -> &'static str {
     match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "true or false",
-        Value::Number(number) if number.is_f64() => "a number",
-        Value::Number(_) => "an integer",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "a mapping",
+        Scalar::Null => "nothing",
+        Scalar::Bool(_) => "true or false",
+        Scalar::Number(number) if number.is_f64() => "a number",
+        Scalar::Number(_) => "an integer",
     }
 }
 
@@ -271,7 +284,8 @@ impl<'a> Reader<'a> {
             }
             Event::SequenceStart(anchor, tag) => {
                 self.refuse_extras(&span, anchor, tag.is_some());
-                let mut items = Vec::new();
+                // One item is what most have, and a vector that grows makes room for four.
+                let mut items = Vec::with_capacity(1);
                 loop {
                     match self.next()? {
                         (Event::SequenceEnd, end) => {
@@ -299,7 +313,7 @@ impl<'a> Reader<'a> {
 
     fn mapping(&mut self, span: Span, depth: usize) -> Result<Node, ScanError> {
         let bare = self.document[span.start..].starts_with("{{");
-        let mut entries: Vec<(Key, Node)> = Vec::new();
+        let mut entries: Vec<(Key, Node)> = Vec::with_capacity(1);
         // The names, once they are too many to look through.
         let mut names: HashSet<String> = HashSet::new();
         let end = loop {
@@ -315,7 +329,7 @@ impl<'a> Reader<'a> {
             }
             let name = match &key.kind {
                 NodeKind::Text(name) => name.clone(),
-                NodeKind::Plain(Value::Number(_) | Value::Bool(_), spelt) => spelt.to_string(),
+                NodeKind::Plain(Scalar::Number(_) | Scalar::Bool(_), spelt) => spelt.to_string(),
                 _ => {
                     self.problems.push(Diagnostic::error(key.span, "a key is plain text"));
                     continue;
@@ -362,19 +376,19 @@ impl<'a> Reader<'a> {
 }
 
 /// Returns the value of a text if it stood without quotes: a number, true, false or nothing.
-pub fn unquoted(text: &str) -> Option<Value> {
+pub fn unquoted(text: &str) -> Option<Scalar> {
     plain_value(text, ScalarStyle::Plain)
 }
 
 /// Reads a plain scalar by YAML 1.2's core schema. Returns `None` for text.
-fn plain_value(text: &str, style: ScalarStyle) -> Option<Value> {
+fn plain_value(text: &str, style: ScalarStyle) -> Option<Scalar> {
     if style != ScalarStyle::Plain {
         return None;
     }
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Some(Value::Null),
-        "true" | "True" | "TRUE" => return Some(Value::Bool(true)),
-        "false" | "False" | "FALSE" => return Some(Value::Bool(false)),
+        "" | "~" | "null" | "Null" | "NULL" => return Some(Scalar::Null),
+        "true" | "True" | "TRUE" => return Some(Scalar::Bool(true)),
+        "false" | "False" | "FALSE" => return Some(Scalar::Bool(false)),
         _ => {}
     }
     let digits = text.trim_start_matches(['-', '+']);
@@ -387,14 +401,11 @@ fn plain_value(text: &str, style: ScalarStyle) -> Option<Value> {
         if digits.len() > 1 && digits.starts_with('0') {
             return None;
         }
-        return unsigned
-            .parse::<i64>()
-            .ok()
-            .map(Value::from)
-            .or_else(|| unsigned.parse::<u64>().ok().map(Value::from));
+        let number = unsigned.parse::<i64>().map(Number::from);
+        return number.or_else(|_| unsigned.parse::<u64>().map(Number::from)).ok().map(Scalar::Number);
     }
     if digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-')) {
-        return unsigned.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map(Value::Number);
+        return unsigned.parse::<f64>().ok().and_then(Number::from_f64).map(Scalar::Number);
     }
     None
 }

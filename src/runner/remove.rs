@@ -83,8 +83,11 @@ impl Runner<'_> {
 
     /// Deletes the resources of steps that are no longer in the runbook, if the user agreed.
     pub async fn remove_forgotten(&self) -> Result<(), JournalError> {
-        let steps: Vec<String> = self.journal.state().steps.keys().cloned().collect();
-        for step in steps.into_iter().filter(|id| self.runbook.step(id).is_none()) {
+        let state = self.journal.state();
+        let forgotten = state.steps.keys().filter(|id| self.runbook.step(id).is_none());
+        let forgotten: Vec<String> = forgotten.cloned().collect();
+        drop(state);
+        for step in forgotten {
             let live: Vec<ResourceId> =
                 self.journal.state().resources.live_of(&step).rev().map(|(id, _)| id.clone()).collect();
             if !live.is_empty() && !self.options.yes {

@@ -17,7 +17,7 @@ use crate::failure::{Failure, Outcome};
 use crate::journal::{Event, JournalError, StepStatus};
 use crate::plan::{self, Ready, Resolution, Walk};
 use crate::runbook::Declared;
-use crate::step::{self, Step};
+use crate::step::Step;
 
 impl Runner<'_> {
     /// Runs the chosen steps in the order of the document.
@@ -208,11 +208,10 @@ impl Runner<'_> {
     fn decide(&self, step: &Declared, ready: &Ready, digests: &BTreeMap<String, String>) -> Decision {
         let state = self.journal.state();
         let outputs = state.steps.get(&step.id).and_then(|row| row.outputs.as_ref());
-        let missing = step::kind(&step.kind.name).zip(outputs);
         let facts = Facts {
             inputs: Inputs::Resolved(&ready.inputs),
             files: digests.iter().map(|(path, digest)| (path.clone(), Ok(digest.clone()))).collect(),
-            missing: missing.and_then(|(kind, outputs)| (kind.missing)(outputs, &self.options.paths)),
+            missing: outputs.and_then(|outputs| (step.info.missing)(outputs, &self.options.paths)),
             forced: self.options.force.contains(&step.id),
             restore: self.options.yes,
         };

@@ -54,6 +54,7 @@ use crate::action;
 use crate::failure::{Failure, Outcome};
 
 /// A [`Kind`] as a value.
+#[derive(Debug)]
 pub struct KindInfo {
     pub name: &'static str,
     pub about: &'static str,
