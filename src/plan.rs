@@ -271,7 +271,7 @@ pub fn plan(
 
 /// Whether a step that runs again finds all that it has made: nothing that it rests on has changed since, as when only an expectation
 /// was not true.
-fn reuses(step: &str, facts: &Facts<'_>, state: &State) -> bool {
+pub fn reuses(step: &str, facts: &Facts<'_>, state: &State) -> bool {
     let (Some(row), Inputs::Resolved(inputs)) = (state.steps.get(step), &facts.inputs) else { return false };
     let are_files_same = facts.files.iter().all(|(path, digest)| {
         digest.as_ref().is_ok_and(|digest| row.files.get(path).is_none_or(|earlier| earlier == digest))

@@ -75,7 +75,9 @@ impl Runner<'_> {
         let step = &self.runbook.steps[index];
         let Ok(Resolution::Ready(ready)) = walk.resolve(index, &self.journal.state()) else { return None };
         let read = Step::read(&step.kind.name, &ready.fields).ok()?;
-        match self.decide(step, &ready, &self.digests(&read).ok()?) {
+        let digests = self.digests(&read).ok()?;
+        let facts = self.facts(step, &ready, &digests);
+        match decide(step, &self.journal.state(), &facts, Some(&self.live)) {
             Decision::Run(reason) => Some(reason),
             Decision::Keep(_) | Decision::Skip(_) | Decision::Open(_) | Decision::Delete(_) => None,
         }
@@ -161,7 +163,8 @@ impl Runner<'_> {
                 return Ok(Err(failure));
             }
         };
-        let reason = match self.decide(step, &ready, &files) {
+        let facts = self.facts(step, &ready, &files);
+        let reason = match decide(step, &self.journal.state(), &facts, Some(&self.live)) {
             Decision::Keep(drift) => {
                 self.cached.update(|cached| cached + 1);
                 let summary = self.journal.state().steps.get(&step.id).map(|row| row.summary.clone());
@@ -177,7 +180,11 @@ impl Runner<'_> {
             let message = format!("the plan leaves the step as it is, and now it would run: {reason}");
             return Ok(Err(Failure::plan(message)));
         }
-        let price = match self.afford(&read, before.iter().map(|one| one.price).sum()) {
+        let price = match plan::reuses(&step.id, &facts, &self.journal.state()) {
+            true => Ok(0.0),
+            false => self.afford(&read, before.iter().map(|one| one.price).sum()),
+        };
+        let price = match price {
             Ok(price) => price,
             Err(failure) => return Ok(Err(failure)),
         };
@@ -205,17 +212,17 @@ impl Runner<'_> {
         }
     }
 
-    fn decide(&self, step: &Declared, ready: &Ready, digests: &BTreeMap<String, String>) -> Decision {
+    /// Returns what the decision about a step whose templates are resolved rests on.
+    fn facts<'a>(&self, step: &Declared, ready: &'a Ready, digests: &BTreeMap<String, String>) -> Facts<'a> {
         let state = self.journal.state();
         let outputs = state.steps.get(&step.id).and_then(|row| row.outputs.as_ref());
-        let facts = Facts {
+        Facts {
             inputs: Inputs::Resolved(&ready.inputs),
             files: digests.iter().map(|(path, digest)| (path.clone(), Ok(digest.clone()))).collect(),
             missing: outputs.and_then(|outputs| (step.info.missing)(outputs, &self.options.paths)),
             forced: self.options.force.contains(&step.id),
             restore: self.options.yes,
-        };
-        decide(step, &state, &facts, Some(&self.live))
+        }
     }
 
     /// Keeps a step that is done, and checks its expectations again.

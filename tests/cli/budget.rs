@@ -35,6 +35,12 @@ fn what_earlier_runs_have_spent_counts() {
     // The training has cost something, so that the same budget has no room for another one.
     run(WORST + 0.00001, &["--force", "train"]).code(6).complains("spent so far");
     assert_eq!(env.account()["jobs"].as_array().unwrap().len(), 1);
+    // A training that only an expectation refused is there, and costs nothing more.
+    let runbook = env.read("small.md");
+    env.write("small.md", runbook.replace("metrics.test_accuracy >= 0", "metrics.test_accuracy >= 2"));
+    run(2.0 * WORST, &["--force", "train"]).code(4);
+    env.write("small.md", runbook);
+    run(WORST, &[]).code(0).says("1 step ran");
     // Nothing to pay for is always within it.
     run(WORST + 0.00001, &[]).code(0).says("nothing to do");
     run(2.0 * WORST, &["--force", "train"]).code(0);
