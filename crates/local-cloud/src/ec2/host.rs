@@ -16,7 +16,7 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use crate::cloud::Cloud;
 use crate::folder::private_dir;
-use crate::support::process::{INSTANCE_DIR, WAIT_POLICY};
+use crate::support::process::{INSTANCE_DIR, SPIN_COUNT, WAIT_POLICY};
 use crate::support::sandbox::{Kind, Sandbox, quoted};
 
 /// The name of the pipe into which an instance writes that it shuts down.
@@ -241,6 +241,7 @@ fn environment(cloud: &Cloud, folder: &Folder, metadata_port: u16) -> Vec<(OsStr
         ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata),
         ("NO_PROXY", "127.0.0.1,localhost"),
         WAIT_POLICY,
+        SPIN_COUNT,
     ];
     env.extend(text.map(|(name, value)| (name.into(), value.into())));
     env

@@ -12,7 +12,7 @@ use super::layout::{
 };
 use super::python;
 use crate::sagemaker::resource::text;
-use crate::support::process::{BASE_DIR, WAIT_POLICY};
+use crate::support::process::{BASE_DIR, SPIN_COUNT, WAIT_POLICY};
 
 /// The hyperparameter by which a trial gets the name of the tuning job's objective metric.
 pub const OBJECTIVE: &str = "_tuning_objective_metric";
@@ -114,7 +114,9 @@ impl Container<'_> {
         for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"] {
             set(name, &self.threads.to_string());
         }
-        set(WAIT_POLICY.0, WAIT_POLICY.1);
+        for (name, value) in [WAIT_POLICY, SPIN_COUNT] {
+            set(name, value);
+        }
         if let Some(port) = self.port {
             set("MASTER_ADDR", "127.0.0.1");
             set("MASTER_PORT", &port.to_string());
