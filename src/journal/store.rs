@@ -76,24 +76,20 @@ struct Writer {
 impl Journal {
     /// Opens a journal to read it, without a lock. Returns `None` if there is none.
     pub fn read(path: &Path) -> Result<Option<Self>, JournalError> {
+        // The head is read first: the journal may be created, and go on, meanwhile.
+        let head = head::read(path)?.filter(|head| head.seq > 0);
+        let none = || head.as_ref().map_or(Ok(None), |head| Err(older(path, 0, head)));
         if !path.exists() {
-            return match head::read(path)? {
-                Some(head) if head.seq > 0 => Err(older(path, 0, &head)),
-                _ => Ok(None),
-            };
+            return none();
         }
         let mut journal = Self::open(path, OpenFlags::empty())?;
         // Another process may be creating it.
-        let format = patiently(path, || format::version(&journal.connection))?;
-        if format > 0 {
-            journal.upgrade()?;
-            journal.load()?;
-            return Ok(Some(journal));
+        if patiently(path, || format::version(&journal.connection))? == 0 {
+            return none();
         }
-        match head::read(path)? {
-            Some(head) if head.seq > 0 => Err(older(path, 0, &head)),
-            _ => Ok(None),
-        }
+        journal.upgrade()?;
+        journal.load()?;
+        Ok(Some(journal))
     }
 
     /// Opens or creates a journal and takes its lock; with `take_over`, from another process that has it.
