@@ -177,7 +177,7 @@ fn members(root: &'static Value, schema: &'static Value) -> Members {
         return members(&SETTINGS, &SETTINGS);
     }
     let (mut found, mut others) = (IndexMap::new(), None);
-    for one in shape::alternatives(root, schema).iter().copied() {
+    for &one in shape::alternatives(root, schema).iter() {
         if let Some(properties) = one.get("properties").and_then(Value::as_object) {
             found.extend(properties.iter().map(|(name, property)| (name.as_str(), property)));
         }

@@ -135,7 +135,7 @@ fn is_null(schema: &Value) -> bool {
 /// Returns the members that a path may continue with: the properties of every alternative. `None` if any is allowed.
 pub fn members<'a>(root: &'a Value, schema: &'a Value) -> Option<IndexMap<&'a str, &'a Value>> {
     let mut found = IndexMap::new();
-    for one in alternatives(root, schema).iter().copied() {
+    for &one in alternatives(root, schema).iter() {
         match member(one, "properties").and_then(Value::as_object) {
             Some(properties) if member(one, "additionalProperties").is_none_or(|more| more == false) => {
                 found.extend(properties.iter().map(|(name, property)| (name.as_str(), property)));
